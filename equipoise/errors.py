@@ -1,0 +1,22 @@
+"""The one exception users are meant to see, and how it words itself."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EquipoiseError(ValueError):
+    """Bad input, in one line that says what is wrong and what would be right.
+
+    The command line prints it without a traceback and leaves with exit code 2.
+    """
+
+
+def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
+    """Build the error for a name that is not known, with the nearest known one and the full list."""
+    known = sorted(options)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listing = ", ".join(known) if known else "none"
+    return EquipoiseError(f"unknown {kind} {name!r}{hint} (known: {listing})")
