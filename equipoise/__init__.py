@@ -1,0 +1,1 @@
+"""Which balancing strategy works on imbalanced multilabel data, measured."""

@@ -1,0 +1,1 @@
+"""Balancing strategies, one file per family."""
