@@ -1,0 +1,77 @@
+"""What every test shares: the data cache, one thread, reproducible hypothesis, a guard on global state."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Before torch or BLAS can load: the bits of a result depend on the number of threads.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile(
+    "equipoise",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("equipoise")
+
+
+def _find_data() -> Path | None:
+    """The download cache: $EQUIPOISE_DATA, else `shared/data` beside the checkout."""
+    candidates = [os.environ.get("EQUIPOISE_DATA", ""), str(ROOT.parent / "shared" / "data")]
+    return next((Path(c).resolve() for c in candidates if c and Path(c).is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real data sets; tests that ask for it are skipped where there is none."""
+    found = _find_data()
+    if found is None:
+        pytest.skip("no data cache: set EQUIPOISE_DATA or put one at ../shared/data")
+    return found
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give the markers `needs_data` and `gpu` their meaning."""
+    if item.get_closest_marker("needs_data") and _find_data() is None:
+        pytest.skip("no data cache: set EQUIPOISE_DATA or put one at ../shared/data")
+    if item.get_closest_marker("gpu"):
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
+
+
+def _global_state() -> dict[str, Any]:
+    """State of the process-wide generators, of those libraries only that are already loaded."""
+    state: dict[str, Any] = {"random": random.getstate()}
+    if numpy := sys.modules.get("numpy"):
+        name, keys, *rest = numpy.random.get_state()
+        state["numpy.random"] = (name, keys.tobytes(), *rest)
+    if hasattr(torch := sys.modules.get("torch"), "get_rng_state"):
+        state["torch"] = torch.get_rng_state().numpy().tobytes()
+    return state
+
+
+@pytest.fixture(autouse=True)
+def _global_generators_untouched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing in equipoise draws from, or seeds, a global generator (DESIGN: seeds derive from the role)."""
+    before = _global_state()
+    yield
+    after = _global_state()
+    moved = [name for name, state in before.items() if after[name] != state]
+    if moved and not request.node.get_closest_marker("global_rng"):
+        pytest.fail(
+            f"global generator used: {', '.join(moved)}; draw from the hook's own stream", pytrace=False
+        )
