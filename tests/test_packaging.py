@@ -24,7 +24,7 @@ MAP = {
     "backbones": "equipoise/backbones",
     "benchmarks/suites": "equipoise/suites",
 }
-DATA_SUFFIXES = {".py", ".typed", ".json", ".toml"}
+NOT_PACKAGED = {".pyc", ".md"}
 
 PROBE = """
 import importlib.resources, importlib.util, json, sys, tomllib
@@ -52,7 +52,7 @@ def _tree_files(root: Path) -> set[str]:
     found = set()
     for folder, target in MAP.items():
         for path in (root / folder).rglob("*"):
-            if path.suffix in DATA_SUFFIXES and "__pycache__" not in path.parts:
+            if path.is_file() and path.suffix not in NOT_PACKAGED:
                 found.add(f"{target}/{path.relative_to(root / folder).as_posix()}")
     return found
 
@@ -111,7 +111,7 @@ def _check(seen: dict[str, Any], home: Path) -> None:
 def test_wheel_holds_every_module_and_data_file_and_nothing_else(source: Path, wheel: Path) -> None:
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert names == _tree_files(source), (
-        "list new subpackages under [tool.setuptools] packages in pyproject.toml"
+        "list new folders under [tool.setuptools] packages, new suffixes under package-data"
     )
 
 
