@@ -1,7 +1,7 @@
 """The download cache: `<data_dir>/<dataset>/<file>`, every file pinned to a URL and a sha256.
 
-A file that is there is checked and never touched: one that has changed is reported, not replaced, because it may
-be the user's own.
+A file that is there is checked and never touched: one that has changed is reported, not replaced, because it
+may be the user's own.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def fetch(pin: Pin, data_dir: Path) -> Path:
     """The path of the checked file, downloading it first where it is missing.
 
     Raises:
-        EquipoiseError: it cannot be had (says what to put where), or the file in the cache or the download does
-            not have the pinned sha256 (says which and both hashes; nothing is deleted or overwritten).
+        EquipoiseError: it cannot be had (says what to put where), or the file in the cache or the download has
+            not the pinned sha256 (says which, and both hashes; nothing is deleted or overwritten).
     """
     path = pin.path(data_dir)
     if not path.exists():
