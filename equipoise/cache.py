@@ -49,7 +49,7 @@ def fetch(pin: Pin, data_dir: Path) -> Path:
     """The path of the checked file, downloading it first where it is missing.
 
     Raises:
-        EquipoiseError: it cannot be had (says what to put where), or the file in the cache or the download has
+        EquipoiseError: it cannot be had (says what to put where), or the cached file or the download has
             not the pinned sha256 (says which, and both hashes; nothing is deleted or overwritten).
     """
     path = pin.path(data_dir)
