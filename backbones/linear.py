@@ -1,0 +1,45 @@
+"""One linear layer: logistic regression of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.backbone import Backbone, uniform
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.features import Features
+
+
+@dataclass(frozen=True)
+class Linear(Backbone):
+    """A linear layer on TF-IDF text (sparse throughout) or standardised numbers."""
+
+    name: ClassVar[str] = "linear"
+    stacked: ClassVar[bool] = True
+
+    max_features: int = 5000
+
+    def features(self, kind: str) -> Features:
+        return vectors(kind, self.max_features)
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        import torch
+
+        return {"weight": uniform(generator, width, outputs, fan_in=width), "bias": torch.zeros(1, outputs)}
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+        from equipoise.engine.inputs import affine
+
+        return affine(x, params["weight"], params["bias"])
+
+
+def vectors(kind: str, max_features: int) -> Features:
+    """TF-IDF for text, standardisation for numbers."""
+    from equipoise.features import Standardised, TfIdf
+
+    return TfIdf(max_features) if kind == "text" else Standardised()

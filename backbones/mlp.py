@@ -1,0 +1,50 @@
+"""A multilayer perceptron with one hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.backbone import Backbone, uniform
+from equipoise.backbones.linear import vectors
+from equipoise.tunable import tunable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.features import Features
+
+
+@dataclass(frozen=True)
+class MLP(Backbone):
+    """Linear, ReLU, dropout, linear; on TF-IDF text (sparse throughout) or standardised numbers."""
+
+    name: ClassVar[str] = "mlp"
+    stacked: ClassVar[bool] = True
+
+    hidden: int = 64
+    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    max_features: int = 5000
+
+    def features(self, kind: str) -> Features:
+        return vectors(kind, self.max_features)
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        import torch
+
+        return {
+            "weight1": uniform(generator, width, self.hidden, fan_in=width),
+            "bias1": torch.zeros(1, self.hidden),
+            "weight2": uniform(generator, self.hidden, outputs, fan_in=self.hidden),
+            "bias2": torch.zeros(1, outputs),
+        }
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+        import torch
+
+        from equipoise.engine.inputs import affine
+
+        hidden = drop(torch.relu(affine(x, params["weight1"], params["bias1"])))
+        return affine(hidden, params["weight2"], params["bias2"])

@@ -1,0 +1,78 @@
+"""The backbone contract: features, initial parameters, and a forward pass; the engine does the rest.
+
+A backbone is a frozen dataclass. Its tunable fields are searched; the field called `dropout`, if there is one, differs per
+lane without splitting the population; every other field decides the shape of the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.features import Features
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model family.
+
+    Attributes:
+        name: how it is called in a suite and on the command line.
+        accepts: the kinds of input it reads, of "text" and "numeric".
+        averages: True where its features are vectors, so that a resampler may interpolate them.
+        stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
+            False: one lane's, and the engine loops.
+    """
+
+    name: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+    accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
+    averages: ClassVar[bool] = True
+    stacked: ClassVar[bool] = False
+
+    def features(self, kind: str) -> Features:
+        """The feature extractor for a kind of input, not yet fitted."""
+        raise NotImplementedError(f"backbone {self.name!r} must define features()")
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """One lane's initial parameters, float32 on CPU, for inputs of `width` (features, or words in the vocabulary)."""
+        raise NotImplementedError(f"backbone {self.name!r} must define init()")
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+        """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
+        raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What lanes must have in common to train in one population."""
+        shown = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "dropout"]
+        return (self.name, *shown)
+
+    @property
+    def dropout_rate(self) -> float:
+        """The dropout probability, 0 for a backbone without one."""
+        return float(getattr(self, "dropout", 0.0))
+
+    @property
+    def spec(self) -> str:
+        """The name with what is not at its default in brackets."""
+        shown = [
+            f"{f.name}={str(v).lower() if isinstance(v, bool) else v}"
+            for f in dataclasses.fields(self)
+            if (v := getattr(self, f.name)) != f.default
+        ]
+        return f"{self.name}[{','.join(shown)}]" if shown else self.name
+
+
+def uniform(generator: torch.Generator, *shape: int, fan_in: int) -> Tensor:
+    """U(−1/√fan_in, 1/√fan_in), PyTorch's default for its linear and recurrent layers."""
+    import torch
+
+    bound = fan_in**-0.5
+    return (torch.rand(*shape, generator=generator) * 2 - 1) * bound

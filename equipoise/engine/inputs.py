@@ -1,0 +1,149 @@
+"""Features on the device, in three forms, each gathered for many lanes at once: dense, sparse, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """(n, d) float32 features."""
+
+    x: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def width(self) -> int:
+        """d, the number of features."""
+        return self.x.shape[1]
+
+    def to(self, device: torch.device) -> Dense:
+        return Dense(self.x.to(device))
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """Rows (K, B) → (K, B, d)."""
+        return self.x[rows]
+
+    def extended(self, more: Sequence[Any]) -> Dense:
+        """With further rows (each (s, d)) at the end."""
+        made = [torch.as_tensor(np.asarray(m, dtype=np.float32)) for m in more]
+        return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in made)]))
+
+
+@dataclass(frozen=True, eq=False)
+class SparseBatch:
+    """Gathered sparse rows of K lanes: the entries of row r are indices[offsets[r]:offsets[r + 1]].
+
+    The indices of lane k are shifted by k·d, so that they point into the stacked weights of all lanes.
+    """
+
+    indices: Tensor
+    values: Tensor
+    offsets: Tensor
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """n CSR rows of d float32 features; nothing here is ever made dense."""
+
+    indptr: Tensor
+    indices: Tensor
+    values: Tensor
+    width: int
+
+    @classmethod
+    def of(cls, x: sp.csr_matrix) -> Sparse:
+        """From a SciPy CSR matrix (n, d)."""
+        x = sp.csr_matrix(x, dtype=np.float32)
+        x.sort_indices()
+        indptr, indices = (torch.from_numpy(a.astype(np.int64)) for a in (x.indptr, x.indices))
+        return cls(indptr, indices, torch.from_numpy(x.data), int(x.shape[1]))
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def to(self, device: torch.device) -> Sparse:
+        return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
+
+    def gather(self, rows: Tensor) -> SparseBatch:
+        """Rows (K, B) → the entries of all of them, lane by lane."""
+        lanes, batch = rows.shape
+        flat = rows.reshape(-1)
+        start = self.indptr[flat]
+        length = self.indptr[flat + 1] - start
+        offsets = torch.zeros(len(flat) + 1, dtype=torch.long, device=flat.device)
+        torch.cumsum(length, 0, out=offsets[1:])
+        entry = torch.arange(int(offsets[-1]), device=flat.device)
+        entry += torch.repeat_interleave(start - offsets[:-1], length)
+        shift = torch.arange(lanes, device=flat.device).repeat_interleave(batch) * self.width
+        indices = self.indices[entry] + torch.repeat_interleave(shift, length)
+        return SparseBatch(indices, self.values[entry], offsets, (lanes, batch, self.width))
+
+    def extended(self, more: Sequence[Any]) -> Sparse:
+        """With further rows (each (s, d) CSR) at the end."""
+        device = self.indptr.device
+        parts = [self, *(Sparse.of(m).to(device) for m in more)]
+        indptr, end = [self.indptr[:1]], 0
+        for part in parts:
+            indptr.append(part.indptr[1:] + end)
+            end += len(part.values)
+        joined = (torch.cat([p.indices for p in parts]), torch.cat([p.values for p in parts]))
+        return Sparse(torch.cat(indptr), *joined, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """(…, B, T) token ids, 0 where there is none, and (…, B) lengths."""
+
+    ids: Tensor
+    lengths: Tensor
+
+    def __getitem__(self, lane: int) -> TokenBatch:
+        return TokenBatch(self.ids[lane], self.lengths[lane])
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """(n, T) token ids padded with 0 at the end, and (n,) lengths (at least 1)."""
+
+    ids: Tensor
+    lengths: Tensor
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device) -> Tokens:
+        return Tokens(self.ids.to(device), self.lengths.to(device), self.width)
+
+    def gather(self, rows: Tensor) -> TokenBatch:
+        """Rows (K, B) → ids (K, B, T) and lengths (K, B)."""
+        return TokenBatch(self.ids[rows], self.lengths[rows])
+
+    def extended(self, more: Sequence[Any]) -> Tokens:
+        raise ValueError("token sequences cannot be synthesised")
+
+
+Inputs: TypeAlias = Dense | Sparse | Tokens
+
+
+def affine(x: Tensor | SparseBatch, weight: Tensor, bias: Tensor) -> Tensor:
+    """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
+    if isinstance(x, SparseBatch):
+        lanes, batch, width = x.shape
+        flat = weight.reshape(lanes * width, -1)
+        bags = torch.nn.functional.embedding_bag(
+            x.indices, flat, x.offsets, mode="sum", per_sample_weights=x.values, include_last_offset=True
+        )
+        return bags.view(lanes, batch, -1) + bias
+    return torch.baddbmm(bias, x, weight)

@@ -1,0 +1,93 @@
+"""What a lane is, and what training it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.strategy import Strategy
+from equipoise.tunable import tunables
+
+if TYPE_CHECKING:
+    from equipoise.backbone import Backbone
+    from equipoise.strategy import Context
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """One training.
+
+    Attributes:
+        index: (m,) rows of the shared inputs it learns from, repeats allowed.
+        synthetic: (s, d) features of synthesised rows, or None.
+        targets: (m + s, L) uint8, synthesised rows last.
+        weights: (m + s,) drawing weights; None: shuffled passes.
+        n_pos: (L,) positives of each label in the training rows before any resampling; n_rows: how many rows those were.
+        strategy: the owner of the loss, with this lane's hyperparameters in it.
+        backbone: with this lane's hyperparameters in it.
+        lr, weight_decay: of AdamW.
+        role: what its random streams are derived from.
+        steps: gradient steps at most.
+        held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
+    """
+
+    index: np.ndarray
+    targets: np.ndarray
+    n_pos: np.ndarray
+    n_rows: int
+    strategy: Strategy
+    backbone: Backbone
+    lr: float
+    weight_decay: float
+    role: tuple[object, ...]
+    steps: int
+    synthetic: Any = None
+    weights: np.ndarray | None = None
+    held_out: np.ndarray | None = None
+    held_targets: np.ndarray | None = None
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Lanes with the same signature can be trained in one population."""
+        fixed = [(n, getattr(self.strategy, n)) for n in static_fields(self.strategy)]
+        return (
+            type(self.strategy),
+            tuple(fixed),
+            self.backbone.structure,
+            self.targets.shape[1],
+            self.held_out is None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The parameters of one trained lane (name → tensor), the step they were taken at, and the steps that were run."""
+
+    params: dict[str, Tensor] = field(repr=False)
+    backbone: Backbone
+    best_step: int
+    steps_run: int
+
+
+@dataclass(frozen=True)
+class Softmax(Strategy):
+    """The loss of a task that learns labelsets as exclusive classes; rows of an unknown labelset count nothing."""
+
+    def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        return -(targets * torch.log_softmax(logits, -1)).sum(-1)
+
+
+def continuous_fields(strategy: Strategy) -> list[str]:
+    """Hyperparameters that a loss meets as tensors, one value per lane."""
+    return [n for n, t in tunables(strategy).items() if t.continuous]
+
+
+def static_fields(strategy: Strategy) -> list[str]:
+    """Hyperparameters that a loss may branch on in Python: lanes with other values train in another population."""
+    tensors = set(continuous_fields(strategy))
+    return [n for n in strategy.__dataclass_fields__ if n not in tensors and n != "pinned"]
+

@@ -1,0 +1,199 @@
+"""Train a population of lanes side by side; predict with them.
+
+The bits of a lane do not depend on the others, on CPU with one thread, because (1) batched products give each lane the same
+bits for any number of lanes from two on (a single lane is padded to two), (2) rows per batch are a multiple of 32, so the
+vectorised part of an element-wise kernel ends where a lane ends, (3) predictions run in blocks of a fixed number of rows,
+(4) every random number comes from the lane's own stream. The tests check the outcome for every backbone and strategy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.engine.inputs import Inputs
+from equipoise.engine.lanes import Lane, Trained
+from equipoise.engine.loss import PopulationLoss
+from equipoise.engine.parameters import AdamW, Parameters
+from equipoise.engine.ranking import macro_average_precision
+from equipoise.engine.streams import BatchStream, Dropout
+from equipoise.seeds import seed_of, stream
+
+#: Rows of a block in prediction.
+BLOCK = 256
+#: Steps whose batches are drawn at once.
+CHUNK = 64
+
+
+class Population:
+    """Lanes of one signature on one device.
+
+    Args:
+        lanes: what to train; all with the same `signature`.
+        inputs: the shared features, on the device.
+        batch_size: rows per step, a multiple of 32.
+        width: pad to this many lanes (two at least; on CUDA a fixed number, so that the same kernels run).
+    """
+
+    def __init__(self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 2) -> None:
+        self._lanes = [*lanes, *([lanes[0]] * (max(width, 2) - len(lanes)))]
+        self._shrinks = width <= 2
+        self._alive = np.arange(len(self._lanes))
+        self._stopped = np.arange(len(self._lanes)) >= len(lanes)
+        self._backbone, self._device, self._batch = lanes[0].backbone, device, batch_size
+        self._bank, self._rows, self._targets, self._starts = _bank(self._lanes, inputs, device)
+        self._params = Parameters([_init(lane, inputs.width) for lane in self._lanes], device)
+        self._optimizer = AdamW(self._params, [n.lr for n in self._lanes], [n.weight_decay for n in self._lanes])
+        rates = [n.backbone.dropout_rate for n in self._lanes]
+        self._dropout = Dropout(rates, [n.role for n in self._lanes], device)
+        self._streams = [BatchStream(len(n.targets), n.weights, stream("batches", *n.role)) for n in self._lanes]
+        self._loss = PopulationLoss(self._lanes, device)
+        self._chunk = torch.empty(0)
+        self._best: list[tuple[float, int, dict[str, Tensor]]] = [(-math.inf, 0, {}) for _ in lanes]
+        self._run = [0] * len(lanes)
+
+    def train(self, every: int, patience: int, on_step: Callable[[int], None] | None = None) -> list[Trained]:
+        """Train until each lane's steps are done or its early stopping says so.
+
+        Args:
+            every: steps between two looks at the held-out rows.
+            patience: looks without a better macro average precision before a lane stops.
+            on_step: called with the number of lanes after each step.
+        """
+        last = self._lanes[0].steps
+        watching = self._lanes[0].held_out is not None
+        for step in range(last):
+            if step % CHUNK == 0:
+                self._chunk = self._draw(min(CHUNK, last - step))
+            self._step(self._chunk[:, step % CHUNK], step / last)
+            if on_step is not None:
+                on_step(int((~self._stopped).sum()))
+            if watching and ((step + 1) % every == 0 or step + 1 == last):
+                self._look(step + 1, patience * every)
+                if self._stopped.all():
+                    break
+        if not watching:
+            for k in range(len(self._best)):
+                self._best[k], self._run[k] = (0.0, last, self._params.copy(k)), last
+        return [
+            Trained(params, self._lanes[k].backbone, step, self._run[k])
+            for k, (_, step, params) in enumerate(self._best)
+        ]
+
+    def _draw(self, steps: int) -> Tensor:
+        """Places in the bank's list of rows, (K, steps, B)."""
+        places = [self._starts[k] + self._streams[k].take(steps * self._batch) for k in self._alive]
+        return torch.from_numpy(np.stack(places)).view(len(places), steps, self._batch).to(self._device)
+
+    def _step(self, places: Tensor, progress: float) -> None:
+        x, y = self._bank.gather(self._rows[places]), self._targets[places].float()
+        self._params.zero_grad()
+        logits = forward(self._backbone, self._params, x, self._dropout)
+        self._loss(logits, y, progress).sum().backward()
+        self._optimizer.step()
+
+    def _look(self, step: int, patience: int) -> None:
+        """Score every lane on its held-out rows; keep the best parameters; stop those that no longer get better."""
+        held = [_held_out(self._lanes[k]) for k in self._alive]
+        for i, logits in enumerate(predict_blocks(self._backbone, self._params, self._bank, [h for h, _ in held])):
+            k = self._alive[i]
+            if self._stopped[k]:
+                continue
+            score = macro_average_precision(logits, held[i][1])
+            if score > self._best[k][0]:
+                self._best[k] = (score, step, self._params.copy(i))
+            self._run[k] = step
+            self._stopped[k] = step - self._best[k][1] >= patience
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """Let stopped lanes leave once they are a quarter of the population; two always stay."""
+        going_on = ~self._stopped[self._alive]
+        if not self._shrinks or not going_on.any() or going_on.mean() > 0.75 or len(self._alive) <= 2:
+            return
+        keep = np.flatnonzero(going_on)
+        if len(keep) == 1:
+            keep = np.append(keep, np.flatnonzero(~going_on)[0])
+        self._alive, self._chunk = self._alive[keep], self._chunk[torch.as_tensor(keep, device=self._device)]
+        for part in (self._params, self._optimizer, self._dropout, self._loss):
+            part.keep(keep)
+
+
+def forward(backbone: Any, params: Parameters, x: Any, dropout: Dropout | None) -> Tensor:
+    """Logits (K, B, L): at once where the backbone takes stacked parameters, lane by lane where it does not."""
+    if backbone.stacked:
+        out: Tensor = backbone.forward(params.stacked, x, dropout.stacked if dropout else _as_it_is)
+        return out
+    drops = [dropout.of_lane(k) if dropout else _as_it_is for k in range(len(params))]
+    return torch.stack([backbone.forward(params.lane(k), x[k], drop) for k, drop in enumerate(drops)])
+
+
+@torch.no_grad()
+def predict_blocks(backbone: Any, params: Parameters, bank: Inputs, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Logits of each lane for its own rows of the bank: a list of (v_k, L) float32."""
+    device = params.pairs()[0][0].device
+    longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
+    padded = np.zeros((len(rows), longest), dtype=np.int64)
+    for k, own in enumerate(rows):
+        padded[k, : len(own)] = own
+    places = torch.from_numpy(padded).to(device)
+    blocks = [forward(backbone, params, bank.gather(b), None) for b in places.split(BLOCK, dim=1)]
+    logits = torch.cat(blocks, 1).cpu().numpy()
+    return [logits[k, : len(own)] for k, own in enumerate(rows)]
+
+
+def predict(trained: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray], device: torch.device) -> list[np.ndarray]:
+    """Logits (v_k, L_k) of each trained lane for its own rows of the inputs."""
+    out: list[np.ndarray] = [np.empty(0)] * len(trained)
+    for members in _alike(trained).values():
+        padded = members if len(members) > 1 else members * 2
+        params = Parameters([trained[i].params for i in padded], device)
+        logits = predict_blocks(trained[members[0]].backbone, params, inputs, [rows[i] for i in padded])
+        for i, own in zip(members, logits, strict=False):
+            out[i] = own
+    return out
+
+
+def _alike(trained: Sequence[Trained]) -> Mapping[object, list[int]]:
+    groups: dict[object, list[int]] = {}
+    for i, t in enumerate(trained):
+        shapes = tuple(p.shape for p in t.params.values())
+        groups.setdefault((t.backbone.structure, shapes), []).append(i)
+    return groups
+
+
+def _bank(lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> tuple[Inputs, Tensor, Tensor, list[int]]:
+    """Shared features with all synthesised rows behind them; each lane's rows and targets, one lane after the other."""
+    made, rows, starts, end, at = [], [], [], len(inputs), 0
+    for lane in lanes:
+        own = [np.asarray(lane.index, dtype=np.int64)]
+        if lane.synthetic is not None and lane.synthetic.shape[0]:
+            made.append(lane.synthetic)
+            own.append(np.arange(end, end + lane.synthetic.shape[0]))
+            end += lane.synthetic.shape[0]
+        rows.append(np.concatenate(own))
+        starts.append(at)
+        at += len(rows[-1])
+    bank = inputs.extended(made) if made else inputs
+    targets = torch.from_numpy(np.concatenate([lane.targets for lane in lanes])).to(device)
+    return bank, torch.from_numpy(np.concatenate(rows)).to(device), targets, starts
+
+
+def _init(lane: Lane, width: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed_of("init", *lane.role) % 2**63)
+    return lane.backbone.init(width, lane.targets.shape[1], generator)
+
+
+def _held_out(lane: Lane) -> tuple[np.ndarray, np.ndarray]:
+    if lane.held_out is None or lane.held_targets is None:
+        raise ValueError("a lane without held-out rows cannot be watched")
+    return lane.held_out, lane.held_targets
+
+
+def _as_it_is(h: Tensor) -> Tensor:
+    return h

@@ -1,0 +1,153 @@
+"""The strategy contract: a frozen dataclass whose fields are hyperparameters and which overrides the hooks it needs.
+
+    @dataclass(frozen=True)
+    class MyLoss(Strategy):
+        '''Cross-entropy with rare labels weighted up.'''
+
+        name = "my_loss"
+        power: float = tunable(0.5, low=0.0, high=1.0)
+
+        def loss(self, logits, targets, ctx):
+            weight = (ctx.n_rows / (ctx.n_pos + 1.0)) ** self.power
+            return weight * bce(logits, targets)
+
+Hooks, in the order in which they act: `resample`, `tasks`/`merge`, `weights`, `loss`, `adjust`, `decide`. See DESIGN in
+the documentation for what each sees. All randomness comes from `ctx.rng`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from equipoise.tunable import tunables
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from equipoise.rows import Rows
+    from equipoise.tasks import Task
+
+#: The hooks that name a stage; `merge` belongs to `tasks`.
+STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
+#: Stages where several strategies act one after the other; the others have one owner.
+CHAINED = frozenset({"resample", "adjust"})
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a hook may know besides its arguments.
+
+    Attributes:
+        n_pos: (L,) positives of each label in the training rows, before any resampling. A NumPy array, except in `loss`,
+            where it is a float tensor on the device.
+        n_rows: the number of those rows (in `loss`: a scalar tensor).
+        rng: this hook's own random stream (None in `loss`, which is deterministic).
+        progress: share of the training done, 0..1 (a scalar tensor in `loss`).
+        folds: (n,) the fold that held each row out, in `adjust` and `decide`.
+    """
+
+    n_pos: Any
+    n_rows: Any
+    rng: np.random.Generator = field(default=None, repr=False)  # type: ignore[assignment]
+    progress: Any = 0.0
+    folds: Any = field(default=None, repr=False)
+
+    @property
+    def prior(self) -> Any:
+        """(L,) share of positive training rows of each label."""
+        return self.n_pos / self.n_rows
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """No balancing at all, and the base of every strategy.
+
+    Attributes:
+        name: how it is called in a suite and on the command line.
+        reference: author, year and DOI of what it implements.
+        needs: what it cannot do without: "numeric" (inputs that can be averaged), "text", or "labels" (two labels or more).
+            A pair that does not fit is skipped with its reason.
+        off: the settings, where there are such, at which it must equal no strategy bit for bit.
+    """
+
+    name: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    off: ClassVar[Mapping[str, Any] | None] = None
+
+    pinned: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True})
+
+    def resample(self, rows: Rows, ctx: Context) -> Rows:
+        """Keep, repeat, drop, relabel or synthesise training rows."""
+        return rows
+
+    def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
+        """Split the problem with training labels Y (n, L) into sub-problems, each trained by a network of its own."""
+        from equipoise.tasks import Task
+
+        return [Task(tuple(range(Y.shape[1])))]
+
+    def merge(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
+        """Join the sub-problems' logits, one (n, L_t) array a task, to (n, L)."""
+        from equipoise.tasks import merge_columns
+
+        return merge_columns(tasks, logits, len(ctx.n_pos))
+
+    def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
+        """(n,) how often each row is drawn, up to a factor; all equal means: in shuffled passes, without replacement."""
+        return np.ones(len(Y))
+
+    def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        """The unreduced loss (B, L) or (B,) of one lane's logits and 0/1 targets, both (B, L) float.
+
+        Plain tensor code: fields of this strategy may be scalar tensors here, so it must not branch in Python on them.
+        """
+        return bce(logits, targets)
+
+    def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
+        """Fit a map logits → logits on out-of-fold logits (n, L) and their labels Y (n, L)."""
+        return lambda z: z
+
+    def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
+        """Fit a map logits → bool on out-of-fold logits (n, L) and their labels Y (n, L)."""
+        return lambda z: z > 0
+
+    @property
+    def parts(self) -> tuple[Strategy, ...]:
+        """The strategies this one is composed of; itself alone unless it is a composition."""
+        return (self,)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages this strategy owns: the hooks it overrides."""
+        return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
+
+    @property
+    def spec(self) -> str:
+        """The name with its settings in brackets: what was pinned, and what is not at its default."""
+        shown = []
+        for f in dataclasses.fields(self):
+            if f.metadata.get("internal"):
+                continue
+            value = getattr(self, f.name)
+            if f.name in self.pinned or value != f.default:
+                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
+        return f"{self.name}[{','.join(shown)}]" if shown else self.name
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Fields that the search leaves alone: those a user wrote in brackets, or set away from the default."""
+        changed = {n for n, t in tunables(self).items() if getattr(self, n) != t.default}
+        return self.pinned | changed
+
+
+def bce(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy from logits, unreduced, same shape as its arguments; finite for any finite logit."""
+    import torch.nn.functional as F
+
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
