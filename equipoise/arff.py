@@ -6,11 +6,9 @@ collection uses and says so where a file goes beyond it. Format: https://waikato
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,30 +85,22 @@ def _in_order(values: list[str]) -> tuple[str, ...]:
 def _dense_rows(
     path: Path, lines: list[str], categories: tuple[tuple[str, ...] | None, ...]
 ) -> NDArray[np.float64]:
-    import pandas as pd
+    rows = [[_unquoted(cell.strip()) for cell in line.split(",")] for line in lines]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(categories):
+            raise EquipoiseError(f"{path}: data row {number} has {len(row)} values, not {len(categories)}")
+    columns = zip(*rows, strict=True)
+    return np.column_stack([_column(path, c, known) for c, known in zip(columns, categories, strict=True)])
 
-    kinds: dict[Any, Any] = {i: "float64" if c is None else "category" for i, c in enumerate(categories)}
+
+def _column(path: Path, cells: tuple[str, ...], categories: tuple[str, ...] | None) -> NDArray[np.float64]:
+    """Numbers as they are, categories by their place; `?` (missing) as NaN."""
+    place = None if categories is None else {value: float(code) for code, value in enumerate(categories)}
     try:
-        frame = pd.read_csv(
-            io.StringIO("\n".join(lines)), header=None, dtype=kinds, names=range(len(categories)),
-            index_col=False, skipinitialspace=True, quotechar="'", na_values=["?"], keep_default_na=False,
-            float_precision="round_trip", on_bad_lines="error",
-        )  # fmt: skip
-    except (ValueError, pd.errors.ParserError) as problem:
-        raise EquipoiseError(f"{path}: {' '.join(str(problem).split())}") from None
-    columns = [_codes(path, frame[i], known) for i, known in enumerate(categories)]
-    return np.column_stack(columns)
-
-
-def _codes(path: Path, column: Any, categories: tuple[str, ...] | None) -> NDArray[np.float64]:
-    if categories is None:
-        return np.asarray(column, dtype=np.float64)
-    place = {value: float(code) for code, value in enumerate(categories)}
-    found = [str(value) for value in column.cat.categories]
-    if odd := [value for value in found if value not in place]:
-        raise EquipoiseError(f"{path}: the data has {odd[0]!r}, which its attribute does not declare")
-    codes = np.array([*(place[value] for value in found), np.nan])  # pandas codes a missing value -1
-    return codes[np.asarray(column.cat.codes)]
+        read = float if place is None else place.__getitem__
+        return np.array([np.nan if cell == "?" else read(cell) for cell in cells], dtype=np.float64)
+    except (ValueError, KeyError) as problem:
+        raise EquipoiseError(f"{path}: a value does not fit its attribute ({problem})") from None
 
 
 def _sparse_rows(

@@ -1,0 +1,139 @@
+"""The MULAN collection of multilabel data (http://mulan.sourceforge.net/datasets-mlc.html), pinned by commit and hash.
+
+Sparse files stay csr, dense ones dense. Categories are coded and marked in `nominal`, words of a bag ({0,1} in the
+file) included. Labels are those the XML lists, in the order of the ARFF columns.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from equipoise.arff import Arff, read_arff
+from equipoise.cache import Pin, fetch, present
+from equipoise.dataset import Dataset, DatasetSource, Features
+from equipoise.errors import EquipoiseError
+
+TERMS = "MULAN collection: cite the authors; no licence file at the source"
+#: Dataset.sha256 of yeast, by which a copy in another package is recognised.
+_YEAST = "7e215ba5f0e0507c70f276beba16edd5f39d60eb35165ba813d6e8dfbf6491e7"
+
+
+@lru_cache(maxsize=1)
+def _index() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(__file__).with_name("mulan.json").read_text(encoding="utf-8"))
+    return content
+
+
+@dataclass(frozen=True)
+class MulanSource(DatasetSource):
+    """One set of the collection; a train and a test file are one dataset, in that order."""
+
+    def pins(self) -> list[Pin]:
+        """The files of the set, ARFF before XML."""
+        base = _index()["base"]
+        files = _index()["datasets"][self.name]["files"].items()
+        return [Pin(self.name, path.rsplit("/", 1)[1], base + path, sha256) for path, sha256 in files]
+
+    def load(self, data_dir: Path) -> Dataset:
+        """Read from `data_dir/<name>/`, downloading what is missing. Raises EquipoiseError (see `fetch`)."""
+        paths = [fetch(pin, data_dir) for pin in self.pins()]
+        parts = [read_arff(path) for path in paths if path.suffix == ".arff"]
+        marked = _label_names(paths[-1])
+        return self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
+
+    def _dataset(self, table: Arff, marked: set[str], source: str) -> Dataset:
+        is_label = np.array([name in marked for name in table.names])
+        if missing := marked - set(table.names):
+            raise EquipoiseError(f"{self.name}: the ARFF file has no column for label {sorted(missing)[0]!r}")
+        identifier = _identifiers(table) & ~is_label
+        kept = np.flatnonzero(~is_label & ~identifier)
+        nominal = np.array([table.categories[i] is not None for i in kept])
+        dropped = [table.names[i] for i in np.flatnonzero(identifier)]
+        return Dataset(
+            name=self.name,
+            X=_columns(table.values, kept),
+            Y=np.asarray(_columns(table.values, np.flatnonzero(is_label), dense=True)),
+            labels=tuple(name for name in table.names if name in marked),
+            source=source,
+            terms=TERMS,
+            citation=_index()["datasets"][self.name]["citation"],
+            features=tuple(table.names[i] for i in kept),
+            nominal=nominal if nominal.any() else None,
+            notes=tuple(f"left out column {name!r}: it names the row" for name in dropped),
+        )
+
+
+@dataclass(frozen=True)
+class YeastSource(MulanSource):
+    """yeast, which the `river` package carries too: no network is needed where that is installed."""
+
+    def load(self, data_dir: Path) -> Dataset:
+        """From the cache, else from `river` (the same rows, checked by content), else by download."""
+        copy = _river_file()
+        if copy is None or all(present(pin, data_dir) for pin in self.pins()):
+            return super().load(data_dir)
+        table = _river_table(copy)
+        marked = {name for name in table.names if name.startswith("Class")}
+        data = self._dataset(table, marked, "the yeast.csv.gz of the Python package river (same content as MULAN)")
+        return data if data.sha256 == _YEAST else super().load(data_dir)
+
+
+def _label_names(path: Path) -> set[str]:
+    """The labels of a MULAN XML file; labels may be nested in a hierarchy."""
+    try:
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as problem:
+        raise EquipoiseError(f"cannot read {path}: {problem}") from None
+    return {element.attrib["name"] for element in root.iter() if "name" in element.attrib}
+
+
+def _joined(name: str, parts: list[Arff]) -> Arff:
+    first = parts[0]
+    if any((part.names, part.categories) != (first.names, first.categories) for part in parts):
+        raise EquipoiseError(f"{name}: the train and test files have different columns")
+    if len(parts) == 1:
+        return first
+    stack: Any = sparse.vstack if sparse.issparse(first.values) else np.concatenate
+    return Arff(first.names, first.categories, stack([part.values for part in parts]))
+
+
+def _identifiers(table: Arff) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Columns with a category of its own for every row (genbase's protein names)."""
+    rows = table.values.shape[0]
+    return np.array([values is not None and len(values) >= rows for values in table.categories])
+
+
+def _columns(values: Any, index: Any, dense: bool = False) -> Features:
+    chosen: Any = values[:, index]
+    return chosen.toarray() if dense and sparse.issparse(values) else chosen
+
+
+def _river_file() -> Path | None:
+    """river's copy, found without importing river."""
+    spec = importlib.util.find_spec("river")
+    folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else []
+    files = [Path(folder) / "datasets" / "yeast.csv.gz" for folder in folders]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _river_table(path: Path) -> Arff:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        names = tuple(file.readline().strip().split(","))
+        values = np.loadtxt(file, delimiter=",", dtype=np.float64, ndmin=2)
+    return Arff(names, (None,) * len(names), values)
+
+
+sources: tuple[DatasetSource, ...] = tuple(
+    (YeastSource if name == "yeast" else MulanSource)(name, about["summary"])
+    for name, about in _index()["datasets"].items()
+)
