@@ -1,0 +1,202 @@
+"""How imbalanced a multilabel dataset is: measures of the label matrix Y (n, L) alone.
+
+One rule holds throughout: **a label without a positive has IRLbl = inf and is left out of every average over
+labels** (MeanIR, maxIR, CVIR). Programs differ here: mldr averages a zero in, Mulan drops the label; dropping
+is the only choice under which adding an empty column to Y changes nothing. A measure that is 0/0 is NaN,
+never 0, except where a docstring names a limit (SCUMBLE of an empty row).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks
+
+CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
+SPARSE_BELOW = 0.09  # share of ones below which a sparse product beats a dense one for co-occurrence counts
+
+
+def irlbl(Y: ArrayLike) -> Floats:
+    """Imbalance ratio per label, (L,): IRLbl_j = max_k n_k / n_j; 1 for the most frequent, inf where n_j = 0.
+
+    Source: Charte, Rivera, del Jesus, Herrera 2015, DOI 10.1016/j.neucom.2014.08.091.
+    """
+    counts = label_matrix(Y).sum(axis=0)
+    return np.where(counts > 0, counts.max() / np.maximum(counts, 1), np.inf)
+
+
+def mean_ir(Y: ArrayLike) -> float:
+    """MeanIR: mean of IRLbl over the labels with a positive; NaN where no label has one.
+
+    Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091 (labels without a positive dropped, as Mulan
+    does).
+    """
+    return mean_defined(_finite_irlbl(Y))
+
+
+def max_ir(Y: ArrayLike) -> float:
+    """maxIR: the largest IRLbl among the labels with a positive; NaN where no label has one.
+
+    Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091.
+    """
+    finite = _finite_irlbl(Y)
+    return float(finite.max()) if finite.size else math.nan
+
+
+def cvir(Y: ArrayLike) -> float:
+    """CVIR: sd(IRLbl, n−1) / MeanIR over the labels with a positive; NaN with fewer than two such labels.
+
+    Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091.
+    """
+    return _variation(_finite_irlbl(Y))
+
+
+def scumble_rows(Y: ArrayLike) -> Floats:
+    """SCUMBLE of each row, (n,): 1 − geometric / arithmetic mean of the IRLbl of the row's active labels.
+
+    In [0, 1): 0 when the active labels are equally frequent, towards 1 when a very rare label meets a very
+    frequent one. A row without a label has SCUMBLE 0. Labels without a positive are active nowhere, so they
+    have no part in it.
+
+    Source: Charte, Rivera, del Jesus, Herrera 2014, DOI 10.1007/978-3-319-07617-1_10; 2019, DOI
+    10.1016/j.neucom.2016.08.158.
+    """
+    bits = label_matrix(Y)
+    ratios = irlbl(bits)
+    rows, labels = np.nonzero(bits)
+    active = np.maximum(bits.sum(axis=1), 1)
+    arithmetic = np.bincount(rows, weights=ratios[labels], minlength=len(bits)) / active
+    logs = np.bincount(rows, weights=np.log(ratios[labels]), minlength=len(bits)) / active
+    share = np.exp(logs) / np.where(arithmetic > 0, arithmetic, 1.0)
+    return np.asarray(np.maximum(1.0 - share, 0.0))  # rounding can put one mean an ulp above the other
+
+
+def scumble(Y: ArrayLike) -> float:
+    """SCUMBLE: mean over all rows (empty ones count as 0) of `scumble_rows`; NaN without rows.
+
+    Source: Charte et al. 2014, DOI 10.1007/978-3-319-07617-1_10.
+    """
+    return mean_defined(scumble_rows(Y))
+
+
+def scumble_cv(Y: ArrayLike) -> float:
+    """SCUMBLE.CV: sd(n−1) / mean of `scumble_rows`; NaN when all are 0 or there are fewer than two rows.
+
+    Source: Charte et al. 2019, DOI 10.1016/j.neucom.2016.08.158.
+    """
+    return _variation(scumble_rows(Y))
+
+
+def cardinality(Y: ArrayLike) -> float:
+    """Mean number of labels per row; NaN without rows.
+
+    Source: Tsoumakas and Katakis 2007, DOI 10.4018/jdwm.2007070101.
+    """
+    return mean_defined(label_matrix(Y).sum(axis=1))
+
+
+def density(Y: ArrayLike) -> float:
+    """Cardinality / L: the share of ones in Y (labels without a positive count in L); NaN without rows.
+
+    Source: Tsoumakas and Katakis 2007, DOI 10.4018/jdwm.2007070101.
+    """
+    bits = label_matrix(Y)
+    return cardinality(bits) / int(bits.shape[1])
+
+
+def labelset_ids(Y: ArrayLike) -> tuple[Ints, Ints, Ints]:
+    """Number the labelsets (distinct rows) of Y: (first row of each, id of each row (n,), rows of each)."""
+    bits = label_matrix(Y)
+    packed = np.ascontiguousarray(np.packbits(bits, axis=1))
+    keys = packed.view(np.dtype((np.void, packed.shape[1]))).reshape(len(bits))
+    _, first, ids, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return first.astype(np.int64), ids.astype(np.int64), counts.astype(np.int64)
+
+
+def labelsets(Y: ArrayLike) -> tuple[NDArray[np.uint8], Ints]:
+    """The distinct rows of Y, (k, L) uint8, and how often each occurs, (k,): the most frequent first.
+
+    The empty labelset is a labelset here, as in the published counts.
+    Source: Tsoumakas and Katakis 2007, DOI 10.4018/jdwm.2007070101.
+    """
+    bits = label_matrix(Y)
+    first, _, counts = labelset_ids(bits)
+    order = np.argsort(-counts, kind="stable")
+    return bits[first[order]].astype(np.uint8), counts[order]
+
+
+def singletons(Y: ArrayLike) -> int:
+    """The number of labelsets that occur in exactly one row.
+
+    Source: Charte and Charte 2015 (the R package mldr), DOI 10.32614/RJ-2015-027.
+    """
+    return int((labelset_ids(Y)[2] == 1).sum())
+
+
+def tcs(Y: ArrayLike, n_inputs: int) -> float:
+    """Theoretical complexity score: ln(inputs × labels × labelsets), all labels counted; NaN for ln 0.
+
+    Source: Charte, Rivera, del Jesus, Herrera 2016, DOI 10.1007/978-3-319-32034-2_42.
+    """
+    bits = label_matrix(Y)
+    product = n_inputs * bits.shape[1] * len(labelset_ids(bits)[2])
+    return math.log(product) if product > 0 else math.nan
+
+
+def cooccurrence(Y: ArrayLike) -> Ints:
+    """How many rows hold both labels, (L, L); the diagonal is the number of positives of each label."""
+    bits = label_matrix(Y)
+    if np.count_nonzero(bits) < SPARSE_BELOW * bits.size:
+        sparse = scipy.sparse.csr_array(bits.astype(np.int64))
+        return np.asarray((sparse.T @ sparse).todense())
+    counts = np.zeros((bits.shape[1], bits.shape[1]), dtype=np.int64)
+    for rows in row_chunks(*bits.shape):
+        part = bits[rows].astype(np.float32)  # exact: a chunk has far fewer than 2**24 rows
+        counts += (part.T @ part).astype(np.int64)
+    return counts
+
+
+def rdep(Y: ArrayLike) -> float:
+    """rDep: the share of label pairs that are unconditionally dependent, N φ² > 6.635 (χ², one df, p = .01).
+
+    A pair with a constant label (no positive, or all positive) has no φ and counts as not dependent, in a
+    denominator of all L(L−1)/2 pairs; NaN with one label.
+
+    Source: Chekina et al. 2013, DOI 10.1007/s10994-012-5312-9; named rDep by Moyano et al. 2017, DOI
+    10.1016/j.knosys.2017.01.018.
+    """
+    bits = label_matrix(Y)
+    rows, positives = len(bits), bits.sum(axis=0).astype(np.float64)
+    spread = positives * (rows - positives)
+    covariance = rows * cooccurrence(bits) - np.outer(positives, positives)
+    chi2 = rows * ratio(covariance**2, np.outer(spread, spread))
+    pairs = chi2[np.triu_indices(bits.shape[1], k=1)]
+    return float((pairs > CHI2_CRITICAL).mean()) if pairs.size else math.nan
+
+
+def describe(Y: ArrayLike, n_inputs: int | None = None) -> dict[str, float]:
+    """Every measure of this module by name; `tcs` and `inputs` only when the number of inputs is given."""
+    bits = label_matrix(Y)
+    counts = labelset_ids(bits)[2]
+    measures: dict[str, float] = {"rows": len(bits), "labels": bits.shape[1], "labelsets": len(counts)}
+    measures["singletons"] = int((counts == 1).sum())
+    measures["empty_rows"] = int((~bits.any(axis=1)).sum())
+    measures["empty_labels"] = int((~bits.any(axis=0)).sum())
+    for measure in (cardinality, density, mean_ir, max_ir, cvir, scumble, scumble_cv, rdep):
+        measures[measure.__name__] = measure(bits)
+    return measures if n_inputs is None else {**measures, "inputs": n_inputs, "tcs": tcs(bits, n_inputs)}
+
+
+def _finite_irlbl(Y: ArrayLike) -> Floats:
+    ratios = irlbl(Y)
+    return ratios[np.isfinite(ratios)]
+
+
+def _variation(values: Floats) -> float:
+    if values.size < 2 or values.mean() == 0:
+        return math.nan
+    return float(values.std(ddof=1) / values.mean())
