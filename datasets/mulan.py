@@ -115,7 +115,8 @@ def _identifiers(table: Arff) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def _columns(values: Any, index: Any, dense: bool = False) -> Features:
     chosen: Any = values[:, index]
-    return chosen.toarray() if dense and sparse.issparse(values) else chosen
+    result: Features = chosen.toarray() if dense and sparse.issparse(values) else chosen
+    return result
 
 
 def _river_file() -> Path | None:
