@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbone import Backbone, uniform
+from equipoise.tunable import Tunable
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,7 @@ class Linear(Backbone):
 
     name: ClassVar[str] = "linear"
     stacked: ClassVar[bool] = True
+    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
 
     max_features: int = 5000
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.tunable import Tunable
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -28,6 +30,7 @@ class Backbone:
         averages: True where its features are vectors, so that a resampler may interpolate them.
         stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
+        lr: the default and the range of the learning rate.
     """
 
     name: ClassVar[str] = ""
@@ -35,6 +38,7 @@ class Backbone:
     accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
     averages: ClassVar[bool] = True
     stacked: ClassVar[bool] = False
+    lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
 
     def features(self, kind: str) -> Features:
         """The feature extractor for a kind of input, not yet fitted."""

@@ -29,7 +29,7 @@ from equipoise.tunable import tunables
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from equipoise.rows import Rows
+    from equipoise.training_rows import Rows
     from equipoise.tasks import Task
 
 #: The hooks that name a stage; `merge` belongs to `tasks`.

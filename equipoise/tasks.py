@@ -1,4 +1,4 @@
-"""Sub-problems of the model stage: one network per label, chains, label subsets, label powersets."""
+"""Sub-problems of the model stage: one network per label, label subsets, label powersets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ class Task:
         columns: the labels it answers for.
         classes: (C, len(columns)) labelsets, to learn them as C exclusive classes (softmax); None: one output a label.
         rows: positions of the training rows it learns from, repeats allowed; None: all.
-        given: labels it sees as further inputs (the true ones in training, those predicted by earlier tasks afterwards).
     """
 
     columns: tuple[int, ...]
     classes: np.ndarray | None = None
     rows: np.ndarray | None = None
-    given: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> int:

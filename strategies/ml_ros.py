@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from equipoise.measures import irlbl, mean_ir
-from equipoise.rows import Rows
+from equipoise.training_rows import Rows
 from equipoise.strategy import Context, Strategy
 from equipoise.tunable import tunable
 

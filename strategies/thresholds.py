@@ -17,11 +17,11 @@ class GlobalThreshold(Strategy):
     """One threshold for all labels, the one that maximises micro-F1 out of fold."""
 
     name: ClassVar[str] = "global_threshold"
-    reference: ClassVar[str] = "Yang 2001 (its PCut-like single cut), DOI 10.1145/383952.383975"
+    reference: ClassVar[str] = "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         threshold = decisions.global_threshold(logits, Y)
-        return lambda z: z > threshold
+        return lambda z: decisions.predict(z, threshold)
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,4 @@ class SCut(Strategy):
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = decisions.scut_smoothed if self.smooth else decisions.scut
         thresholds = fit(logits, Y, ctx.folds)
-        return lambda z: z > thresholds
+        return lambda z: decisions.predict(z, thresholds)

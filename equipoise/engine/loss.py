@@ -36,20 +36,30 @@ class PopulationLoss:
         self._hyper = {n: v[index] for n, v in self._hyper.items()}
         self._n_pos, self._n_rows = self._n_pos[index], self._n_rows[index]
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: float) -> Tensor:
-        done = torch.full((len(logits),), progress, device=logits.device)
-        arguments = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
+    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+        arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
+        if len(logits) > 1:
+            return self._all(arguments)
+        return self._all(tuple(_twice(a) for a in arguments))[:1]
+
+    def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._vmaps:
             try:
                 batched: Tensor = torch.vmap(self._one)(*arguments)
                 return batched
             except RuntimeError:
                 self._vmaps = False
-        return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(logits))])
+        return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _one(self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any) -> Tensor:
         strategy = bind(self._strategy, hyper)
         return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+
+
+def _twice(argument: Any) -> Any:
+    """One lane as two, since reductions over one lane may run in another order."""
+    return {n: _twice(v) for n, v in argument.items()} if isinstance(argument, dict) else torch.cat([argument] * 2)
 
 
 def _pick(argument: Any, k: int) -> Any:

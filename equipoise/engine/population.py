@@ -37,12 +37,14 @@ class Population:
         lanes: what to train; all with the same `signature`.
         inputs: the shared features, on the device.
         batch_size: rows per step, a multiple of 32.
-        width: pad to this many lanes (two at least; on CUDA a fixed number, so that the same kernels run).
+        width: pad to this many lanes (on CUDA, so that the same kernels run whatever their number); 0: no more than needed.
     """
 
-    def __init__(self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 2) -> None:
-        self._lanes = [*lanes, *([lanes[0]] * (max(width, 2) - len(lanes)))]
-        self._shrinks = width <= 2
+    def __init__(self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 0) -> None:
+        fill = max(width, 2 if lanes[0].backbone.stacked else 1) - len(lanes)
+        self._lanes = [*lanes, *([lanes[0]] * fill)]
+        self._least, self._shrinks = (2 if lanes[0].backbone.stacked else 1), width == 0
+        self._steps = np.array([lane.steps for lane in self._lanes])
         self._alive = np.arange(len(self._lanes))
         self._stopped = np.arange(len(self._lanes)) >= len(lanes)
         self._backbone, self._device, self._batch = lanes[0].backbone, device, batch_size
@@ -65,21 +67,21 @@ class Population:
             patience: looks without a better macro average precision before a lane stops.
             on_step: called with the number of lanes after each step.
         """
-        last = self._lanes[0].steps
+        last = int(self._steps.max())
         watching = self._lanes[0].held_out is not None
         for step in range(last):
             if step % CHUNK == 0:
                 self._chunk = self._draw(min(CHUNK, last - step))
-            self._step(self._chunk[:, step % CHUNK], step / last)
+            self._step(self._chunk[:, step % CHUNK], step)
             if on_step is not None:
                 on_step(int((~self._stopped).sum()))
-            if watching and ((step + 1) % every == 0 or step + 1 == last):
+            ending = self._steps[self._alive] == step + 1
+            if watching and ((step + 1) % every == 0 or ending.any()):
                 self._look(step + 1, patience * every)
-                if self._stopped.all():
-                    break
-        if not watching:
-            for k in range(len(self._best)):
-                self._best[k], self._run[k] = (0.0, last, self._params.copy(k)), last
+            if ending.any():
+                self._finish(np.flatnonzero(ending), step + 1, watching)
+            if self._stopped.all():
+                break
         return [
             Trained(params, self._lanes[k].backbone, step, self._run[k])
             for k, (_, step, params) in enumerate(self._best)
@@ -90,12 +92,22 @@ class Population:
         places = [self._starts[k] + self._streams[k].take(steps * self._batch) for k in self._alive]
         return torch.from_numpy(np.stack(places)).view(len(places), steps, self._batch).to(self._device)
 
-    def _step(self, places: Tensor, progress: float) -> None:
+    def _step(self, places: Tensor, step: int) -> None:
         x, y = self._bank.gather(self._rows[places]), self._targets[places].float()
         self._params.zero_grad()
         logits = forward(self._backbone, self._params, x, self._dropout)
-        self._loss(logits, y, progress).sum().backward()
+        self._loss(logits, y, np.minimum(step / self._steps[self._alive], 1.0)).sum().backward()
         self._optimizer.step()
+
+    def _finish(self, places: np.ndarray, step: int, watching: bool) -> None:
+        """Lanes whose steps are done stop; those that nobody watches keep the parameters they have now."""
+        for i in places:
+            k = self._alive[i]
+            if not self._stopped[k]:
+                self._stopped[k] = True
+                if not watching:
+                    self._best[k], self._run[k] = (0.0, step, self._params.copy(i)), step
+        self._shrink()
 
     def _look(self, step: int, patience: int) -> None:
         """Score every lane on its held-out rows; keep the best parameters; stop those that no longer get better."""
@@ -109,15 +121,16 @@ class Population:
                 self._best[k] = (score, step, self._params.copy(i))
             self._run[k] = step
             self._stopped[k] = step - self._best[k][1] >= patience
-        self._shrink()
+        if not (self._steps[self._alive] == step).any():
+            self._shrink()
 
     def _shrink(self) -> None:
-        """Let stopped lanes leave once they are a quarter of the population; two always stay."""
+        """Let stopped lanes leave once they are a quarter of the population; two always stay where batched products need them."""
         going_on = ~self._stopped[self._alive]
-        if not self._shrinks or not going_on.any() or going_on.mean() > 0.75 or len(self._alive) <= 2:
+        if not self._shrinks or not going_on.any() or going_on.mean() > 0.75 or len(self._alive) <= self._least:
             return
         keep = np.flatnonzero(going_on)
-        if len(keep) == 1:
+        if len(keep) < self._least:
             keep = np.append(keep, np.flatnonzero(~going_on)[0])
         self._alive, self._chunk = self._alive[keep], self._chunk[torch.as_tensor(keep, device=self._device)]
         for part in (self._params, self._optimizer, self._dropout, self._loss):
@@ -151,7 +164,7 @@ def predict(trained: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarra
     """Logits (v_k, L_k) of each trained lane for its own rows of the inputs."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     for members in _alike(trained).values():
-        padded = members if len(members) > 1 else members * 2
+        padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacked else members
         params = Parameters([trained[i].params for i in padded], device)
         logits = predict_blocks(trained[members[0]].backbone, params, inputs, [rows[i] for i in padded])
         for i, own in zip(members, logits, strict=False):

@@ -1,0 +1,219 @@
+"""One cell, dataset × backbone × strategy × outer split, from data to a row: the pipeline, top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.dataset import Dataset
+from equipoise.registry import meaning
+from equipoise.seeds import seed_of
+from equipoise.settings import Settings
+
+#: The modules that make the numbers: a row is reused only while they do the same.
+NUMBERS = ("cell", "decide", "decisions", "features", "search", "seeds", "settings", "splits", "workbench", "training_rows", "tasks")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is planned, run, resumed, recorded and distributed.
+
+    `dataset`, `backbone` and `strategy` are specs as a user writes them; `key` is a hash over everything that decides the
+    row: the data's content, the code of strategy, backbone and engine, the settings, and the versions of the libraries.
+    """
+
+    dataset: str
+    dataset_sha256: str
+    backbone: str
+    strategy: str
+    split: int
+    seed: int
+    settings: Settings
+    device: str
+    code: str
+    plugin: str | None = None
+
+    @property
+    def key(self) -> str:
+        """16 hex digits; where a plugin file lies and how the data is called do not count."""
+        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("plugin", "dataset")}
+        text = json.dumps([fields, versions()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def row(self, status: str, **more: Any) -> dict[str, Any]:
+        """A row with everything that identifies the cell, and more."""
+        import torch
+
+        return {
+            "key": self.key,
+            "status": status,
+            "dataset": self.dataset,
+            "dataset_sha256": self.dataset_sha256,
+            "backbone": self.backbone,
+            "strategy": self.strategy,
+            "split": self.split,
+            "seed": self.seed,
+            "device": self.device,
+            "settings": dataclasses.asdict(self.settings),
+            "code": self.code,
+            "versions": versions(),
+            "threads": torch.get_num_threads(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "error": None,
+            "traceback": None,
+            "reason": None,
+            **more,
+        }
+
+
+def run_cell(
+    cell: Cell, data: Dataset, report: Callable[[float], None] | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Run a cell: its row, and the predictions to keep beside it.
+
+    Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
+
+    Args:
+        report: called with the share that is done, 0..1.
+    """
+    from equipoise import metrics
+    from equipoise.composition import get_strategy
+    from equipoise.decide import fit_decider
+    from equipoise.engine.device import repeatable, resolve
+    from equipoise.registry import catalogue
+    from equipoise.search import search
+    from equipoise.splits import outer_split, split_hash
+
+    if cell.plugin is not None:
+        catalogue("strategy").add_file(cell.plugin)
+    clock = [time.perf_counter()]
+    device = resolve(cell.device)
+    with repeatable(device):
+        strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
+        train, test = outer_split(data.Y, cell.split, cell.seed)
+        features = backbone.features(data.kind).fit(data.X[train], data.nominal)
+        bench = _bench(cell, data, train, features, strategy, backbone, device)
+        found = search(bench, report)
+        clock.append(time.perf_counter())
+        oof = found.outcome.logits[found.rows]
+        decider = fit_decider(strategy, oof, bench.Y[found.rows], found.folds, bench.role)
+        model = bench.refit(found.params, found.outcome.steps)
+        clock.append(time.perf_counter())
+        inputs = features.transform(data.X[test]).to(device)
+        logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
+        made = decider.all(logits)
+        clock.append(time.perf_counter())
+        names = ("fixed", "tuned", "own")
+        Y, Y_train = data.Y[test], data.Y[train]
+        scores = {f"scores/{k}": v for k, v in metrics.score_metrics(Y, made["scores"], Y_train).items()}
+        decided = {f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()}
+        labels = {
+            f"{n}/{k}": v
+            for n in names[:2]
+            for k, v in metrics.per_label(Y, made[n], made["scores"], Y_train).items()
+        }
+        row = cell.row(
+            "ok",
+            generated=data.generated,
+            split_sha256=split_hash(train, test),
+            params=found.params,
+            objective=found.value,
+            metrics={**decided, **scores},
+            per_label=labels,
+            labels=list(data.labels),
+            audit=model.audit,
+            trials=found.trials,
+            cost=_cost(clock, bench),
+        )
+    predictions = {
+        "test_rows": test,
+        "test_logits": made["scores"].astype(np.float32),
+        "test_Y": Y,
+        **{f"test_{n}": made[n].astype(np.uint8) for n in names},
+        "oof_rows": train[found.rows],
+        "oof_logits": oof.astype(np.float32),
+        "oof_Y": Y_train[found.rows],
+        "oof_folds": found.folds,
+    }
+    return row, predictions
+
+
+def get_backbone(spec: str) -> Any:
+    """The backbone written as `spec`: a name, with settings in brackets.
+
+    Raises:
+        EquipoiseError: an unknown name or setting, or a value of the wrong type.
+    """
+    from equipoise.registry import catalogue
+    from equipoise.spec import parse
+    from equipoise.tunable import checked
+
+    name, settings = parse(spec)
+    cls = catalogue("backbone").get(name)
+    return cls(**checked("backbone", name, cls, settings))
+
+
+@lru_cache
+def engine_code() -> str:
+    """A hash over what the modules that make the numbers do."""
+    here = Path(__file__).parent
+    files = [here / f"{n}.py" for n in NUMBERS]
+    files += sorted((here / "engine").glob("*.py")) + sorted((here / "metrics").glob("*.py"))
+    text = "\n".join(meaning(f.read_text(encoding="utf-8")) for f in files)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """The versions of what the numbers depend on."""
+    from importlib.metadata import version
+
+    names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")
+    return {"python": platform.python_version(), **{n: version(n) for n in names}}
+
+
+def _bench(cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy: Any, backbone: Any, device: Any) -> Any:
+    """The training side of the cell."""
+    from equipoise.splits import stratified_folds
+    from equipoise.workbench import Workbench, features_of
+
+    role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
+    Y = data.Y[train]
+    inputs = features.transform(data.X[train])
+    folds = stratified_folds(Y, max(cell.settings.folds, 4 if cell.settings.folds == 1 else 2), _seed("folds", role))
+    if cell.settings.folds == 1:
+        folds = np.where(folds == 0, 0, -1)
+    averaged = features_of(inputs, backbone.averages)
+    return Workbench(
+        strategy, backbone, inputs.to(device), averaged, None, Y, folds, role, cell.settings, device
+    )
+
+
+def _seed(what: str, role: tuple[object, ...]) -> int:
+    return seed_of(what, *role) % 2**63
+
+
+def _cost(clock: list[float], bench: Any) -> dict[str, Any]:
+    search, refit, predict = (b - a for a, b in zip(clock, clock[1:], strict=False))
+    work = bench.work
+    return {
+        "seconds_total": clock[-1] - clock[0],
+        "seconds_search": search,
+        "seconds_refit": refit,
+        "seconds_predict": predict,
+        "seconds_training": work.seconds,
+        "train_rows_per_s": work.rows / work.seconds if work.seconds else float("nan"),
+        "steps": work.steps,
+        "lanes": work.lanes,
+    }
