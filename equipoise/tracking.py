@@ -1,0 +1,196 @@
+"""MLflow: the rows of a store as runs one can browse, sort and compare. A view; rows.jsonl stays the truth.
+
+One run per cell, one experiment per dataset. `Tracker.sync` writes what MLflow lacks and may be called at any time: a
+run that is there is left alone, a run cut off half-way (status RUNNING) or older than its row is written anew, so a key
+never has two. Losing the database loses nothing: delete mlflow.db and mlartifacts/, then sync.
+
+MLflow stores absolute artifact locations. When a store folder has been moved, the next sync writes the new place into
+the database (two columns); nothing is logged again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise import mlflow_view as view
+from equipoise.mlflow_database import create_database, quiet, relocate
+from equipoise.rows import Row, clean
+from equipoise.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+Note = Callable[[str], None]
+# MLflow's closed set has no word for "skipped"; KILLED is the one that says neither success nor fault of the cell.
+RUN_STATUS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "KILLED"}
+KEY, VERSION = "equipoise.key", "equipoise.version"
+
+
+@dataclass
+class Synced:
+    """What one `sync` did: runs written, runs that were already there, and problems, one line each."""
+
+    written: int = 0
+    present: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Known:
+    run_id: str
+    version: str  # digest of the row it was written from; "" for a run that was never finished
+
+
+def _one_line(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
+
+
+class Tracker:
+    """Writes the rows of `store` to MLflow (SQLite `mlflow.db` and `mlartifacts/` in the store's folder).
+
+    One process at a time: call it from the one that holds the store's lock. The database is made on the first sync
+    (some seconds, once). Undefined metrics (NaN) are left out of the run: MLflow would draw them as numbers.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.database = store.path / "mlflow.db"
+        self.artifacts = store.path / "mlartifacts"
+        self._known: dict[str, _Known] | None = None
+        self._experiments: dict[str, str] = {}
+        self._client: MlflowClient | None = None
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI, for `mlflow.set_tracking_uri` or `MlflowClient`."""
+        return f"sqlite:///{self.database.resolve().as_posix()}"
+
+    def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
+        """Write every row (default: all of the store's) that MLflow lacks. Never raises for MLflow's sake."""
+        done = Synced()
+        with quiet():
+            try:
+                wanted = list(self.store.rows() if rows is None else rows)
+                known = self._open() if wanted else {}
+            except Exception as error:
+                done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
+                return done
+            for row in wanted:
+                self._sync_row(dict(row), known, done)
+        return done
+
+    def _sync_row(self, row: Row, known: dict[str, _Known], done: Synced) -> None:
+        key, version = str(row["key"]), digest(row)
+        found = known.get(key)
+        if found is not None and found.version == version:
+            done.present += 1
+            return
+        try:
+            if found is not None:
+                self._forget(found.run_id, row)
+            self._write(row, version, known, done.problems.append)
+            done.written += 1
+        except Exception as error:
+            done.problems.append(f"MLflow lacks row {key} ({_one_line(error)}); the row is safe, sync again")
+
+    def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:
+        """Log one row as one run; only its last step takes it out of RUNNING and makes it count."""
+        client, (start, end) = self._open_client(), view.span(row)
+        tags = {**view.tags(row), KEY: str(row["key"]), VERSION: version}
+        run = client.create_run(self._experiment(row), start, tags, view.run_name(row))
+        run_id: str = run.info.run_id
+        known[str(row["key"])] = _Known(run_id, "")
+        client.log_batch(run_id, metrics=view.metrics(row, end), params=view.params(row))
+        client.log_inputs(run_id, [view.dataset_input(row)])
+        folder = self._folder(row, run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        view.artifacts(row, self._predictions(row, note), folder, self.artifacts / ".pictures", note)
+        client.set_terminated(run_id, RUN_STATUS[row["status"]], end)
+        known[str(row["key"])] = _Known(run_id, version)
+
+    def _predictions(self, row: Row, note: Note) -> Mapping[str, Any] | None:
+        if row["status"] != "ok":
+            return None
+        try:
+            return self.store.predictions(row["key"])
+        except ValueError as error:
+            note(f"no pictures for row {row['key']}: {error}")
+            return None
+
+    def _folder(self, row: Row, run_id: str) -> Path:
+        return self.artifacts / view.slug(view.experiment_name(row)) / run_id / "artifacts"
+
+    def _forget(self, run_id: str, row: Row) -> None:
+        self._open_client().delete_run(run_id)
+        shutil.rmtree(self._folder(row, run_id).parent, ignore_errors=True)
+
+    def _experiment(self, row: Row) -> str:
+        """Return the id of the row's experiment, made or brought back from the bin when need be."""
+        name = view.experiment_name(row)
+        if name not in self._experiments:
+            client = self._open_client()
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                place = f"{self.artifacts.resolve().as_uri()}/{view.slug(name)}"
+                self._experiments[name] = client.create_experiment(name, place, view.experiment_tags(row))
+            else:
+                if found.lifecycle_stage == "deleted":
+                    client.restore_experiment(found.experiment_id)
+                self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+    def _open_client(self) -> MlflowClient:
+        if self._client is None:
+            from mlflow import MlflowClient
+
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+            if not self.database.exists():
+                create_database(self.database, self.artifacts)
+            relocate(self.database, self.artifacts)
+            self._client = MlflowClient(self.uri, self.uri)
+        return self._client
+
+    def _open(self) -> dict[str, _Known]:
+        """Return what MLflow holds, read once: this process is the only one that adds to it."""
+        if self._known is None:
+            client = self._open_client()
+            known: dict[str, _Known] = {}
+            experiments = [found.experiment_id for found in client.search_experiments()]
+            token: str | None = None
+            while experiments:
+                page = client.search_runs(experiments, max_results=1000, page_token=token)
+                for key, entry in map(_known, page):
+                    self._keep(known, key, entry)
+                token = page.token
+                if not token:
+                    break
+            self._known = known
+        return self._known
+
+    def _keep(self, known: dict[str, _Known], key: str, entry: _Known) -> None:
+        """Keep one run per key; should there be two (someone copied one), the finished one."""
+        other = known.get(key)
+        if other is not None:
+            entry, spare = (entry, other) if entry.version else (other, entry)
+            self._open_client().delete_run(spare.run_id)
+        if key:
+            known[key] = entry
+
+
+def _known(run: Run) -> tuple[str, _Known]:
+    tags, finished = run.data.tags, run.info.status != "RUNNING"
+    return tags.get(KEY, ""), _Known(run.info.run_id, tags.get(VERSION, "") if finished else "")
+
+
+def digest(row: Mapping[str, Any]) -> str:
+    """Hash all of a row, and how it is shown: a run whose digest differs is written anew."""
+    text = json.dumps([view.VIEW, clean(row)], sort_keys=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]

@@ -1,0 +1,329 @@
+"""MLflow shows each row once, whatever happened before, and can be lost without loss."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import sqlite3
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.errors import EquipoiseError
+from equipoise.mlflow_database import create_database, quiet, relocate
+from equipoise.store import Store
+from equipoise.tracking import KEY, Tracker
+
+LABELS = ["existence", "property", "process"]
+
+
+def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]:
+    base = {
+        "key": key,
+        "status": status,
+        "dataset": "letters",
+        "dataset_sha256": "ab" * 32,
+        "generated": True,
+        "backbone": "linear",
+        "strategy": "ml_ros[p=0.25]+focal",
+        "split": 1,
+        "seed": 0,
+        "device": "cpu",
+        "settings": {"trials": 4, "folds": 3},
+        "params": {"lr": 0.01, "focal.gamma": 2.0},
+        "metrics": {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
+        "per_label": {"fixed/f1": [0.1, 0.2, math.nan]},
+        "labels": LABELS,
+        "audit": {"before": {"mean_ir": 3.0}, "label_counts": [1, 2]},
+        "trials": [{"params": {"lr": 0.01}, "value": 0.5}],
+        "cost": {"seconds_total": 90.0},
+        "error": None,
+        "created": "2026-05-04T10:00:00+00:00",
+    }
+    return base | more
+
+
+def make_predictions(n: int = 30) -> dict[str, np.ndarray[Any, Any]]:
+    draw = np.random.default_rng(0)
+    Y = (draw.random((n, 3)) < 0.4).astype(np.uint8)
+    logits = (2.0 * Y - 1 + draw.normal(size=Y.shape)).astype(np.float32)
+    return {"test_Y": Y, "test_logits": logits, "oof_Y": Y, "oof_logits": logits}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, migrated once: the migration takes seconds."""
+    folder = tmp_path_factory.mktemp("template")
+    with quiet():
+        create_database(folder / "mlflow.db", folder / "mlartifacts")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path, template: Path) -> Store:
+    made = Store(tmp_path / "live store")  # a space: it must survive the URIs
+    made.path.mkdir()
+    shutil.copyfile(template, made.path / "mlflow.db")
+    return made
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for the pictures module, and count what is drawn."""
+    calls: list[str] = []
+
+    def drawer(name: str) -> Callable[..., Any]:
+        def draw(*_args: Any, **_options: Any) -> Any:
+            from matplotlib.figure import Figure
+
+            calls.append(name)
+            return Figure(figsize=(1, 1))
+
+        return draw
+
+    module = types.ModuleType("equipoise.pictures")
+    for name in ("label_distribution", "cooccurrence", "pr_curves"):
+        setattr(module, name, drawer(name))
+    monkeypatch.setitem(sys.modules, "equipoise.pictures", module)
+    return calls
+
+
+def runs(store: Store) -> list[Any]:
+    with quiet():
+        from mlflow import MlflowClient
+
+        client = MlflowClient(Tracker(store).uri)
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        return list(client.search_runs(experiments)) if experiments else []
+
+
+def files(run: Any) -> dict[str, Path]:
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    folder = Path(local_file_uri_to_path(run.info.artifact_uri))
+    return {path.name: path for path in folder.iterdir()} if folder.exists() else {}
+
+
+def test_a_row_becomes_one_finished_run_with_everything_on_it(store: Store, drawn: list[str]) -> None:
+    store.append(make_row(), make_predictions())
+    done = Tracker(store).sync()
+    assert (done.written, done.present, done.problems) == (1, 0, [])
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "ml_ros[p=0.25]+focal · linear · split 1"
+    assert run.info.end_time - run.info.start_time == 90_000
+    assert run.data.metrics["tuned/macro_f1"] == 0.6
+    assert run.data.metrics["audit/before/mean_ir"] == 3.0
+    assert "fixed/rcr_at_3" not in run.data.metrics  # undefined is absent, not 0
+    assert run.data.params["focal.gamma"] == "2.0"
+    assert run.data.params["setting/trials"] == "4"
+    assert run.data.tags[KEY] == "k0"
+    assert run.data.tags["generated"] == "true"
+    (data,) = run.inputs.dataset_inputs
+    assert data.dataset.name == "letters"
+    assert data.dataset.digest == ("ab" * 32)[:36]
+    expected = {"per_label.csv", "trials.csv", "label_distribution.png", "cooccurrence.png", "pr_curves.png"}
+    assert set(files(run)) == expected
+    assert files(run)["per_label.csv"].read_text().splitlines() == [
+        "label,fixed/f1",
+        "existence,0.1",
+        "property,0.2",
+        "process,",
+    ]
+
+
+def test_generated_data_are_called_so_in_the_experiment(store: Store, drawn: list[str]) -> None:
+    Tracker(store).sync([make_row("a"), make_row("b", generated=False)])
+    with quiet():
+        from mlflow import MlflowClient
+
+        found = MlflowClient(Tracker(store).uri).search_experiments()
+    assert {experiment.name for experiment in found} == {"letters (generated)", "letters"}
+
+
+def test_syncing_again_writes_nothing_and_new_rows_are_added(store: Store, drawn: list[str]) -> None:
+    tracker = Tracker(store)
+    for number in range(3):
+        store.append(make_row(f"k{number}", split=number), make_predictions())
+    assert tracker.sync().written == 3
+    assert (tracker.sync().written, tracker.sync().present) == (0, 3)
+    store.append(make_row("k3"))
+    done = Tracker(store).sync()  # another process, later
+    assert (done.written, done.present) == (1, 3)
+    assert sorted(run.data.tags[KEY] for run in runs(store)) == ["k0", "k1", "k2", "k3"]
+
+
+def test_pictures_of_the_data_are_drawn_once_per_data_set(store: Store, drawn: list[str]) -> None:
+    for number in range(3):
+        store.append(make_row(f"k{number}", split=number), make_predictions())
+    store.append(make_row("other", dataset="words", dataset_sha256="cd" * 32), make_predictions())
+    Tracker(store).sync()
+    assert drawn.count("label_distribution") == drawn.count("cooccurrence") == 2
+    assert drawn.count("pr_curves") == 4
+    assert all("cooccurrence.png" in files(run) for run in runs(store))
+
+
+def test_a_run_cut_off_half_way_becomes_exactly_one_finished_run(store: Store, drawn: list[str]) -> None:
+    with quiet():
+        from mlflow import MlflowClient
+
+        client = MlflowClient(Tracker(store).uri)
+        experiment = client.create_experiment("letters (generated)")
+        client.create_run(experiment, tags={KEY: "k0"}, run_name="half")
+    store.append(make_row(), make_predictions())
+    assert Tracker(store).sync().written == 1
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name != "half"
+
+
+@pytest.mark.parametrize("step", ["log_batch", "log_inputs", "set_terminated"])
+def test_a_failure_at_any_step_is_one_line_and_mends_itself(
+    store: Store, drawn: list[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def broken(*_args: Any, **_options: Any) -> None:
+        raise OSError("disk\nfull")
+
+    store.append(make_row(), make_predictions())
+    tracker = Tracker(store)
+    with monkeypatch.context() as patch:
+        with quiet():
+            patch.setattr(f"mlflow.MlflowClient.{step}", broken)
+        (problem,) = tracker.sync().problems
+    assert "MLflow lacks row k0 (OSError: disk full)" in problem
+    assert tracker.sync().problems == []  # the same process
+    assert Tracker(store).sync().present == 1  # and the next
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+
+
+def test_a_row_redone_replaces_its_run(store: Store, drawn: list[str]) -> None:
+    store.append(make_row(status="failed", error="CUDA out of memory", traceback="Traceback …", metrics={}))
+    Tracker(store).sync()
+    (failed,) = runs(store)
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["why"] == "CUDA out of memory"
+    assert "Traceback …" in files(failed)["why.txt"].read_text(encoding="utf-8")
+    store.append(make_row(), make_predictions())
+    assert Tracker(store).sync().written == 1
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+    assert files(failed) == {}
+
+
+def test_a_skipped_cell_says_why_and_is_no_success(store: Store) -> None:
+    Tracker(store).sync([make_row(status="skipped", reason="mlsmote needs numeric inputs", metrics={})])
+    (run,) = runs(store)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["mlflow.note.content"] == "mlsmote needs numeric inputs"
+
+
+def test_names_and_values_mlflow_rejects_do_not_lose_the_run(store: Store) -> None:
+    odd = {"a[b]": 1.0, "a(b)": 2.0, "x" * 400: 3.0, "µ/π": 4.0}
+    long = {"note": "v" * 9000, **{f"p{number}": number for number in range(150)}}
+    done = Tracker(store).sync(
+        [make_row(status="failed", metrics=odd, params=long, dataset="my data/ü?.csv")]
+    )
+    assert done.problems == []
+    (run,) = runs(store)
+    assert {run.data.metrics["a_b_"], run.data.metrics["a_b__2"]} == {1.0, 2.0}
+    assert run.data.metrics["µ/π"] == 4.0
+    assert files(run)
+
+
+def test_pictures_that_cannot_be_drawn_are_noted_and_the_run_is_kept(
+    store: Store, drawn: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any, **_options: Any) -> None:
+        raise RuntimeError("no\nfont")
+
+    monkeypatch.setattr(sys.modules["equipoise.pictures"], "pr_curves", broken)
+    store.append(make_row(), make_predictions())
+    (problem,) = Tracker(store).sync().problems
+    assert problem == "no pictures for row k0 (RuntimeError: no font)"
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+
+
+def test_a_moved_store_finds_its_artifacts_again(store: Store, drawn: list[str], tmp_path: Path) -> None:
+    store.append(make_row(), make_predictions())
+    Tracker(store).sync()
+    moved = Store(shutil.move(store.path, tmp_path / "moved"))
+    done = Tracker(moved).sync()
+    assert (done.written, done.present) == (0, 1)
+    (run,) = runs(moved)
+    assert "pr_curves.png" in files(run)
+    assert (tmp_path / "moved") in files(run)["pr_curves.png"].parents
+    assert not relocate(moved.path / "mlflow.db", moved.path / "mlartifacts")
+    moved.append(make_row("k1"), make_predictions())
+    Tracker(moved).sync()
+    assert not store.path.exists()
+
+
+def test_a_damaged_database_is_one_line_and_the_rows_are_safe(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.append(make_row())
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    done = Tracker(store).sync()
+    assert done.written == 0
+    (problem,) = done.problems
+    assert "the rows are safe" in problem
+    assert "\n" not in problem
+    assert store.statuses() == {"k0": "ok"}
+
+
+def test_nothing_to_write_makes_no_database(tmp_path: Path) -> None:
+    assert Tracker(Store(tmp_path)).sync().problems == []
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_database_is_made_whole_in_wal_mode_with_no_empty_experiment(template: Path) -> None:
+    connection = sqlite3.connect(template)
+    try:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        active = "SELECT count(*) FROM experiments WHERE lifecycle_stage = 'active'"
+        assert connection.execute(active).fetchone() == (0,)
+    finally:
+        connection.close()
+    assert [
+        path.name for path in template.parent.iterdir() if path.is_dir() and path.name != "mlartifacts"
+    ] == []
+
+
+@pytest.fixture
+def state() -> Callable[[], dict[str, Any]]:
+    def read() -> dict[str, Any]:
+        import mlflow
+
+        levels = {name: logging.getLogger(name).level for name in ("mlflow", "alembic", "")}
+        uris = (mlflow.get_tracking_uri(), mlflow.get_registry_uri(), mlflow.active_run())
+        return {"env": dict(os.environ), "levels": levels, "uris": uris}
+
+    with quiet():
+        import mlflow  # noqa: F401
+    return read
+
+
+def test_no_global_state_is_left_changed(
+    store: Store, drawn: list[str], state: Callable[[], dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = state()
+    store.append(make_row(), make_predictions())
+    Tracker(store).sync()
+    assert state() == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_missing_predictions_of_a_finished_row_are_noted(store: Store) -> None:
+    store.append(make_row())
+    (problem,) = Tracker(store).sync().problems
+    assert "no predictions for row 'k0'" in problem
+    with pytest.raises(EquipoiseError):
+        store.predictions("k0")
