@@ -67,8 +67,8 @@ def row_chunks(rows: int, width: int) -> Iterator[slice]:
 
 
 def descending(scores: NDArray[Any], Y: Bools) -> tuple[NDArray[Any], Bools]:
-    """Sort each row of (m, n) scores from high to low and carry Y along; equal scores keep their order."""
-    order = np.argsort(-scores, axis=1, kind="stable")
+    """Sort each row of (m, n) scores from high to low and carry Y along; equal scores come in any order."""
+    order = np.argsort(-scores, axis=1)
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(Y, order, axis=1)
 
 
