@@ -1,0 +1,298 @@
+"""The report: who may be ranked, whether a difference is real, and words that follow from the numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from equipoise.comparison import compare
+from equipoise.report import render, report_frame, to_json
+from equipoise.report_table import duration
+from equipoise.verdict import conclusions, number
+
+NOISE = (0.004, -0.006, 0.002, 0.005, -0.005)  # of the five splits, sums to zero
+BASE = (0.60, 0.63, 0.58, 0.61, 0.59)
+
+
+def make_row(strategy: str, split: int, fixed: float, tuned: float, **more: Any) -> dict[str, Any]:
+    metrics = {
+        "fixed/macro_f1": fixed,
+        "tuned/macro_f1": tuned,
+        "own/macro_f1": fixed,
+        "tuned/micro_f1": 0.7,
+        "scores/map": 0.66,
+        "tuned/rcr_at_10": 0.25,
+        "tuned/rcr_support_at_10": 20.0,
+    }
+    base = {
+        "key": f"{strategy}-{split}",
+        "status": "ok",
+        "dataset": "letters",
+        "dataset_sha256": "ab" * 32,
+        "generated": False,
+        "backbone": "linear",
+        "strategy": strategy,
+        "split": split,
+        "seed": 0,
+        "device": "cpu",
+        "settings": {"trials": 4},
+        "metrics": metrics,
+        "cost": {"seconds_total": 12.0},
+    }
+    return base | more
+
+
+def sweep(gains: dict[str, tuple[float, float]], splits: int = 5, swing: float = 1.0) -> list[dict[str, Any]]:
+    """Rows of `none` and of strategies with the given mean gains (at .5, tuned) over it."""
+    rows = [make_row("none", split, BASE[split], BASE[split] + 0.05) for split in range(splits)]
+    for strategy, (fixed, tuned) in gains.items():
+        for split in range(splits):
+            noise = swing * NOISE[split]
+            at_half, best = BASE[split] + fixed + noise, BASE[split] + 0.05 + tuned + noise
+            rows.append(make_row(strategy, split, at_half, best))
+    return rows
+
+
+def printed(rows: list[dict[str, Any]], width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
+    render(rows, console)
+    return console.export_text()
+
+
+def said(rows: list[dict[str, Any]]) -> str:
+    (one,) = compare(rows)
+    return " ".join(conclusions(one))
+
+
+# --- who is compared with whom --------------------------------------------------------------------------------
+
+
+def test_ranked_by_tuned_macro_f1() -> None:
+    frame = report_frame(sweep({"a": (0.2, -0.02), "b": (0.0, 0.03)})).set_index("strategy")
+    assert frame["rank"].to_dict() == {"b": 1, "none": 2, "a": 3}
+    assert frame.loc["b", "delta_tuned_macro_f1"] == pytest.approx(0.03)
+    assert math.isnan(frame.loc["none", "delta_tuned_macro_f1"])
+    assert frame.loc["b", "rcr_support"] == 100
+
+
+def test_a_strategy_with_a_failed_split_is_listed_with_its_reason_and_not_ranked() -> None:
+    rows = sweep({"a": (0.1, 0.1), "b": (0.0, 0.0)})
+    broken = next(row for row in rows if row["key"] == "a-3")
+    broken.update(status="failed", metrics={}, error="RuntimeError: loss is NaN")
+    frame = report_frame(rows).set_index("strategy")
+    assert frame.loc["a", "state"] == "incomplete"
+    assert np.isnan(frame.loc["a", "rank"])
+    assert frame.loc["b", "splits"] == 5  # the others lose nothing by it
+    assert "incomplete (4 of 5 splits) a: RuntimeError: loss is NaN" in printed(rows, 120)
+
+
+def test_skipped_and_failed_strategies_are_listed_with_their_reasons() -> None:
+    rows = sweep({})
+    rows += [
+        make_row("mlsmote", s, 0, 0, status="skipped", metrics={}, reason="needs numeric inputs")
+        for s in range(5)
+    ]
+    rows += [
+        make_row("big", s, 0, 0, status="failed", metrics={}, error="MemoryError: 12 GB") for s in range(5)
+    ]
+    text = printed(rows, 120)
+    assert text.count("skipped mlsmote: needs numeric inputs") == 1
+    assert text.count("failed big: MemoryError: 12 GB") == 1
+
+
+def test_only_failures_give_a_report_and_no_ranking() -> None:
+    text = printed([make_row("none", 0, 0, 0, status="failed", metrics={}, error="ValueError: no rows")])
+    assert "Nothing can be ranked" in text
+    assert "failed none: ValueError: no rows" in text
+
+
+def test_a_sweep_under_way_does_not_make_everybody_incomplete() -> None:
+    rows = [row for row in sweep({"a": (0, 0), "b": (0, 0)}) if row["split"] < 4 or row["strategy"] == "none"]
+    (one,) = compare(rows)
+    assert [unit[1] for unit in one.units] == [0, 1, 2, 3]
+    assert {line.strategy for line in one.ranked} == {"none", "a", "b"}
+    assert "split 4 left out" in printed(rows, 120)
+
+
+def test_different_settings_or_data_are_never_mixed() -> None:
+    rows = sweep({"a": (0.1, 0.1)}, 2)
+    other = [
+        row | {"settings": {"trials": 8}, "key": row["key"] + "x"} for row in sweep({"a": (0.0, 0.0)}, 2)
+    ]
+    third = [row | {"dataset_sha256": "cd" * 32, "key": row["key"] + "y"} for row in sweep({}, 2)]
+    found = compare(rows + other + third)
+    assert [one.variant for one in found] == [
+        "trials=4, data abababab",
+        "trials=8, data abababab",
+        "trials=4, data cdcdcdcd",
+    ]
+    assert found[0].lines[0].deltas["tuned_macro_f1"].mean == pytest.approx(0.1 + (NOISE[0] + NOISE[1]) / 2)
+
+
+def test_a_later_row_of_the_same_cell_takes_its_place_and_that_is_said() -> None:
+    rows = sweep({"a": (0.0, 0.0)}, 2)
+    rows.append(make_row("a", 1, 0.9, 0.95, key="a-1-new-code"))
+    (one,) = compare(rows)
+    assert one.superseded == 1
+    best = one.ranked[0]
+    assert (best.strategy, best.values["tuned_macro_f1"][0, 1]) == ("a", 0.95)
+    assert "1 older row of the same cells left out" in printed(rows, 160)
+
+
+def test_splits_of_two_seeds_are_different_splits() -> None:
+    rows = sweep({}, 2) + [row | {"seed": 1, "key": row["key"] + "s"} for row in sweep({}, 2)]
+    (one,) = compare(rows)
+    assert len(one.units) == 4
+    assert "4 splits over 2 seeds" in printed(rows)
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+
+def test_a_real_gain_is_said_to_be_one() -> None:
+    text = said(sweep({"good": (0.10, 0.08), "dull": (0.001, 0.001)}))
+    assert "good (+.080 [+.070, +.090]) beats none" in text
+    assert "disguise" not in text
+
+
+def test_a_gain_that_goes_with_tuned_thresholds_is_a_threshold_in_disguise() -> None:
+    text = said(sweep({"pos_weight": (0.08, 0.002), "plain": (0.0, 0.001)}))
+    assert "no strategy's macro-F1 can be told from none's" in text
+    assert "pos_weight +.080 → +.002: mostly a threshold in disguise" in text
+
+
+def test_an_uncertain_disguise_is_called_uncertain() -> None:
+    text = said(sweep({"pos_weight": (0.02, 0.002)}, swing=5.0))
+    assert "pos_weight +.020 → +.002: perhaps a threshold in disguise, too uncertain to say" in text
+
+
+def test_a_real_loss_is_said() -> None:
+    assert "Worse than none even with tuned thresholds: bad (−.080" in said(sweep({"bad": (-0.1, -0.08)}))
+
+
+def test_a_gain_alone_significant_among_many_is_not_claimed() -> None:
+    names = [f"s{number}" for number in range(12)]
+    lucky = sweep({"lucky": (0.012, 0.012), **dict.fromkeys(names, (0.0, 0.0001))})
+    alone = sweep({"lucky": (0.012, 0.012)})
+    assert "lucky (+.012" in said(alone)
+    assert "beats none" in said(alone)
+    assert "beat" not in said(lucky)
+    assert "no more than the best of several may reach by chance" in said(lucky)
+
+
+def test_one_split_gives_no_interval_and_says_so() -> None:
+    rows = sweep({"a": (0.1, 0.1)}, 1)
+    assert "One split says nothing about chance" in said(rows)
+    table = printed(rows).split("▸")[0]
+    assert "[" not in table
+    assert "+.104" in table
+
+
+def test_few_splits_are_called_few() -> None:
+    assert "With 3 splits only large differences could show" in said(sweep({"a": (0.0, 0.001)}, 3))
+
+
+def test_without_none_nothing_is_claimed() -> None:
+    rows = [row for row in sweep({"a": (0.1, 0.1)}) if row["strategy"] != "none"]
+    assert "Without a complete 'none'" in said(rows)
+
+
+def test_a_decision_of_its_own_is_shown_against_none_at_half() -> None:
+    rows = sweep({"scut": (0.0, 0.0), "plain": (0.01, 0.0)})
+    for row in rows:
+        if row["strategy"] == "scut":
+            row["metrics"]["own/macro_f1"] = row["metrics"]["fixed/macro_f1"] + 0.03
+    text = printed(rows)
+    assert "own decision scut: macro-F1 .632 (Δ none at .5: +.030" in text
+    assert "own decision plain" not in text
+
+
+# --- the page -------------------------------------------------------------------------------------------------
+
+LONG = "ml_ros[p=0.25,live=true]+focal[gamma=2.0]+global_threshold"
+
+
+@pytest.mark.parametrize("width", [80, 100, 116, 160])
+def test_every_column_and_number_is_there_at_any_usual_width(width: int) -> None:
+    rows = sweep({LONG: (0.1, 0.05), "balanced_sampling": (0.1, -0.05)})
+    rows[0]["cost"] = {"seconds_total": 5000.0}
+    text = printed(rows, width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "…" not in text
+    for part in (
+        "strategy",
+        "tuned",
+        "Δ none",
+        "micro",
+        "mAP",
+        "rcr",
+        "@10",
+        "time",
+        "min",
+        ".700",
+        ".660",
+        ".250",
+    ):
+        assert part in text
+    squeezed = "".join(text.split())
+    for piece in ("ml_ros[p=0.25,live=true]", "+focal[gamma=2.0]", "+global_threshold", "balanced_sampling"):
+        assert piece in squeezed or width < 116  # a long piece may be folded over two cells' lines
+    assert "[p=0.25" in text  # not swallowed as markup
+
+
+def test_generated_data_are_called_so_in_the_title() -> None:
+    rows = [row | {"generated": True} for row in sweep({})]
+    assert printed(rows).startswith("letters (generated) · linear")
+    assert "generated" not in printed(sweep({}))
+
+
+def test_an_empty_store_is_said_to_be_empty() -> None:
+    assert "No rows yet" in printed([])
+    assert json.loads(to_json([])) == []
+    assert len(report_frame([])) == 0
+
+
+def test_json_is_strict_and_carries_the_conclusions() -> None:
+    rows = sweep({"a": (0.1, 0.08)}, 1)
+    rows[0]["metrics"]["tuned/rcr_at_10"] = math.nan
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    (one,) = json.loads(to_json(rows), parse_constant=refuse)
+    assert [line["strategy"] for line in one["strategies"]] == ["a", "none"]
+    assert one["strategies"][0]["delta_tuned_macro_f1_low"] is None
+    assert one["strategies"][1]["rcr_at_10"] is None
+    assert "One split" in one["conclusions"][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "signed"),
+    [
+        (0.6554, ".655", "+.655"),
+        (-0.0031, "−.003", "−.003"),
+        (0.0001, ".000", "±.000"),
+        (1.0, "1.000", "+1.000"),
+    ],
+)
+def test_numbers_read_as_in_papers(value: float, plain: str, signed: str) -> None:
+    assert number(value) == plain
+    assert number(value, sign=True) == signed
+    assert number(math.nan) == "–"
+
+
+def test_durations_read_naturally() -> None:
+    assert [duration(s) for s in (0.42, 12.3, 99.6, 5000, 7200, math.nan)] == [
+        "0.4s",
+        "12s",
+        "1.7min",
+        "83.3min",
+        "2.0h",
+        "–",
+    ]
