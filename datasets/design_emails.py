@@ -151,8 +151,11 @@ def _grammar() -> dict[str, list[str]]:
 
 def _write(labels: frozenset[str], dice: Dice) -> str:
     """Subject, blank line, greeting, the sentences in two paragraphs, perhaps a quotation, closing."""
-    sentences = [_about(label, dice) for label in LABELS if label in labels for _ in range(1 + dice.chance(0.25))]
-    sentences += [_expand(dice.pick(["filler", "filler", "about not-ak"]), dice) for _ in range(int(dice.uniform() * 4))]
+    sentences = []
+    for label in (label for label in LABELS if label in labels):
+        sentences += [_about(label, dice) for _ in range(1 + dice.chance(0.25))]
+    beside = [dice.pick(["filler", "filler", "about not-ak"]) for _ in range(int(dice.uniform() * 4))]
+    sentences += [_expand(symbol, dice) for symbol in beside]
     sentences = [s for _, s in sorted((dice.uniform(), _sentence(s)) for s in sentences)]
     cut = 1 + int(dice.uniform() * len(sentences))
     parts = [_expand("subject", dice), _expand("greeting", dice) if dice.chance(0.8) else ""]

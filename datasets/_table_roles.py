@@ -1,0 +1,144 @@
+"""Which columns of a table are text, features and labels: as said, or guessed with the guess in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from equipoise.errors import EquipoiseError
+from equipoise.tables import Table
+
+TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+_HEADINGS = ("subject", "title", "summary", "headline")
+_BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
+_TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+_ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Either `text` or `features`; either `labels` (0/1 columns) or `label_column`."""
+
+    text: tuple[str, ...]
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+    label_column: str | None
+    notes: tuple[str, ...]
+
+
+def assign(table: Table, text: Any, features: Any, labels: Any, label_column: Any) -> Roles:
+    """Raises EquipoiseError on a column that is not there or is used twice, or where no guess makes sense."""
+    _only_one(text=text, features=features)
+    _only_one(labels=labels, label_column=label_column)
+    inputs = _named(table, text if text is not None else features)
+    named = _named(table, labels) or (() if label_column is None else (table.column(label_column),))
+    _check_twice(table, inputs, named)
+    notes: list[str] = []
+    guessed = () if inputs else _guess_text(table, named)
+    is_text = bool(guessed) or text is not None
+    if not named:
+        named, label_column = _guess_labels(table, inputs or guessed)
+        notes.append(_told("labels", named, "labels=… or label_column=…"))
+    if not inputs:
+        inputs = guessed or _guess_features(table, named)
+        notes.append(_told("text" if is_text else "features", inputs, "text=… or features=…"))
+    if left := [name for name in table.columns if name not in (*inputs, *named)]:
+        notes.append(f"columns left out: {', '.join(left)}")
+    return Roles(
+        text=inputs if is_text else (),
+        features=() if is_text else inputs,
+        labels=() if label_column is not None else named,
+        label_column=named[0] if label_column is not None else None,
+        notes=tuple(notes),
+    )
+
+
+def _only_one(**options: Any) -> None:
+    if all(value is not None for value in options.values()):
+        raise EquipoiseError(f"give {' or '.join(options)}, not both")
+
+
+def _named(table: Table, value: Any) -> tuple[str, ...]:
+    """ "a+b" or a list of names → existing columns."""
+    if value is None:
+        return ()
+    one = not isinstance(value, Iterable) or isinstance(value, str)
+    names = [value] if one and str(value) in table.columns else str(value).split("+") if one else list(value)
+    found = tuple(table.column(str(name).strip()) for name in names)
+    if repeated := sorted({name for name in found if found.count(name) > 1}):
+        raise EquipoiseError(f"column {repeated[0]!r} is named twice")
+    if not found:
+        raise EquipoiseError(f"an empty list of columns was given (known: {', '.join(table.columns)})")
+    return found
+
+
+def _check_twice(table: Table, inputs: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    if both := [name for name in inputs if name in labels]:
+        raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
+
+
+def _told(role: str, columns: tuple[str, ...], option: str) -> str:
+    shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+    return f"guessed as {role}: {shown} ({option} says otherwise)"
+
+
+def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """Beside inputs every 0/1 column; else the last columns as far as they are 0/1; else one called "tags"."""
+    free = [name for name in table.columns if name not in inputs]
+    if inputs:
+        found = [name for name in free if _is_truth(table, name)]
+    else:
+        found = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
+    if found:
+        return tuple(found), None
+    for tag in _TAGS:
+        for name in free:
+            if name.lower() == tag:
+                return (name,), name
+    raise EquipoiseError(
+        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; say labels=a+b or "
+        f"label_column=a (columns: {', '.join(table.columns)})"
+    )
+
+
+def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """A heading and a body by name, else the column with the longest cells of several words; else none."""
+    free = [name for name in table.columns if name not in labels and _has_words(table, name)]
+    by_name = {name.lower(): name for name in free}
+    headings = [by_name[name] for name in _HEADINGS if name in by_name][:1]
+    bodies = [by_name[name] for name in _BODIES if name in by_name][:1]
+    if bodies or headings:
+        return (*headings, *bodies)
+    wordy = [name for name in free if table.cells[name].str.count(" ").mean() >= 2]
+    return (max(wordy, key=lambda name: table.cells[name].str.len().mean()),) if wordy else ()
+
+
+def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Every other column but those that name the row."""
+    free = [name for name in table.columns if name not in labels]
+    found = tuple(name for name in free if not _names_the_row(table, name))
+    if not found:
+        raise EquipoiseError(
+            f"{table.file}: no column is left for the inputs; say text=… or features=…, and labels=… "
+            f"(columns: {', '.join(table.columns)})"
+        )
+    return found
+
+
+def _is_truth(table: Table, name: str) -> bool:
+    return bool(table.cells[name].str.strip().str.lower().isin(TRUTH).all())
+
+
+def _has_words(table: Table, name: str) -> bool:
+    """Whether most cells are something else than numbers."""
+    import pandas as pd
+
+    return bool(pd.to_numeric(table.cells[name], errors="coerce").isna().mean() > 0.5)
+
+
+def _names_the_row(table: Table, name: str) -> bool:
+    cells = table.cells[name]
+    unique = cells.nunique() == len(cells)
+    return bool(unique and (name.lower() in _ROW_NAMES or _has_words(table, name)))
