@@ -95,6 +95,10 @@ class Workbench:
         join = owner(self.strategy, "tasks").merge
         return [join(m.tasks, [next(raw) for _ in m.networks], m.ctx) for m in models]
 
+    def lanes(self, params: Params, fold: int | None) -> list[Lane]:
+        """The lanes of one model, not yet trained."""
+        return self._prepare(params, fold)[-1]
+
     def _prepare(self, params: Params, fold: int | None) -> tuple[Sequence[Task], Context, dict[str, Any], list[Lane]]:
         """Rows, tasks and lanes of one model: fold = None trains on all rows and watches none."""
         strategy = with_params(self.strategy, params)

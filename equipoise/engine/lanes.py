@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,5 +90,5 @@ def continuous_fields(strategy: Strategy) -> list[str]:
 def static_fields(strategy: Strategy) -> list[str]:
     """Hyperparameters that a loss may branch on in Python: lanes with other values train in another population."""
     tensors = set(continuous_fields(strategy))
-    return [n for n in strategy.__dataclass_fields__ if n not in tensors and n != "pinned"]
+    return [f.name for f in dataclasses.fields(strategy) if f.name not in tensors and f.name != "pinned"]
 

@@ -1,0 +1,109 @@
+"""`equipoise.run`: a suite or a combination, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.dataset import Dataset
+from equipoise.errors import EquipoiseError
+from equipoise.settings import Settings
+from equipoise.suite import Block, Suite, load_suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from equipoise.sweep import Watcher
+
+Names = str | Sequence[str]
+
+
+def run(
+    suite: str | None = None,
+    *,
+    dataset: str | Dataset | Sequence[str | Dataset] | None = None,
+    backbone: Names | None = None,
+    strategy: Names | None = None,
+    splits: int | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+    device: str = "auto",
+    redo: str = "missing",
+    results: str | Path = "results/live",
+    data_dir: str | Path | None = None,
+    watcher: Watcher | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Run a suite, or every combination of datasets, backbones and strategies; rows that are there are not run again.
+
+    Args:
+        suite: the name of a suite, or a TOML file; else give the other three.
+        dataset: names, paths or `Dataset` objects. backbone, strategy: names with settings, as on the command line.
+        splits, seed: outer splits 0..splits−1 (default 3), and what all random streams derive from (default 0).
+        workers: processes. With more than one, a script must guard its entry with `if __name__ == "__main__":`.
+        device: "auto", "cpu" or "cuda".
+        redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
+        results: the store's folder.
+        settings: `trials`, `folds`, `epochs`, `batch_size`, `patience`, `trial_batch`, `objective`; see `Settings`.
+
+    Returns:
+        One line for each cell asked for, with columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".
+
+    Raises:
+        EquipoiseError: anything a user can get wrong, in one line.
+    """
+    from equipoise.plan import make_plan
+    from equipoise.rows import flatten
+    from equipoise.store import Store
+    from equipoise.sweep import sweep
+
+    objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
+    chosen = choose(
+        suite,
+        [d.name if isinstance(d, Dataset) else str(d) for d in _listed(dataset)],
+        _listed(backbone),
+        _listed(strategy),
+        settings,
+        splits,
+        seed,
+    )
+    folder = None if data_dir is None else Path(data_dir)
+    plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
+    store = Store(Path(results))
+    sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
+    asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    return flatten(row for row in store.rows() if row["key"] in asked)
+
+
+def choose(
+    suite: str | None,
+    datasets: Sequence[str],
+    backbones: Sequence[str],
+    strategies: Sequence[str],
+    settings: dict[str, Any],
+    splits: int | None,
+    seed: int | None,
+) -> Suite:
+    """A suite by name with some settings changed, or one made of the combinations given.
+
+    Raises:
+        EquipoiseError: both a suite and combinations, or an incomplete combination.
+    """
+    given = {"dataset": datasets, "backbone": backbones, "strategy": strategies}
+    if suite is not None:
+        if extra := [n for n, v in given.items() if v]:
+            raise EquipoiseError(f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}")
+        return load_suite(suite).with_changes(settings, splits=splits, seed=seed)
+    if missing := [n for n, v in given.items() if not v]:
+        raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
+    block = Block(tuple(datasets), tuple(backbones), tuple(strategies), Settings.of(settings), splits or 3, seed or 0)
+    if splits is not None and splits < 1:
+        raise EquipoiseError(f"splits must be 1 or more, got {splits}")
+    return Suite("combination", "", (block,))
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

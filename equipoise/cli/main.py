@@ -1,0 +1,157 @@
+"""`equipoise`: commands and their options. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from equipoise.errors import EquipoiseError
+
+app = typer.Typer(
+    help="Which balancing strategy works on imbalanced multilabel data, measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class What(str, Enum):
+    """What `list` can list."""
+
+    strategies = "strategies"
+    datasets = "datasets"
+    backbones = "backbones"
+    suites = "suites"
+
+
+Names = Optional[list[str]]  # noqa: UP045 - typer reads it
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Results = Annotated[Path, typer.Option(help="The store: rows, predictions, MLflow.")]
+DataDir = Annotated[Optional[Path], typer.Option(help="The download cache [default: $EQUIPOISE_DATA].")]  # noqa: UP045
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
+LIVE = Path("results/live")
+
+
+@app.command("list")
+def list_(what: Annotated[Optional[What], typer.Argument()] = None, json: Json = False, plugin: Plugin = None) -> None:  # noqa: UP045
+    """What there is: strategies, datasets, backbones, suites."""
+    from equipoise.cli import show
+
+    show.listing(None if what is None else what.value, plugin or [], json)
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone or suite.")], json: Json = False) -> None:
+    """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
+    from equipoise.cli import show
+
+    show.details(name, json)
+
+
+@app.command()
+def run(
+    suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
+    dataset: Annotated[Names, typer.Option(help="A name, or the path of a CSV file. Repeat for more.")] = None,
+    backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
+    strategy: Annotated[Names, typer.Option(help="A name, a+b[p=1], ./mine.py or all. Repeat for more.")] = None,
+    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
+    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
+    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
+    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
+    trials: Annotated[Optional[int], typer.Option(help="Settings tried per cell.")] = None,  # noqa: UP045
+    folds: Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")] = None,  # noqa: UP045
+    epochs: Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")] = None,  # noqa: UP045
+    objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
+    splits: Annotated[Optional[int], typer.Option(help="Outer splits.")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
+    workers: Annotated[str, typer.Option(help="Processes: a number, or auto.")] = "auto",
+    device: Device = "auto",
+    results: Results = LIVE,
+    data_dir: DataDir = None,
+    redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+) -> None:
+    """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
+    from equipoise.cli import running
+
+    table = {"text": text, "labels": labels, "label_column": label_column, "separator": separator}
+    budget = {"trials": trials, "folds": folds, "epochs": epochs, "objective": objective}
+    running.run(
+        suite,
+        running.with_columns(dataset or [], {k: v for k, v in table.items() if v is not None}),
+        backbone or [],
+        strategy or [],
+        {k: v for k, v in budget.items() if v is not None},
+        splits=splits,
+        seed=seed,
+        workers=workers,
+        device=device,
+        results=results,
+        data_dir=data_dir,
+        redo=redo,
+        dry_run=dry_run,
+    )
+
+
+@app.command()
+def report(
+    suite: Annotated[Optional[str], typer.Argument(help="Only the rows of this suite.")] = None,  # noqa: UP045
+    results: Results = LIVE,
+    json: Json = False,
+) -> None:
+    """The results so far: per dataset and backbone, what each strategy wins over none, and how sure that is."""
+    from equipoise.cli import show
+
+    show.results(results, suite, json)
+
+
+@app.command()
+def ui(
+    results: Results = LIVE,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 5000,
+) -> None:
+    """Open the results in the MLflow UI (Ctrl-C ends it)."""
+    from equipoise.ui import serve
+
+    raise typer.Exit(serve(results, host, port))
+
+
+@app.command()
+def time(
+    dataset: Annotated[str, typer.Option(help="A name, or the path of a CSV file.")] = "design-emails",
+    backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
+    strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
+    lanes: Annotated[str, typer.Option(help="Populations to time, 1,8,32.")] = "1,8,32",
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Training throughput here: rows per second for each backbone, strategy and number of lanes."""
+    from equipoise.cli import timing
+
+    timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json)
+
+
+def main() -> None:
+    """Run the command line; bad input is one line and exit code 2."""
+    try:
+        app()
+    except EquipoiseError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""`equipoise run`: the plan, progress with the time left, the result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from equipoise.errors import EquipoiseError
+
+
+def run(
+    suite: str | None,
+    datasets: Sequence[str],
+    backbones: Sequence[str],
+    strategies: Sequence[str],
+    budget: dict[str, Any],
+    *,
+    splits: int | None,
+    seed: int | None,
+    workers: str,
+    device: str,
+    results: Path,
+    data_dir: Path | None,
+    redo: str,
+    dry_run: bool,
+) -> None:
+    """Plan, run, and show the report."""
+    from equipoise.api import choose
+    from equipoise.plan import make_plan
+    from equipoise.report import render
+    from equipoise.store import Store
+    from equipoise.sweep import outstanding, sweep
+
+    console = Console()
+    chosen = choose(suite, datasets, backbones, _all(strategies), budget, splits, seed)
+    count = _workers(workers)
+    plan = make_plan(chosen, device=device, data_dir=data_dir)
+    store = Store(results)
+    todo = outstanding(plan, store, redo)
+    _tell(console, plan, len(todo), count, results)
+    if dry_run:
+        _list(console, plan, {c.key for c in todo})
+        return
+    with _Bars(console, todo) as bars:
+        try:
+            sweep(plan, store, workers=count, redo=redo, watcher=bars.watcher)
+        except KeyboardInterrupt:
+            bars.stop()
+            left = len(outstanding(plan, store, "missing"))
+            typer.echo(
+                f"interrupted: {len(plan.cells) - left} of {len(plan.cells)} cells are done and kept in {results}; "
+                "the same command goes on from there",
+                err=True,
+            )
+            sys.exit(130)
+    asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    render([row for row in store.rows() if row["key"] in asked], console)
+    console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim")
+
+
+def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]:
+    """Dataset specs with the columns given for a CSV file written into their brackets."""
+    if not table:
+        return list(datasets)
+    if len(datasets) != 1:
+        raise EquipoiseError(f"{', '.join('--' + k.replace('_', '-') for k in table)} describe one CSV file: give one --dataset")
+    inside = ",".join(f"{k}={v}" for k, v in table.items())
+    spec = datasets[0]
+    return [f"{spec[:-1]},{inside}]" if spec.endswith("]") else f"{spec}[{inside}]"]
+
+
+def _all(strategies: Sequence[str]) -> list[str]:
+    """`all` stands for every strategy that can be loaded."""
+    from equipoise.registry import catalogue
+
+    return [n for s in strategies for n in (catalogue("strategy").names() if s == "all" else [s])]
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or int(text) < 1:
+        raise EquipoiseError(f"--workers must be a number from 1, or auto; got {text!r}")
+    return int(text)
+
+
+def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -> None:
+    from equipoise.plan import describe
+
+    for data in plan.data.values():
+        for note in data.notes:
+            console.print(f"{data.name}: {note}", style="dim", markup=False)
+    counts = describe(plan)
+    there = len(plan.cells) - todo
+    console.print(
+        f"{counts['cells']} cells ({there} there already), {counts['trainings']} trainings, {counts['skipped']} skipped; "
+        f"{workers} process{'es' if workers > 1 else ''}, results in {results}",
+        markup=False,
+    )
+
+
+def _list(console: Console, plan: Any, todo: set[str]) -> None:
+    for cell in plan.cells:
+        state = "run" if cell.key in todo else "there"
+        console.print(f"{state:6} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}", markup=False)
+    for cell, reason in plan.skipped:
+        console.print(f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}", markup=False)
+
+
+def _flag(results: Path) -> str:
+    return "" if results == Path("results/live") else f" --results {results}"
+
+
+class _Bars:
+    """One bar for the sweep, one for each cell that runs; plain lines where there is no terminal."""
+
+    def __init__(self, console: Console, cells: Sequence[Any]) -> None:
+        from equipoise.sweep import Watcher
+
+        self._live = console.is_terminal
+        self._console = console
+        self._shares = dict.fromkeys((c.key for c in cells), 0.0)
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn() if not cells else TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._done = 0
+        self._total = self._progress.add_task("sweep", total=len(cells) or 1, state=f"0/{len(cells)}")
+        self.watcher = Watcher(on_share=self._share, on_row=self._row, on_problem=self._problem)
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def _share(self, cell: Any, share: float) -> None:
+        self._shares[cell.key] = share
+        if cell.key not in self._bars:
+            label = f"  {cell.dataset} · {cell.backbone} · {cell.strategy} · {cell.split}"
+            self._bars[cell.key] = self._progress.add_task(label, total=1.0, state="")
+        self._progress.update(self._bars[cell.key], completed=share)
+        self._progress.update(self._total, completed=sum(self._shares.values()))
+
+    def _row(self, cell: Any, row: Mapping[str, Any]) -> None:
+        self._done += 1
+        self._shares[cell.key] = 1.0
+        if cell.key in self._bars:
+            self._progress.remove_task(self._bars.pop(cell.key))
+        state = f"{self._done}/{len(self._shares)}"
+        self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
+        if row["status"] == "failed":
+            self._problem(f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split} failed: {row['error']}")
+        elif not self._live:
+            seconds = row["cost"]["seconds_total"]
+            line = f"{state} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {seconds:.1f} s"
+            self._console.print(line, markup=False)
+
+    def _problem(self, line: str) -> None:
+        self._progress.console.print(line, style="yellow", markup=False)
+
+

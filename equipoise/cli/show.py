@@ -1,0 +1,182 @@
+"""`equipoise list`, `info` and `report`."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json as json_
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from equipoise.errors import EquipoiseError, unknown
+from equipoise.registry import Entry, catalogue
+
+KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
+
+
+def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
+    """Names with one line each, of one kind or of all."""
+    for plugin in plugins:
+        catalogue("strategy").add_file(plugin)
+    kinds = [what] if what is not None else [*KINDS, "suites"]
+    records = {kind: _records(kind) for kind in kinds}
+    if json:
+        typer.echo(json_.dumps(records if what is None else records[what], indent=2))
+        return
+    console = Console()
+    for kind, entries in records.items():
+        table = Table(title=kind, title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column()
+        for entry in entries:
+            broken = f"[red]broken[/red] ({entry['origin']}): " if entry["error"] else ""
+            table.add_row(entry["name"], broken + _escaped(entry["error"] or entry["summary"]))
+        console.print(table)
+
+
+def details(name: str, json: bool) -> None:
+    """Everything about one name."""
+    found = _find(name)
+    if json:
+        typer.echo(json_.dumps(found, indent=2, default=str))
+        return
+    console = Console()
+    table = Table(title=f"{found['kind']} {found['name']}", title_justify="left", box=None, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for key, value in found.items():
+        if key in ("kind", "name") or value in (None, "", [], {}):
+            continue
+        table.add_row(key, _escaped(_words(value)))
+    console.print(table)
+
+
+def results(folder: Path, suite: str | None, json: bool) -> None:
+    """The report over the rows of a store."""
+    from equipoise.report import render, to_json
+    from equipoise.store import Store
+
+    store = Store(folder)
+    rows = store.rows()
+    if suite is not None:
+        rows = [r for r in rows if _in_suite(r, suite)]
+    if not rows:
+        raise EquipoiseError(f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick")
+    if json:
+        typer.echo(to_json(rows))
+    else:
+        render(rows, Console())
+
+
+def strategy_record(cls: Any) -> dict[str, Any]:
+    """What `info` says of a strategy class."""
+    from equipoise.tunable import tunables
+
+    strategy = cls()
+    return {
+        "kind": "strategy",
+        "name": cls.name,
+        "summary": (inspect.getdoc(cls) or "").split("\n")[0],
+        "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
+        "stages": list(strategy.stages),
+        "needs": sorted(cls.needs),
+        "reference": cls.reference,
+        "search": {n: _range(t) for n, t in tunables(cls).items()},
+        "options": {
+            f.name: f.default
+            for f in dataclasses.fields(cls)
+            if "tunable" not in f.metadata and not f.metadata.get("internal")
+        },
+        "off": dict(cls.off) if cls.off else None,
+    }
+
+
+def _records(kind: str) -> list[dict[str, Any]]:
+    if kind == "suites":
+        from equipoise.suite import load_suite, suite_names
+
+        return [{"name": n, "summary": load_suite(n).title, "origin": "built-in", "error": None} for n in suite_names()]
+    return [_record(e) for e in catalogue(KINDS[kind]).entries()]
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    summary = "" if entry.error else entry.summary
+    return {"name": entry.name, "summary": summary, "origin": entry.origin, "error": entry.error}
+
+
+def _find(name: str) -> dict[str, Any]:
+    from equipoise.suite import load_suite, suite_names
+
+    known: list[str] = []
+    for kind in KINDS.values():
+        entries = {e.name: e for e in catalogue(kind).entries()}
+        known += entries
+        if name in entries:
+            thing = catalogue(kind).get(name)
+            return strategy_record(thing) if kind == "strategy" else _other(kind, entries[name])
+    if name in suite_names():
+        suite = load_suite(name)
+        return {"kind": "suite", "name": name, "summary": suite.title, "blocks": [dataclasses.asdict(b) for b in suite.blocks]}
+    raise unknown("name", name, [*known, *suite_names()])
+
+
+def _other(kind: str, entry: Entry) -> dict[str, Any]:
+    record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
+    if kind == "dataset":
+        return record | {"options": entry.thing.options()}
+    from equipoise.tunable import tunables
+
+    cls = entry.thing
+    return record | {
+        "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
+        "accepts": sorted(cls.accepts),
+        "reference": cls.reference,
+        "search": {"lr": _range(cls.lr), **{n: _range(t) for n, t in tunables(cls).items()}},
+        "options": {f.name: f.default for f in dataclasses.fields(cls) if "tunable" not in f.metadata},
+    }
+
+
+def _range(spec: Any) -> dict[str, Any]:
+    return {k: v for k, v in dataclasses.asdict(spec).items() if (v is not None and v is not False) or k == "default"}
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{k}: {_inline(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "\n".join(_inline(v) for v in value)
+    return str(value)
+
+
+def _inline(value: Any) -> str:
+    if not isinstance(value, dict):
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if "low" in value or "choices" in value:
+        span = " | ".join(map(str, value["choices"])) if "choices" in value else f"{value.get('low', 0)} … {value['high']}"
+        return f"{value['default']}   searched {span}{' (log)' if value.get('log') else ''}"
+    return "; ".join(f"{k} {_inline(v)}" for k, v in value.items())
+
+
+def _in_suite(row: dict[str, Any], suite: str) -> bool:
+    from equipoise.suite import load_suite
+
+    return any(
+        row["dataset"] in b.datasets
+        and row["backbone"] in b.backbones
+        and row["strategy"] in b.strategies
+        and row["seed"] == b.seed
+        and row["split"] < b.splits
+        and row["settings"] == dataclasses.asdict(b.settings)
+        for b in load_suite(suite).blocks
+    )
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
