@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, fields, replace
@@ -195,16 +196,35 @@ class DatasetSource(ABC):
 
 def _as_type_of(field: Field[Any], value: Any, dataset: str) -> Any:
     kind = type(field.default)
+    readers: dict[type, Callable[[Any], Any]] = {bool: _truth, int: _whole, float: _number}
     try:
-        if kind is bool and isinstance(value, str):
-            return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
-        if kind is int and not isinstance(value, bool) and float(value) == int(float(value)):
-            return int(float(value))
-        if kind is float:
-            return float(value)
+        if kind in readers:
+            return readers[kind](value)
         if isinstance(value, kind) or field.default is None:
             return value
     except (TypeError, ValueError, KeyError, OverflowError):
         pass
     wanted = f"option {field.name} must be of type {kind.__name__}, not {value!r}"
     raise EquipoiseError(f"dataset {dataset!r}: {wanted}")
+
+
+def _truth(value: Any) -> bool:
+    return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+
+
+def _whole(value: Any) -> int:
+    """5, "5" and 5.0, but not 5.5; large seeds keep every digit."""
+    if isinstance(value, bool):
+        raise TypeError(value)
+    try:
+        return int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        if not _number(value).is_integer():
+            raise ValueError(value) from None
+        return int(float(value))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)

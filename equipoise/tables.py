@@ -24,8 +24,7 @@ class Table:
 
     file: str
     cells: pd.DataFrame
-    text: str
-    delimiter: str
+    lines: tuple[int, ...]  # where each row begins
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -39,7 +38,7 @@ class Table:
 
     def at(self, row: int, name: str) -> str:
         """Where a cell is, in words: file, line (the first, where a cell spans several) and column."""
-        return f"{self.file} line {_lines(self.text, self.delimiter)[row + 1]}, column {name!r}"
+        return f"{self.file} line {self.lines[row]}, column {name!r}"
 
 
 def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> Table:
@@ -53,9 +52,8 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
     cells = _parsed(path, text, mark)
     header = [str(name).strip() or f"column {i}" for i, name in enumerate(cells.iloc[0], start=1)]
     _check_header(path, header)
-    table = Table(path.name, cells.iloc[1:].reset_index(drop=True).set_axis(header, axis=1), text, mark)
-    _check_short_rows(table)
-    return table
+    lines = _lines(path, text, mark, len(header))
+    return Table(path.name, cells.iloc[1:].reset_index(drop=True).set_axis(header, axis=1), lines[1:])
 
 
 def _decoded(path: Path, encoding: str) -> str:
@@ -110,10 +108,11 @@ def _in_words(problem: str, delimiter: str) -> str:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    if all(_is_number(name) for name in header):
+        found = ", ".join(header)
+        raise EquipoiseError(f"{path.name}: line 1 must name the columns, but holds numbers: {found:.60}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise EquipoiseError(f"{path.name}: column names must differ; repeated: {', '.join(repeated)}")
-    if all(_is_number(name) for name in header):
-        raise EquipoiseError(f"{path.name}: line 1 must name the columns, but holds numbers: {', '.join(header)[:60]}")
 
 
 def _is_number(text: str) -> bool:
@@ -124,22 +123,19 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _check_short_rows(table: Table) -> None:
-    """pandas fills up rows that are too short; with empty strings kept as such, only those are missing."""
-    short = table.cells.isna().any(axis=1)
-    if short.any():
-        row = int(short.to_numpy().argmax())
-        line = _lines(table.text, table.delimiter)[row + 1]
-        found = int(table.cells.iloc[row].notna().sum())
-        raise EquipoiseError(f"{table.file} line {line} has {found} fields, the header {len(table.columns)}")
-
-
-def _lines(text: str, delimiter: str) -> list[int]:
-    """The line each record (the header first) begins on. Slow, so only called to word an error."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _lines(path: Path, text: str, delimiter: str, fields: int) -> tuple[int, ...]:
+    """The line each record (the header first) begins on; finds rows that are too short, which pandas fills up."""
+    limit = csv.field_size_limit(len(text) + 1)
     begins, last = [], 0
-    for record in reader:
-        if record:
-            begins.append(last + 1)
-        last = reader.line_num
-    return begins
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        for record in reader:
+            if len(record) > 1 or "".join(record).strip():
+                begins.append(last + 1)
+                if len(record) < fields:
+                    found = f"line {last + 1} has {len(record)} fields, the header {fields}"
+                    raise EquipoiseError(f"{path.name} {found}")
+            last = reader.line_num
+    finally:
+        csv.field_size_limit(limit)
+    return tuple(begins)
