@@ -60,7 +60,7 @@ def _tree_files(root: Path) -> set[str]:
 def _copy_tree(target: Path) -> Path:
     """Copy what is packaged, so that a build leaves nothing in the checkout and finds nothing stale there."""
     target.mkdir(exist_ok=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, target / name)
     for folder in MAP:
         shutil.copytree(ROOT / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -111,7 +111,7 @@ def _check(seen: dict[str, Any], home: Path) -> None:
 def test_wheel_holds_every_module_and_data_file_and_nothing_else(source: Path, wheel: Path) -> None:
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     assert names == _tree_files(source), (
-        "list new folders under [tool.setuptools] packages, new suffixes under package-data"
+        "list new suffixes under [tool.setuptools.package-data]; a subpackage needs __init__.py"
     )
 
 
