@@ -159,7 +159,11 @@ def _write(labels: frozenset[str], dice: Dice) -> str:
     sentences = [s for _, s in sorted((dice.uniform(), _sentence(s)) for s in sentences)]
     cut = 1 + int(dice.uniform() * len(sentences))
     parts = [_expand("subject", dice), _expand("greeting", dice) if dice.chance(0.8) else ""]
-    parts += [_quotation(dice) if dice.chance(0.2) else "", " ".join(sentences[:cut]), " ".join(sentences[cut:])]
+    parts += [
+        _quotation(dice) if dice.chance(0.2) else "",
+        " ".join(sentences[:cut]),
+        " ".join(sentences[cut:]),
+    ]
     if dice.chance(0.85):
         parts.append(f"{_expand('closing', dice)}\n{_expand('signature', dice)}")
     return "\n\n".join(part for part in parts if part)
@@ -193,5 +197,7 @@ def _sentence(text: str) -> str:
 
 
 sources: tuple[DatasetSource, ...] = (
-    DesignEmails("design-emails", "GENERATED developer emails by kind of design decision (5 labels, imbalanced)"),
+    DesignEmails(
+        "design-emails", "GENERATED developer emails by kind of design decision (5 labels, imbalanced)"
+    ),
 )

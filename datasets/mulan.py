@@ -84,7 +84,9 @@ class YeastSource(MulanSource):
             return super().load(data_dir)
         table = _river_table(copy)
         marked = {name for name in table.names if name.startswith("Class")}
-        data = self._dataset(table, marked, "the yeast.csv.gz of the Python package river (same content as MULAN)")
+        data = self._dataset(
+            table, marked, "the yeast.csv.gz of the Python package river (same content as MULAN)"
+        )
         return data if data.sha256 == _YEAST else super().load(data_dir)
 
 

@@ -86,7 +86,9 @@ def _from_names(
     """A column of label names; the labels are sorted by name."""
     cells = [cell.strip().removeprefix("[").removesuffix("]") for cell in table.cells[column]]
     mark = str(separator) if separator is not None else _guess_separator(cells)
-    rows = [{name.strip(" '\"\t") for name in (cell.split(mark) if mark else [cell])} - {""} for cell in cells]
+    rows = [
+        {name.strip(" '\"\t") for name in (cell.split(mark) if mark else [cell])} - {""} for cell in cells
+    ]
     names = tuple(sorted(set().union(*rows)))
     if not names:
         raise EquipoiseError(f"{table.file} column {column!r} holds no label in any row")
@@ -121,7 +123,9 @@ def _constant(table: Table, Y: NDArray[np.uint8], names: tuple[str, ...]) -> lis
     always = [name for name, count in zip(names, positives, strict=True) if count == len(Y)]
     if len(never) + len(always) == len(names):
         what = f"never: {', '.join(never) or 'none'}; always: {', '.join(always) or 'none'}"
-        raise EquipoiseError(f"{table.file}: every label has one class only ({what:.150}); nothing can be learned")
+        raise EquipoiseError(
+            f"{table.file}: every label has one class only ({what:.150}); nothing can be learned"
+        )
     shown = (("never", never), ("always", always))
     return [f"label {name!r} is {when} on and cannot be learned" for when, found in shown for name in found]
 
@@ -132,7 +136,9 @@ def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, 
     texts = np.array(["\n\n".join(part for part in row if part) for row in parts], dtype=object)
     empty = np.flatnonzero(texts == "")
     if len(empty) == len(texts):
-        raise EquipoiseError(f"{table.file}: every text in column {' and '.join(map(repr, columns))} is empty")
+        raise EquipoiseError(
+            f"{table.file}: every text in column {' and '.join(map(repr, columns))} is empty"
+        )
     where = table.at(int(empty[0]), columns[0]) if len(empty) else ""
     return texts, None, [f"{len(empty)} texts are empty, the first at {where}"] if len(empty) else []
 

@@ -101,7 +101,9 @@ def _parsed(path: Path, text: str, delimiter: str) -> pd.DataFrame:
 def _in_words(problem: str, delimiter: str) -> str:
     if found := _TOO_MANY.search(problem):
         wanted, line, saw = found.groups()
-        return f" line {line} has {saw} fields, the header {wanted}; text with {delimiter!r} in it needs quotes"
+        return (
+            f" line {line} has {saw} fields, the header {wanted}; text with {delimiter!r} in it needs quotes"
+        )
     if "EOF inside string" in problem:
         return ": a quotation mark is opened and never closed"
     return f": {' '.join(problem.split())}"

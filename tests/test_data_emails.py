@@ -65,7 +65,9 @@ def test_a_changed_archive_is_refused_and_writes_nothing(tmp_path: Path) -> None
     """Paths that lead out of the folder do no harm: nothing is unpacked to disk."""
     evil = {"../../evil.txt": b"x", "/etc/evil.cats": b"1,1,1", "enron_with_categories/1/5.txt": b"y"}
     path = archive(tmp_path, evil)
-    with pytest.raises(EquipoiseError, match="is damaged or another version: its files should have tree sha256"):
+    with pytest.raises(
+        EquipoiseError, match="is damaged or another version: its files should have tree sha256"
+    ):
         load_dataset("enron-email", data_dir=tmp_path)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
 
@@ -112,7 +114,9 @@ def test_design_emails_are_the_same_bytes_in_any_process(emails: Dataset) -> Non
     code = "from equipoise import data; print(data.load_dataset('design-emails').sha256)"
     for hash_seed in "0", "1":
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+        )
         assert done.stdout.strip() == DEFAULT_SHA
     assert emails.sha256 == DEFAULT_SHA
 
@@ -120,7 +124,9 @@ def test_design_emails_are_the_same_bytes_in_any_process(emails: Dataset) -> Non
 def test_design_emails_have_the_shape_of_the_question(emails: Dataset) -> None:
     counts = dict(zip(emails.labels, emails.Y.sum(axis=0).tolist(), strict=True))
     assert emails.n_rows == 2400
-    assert counts["not-ak"] > counts["existence"] > counts["technology"] > counts["property"] > counts["process"]
+    assert (
+        counts["not-ak"] > counts["existence"] > counts["technology"] > counts["property"] > counts["process"]
+    )
     assert counts["not-ak"] > 0.5 * 2400
     assert counts["process"] < 0.08 * 2400
     alone = emails.Y[emails.Y[:, 4] == 1].sum(axis=1) == 1
@@ -158,7 +164,9 @@ def test_knobs_do_what_they_say() -> None:
     steep = DesignEmails("d", rows=1500, imbalance=20, noise=0).load().Y.sum(axis=0)
     assert even[:4].max() / even[:4].min() < 1.2
     assert steep[0] / steep[3] > 8
-    together = [_phi(DesignEmails("d", rows=1500, imbalance=1, dependence=rho, noise=0)) for rho in (0, 0.5, 1)]
+    together = [
+        _phi(DesignEmails("d", rows=1500, imbalance=1, dependence=rho, noise=0)) for rho in (0, 0.5, 1)
+    ]
     assert together[0] < together[1] < together[2]
 
 
@@ -173,10 +181,14 @@ def test_noise_is_the_share_of_mistaken_annotators() -> None:
     mails = DesignEmails("d", rows=1500, noise=0.3).mails()
     assert 0.2 < np.mean([mail.meant != mail.marked for mail in mails]) < 0.3
     assert all(mail.marked for mail in mails)
-    assert np.mean([NOT_AK in mail.marked for mail in mails]) < np.mean([NOT_AK in mail.meant for mail in mails])
+    assert np.mean([NOT_AK in mail.marked for mail in mails]) < np.mean(
+        [NOT_AK in mail.meant for mail in mails]
+    )
 
 
-@pytest.mark.parametrize("option", ["rows=5", "imbalance=0.5", "dependence=2", "noise=-1", "seed=-1", "noise=nan"])
+@pytest.mark.parametrize(
+    "option", ["rows=5", "imbalance=0.5", "dependence=2", "noise=-1", "seed=-1", "noise=nan"]
+)
 def test_knobs_out_of_range(option: str) -> None:
     with pytest.raises(EquipoiseError, match=r"design-emails: .* is out of range"):
         load_dataset(f"design-emails[{option}]")

@@ -26,7 +26,9 @@ def mails(tmp_path: Path, header: str = "id,text,bug,ui", name: str = "mails.csv
 
 def numbers(tmp_path: Path, **cells: str) -> Path:
     """Rows x,y,colour,a,b; `r5x="nan"` sets column x of row 5 (line 7)."""
-    grid = [[str(i / 4), str(i * i), "red" if i % 3 else "blue", str(i % 2), str(int(i < 3))] for i in range(12)]
+    grid = [
+        [str(i / 4), str(i * i), "red" if i % 3 else "blue", str(i % 2), str(int(i < 3))] for i in range(12)
+    ]
     for where, value in cells.items():
         grid[int(where[1:-1])]["xycab".index(where[-1])] = value
     return csv(tmp_path / "numbers.csv", "x,y,colour,a,b", [",".join(row) for row in grid])
@@ -121,7 +123,7 @@ def test_windows_files(tmp_path: Path) -> None:
 
 
 def test_what_is_odd_is_told(tmp_path: Path) -> None:
-    rows = [f'{"" if i in (4, 7) else text},{i % 2},0,1' for i, text in enumerate(TEXTS)]
+    rows = [f"{'' if i in (4, 7) else text},{i % 2},0,1" for i, text in enumerate(TEXTS)]
     data = load_dataset(csv(tmp_path / "odd.csv", "text,a,never,always", rows), text="text")
     assert "2 texts are empty, the first at odd.csv line 6, column 'text'" in notes(data)
     assert "label 'never' is never on" in notes(data)
@@ -154,16 +156,25 @@ def test_broken_files(tmp_path: Path, case: str) -> None:
 
 
 ROLES: dict[str, tuple[dict[str, Any], str]] = {
-    "wrong text column": ({"text": "txt"}, "unknown column of mails.csv: 'txt'; did you mean 'text'? (known: bug"),
+    "wrong text column": (
+        {"text": "txt"},
+        "unknown column of mails.csv: 'txt'; did you mean 'text'? (known: bug",
+    ),
     "wrong label": ({"labels": "bug+uy"}, "unknown column of mails.csv: 'uy'; did you mean 'ui'"),
     "wrong label column": ({"label_column": "tags"}, "unknown column of mails.csv: 'tags'"),
-    "label is text": ({"text": "text", "labels": "text+ui"}, "column 'text' cannot be both an input and a label"),
+    "label is text": (
+        {"text": "text", "labels": "text+ui"},
+        "column 'text' cannot be both an input and a label",
+    ),
     "label column is text": ({"text": "text", "label_column": "text"}, "cannot be both"),
     "label twice": ({"labels": ["ui", "ui"]}, "column 'ui' is named twice"),
     "no labels": ({"labels": []}, "an empty list of columns"),
     "two kinds of input": ({"text": "text", "features": "id"}, "give text or features, not both"),
     "two kinds of labels": ({"labels": "ui", "label_column": "bug"}, "give labels or label_column, not both"),
-    "words as numbers": ({"features": "text"}, "mails.csv line 2, column 'text' has 'this is mail number 0 abou"),
+    "words as numbers": (
+        {"features": "text"},
+        "mails.csv line 2, column 'text' has 'this is mail number 0 abou",
+    ),
     "numbers as labels": ({"labels": "id"}, "mails.csv line 4, column 'id' has '2'; a label is 0 or 1"),
 }
 
@@ -209,10 +220,17 @@ def test_no_label_or_text_at_all(tmp_path: Path) -> None:
     fails(csv(tmp_path / "n.csv", "text,tags", [f"{text}," for text in TEXTS]), "holds no label in any row")
     blank = csv(tmp_path / "blank.csv", "text,a", [f" ,{i % 2}" for i in range(10)])
     fails(blank, "every text in column 'text' is empty", text="text")
-    fails(csv(tmp_path / "n.csv", "text,more", [f"{t},{t}" for t in TEXTS]), "cannot tell which columns are labels")
-    fails(csv(tmp_path / "n.csv", "a,b", [f"{i % 2},1" for i in range(10)]), "no column is left for the inputs")
+    fails(
+        csv(tmp_path / "n.csv", "text,more", [f"{t},{t}" for t in TEXTS]),
+        "cannot tell which columns are labels",
+    )
+    fails(
+        csv(tmp_path / "n.csv", "a,b", [f"{i % 2},1" for i in range(10)]), "no column is left for the inputs"
+    )
     ids = [f"{text},{i};{i + 100};{i + 200}" for i, text in enumerate(TEXTS)]
-    fails(csv(tmp_path / "n.csv", "text,tags", ids), "36 different labels in 12 rows: is it the label column?")
+    fails(
+        csv(tmp_path / "n.csv", "text,tags", ids), "36 different labels in 12 rows: is it the label column?"
+    )
 
 
 def test_undecodable_bytes_are_located(tmp_path: Path) -> None:
