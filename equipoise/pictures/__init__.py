@@ -1,0 +1,12 @@
+"""Pictures of the data and of results, as matplotlib figures.
+
+Each function returns a `matplotlib.figure.Figure` that belongs to nobody: no pyplot, no global state, no
+window. Save it with `figure.savefig("name.png", dpi=150)`. Colours are Okabe and Ito's, told apart by
+colour-blind readers; where two marks differ they differ in form as well.
+"""
+
+from equipoise.pictures.curves import pr_curves
+from equipoise.pictures.data import cooccurrence, label_distribution
+from equipoise.pictures.results import comparison
+
+__all__ = ["comparison", "cooccurrence", "label_distribution", "pr_curves"]
