@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
+
 from equipoise.errors import EquipoiseError
 from equipoise.tables import Table
 
@@ -133,9 +135,7 @@ def _is_truth(table: Table, name: str) -> bool:
 
 def _has_words(table: Table, name: str) -> bool:
     """Whether most cells are something else than numbers."""
-    import pandas as pd
-
-    return bool(pd.to_numeric(table.cells[name], errors="coerce").isna().mean() > 0.5)
+    return bool(np.isnan(table.numbers(name)).mean() > 0.5)
 
 
 def _names_the_row(table: Table, name: str) -> bool:

@@ -5,6 +5,7 @@ What is not said is guessed, and every guess is told in `Dataset.notes`. Options
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from equipoise.tables import Table, read_table
 MIN_ROWS = 10
 _SEPARATORS = (";", "|", ",")
 _MOST_CATEGORIES = 50
+_WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")
 
 
 @dataclass(frozen=True)
@@ -145,25 +147,23 @@ def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, 
 
 def _numbers(
     table: Table, columns: tuple[str, ...]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None, list[str]]:
     read = [_column(table, name) for name in columns]
     nominal = np.array([coded for _, coded in read])
     coded = [name for name, is_coded in zip(columns, nominal, strict=True) if is_coded]
     notes = [f"column {name!r} holds words: coded as categories" for name in coded]
-    X = np.column_stack([values for values, _ in read]).astype(np.float32)
+    X = np.column_stack([values for values, _ in read])
     return X, nominal if nominal.any() else None, notes
 
 
 def _column(table: Table, name: str) -> tuple[NDArray[np.float64], bool]:
     """Numbers, or the codes of at most 50 different words."""
-    import pandas as pd
-
-    cells = table.cells[name].str.strip()
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+    cells, numbers = table.cells[name].str.strip(), table.numbers(name)
     if np.isfinite(numbers).all():
         return numbers, False
     words = sorted(set(cells))
-    if np.isnan(numbers).all() and "" not in words and len(words) <= min(_MOST_CATEGORIES, len(cells) // 2):
+    few = len(words) <= min(_MOST_CATEGORIES, len(cells) // 2)
+    if np.isnan(numbers).all() and few and all(_WORD.search(word) for word in words):
         codes = cells.map({word: i for i, word in enumerate(words)})
         return np.asarray(codes, dtype=np.float64), True
     row = int((~np.isfinite(numbers)).argmax())

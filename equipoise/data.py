@@ -35,8 +35,9 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     if isinstance(name_or_path, Path) or Path(text).is_file():
         return _table(text), {}
     name, bracket, inside = text.partition("[")
-    options = spec.parse(f"table[{inside}")[1] if bracket else {}
     name = name.strip()
+    # A path may hold blanks, which names with settings may not.
+    options = spec.parse(f"{name.replace(' ', '_')}[{inside}")[1] if bracket else {}
     if _is_path(name):
         return _table(name), options
     known = catalogue("dataset")

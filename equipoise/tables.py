@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from equipoise.errors import EquipoiseError, unknown
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Table:
     file: str
     cells: pd.DataFrame
     lines: tuple[int, ...]  # where each row begins
+    delimiter: str
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -35,6 +39,15 @@ class Table:
         if str(name) not in self.columns:
             raise unknown(f"column of {self.file}:", str(name), self.columns)
         return str(name)
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """(n,) values, NaN where a cell is no number. Files divided by semicolons may have decimal commas."""
+        import pandas as pd
+
+        cells = self.cells[name].str.strip()
+        if self.delimiter == ";":
+            cells = cells.str.replace(r"^([+-]?\d*),(\d+)$", r"\1.\2", regex=True)
+        return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
 
     def at(self, row: int, name: str) -> str:
         """Where a cell is, in words: file, line (the first, where a cell spans several) and column."""
@@ -53,7 +66,7 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
     header = [str(name).strip() or f"column {i}" for i, name in enumerate(cells.iloc[0], start=1)]
     _check_header(path, header)
     lines = _lines(path, text, mark, len(header))
-    return Table(path.name, cells.iloc[1:].reset_index(drop=True).set_axis(header, axis=1), lines[1:])
+    return Table(path.name, cells.iloc[1:].reset_index(drop=True).set_axis(header, axis=1), lines[1:], mark)
 
 
 def _decoded(path: Path, encoding: str) -> str:

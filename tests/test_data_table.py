@@ -106,6 +106,11 @@ def test_numbers_and_categories(tmp_path: Path) -> None:
     assert "column 'colour' holds words" in notes(data)
 
 
+def test_decimal_commas_where_semicolons_divide(tmp_path: Path) -> None:
+    path = csv(tmp_path / "de.csv", "x;y;a", [f"{i},5;-,25;{i % 2}" for i in range(10)])
+    assert load_dataset(path).X[:2].tolist() == [[0.5, -0.25], [1.5, -0.25]]
+
+
 def test_words_for_truth_and_quoted_lines(tmp_path: Path) -> None:
     rows = [f'"two\nlines {i} here",{"Yes" if i % 2 else "no"},{str(i % 4 == 0).upper()}' for i in range(10)]
     data = load_dataset(csv(tmp_path / "m.csv", "text,a,b", rows))
@@ -191,11 +196,18 @@ def test_broken_roles(tmp_path: Path, case: str) -> None:
         ({"r5x": "nan"}, "numbers.csv line 7, column 'x' has 'nan', not a finite number"),
         ({"r5y": ""}, "numbers.csv line 7, column 'y' is empty"),
         ({"r0y": "inf"}, "numbers.csv line 2, column 'y' has 'inf'"),
+        ({"r2x": "1e60"}, "beyond float32, the first in row 3"),
+        ({"r2x": "1,5"}, "line 4 has 6 fields"),
         ({"r9x": "four"}, "numbers.csv line 11, column 'x' has 'four'"),
     ],
 )
 def test_broken_numbers(tmp_path: Path, cells: dict[str, str], expected: str) -> None:
     fails(numbers(tmp_path, **cells), expected, labels="a+b")
+
+
+def test_thousands_are_no_categories(tmp_path: Path) -> None:
+    path = csv(tmp_path / "big.csv", "x,a", [f'"1,000",{i % 2}' for i in range(10)])
+    fails(path, "big.csv line 2, column 'x' has '1,000', not a finite number")
 
 
 def test_broken_label_cells(tmp_path: Path) -> None:
