@@ -31,7 +31,7 @@ MEANS = {
     "rcr_at_10": "tuned/rcr_at_10",
 }
 DIFFERENCES = ("fixed_macro_f1", "tuned_macro_f1", "own_macro_f1")
-_SUPPORT = "tuned/rcr_support_at_10"
+_SUPPORT = "tuned/rcr_rows_at_10"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How a row looks as an MLflow run: its name, tags, parameters, metrics, data set and files.
+"""How a row looks as an MLflow run: its name, tags, parameters, metrics and data set.
 
 Made for the runs page: the name says strategy, backbone and split; metric names keep their "fixed/", "tuned/",
 "own/", "scores/" prefix, by which MLflow groups its charts; undefined numbers are left out rather than drawn.
@@ -6,28 +6,20 @@ Made for the runs page: the name says strategy, backbone and split; metric names
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from equipoise.rows import Row
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow.entities import DatasetInput, Metric, Param
 
-VIEW = 1  # raise it when this file changes what a run holds: the next sync then writes the runs anew
-PR_LABELS = 12
+VIEW = 2  # raise it when this file or mlflow_files changes what a run holds: the next sync then writes the runs anew
 _LIMIT = {"metrics": 1000, "params": 100, "value": 500}
-_DATASET_PICTURES = ("label_distribution", "cooccurrence")
 
 
 def experiment_name(row: Row) -> str:
@@ -37,13 +29,14 @@ def experiment_name(row: Row) -> str:
 
 def experiment_tags(row: Row) -> dict[str, str]:
     """Describe the experiment on its page."""
-    kind = "**Generated** data. " if row.get("generated") else ""
+    kind = "Generated data. " if row.get("generated") else ""
     said = (
         f"{kind}Balancing strategies on {row['dataset']}, one run per cell (backbone × strategy × split). "
         "`tuned/…`: thresholds tuned on out-of-fold training rows; `fixed/…`: threshold 0.5; "
         "`own/…`: the strategy's own decision; `scores/…`: free of thresholds. Undefined metrics are absent."
     )
-    return {"mlflow.note.content": said}
+    # The kind opens MLflow's pages for trained models; by default it shows those for language-model traces.
+    return {"mlflow.note.content": said, "mlflow.experimentKind": "custom_model_development"}
 
 
 def slug(name: str) -> str:
@@ -52,8 +45,10 @@ def slug(name: str) -> str:
 
 
 def run_name(row: Row) -> str:
-    """Name the run after what tells it from the others on the page."""
-    return f"{row['strategy']} · {row['backbone']} · split {row['split']}"
+    """Name the run after what tells it from the others on the page; the number is the split's."""
+    name = f"{row['strategy']} · {row['backbone']} #{row['split']}"
+    # MLflow marks a killed run as it marks a failed one: the name has to say which.
+    return name if row["status"] == "ok" else f"{name} ({row['status']})"
 
 
 def tags(row: Row) -> dict[str, str]:
@@ -62,9 +57,22 @@ def tags(row: Row) -> dict[str, str]:
     found = {name: str(row[name]) for name in names if row.get(name) is not None}
     found["generated"] = str(bool(row.get("generated"))).lower()
     found["mlflow.source.name"], found["mlflow.source.type"] = "equipoise", "LOCAL"
-    if why := row.get("error") or row.get("reason"):
-        found["why"] = found["mlflow.note.content"] = str(why)[: _LIMIT["value"]]
+    if why := str(row.get("error") or row.get("reason") or "")[: _LIMIT["value"]]:
+        found["why"] = why
+    found["mlflow.note.content"] = why or _summary(row)
     return found
+
+
+def _summary(row: Row) -> str:
+    """Say the run's result in a line, for its description."""
+    shown = (("tuned thresholds", "tuned/macro_f1"), ("threshold 0.5", "fixed/macro_f1"))
+    values = [(words, (row.get("metrics") or {}).get(name)) for words, name in shown]
+    said = [
+        f"{value:.3f} ({words})"
+        for words, value in values
+        if isinstance(value, float) and math.isfinite(value)
+    ]
+    return f"macro-F1 {', '.join(said)}" if said else ""
 
 
 def _numbers(part: object, prefix: str) -> Iterator[tuple[str, float]]:
@@ -93,8 +101,18 @@ def metrics(row: Row, when: int) -> list[Metric]:
     from mlflow.entities import Metric
 
     parts = (("metrics", ""), ("cost", "cost"), ("audit", "audit"))
-    pairs = (pair for part, prefix in parts for pair in _numbers(row.get(part) or {}, prefix))
-    return [Metric(name, value, when, 0) for name, value in _names(pairs).items()][: _LIMIT["metrics"]]
+    pairs = sorted((p for part, prefix in parts for p in _numbers(row.get(part) or {}, prefix)), key=_place)
+    return [Metric(name, value, when, 0) for name, value in _names(iter(pairs)).items()][: _LIMIT["metrics"]]
+
+
+def _place(pair: tuple[str, float]) -> tuple[int, int]:
+    """Sort what one looks for first to the top: MLflow lists metrics in the order they were logged."""
+    family, _, name = pair[0].partition("/")
+    families, names = ("tuned", "fixed", "own", "scores", "cost", "audit"), ("macro_f1", "micro_f1", "map")
+    return (
+        families.index(family) if family in families else len(families),
+        names.index(name) if name in names else len(names),
+    )
 
 
 def params(row: Row) -> list[Param]:
@@ -108,13 +126,13 @@ def params(row: Row) -> list[Param]:
 
 
 def dataset_input(row: Row) -> DatasetInput:
-    """Return the data set as MLflow knows one: name, digest (first 36 of the sha256's 64 digits), a short profile."""
+    """Return the data set as MLflow knows one: name, digest (the first 12 digits of the sha256), a short profile."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     sha256 = str(row.get("dataset_sha256", ""))
     source = json.dumps({"name": row["dataset"], "sha256": sha256})
     profile = json.dumps({"labels": len(row.get("labels") or ()), "generated": bool(row.get("generated"))})
-    data = Dataset(str(row["dataset"])[:500], sha256[:36] or "unknown", "equipoise", source, None, profile)
+    data = Dataset(str(row["dataset"])[:500], sha256[:12] or "unknown", "equipoise", source, None, profile)
     return DatasetInput(data, [InputTag("mlflow.data.context", "cross-validation")])
 
 
@@ -127,87 +145,3 @@ def span(row: Row) -> tuple[int, int]:
     seconds = (row.get("cost") or {}).get("seconds_total", 0.0)
     spent = float(seconds) if isinstance(seconds, (int, float)) and math.isfinite(seconds) else 0.0
     return int(max(0.0, end - spent) * 1000), int(end * 1000)
-
-
-def artifacts(
-    row: Row,
-    predictions: Mapping[str, Any] | None,
-    folder: Path,
-    pictures: Path,
-    note: Callable[[str], None],
-) -> None:
-    """Write the run's files into `folder`: tables as CSV, pictures as PNG, the error of a failed cell as text.
-
-    The pictures of a data set are drawn once, kept in `pictures` and copied. A picture that cannot be drawn is
-    noted in one line and costs nothing else.
-    """
-    _write_table(folder / "per_label.csv", _per_label(row))
-    _write_table(folder / "trials.csv", [_trial(trial) for trial in row.get("trials") or ()])
-    if row["status"] != "ok":
-        said = [str(row[name]) for name in ("reason", "error", "traceback") if row.get(name)]
-        (folder / "why.txt").write_text("\n\n".join(said) + "\n", encoding="utf-8")
-    if predictions is None or not row.get("labels"):
-        return
-    try:
-        _draw(row, predictions, folder, pictures)
-    except Exception as error:
-        note(f"no pictures for row {row['key']} ({type(error).__name__}: {' '.join(str(error).split())})")
-
-
-def _per_label(row: Row) -> list[dict[str, Any]]:
-    """Turn the row's lists into one line per label."""
-    labels = row.get("labels") or ()
-    columns = {n: c for n, c in (row.get("per_label") or {}).items() if len(c) == len(labels)}
-    return [
-        {"label": label, **{name: column[place] for name, column in columns.items()}}
-        for place, label in enumerate(labels)
-    ]
-
-
-def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
-    return {"value": trial.get("value"), **(trial.get("params") or {})}
-
-
-def _write_table(path: Path, lines: list[dict[str, Any]]) -> None:
-    if not lines:
-        return
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, names)
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in line.items()} for line in lines)
-
-
-def _cell(value: Any) -> Any:
-    """Round for reading; undefined is blank."""
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else ""
-    return value
-
-
-def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path) -> None:
-    from equipoise.pictures import pr_curves
-
-    labels = list(row["labels"])
-    cache = pictures / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
-    if not all((cache / f"{name}.png").exists() for name in _DATASET_PICTURES):
-        _draw_dataset(np.concatenate([predictions["oof_Y"], predictions["test_Y"]]), labels, cache)
-    for name in _DATASET_PICTURES:
-        shutil.copyfile(cache / f"{name}.png", folder / f"{name}.png")
-    figure = pr_curves(predictions["test_Y"], predictions["test_logits"], labels, max_labels=PR_LABELS)
-    _save(figure, folder / "pr_curves.png")
-
-
-def _draw_dataset(Y: np.ndarray[Any, Any], labels: list[str], cache: Path) -> None:
-    from equipoise.pictures import cooccurrence, label_distribution
-
-    cache.mkdir(parents=True, exist_ok=True)
-    _save(label_distribution(Y, labels), cache / "label_distribution.png")
-    _save(cooccurrence(Y, labels), cache / "cooccurrence.png")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write the figure without going through pyplot, whose figures would pile up over a sweep."""
-    part = path.with_suffix(".part")
-    figure.savefig(part, format="png", dpi=90, bbox_inches="tight")
-    part.replace(path)

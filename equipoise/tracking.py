@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise import mlflow_view as view
 from equipoise.mlflow_database import create_database, quiet, relocate
+from equipoise.mlflow_files import write_files
 from equipoise.rows import Row, clean
 from equipoise.store import Store
 
@@ -112,7 +113,7 @@ class Tracker:
         client.log_inputs(run_id, [view.dataset_input(row)])
         folder = self._folder(row, run_id)
         folder.mkdir(parents=True, exist_ok=True)
-        view.artifacts(row, self._predictions(row, note), folder, self.artifacts / ".pictures", note)
+        write_files(row, self._predictions(row, note), folder, self.artifacts / ".pictures", note)
         client.set_terminated(run_id, RUN_STATUS[row["status"]], end)
         known[str(row["key"])] = _Known(run_id, version)
 

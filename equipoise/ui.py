@@ -28,6 +28,7 @@ def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[st
         *("--backend-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
         *("--default-artifact-root", (path / "mlartifacts").as_uri()),
         *("--host", host, "--port", str(port), "--workers", "1"),
+        *("--uvicorn-opts", "--log-level=warning"),
     ]
 
 
@@ -95,7 +96,7 @@ def serve(store_path: str | os.PathLike[str], host: str = "127.0.0.1", port: int
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         with started(store_path, host, port) as server:
-            print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)", flush=True)
+            print(f"MLflow on http://{host}:{port}/#/experiments (Ctrl-C ends it)", flush=True)
             return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -28,7 +28,7 @@ def make_row(strategy: str, split: int, fixed: float, tuned: float, **more: Any)
         "tuned/micro_f1": 0.7,
         "scores/map": 0.66,
         "tuned/rcr_at_10": 0.25,
-        "tuned/rcr_support_at_10": 20.0,
+        "tuned/rcr_rows_at_10": 20.0,
     }
     base = {
         "key": f"{strategy}-{split}",

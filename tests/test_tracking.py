@@ -117,7 +117,7 @@ def test_a_row_becomes_one_finished_run_with_everything_on_it(store: Store, draw
     assert (done.written, done.present, done.problems) == (1, 0, [])
     (run,) = runs(store)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "ml_ros[p=0.25]+focal · linear · split 1"
+    assert run.info.run_name == "ml_ros[p=0.25]+focal · linear #1"
     assert run.info.end_time - run.info.start_time == 90_000
     assert run.data.metrics["tuned/macro_f1"] == 0.6
     assert run.data.metrics["audit/before/mean_ir"] == 3.0
@@ -126,9 +126,10 @@ def test_a_row_becomes_one_finished_run_with_everything_on_it(store: Store, draw
     assert run.data.params["setting/trials"] == "4"
     assert run.data.tags[KEY] == "k0"
     assert run.data.tags["generated"] == "true"
+    assert run.data.tags["mlflow.note.content"] == "macro-F1 0.600 (tuned thresholds), 0.500 (threshold 0.5)"
     (data,) = run.inputs.dataset_inputs
     assert data.dataset.name == "letters"
-    assert data.dataset.digest == ("ab" * 32)[:36]
+    assert data.dataset.digest == ("ab" * 32)[:12]
     expected = {"per_label.csv", "trials.csv", "label_distribution.png", "cooccurrence.png", "pr_curves.png"}
     assert set(files(run)) == expected
     assert files(run)["per_label.csv"].read_text().splitlines() == [
@@ -223,6 +224,7 @@ def test_a_skipped_cell_says_why_and_is_no_success(store: Store) -> None:
     (run,) = runs(store)
     assert run.info.status == "KILLED"
     assert run.data.tags["mlflow.note.content"] == "mlsmote needs numeric inputs"
+    assert run.info.run_name.endswith("(skipped)")
 
 
 def test_names_and_values_mlflow_rejects_do_not_lose_the_run(store: Store) -> None:
