@@ -50,7 +50,13 @@ def write_files(
 def _per_label(row: Row) -> list[dict[str, Any]]:
     """Turn the row's lists into one line per label."""
     labels = row.get("labels") or ()
-    columns = {n: c for n, c in (row.get("per_label") or {}).items() if len(c) == len(labels)}
+    columns = {name: part for name, part in (row.get("per_label") or {}).items() if len(part) == len(labels)}
+    for name in [name.removeprefix("fixed/") for name in columns if name.startswith("fixed/")]:
+        if str(columns[f"fixed/{name}"]) == str(
+            columns.get(f"tuned/{name}")
+        ):  # has nothing to do with thresholds
+            columns[name] = columns.pop(f"fixed/{name}")
+            del columns[f"tuned/{name}"]
     return [
         {"label": label, **{name: column[place] for name, column in columns.items()}}
         for place, label in enumerate(labels)

@@ -18,7 +18,7 @@ from equipoise.rows import Row
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Param
 
-VIEW = 2  # raise it when this file or mlflow_files changes what a run holds: the next sync then writes the runs anew
+VIEW = 3  # raise it when this file or mlflow_files changes what a run holds: the next sync then writes the runs anew
 _LIMIT = {"metrics": 1000, "params": 100, "value": 500}
 
 
@@ -48,7 +48,7 @@ def run_name(row: Row) -> str:
     """Name the run after what tells it from the others on the page; the number is the split's."""
     name = f"{row['strategy']} · {row['backbone']} #{row['split']}"
     # MLflow marks a killed run as it marks a failed one: the name has to say which.
-    return name if row["status"] == "ok" else f"{name} ({row['status']})"
+    return name if row["status"] == "ok" else f"{row['status']}: {name}"
 
 
 def tags(row: Row) -> dict[str, str]:
@@ -127,13 +127,13 @@ def params(row: Row) -> list[Param]:
 
 def dataset_input(row: Row) -> DatasetInput:
     """Return the data set as MLflow knows one: name, digest (the first 12 digits of the sha256), a short profile."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.entities import Dataset, DatasetInput
 
     sha256 = str(row.get("dataset_sha256", ""))
     source = json.dumps({"name": row["dataset"], "sha256": sha256})
     profile = json.dumps({"labels": len(row.get("labels") or ()), "generated": bool(row.get("generated"))})
     data = Dataset(str(row["dataset"])[:500], sha256[:12] or "unknown", "equipoise", source, None, profile)
-    return DatasetInput(data, [InputTag("mlflow.data.context", "cross-validation")])
+    return DatasetInput(data)
 
 
 def span(row: Row) -> tuple[int, int]:

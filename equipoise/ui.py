@@ -38,6 +38,7 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         **(os.environ if base is None else base),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",  # deprecations inside the server are nobody's business here
     }
 
 

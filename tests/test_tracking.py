@@ -39,7 +39,7 @@ def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]
         "settings": {"trials": 4, "folds": 3},
         "params": {"lr": 0.01, "focal.gamma": 2.0},
         "metrics": {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
-        "per_label": {"fixed/f1": [0.1, 0.2, math.nan]},
+        "per_label": {"fixed/f1": [0.1, 0.2, math.nan], "fixed/n_test": [5, 6, 0], "tuned/n_test": [5, 6, 0]},
         "labels": LABELS,
         "audit": {"before": {"mean_ir": 3.0}, "label_counts": [1, 2]},
         "trials": [{"params": {"lr": 0.01}, "value": 0.5}],
@@ -133,10 +133,10 @@ def test_a_row_becomes_one_finished_run_with_everything_on_it(store: Store, draw
     expected = {"per_label.csv", "trials.csv", "label_distribution.png", "cooccurrence.png", "pr_curves.png"}
     assert set(files(run)) == expected
     assert files(run)["per_label.csv"].read_text().splitlines() == [
-        "label,fixed/f1",
-        "existence,0.1",
-        "property,0.2",
-        "process,",
+        "label,fixed/f1,n_test",
+        "existence,0.1,5",
+        "property,0.2,6",
+        "process,,0",
     ]
 
 
@@ -224,7 +224,7 @@ def test_a_skipped_cell_says_why_and_is_no_success(store: Store) -> None:
     (run,) = runs(store)
     assert run.info.status == "KILLED"
     assert run.data.tags["mlflow.note.content"] == "mlsmote needs numeric inputs"
-    assert run.info.run_name.endswith("(skipped)")
+    assert run.info.run_name.startswith("skipped: ")
 
 
 def test_names_and_values_mlflow_rejects_do_not_lose_the_run(store: Store) -> None:
