@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbone import Backbone, uniform
-from equipoise.tunable import Tunable
+from equipoise.hyperparameters import Tunable
 
 if TYPE_CHECKING:
     import torch

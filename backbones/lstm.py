@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbone import Backbone, uniform
-from equipoise.tunable import tunable
+from equipoise.hyperparameters import tunable
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +81,12 @@ class LSTM(Backbone):
         import torch
 
         zeros = x.new_zeros(1, len(x), self.hidden)
-        flat = [params[f"{way}_ih"], params[f"{way}_hh"], params[f"{way}_b"], torch.zeros_like(params[f"{way}_b"])]
+        flat = [
+            params[f"{way}_ih"],
+            params[f"{way}_hh"],
+            params[f"{way}_b"],
+            torch.zeros_like(params[f"{way}_b"]),
+        ]
         states: Tensor = torch.lstm(x, (zeros, zeros), flat, True, 1, 0.0, self_training(x), False, True)[0]
         return states
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbone import Backbone, uniform
 from equipoise.backbones.linear import vectors
-from equipoise.tunable import tunable
+from equipoise.hyperparameters import tunable
 
 if TYPE_CHECKING:
     import torch

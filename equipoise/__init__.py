@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from equipoise.data import load_dataset
     from equipoise.dataset import Dataset
     from equipoise.errors import EquipoiseError
+    from equipoise.hyperparameters import tunable
     from equipoise.strategy import Context, Strategy, bce
     from equipoise.tasks import Task
     from equipoise.training_rows import Rows
-    from equipoise.tunable import tunable
 
 _WHERE = {
     "Context": "equipoise.strategy",
@@ -36,7 +36,7 @@ _WHERE = {
     "get_strategy": "equipoise.composition",
     "load_dataset": "equipoise.data",
     "run": "equipoise.api",
-    "tunable": "equipoise.tunable",
+    "tunable": "equipoise.hyperparameters",
 }
 _MODULES = ("measures", "metrics")
 

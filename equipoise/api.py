@@ -93,11 +93,15 @@ def choose(
     given = {"dataset": datasets, "backbone": backbones, "strategy": strategies}
     if suite is not None:
         if extra := [n for n, v in given.items() if v]:
-            raise EquipoiseError(f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}")
+            raise EquipoiseError(
+                f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}"
+            )
         return load_suite(suite).with_changes(settings, splits=splits, seed=seed)
     if missing := [n for n, v in given.items() if not v]:
         raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
-    block = Block(tuple(datasets), tuple(backbones), tuple(strategies), Settings.of(settings), splits or 3, seed or 0)
+    block = Block(
+        tuple(datasets), tuple(backbones), tuple(strategies), Settings.of(settings), splits or 3, seed or 0
+    )
     if splits is not None and splits < 1:
         raise EquipoiseError(f"splits must be 1 or more, got {splits}")
     return Suite("combination", "", (block,))

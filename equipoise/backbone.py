@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.tunable import Tunable
+from equipoise.hyperparameters import Tunable
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,19 @@ from equipoise.seeds import seed_of
 from equipoise.settings import Settings
 
 #: The modules that make the numbers: a row is reused only while they do the same.
-NUMBERS = ("cell", "decide", "decisions", "features", "search", "seeds", "settings", "splits", "workbench", "training_rows", "tasks")
+NUMBERS = (
+    "cell",
+    "decide",
+    "decisions",
+    "features",
+    "search",
+    "seeds",
+    "settings",
+    "splits",
+    "workbench",
+    "training_rows",
+    "tasks",
+)
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,9 @@ def run_cell(
         names = ("fixed", "tuned", "own")
         Y, Y_train = data.Y[test], data.Y[train]
         scores = {f"scores/{k}": v for k, v in metrics.score_metrics(Y, made["scores"], Y_train).items()}
-        decided = {f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()}
+        decided = {
+            f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()
+        }
         labels = {
             f"{n}/{k}": v
             for n in names[:2]
@@ -155,9 +169,9 @@ def get_backbone(spec: str) -> Any:
     Raises:
         EquipoiseError: an unknown name or setting, or a value of the wrong type.
     """
+    from equipoise.hyperparameters import checked
     from equipoise.registry import catalogue
     from equipoise.spec import parse
-    from equipoise.tunable import checked
 
     name, settings = parse(spec)
     cls = catalogue("backbone").get(name)
@@ -183,7 +197,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{n: version(n) for n in names}}
 
 
-def _bench(cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy: Any, backbone: Any, device: Any) -> Any:
+def _bench(
+    cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy: Any, backbone: Any, device: Any
+) -> Any:
     """The training side of the cell."""
     from equipoise.splits import stratified_folds
     from equipoise.workbench import Workbench, features_of
@@ -191,7 +207,9 @@ def _bench(cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy
     role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
     Y = data.Y[train]
     inputs = features.transform(data.X[train])
-    folds = stratified_folds(Y, max(cell.settings.folds, 4 if cell.settings.folds == 1 else 2), _seed("folds", role))
+    folds = stratified_folds(
+        Y, max(cell.settings.folds, 4 if cell.settings.folds == 1 else 2), _seed("folds", role)
+    )
     if cell.settings.folds == 1:
         folds = np.where(folds == 0, 0, -1)
     averaged = features_of(inputs, backbone.averages)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.errors import EquipoiseError
+from equipoise.hyperparameters import Tunable, bind, checked, tunables
 from equipoise.registry import catalogue, source_hash
 from equipoise.spec import parse, split_parts
 from equipoise.strategy import CHAINED, Strategy
-from equipoise.tunable import Tunable, bind, checked, tunables
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,10 @@ def global_threshold(
 def scut(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike | None = None) -> Floats:
     """SCut: for each label the threshold with its highest F1, (L,). It overfits rare labels; see `scut_smoothed`.
 
-    With `folds` (n,), the mean over the folds of the thresholds fitted on each fold's rows; a label without a
-    positive in a fold is left out of that fold's mean. A label without any positive gets the
-    `global_threshold`: finite, and the best guess for a label about which nothing is known.
+    With `folds` (n,), the mean over the folds of the thresholds fitted on each fold's rows; a fold where the
+    label has no positive is left out of its mean. A label without any positive, or with all its positives in
+    one of several folds, gets the `global_threshold`: finite, and the best guess for a label about which
+    nothing is known.
 
     Source: Yang 2001, DOI 10.1145/383952.383975.
     """
@@ -113,8 +114,8 @@ def scut_smoothed(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Floats:
     Chosen here, where descriptions and programs leave room or differ: frequency is counted over all rows
     given, ties go by column; micro-F1 accumulates within the fold (a published program mixes one fold's
     counts with the sums of all); a label without a positive in a fold is skipped there, neither counted in l
-    nor in micro-F1, nor in its mean; without any positive it gets the `global_threshold`; F1 is 0 where
-    nothing is predicted; ties go to the highest threshold.
+    nor in micro-F1, nor in its mean; one with no positive, or with all of them in one of several folds, gets
+    the `global_threshold` (see `scut`); F1 is 0 where nothing is predicted; ties go to the highest threshold.
 
     `folds` (n,) says which fold each row was held out in. Raises EquipoiseError where its length is not n.
     Source: Lin and Lin 2023 (CIKM, "micromacro-freq"), DOI 10.1145/3583780.3614996.
@@ -170,10 +171,15 @@ def _smoothed(curves: Curves, order: Ints) -> Floats:
 
 
 def _fold_mean(scores: Floats, true: Bools, thresholds: list[Floats]) -> Floats:
-    """Mean of the folds' thresholds, NaN left out; the global threshold for a label that has none."""
+    """Mean of the folds' thresholds, NaN left out; the global threshold for a label with too few folds.
+
+    Positives that all lie in one fold were scored by a model that had seen none: their logits say nothing,
+    and a threshold fitted to them (measured on `medical`) lets a refitted model predict the label for nearly
+    every row.
+    """
     known = ~np.isnan(thresholds)
     mean = np.where(known, thresholds, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    some = known.any(axis=0)
+    some = known.sum(axis=0) >= min(2, len(thresholds))
     return mean if some.all() else np.where(some, mean, global_threshold(scores, true))
 
 

@@ -71,7 +71,9 @@ class Standardised:
         if sp.issparse(X):
             self._scaler = MaxAbsScaler().fit(X)
             return self
-        many = [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
+        many = (
+            [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
+        )
         self._coded = np.isin(np.arange(X.shape[1]), many)
         if self._coded.any():
             self._encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)

@@ -27,7 +27,11 @@ class Plan:
 
 
 def make_plan(
-    suite: Suite, *, device: str = "auto", data_dir: Path | None = None, data: Mapping[str, Dataset] | None = None
+    suite: Suite,
+    *,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    data: Mapping[str, Dataset] | None = None,
 ) -> Plan:
     """Every cell of a suite; loads its datasets, so that a wrong name or file is found before anything runs.
 
@@ -56,7 +60,9 @@ def make_plan(
             for backbone_spec, backbone in backbones:
                 for split in range(block.splits):
                     for strategy, file in strategies:
-                        cell = _cell(name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where)
+                        cell = _cell(
+                            name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where
+                        )
                         reason = misfit(loaded[name], backbone, strategy, block.settings.folds)
                         if reason is None:
                             cells.append(cell)

@@ -103,7 +103,9 @@ class Catalogue:
             raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
         found = list(_things(self.kind, module))
         if not found:
-            raise EquipoiseError(f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for")
+            raise EquipoiseError(
+                f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
+            )
         for thing_name, thing in found:
             self._add(Entry(thing_name, thing, f"file {path}"))
         self._files[str(file)] = [n for n, _ in found]
@@ -123,7 +125,9 @@ class Catalogue:
         origin = f"plugin {point.value}"
         try:
             loaded = point.load()
-            found = list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
+            found = (
+                list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
+            )
             for name, thing in found:
                 self._add(Entry(name, thing, origin))
         except Exception as error:
@@ -133,7 +137,9 @@ class Catalogue:
     def _add(self, entry: Entry) -> None:
         other = self._entries.get(entry.name)
         if other is not None:
-            raise EquipoiseError(f"{self.kind} name {entry.name!r} of {entry.origin} is taken by {other.origin}")
+            raise EquipoiseError(
+                f"{self.kind} name {entry.name!r} of {entry.origin} is taken by {other.origin}"
+            )
         self._entries[entry.name] = entry
 
 
@@ -169,7 +175,9 @@ def meaning(source: str) -> str:
 def _modules(package_name: str) -> list[str]:
     package = importlib.import_module(package_name)
     infos = pkgutil.iter_modules(package.__path__)
-    return sorted(f"{package_name}.{m.name}" for m in infos if not m.name.startswith("_") and m.name != "testing")
+    return sorted(
+        f"{package_name}.{m.name}" for m in infos if not m.name.startswith("_") and m.name != "testing"
+    )
 
 
 def _things(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:

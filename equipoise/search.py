@@ -11,9 +11,9 @@ import numpy as np
 
 from equipoise.composition import space
 from equipoise.decide import decision_folds, objective
+from equipoise.hyperparameters import Tunable, tunables
 from equipoise.seeds import seed_of
 from equipoise.settings import WEIGHT_DECAY
-from equipoise.tunable import Tunable, tunables
 from equipoise.workbench import Outcome, Workbench
 
 
@@ -59,9 +59,13 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
     best: tuple[float, Outcome, dict[str, Any]] | None = None
     done: list[dict[str, Any]] = []
     while len(done) < settings.trials:
-        batch = [study.ask(distributions) for _ in range(min(settings.trial_batch, settings.trials - len(done)))]
+        batch = [
+            study.ask(distributions) for _ in range(min(settings.trial_batch, settings.trials - len(done)))
+        ]
         started = _steps_reporter(bench, len(done), len(batch), report)
-        for trial, outcome in zip(batch, bench.cross_validate([t.params for t in batch], started), strict=True):
+        for trial, outcome in zip(
+            batch, bench.cross_validate([t.params for t in batch], started), strict=True
+        ):
             value = _value(bench, outcome, rows, folds)
             study.tell(trial, value)
             done.append({"params": dict(trial.params), "value": value})
@@ -108,5 +112,3 @@ def _steps_reporter(
         report((done + asked * min(total / most, 1.0)) / trials)
 
     return on_step
-
-

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.errors import EquipoiseError
-from equipoise.tunable import Tunable, checked
+from equipoise.hyperparameters import Tunable, checked
 
 OBJECTIVES = ("macro_f1", "map")
 

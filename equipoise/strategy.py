@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from equipoise.tunable import tunables
+from equipoise.hyperparameters import tunables
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from equipoise.training_rows import Rows
     from equipoise.tasks import Task
+    from equipoise.training_rows import Rows
 
 #: The hooks that name a stage; `merge` belongs to `tasks`.
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
@@ -80,7 +80,9 @@ class Strategy:
     needs: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
 
-    pinned: frozenset[str] = field(default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True})
+    pinned: frozenset[str] = field(
+        default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True}
+    )
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         """Keep, repeat, drop, relabel or synthesise training rows."""

@@ -51,7 +51,9 @@ class Suite:
 
         given = {k: v for k, v in changes.items() if v is not None}
         blocks = (
-            dataclasses.replace(b, settings=Settings.of({**dataclasses.asdict(b.settings), **settings}), **given)
+            dataclasses.replace(
+                b, settings=Settings.of({**dataclasses.asdict(b.settings), **settings}), **given
+            )
             for b in self.blocks
         )
         return dataclasses.replace(self, blocks=tuple(blocks))
@@ -106,7 +108,11 @@ def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Bloc
 
 
 def _names(value: Any, name: str, where: str) -> tuple[str, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, str) for v in value):
+    if (
+        not isinstance(value, Sequence)
+        or isinstance(value, str)
+        or not all(isinstance(v, str) for v in value)
+    ):
         raise EquipoiseError(f'suite {where}: {name} must be a list of names, ["…", "…"]')
     return tuple(value)
 

@@ -52,7 +52,9 @@ def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
     return [c for c in plan.cells if c.key not in have or have[c.key] in again]
 
 
-def sweep(plan: Plan, store: Store, *, workers: int = 1, redo: str = "missing", watcher: Watcher | None = None) -> None:
+def sweep(
+    plan: Plan, store: Store, *, workers: int = 1, redo: str = "missing", watcher: Watcher | None = None
+) -> None:
     """Run what is outstanding, writing each row as it comes and MLflow now and then.
 
     Args:
@@ -144,7 +146,13 @@ def _in_processes(
                     deaths[key] += 1
         for key in [k for k in left if deaths[k] >= DEATHS]:
             cell = left.pop(key)
-            yield cell, (failed(cell, RuntimeError("the worker process died, twice (killed, or out of memory)")), None)
+            yield (
+                cell,
+                (
+                    failed(cell, RuntimeError("the worker process died, twice (killed, or out of memory)")),
+                    None,
+                ),
+            )
 
 
 class _Pool:

@@ -43,7 +43,11 @@ class Rows:
         own = self.shared[self.index]
         if self.synthetic is None:
             return own
-        return sp.vstack([own, self.synthetic], format="csr") if sp.issparse(own) else np.vstack([own, self.synthetic])
+        return (
+            sp.vstack([own, self.synthetic], format="csr")
+            if sp.issparse(own)
+            else np.vstack([own, self.synthetic])
+        )
 
     def take(self, positions: np.ndarray) -> Rows:
         """These rows (0..m+s−1), in the given order, repeats allowed, synthesised ones moved to the end."""

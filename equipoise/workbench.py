@@ -16,12 +16,12 @@ from equipoise.engine.inputs import Dense, Inputs, Sparse
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.engine.population import predict
 from equipoise.engine.train import Work, train
-from equipoise.training_rows import Rows
+from equipoise.hyperparameters import bind
 from equipoise.seeds import stream
 from equipoise.settings import Settings
 from equipoise.strategy import Context, Strategy
 from equipoise.tasks import Task
-from equipoise.tunable import bind
+from equipoise.training_rows import Rows
 
 Params = Mapping[str, Any]
 
@@ -69,7 +69,9 @@ class Workbench:
         kept = len(self.Y) * (1 - np.mean(self.folds == 0))
         return max(1, round(kept / self.settings.batch_size))
 
-    def cross_validate(self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None) -> list[Outcome]:
+    def cross_validate(
+        self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
+    ) -> list[Outcome]:
         """Train every trial on every inner fold, all as lanes; out-of-fold logits of each trial."""
         plans = [self._prepare(params, fold) for params in trials for fold in range(self.n_folds)]
         models = self._train(plans, on_step)
@@ -80,14 +82,18 @@ class Workbench:
             for i in range(0, len(models), self.n_folds)
         ]
 
-    def refit(self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None) -> Fitted:
+    def refit(
+        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
+    ) -> Fitted:
         """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
         prepared, ctx, audit, lanes = self._prepare(params, None)
         given = steps if len(steps) == len(lanes) else [int(np.median(steps))] * len(lanes)
         exact = [replace(lane, steps=n) for lane, n in zip(lanes, given, strict=True)]
         return self._train([(prepared, ctx, audit, exact)], on_step)[0]
 
-    def predict(self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict(
+        self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
         """Merged logits (v_m, L) of each model for its own rows of the inputs."""
         networks = [n for m in models for n in m.networks]
         places = [r for m, r in zip(models, rows, strict=True) for _ in m.networks]
@@ -99,7 +105,9 @@ class Workbench:
         """The lanes of one model, not yet trained."""
         return self._prepare(params, fold)[-1]
 
-    def _prepare(self, params: Params, fold: int | None) -> tuple[Sequence[Task], Context, dict[str, Any], list[Lane]]:
+    def _prepare(
+        self, params: Params, fold: int | None
+    ) -> tuple[Sequence[Task], Context, dict[str, Any], list[Lane]]:
         """Rows, tasks and lanes of one model: fold = None trains on all rows and watches none."""
         strategy = with_params(self.strategy, params)
         train_rows = np.arange(len(self.Y)) if fold is None else np.flatnonzero(self.folds != fold)
@@ -215,4 +223,3 @@ def audit_of(before: np.ndarray, rows: Rows) -> dict[str, Any]:
 
 def _of(name: str, params: Params) -> dict[str, Any]:
     return {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{name}.")}
-

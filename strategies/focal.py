@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy, bce
-from equipoise.tunable import tunable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,9 @@ class Focal(Strategy):
         import torch
 
         alpha = torch.as_tensor(self.alpha)
-        balance = torch.where(alpha < 0, torch.ones_like(targets), alpha * targets + (1 - alpha) * (1 - targets))
+        balance = torch.where(
+            alpha < 0, torch.ones_like(targets), alpha * targets + (1 - alpha) * (1 - targets)
+        )
         return balance * focal_factor(logits, targets, self.gamma) * bce(logits, targets)
 
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from equipoise.hyperparameters import tunable
 from equipoise.measures import irlbl, mean_ir
-from equipoise.training_rows import Rows
 from equipoise.strategy import Context, Strategy
-from equipoise.tunable import tunable
+from equipoise.training_rows import Rows
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy
-from equipoise.tunable import tunable
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class BalancedSampling(Strategy):
     """
 
     name: ClassVar[str] = "balanced_sampling"
-    reference: ClassVar[str] = "class-aware sampling: Shen, Lin & Huang 2016, DOI 10.1007/978-3-319-46478-7_29"
+    reference: ClassVar[str] = (
+        "class-aware sampling: Shen, Lin & Huang 2016, DOI 10.1007/978-3-319-46478-7_29"
+    )
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
     mix: float = tunable(1.0, low=0.0, high=1.0)

@@ -17,7 +17,9 @@ class GlobalThreshold(Strategy):
     """One threshold for all labels, the one that maximises micro-F1 out of fold."""
 
     name: ClassVar[str] = "global_threshold"
-    reference: ClassVar[str] = "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+    reference: ClassVar[str] = (
+        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+    )
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         threshold = decisions.global_threshold(logits, Y)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy.special import logsumexp
 
+from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy, bce
-from equipoise.tunable import tunable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,9 @@ class InverseFrequency(Strategy):
     """
 
     name: ClassVar[str] = "inverse_frequency"
-    reference: ClassVar[str] = "the inverse class frequency heuristic, e.g. King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868"
+    reference: ClassVar[str] = (
+        "the inverse class frequency heuristic, e.g. King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868"
+    )
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
     power: float = tunable(1.0, low=0.0, high=1.5)

@@ -39,7 +39,9 @@ LIVE = Path("results/live")
 
 
 @app.command("list")
-def list_(what: Annotated[Optional[What], typer.Argument()] = None, json: Json = False, plugin: Plugin = None) -> None:  # noqa: UP045
+def list_(
+    what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
+) -> None:
     """What there is: strategies, datasets, backbones, suites."""
     from equipoise.cli import show
 
@@ -47,7 +49,9 @@ def list_(what: Annotated[Optional[What], typer.Argument()] = None, json: Json =
 
 
 @app.command()
-def info(name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone or suite.")], json: Json = False) -> None:
+def info(
+    name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone or suite.")], json: Json = False
+) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
     from equipoise.cli import show
 
@@ -57,9 +61,13 @@ def info(name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone
 @app.command()
 def run(
     suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
-    dataset: Annotated[Names, typer.Option(help="A name, or the path of a CSV file. Repeat for more.")] = None,
+    dataset: Annotated[
+        Names, typer.Option(help="A name, or the path of a CSV file. Repeat for more.")
+    ] = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
-    strategy: Annotated[Names, typer.Option(help="A name, a+b[p=1], ./mine.py or all. Repeat for more.")] = None,
+    strategy: Annotated[
+        Names, typer.Option(help="A name, a+b[p=1], ./mine.py or all. Repeat for more.")
+    ] = None,
     text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
     labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
     label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045

@@ -10,7 +10,15 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from equipoise.errors import EquipoiseError
 
@@ -62,7 +70,9 @@ def run(
             sys.exit(130)
     asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     render([row for row in store.rows() if row["key"] in asked], console)
-    console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim")
+    console.print(
+        f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
+    )
 
 
 def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]:
@@ -70,7 +80,9 @@ def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]
     if not table:
         return list(datasets)
     if len(datasets) != 1:
-        raise EquipoiseError(f"{', '.join('--' + k.replace('_', '-') for k in table)} describe one CSV file: give one --dataset")
+        raise EquipoiseError(
+            f"{', '.join('--' + k.replace('_', '-') for k in table)} describe one CSV file: give one --dataset"
+        )
     inside = ",".join(f"{k}={v}" for k, v in table.items())
     spec = datasets[0]
     return [f"{spec[:-1]},{inside}]" if spec.endswith("]") else f"{spec}[{inside}]"]
@@ -109,9 +121,14 @@ def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -
 def _list(console: Console, plan: Any, todo: set[str]) -> None:
     for cell in plan.cells:
         state = "run" if cell.key in todo else "there"
-        console.print(f"{state:6} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}", markup=False)
+        console.print(
+            f"{state:6} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}", markup=False
+        )
     for cell, reason in plan.skipped:
-        console.print(f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}", markup=False)
+        console.print(
+            f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}",
+            markup=False,
+        )
 
 
 def _flag(results: Path) -> str:
@@ -168,7 +185,9 @@ class _Bars:
         state = f"{self._done}/{len(self._shares)}"
         self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
         if row["status"] == "failed":
-            self._problem(f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split} failed: {row['error']}")
+            self._problem(
+                f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split} failed: {row['error']}"
+            )
         elif not self._live:
             seconds = row["cost"]["seconds_total"]
             line = f"{state} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {seconds:.1f} s"
@@ -176,5 +195,3 @@ class _Bars:
 
     def _problem(self, line: str) -> None:
         self._progress.console.print(line, style="yellow", markup=False)
-
-

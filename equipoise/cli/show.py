@@ -66,7 +66,9 @@ def results(folder: Path, suite: str | None, json: bool) -> None:
     if suite is not None:
         rows = [r for r in rows if _in_suite(r, suite)]
     if not rows:
-        raise EquipoiseError(f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick")
+        raise EquipoiseError(
+            f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick"
+        )
     if json:
         typer.echo(to_json(rows))
     else:
@@ -75,7 +77,7 @@ def results(folder: Path, suite: str | None, json: bool) -> None:
 
 def strategy_record(cls: Any) -> dict[str, Any]:
     """What `info` says of a strategy class."""
-    from equipoise.tunable import tunables
+    from equipoise.hyperparameters import tunables
 
     strategy = cls()
     return {
@@ -100,7 +102,10 @@ def _records(kind: str) -> list[dict[str, Any]]:
     if kind == "suites":
         from equipoise.suite import load_suite, suite_names
 
-        return [{"name": n, "summary": load_suite(n).title, "origin": "built-in", "error": None} for n in suite_names()]
+        return [
+            {"name": n, "summary": load_suite(n).title, "origin": "built-in", "error": None}
+            for n in suite_names()
+        ]
     return [_record(e) for e in catalogue(KINDS[kind]).entries()]
 
 
@@ -121,7 +126,12 @@ def _find(name: str) -> dict[str, Any]:
             return strategy_record(thing) if kind == "strategy" else _other(kind, entries[name])
     if name in suite_names():
         suite = load_suite(name)
-        return {"kind": "suite", "name": name, "summary": suite.title, "blocks": [dataclasses.asdict(b) for b in suite.blocks]}
+        return {
+            "kind": "suite",
+            "name": name,
+            "summary": suite.title,
+            "blocks": [dataclasses.asdict(b) for b in suite.blocks],
+        }
     raise unknown("name", name, [*known, *suite_names()])
 
 
@@ -129,7 +139,7 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
     record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
     if kind == "dataset":
         return record | {"options": entry.thing.options()}
-    from equipoise.tunable import tunables
+    from equipoise.hyperparameters import tunables
 
     cls = entry.thing
     return record | {
@@ -142,7 +152,11 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
 
 
 def _range(spec: Any) -> dict[str, Any]:
-    return {k: v for k, v in dataclasses.asdict(spec).items() if (v is not None and v is not False) or k == "default"}
+    return {
+        k: v
+        for k, v in dataclasses.asdict(spec).items()
+        if (v is not None and v is not False) or k == "default"
+    }
 
 
 def _words(value: Any) -> str:
@@ -157,7 +171,11 @@ def _inline(value: Any) -> str:
     if not isinstance(value, dict):
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     if "low" in value or "choices" in value:
-        span = " | ".join(map(str, value["choices"])) if "choices" in value else f"{value.get('low', 0)} … {value['high']}"
+        span = (
+            " | ".join(map(str, value["choices"]))
+            if "choices" in value
+            else f"{value.get('low', 0)} … {value['high']}"
+        )
         return f"{value['default']}   searched {span}{' (log)' if value.get('log') else ''}"
     return "; ".join(f"{k} {_inline(v)}" for k, v in value.items())
 

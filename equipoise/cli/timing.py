@@ -39,7 +39,12 @@ def time(
 
 
 def measure(
-    data: Any, backbones: Sequence[str], strategies: Sequence[str], lanes: Sequence[int], device: str, say: Any = None
+    data: Any,
+    backbones: Sequence[str],
+    strategies: Sequence[str],
+    lanes: Sequence[int],
+    device: str,
+    say: Any = None,
 ) -> list[dict[str, Any]]:
     """Rows per second of each backbone, strategy and number of lanes; the median of three runs of 20 steps."""
     from equipoise.cell import get_backbone
@@ -55,7 +60,12 @@ def measure(
         for spec in specs:
             backbone, strategy = get_backbone(name), get_strategy(spec)
             reason = misfit(data, backbone, strategy, 2)
-            record: dict[str, Any] = {"backbone": name, "strategy": spec, "device": resolve(device).type, "skipped": reason}
+            record: dict[str, Any] = {
+                "backbone": name,
+                "strategy": spec,
+                "device": resolve(device).type,
+                "skipped": reason,
+            }
             if reason is None:
                 if say is not None:
                     say(f"{name} · {spec}")
@@ -79,7 +89,18 @@ def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> 
         folds = np.arange(data.n_rows) % 2
         held = features_of(inputs, backbone.averages)
         settings = Settings(epochs=1)
-        bench = Workbench(strategy, backbone, inputs.to(where), held, data.nominal, data.Y, folds, ("time",), settings, where)
+        bench = Workbench(
+            strategy,
+            backbone,
+            inputs.to(where),
+            held,
+            data.nominal,
+            data.Y,
+            folds,
+            ("time",),
+            settings,
+            where,
+        )
         params = {"lr": backbone.lr.default, "weight_decay": 1e-2}
         one = [lane for k in range(lanes) for lane in bench.lanes(params, 0)][:lanes]
         seconds = []
@@ -112,7 +133,9 @@ def _print(data: Any, records: Sequence[dict[str, Any]], lanes: Sequence[int]) -
         table.add_column(f"{k} lane{'s' if k > 1 else ''}", justify="right")
     for record in records:
         if record["skipped"]:
-            table.add_row(record["backbone"], record["strategy"], f"skipped: {record['skipped']}", style="dim")
+            table.add_row(
+                record["backbone"], record["strategy"], f"skipped: {record['skipped']}", style="dim"
+            )
         else:
             speeds = [f"{record['rows_per_s'][str(k)]:,.0f}" for k in lanes]
             table.add_row(record["backbone"], record["strategy"], *speeds)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.hyperparameters import tunables
 from equipoise.strategy import Strategy
-from equipoise.tunable import tunables
 
 if TYPE_CHECKING:
     from equipoise.backbone import Backbone
@@ -91,4 +91,3 @@ def static_fields(strategy: Strategy) -> list[str]:
     """Hyperparameters that a loss may branch on in Python: lanes with other values train in another population."""
     tensors = set(continuous_fields(strategy))
     return [f.name for f in dataclasses.fields(strategy) if f.name not in tensors and f.name != "pinned"]
-

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.lanes import Lane, continuous_fields
+from equipoise.hyperparameters import bind
 from equipoise.strategy import Context
-from equipoise.tunable import bind
 
 
 class PopulationLoss:
@@ -52,14 +52,20 @@ class PopulationLoss:
                 self._vmaps = False
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
-    def _one(self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any) -> Tensor:
+    def _one(
+        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+    ) -> Tensor:
         strategy = bind(self._strategy, hyper)
         return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
 
 
 def _twice(argument: Any) -> Any:
     """One lane as two, since reductions over one lane may run in another order."""
-    return {n: _twice(v) for n, v in argument.items()} if isinstance(argument, dict) else torch.cat([argument] * 2)
+    return (
+        {n: _twice(v) for n, v in argument.items()}
+        if isinstance(argument, dict)
+        else torch.cat([argument] * 2)
+    )
 
 
 def _pick(argument: Any, k: int) -> Any:

@@ -40,7 +40,9 @@ class Population:
         width: pad to this many lanes (on CUDA, so that the same kernels run whatever their number); 0: no more than needed.
     """
 
-    def __init__(self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 0) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 0
+    ) -> None:
         fill = max(width, 2 if lanes[0].backbone.stacked else 1) - len(lanes)
         self._lanes = [*lanes, *([lanes[0]] * fill)]
         self._least, self._shrinks = (2 if lanes[0].backbone.stacked else 1), width == 0
@@ -50,10 +52,14 @@ class Population:
         self._backbone, self._device, self._batch = lanes[0].backbone, device, batch_size
         self._bank, self._rows, self._targets, self._starts = _bank(self._lanes, inputs, device)
         self._params = Parameters([_init(lane, inputs.width) for lane in self._lanes], device)
-        self._optimizer = AdamW(self._params, [n.lr for n in self._lanes], [n.weight_decay for n in self._lanes])
+        self._optimizer = AdamW(
+            self._params, [n.lr for n in self._lanes], [n.weight_decay for n in self._lanes]
+        )
         rates = [n.backbone.dropout_rate for n in self._lanes]
         self._dropout = Dropout(rates, [n.role for n in self._lanes], device)
-        self._streams = [BatchStream(len(n.targets), n.weights, stream("batches", *n.role)) for n in self._lanes]
+        self._streams = [
+            BatchStream(len(n.targets), n.weights, stream("batches", *n.role)) for n in self._lanes
+        ]
         self._loss = PopulationLoss(self._lanes, device)
         self._chunk = torch.empty(0)
         self._best: list[tuple[float, int, dict[str, Tensor]]] = [(-math.inf, 0, {}) for _ in lanes]
@@ -119,7 +125,9 @@ class Population:
     def _look(self, step: int, patience: int) -> None:
         """Score every lane on its held-out rows; keep the best parameters; stop those that no longer get better."""
         held = [_held_out(self._lanes[k]) for k in self._alive]
-        for i, logits in enumerate(predict_blocks(self._backbone, self._params, self._bank, [h for h, _ in held])):
+        for i, logits in enumerate(
+            predict_blocks(self._backbone, self._params, self._bank, [h for h, _ in held])
+        ):
             k = self._alive[i]
             if self._stopped[k]:
                 continue
@@ -134,7 +142,12 @@ class Population:
     def _shrink(self) -> None:
         """Let stopped lanes leave once they are a quarter of the population; two always stay where batched products need them."""
         going_on = ~self._stopped[self._alive]
-        if not self._shrinks or not going_on.any() or going_on.mean() > 0.75 or len(self._alive) <= self._least:
+        if (
+            not self._shrinks
+            or not going_on.any()
+            or going_on.mean() > 0.75
+            or len(self._alive) <= self._least
+        ):
             return
         keep = np.flatnonzero(going_on)
         if len(keep) < self._least:
@@ -154,7 +167,9 @@ def forward(backbone: Any, params: Parameters, x: Any, dropout: Dropout | None) 
 
 
 @torch.no_grad()
-def predict_blocks(backbone: Any, params: Parameters, bank: Inputs, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+def predict_blocks(
+    backbone: Any, params: Parameters, bank: Inputs, rows: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Logits of each lane for its own rows of the bank: a list of (v_k, L) float32."""
     device = params.pairs()[0][0].device
     longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
@@ -167,7 +182,9 @@ def predict_blocks(backbone: Any, params: Parameters, bank: Inputs, rows: Sequen
     return [logits[k, : len(own)] for k, own in enumerate(rows)]
 
 
-def predict(trained: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray], device: torch.device) -> list[np.ndarray]:
+def predict(
+    trained: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray], device: torch.device
+) -> list[np.ndarray]:
     """Logits (v_k, L_k) of each trained lane for its own rows of the inputs."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     for members in _alike(trained).values():
@@ -187,7 +204,9 @@ def _alike(trained: Sequence[Trained]) -> Mapping[object, list[int]]:
     return groups
 
 
-def _bank(lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> tuple[Inputs, Tensor, Tensor, list[int]]:
+def _bank(
+    lanes: Sequence[Lane], inputs: Inputs, device: torch.device
+) -> tuple[Inputs, Tensor, Tensor, list[int]]:
     """Shared features with all synthesised rows behind them; each lane's rows and targets, one lane after the other."""
     made, rows, starts, end, at = [], [], [], len(inputs), 0
     for lane in lanes:

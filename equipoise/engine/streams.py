@@ -47,7 +47,9 @@ class Dropout:
     A lane with probability 0 is left as it is, bit for bit.
     """
 
-    def __init__(self, probabilities: Sequence[float], roles: Sequence[tuple[object, ...]], device: torch.device) -> None:
+    def __init__(
+        self, probabilities: Sequence[float], roles: Sequence[tuple[object, ...]], device: torch.device
+    ) -> None:
         levels = np.round(np.asarray(probabilities) * 65536).astype(np.int64)
         self.active = bool(levels.any())
         self._device = device

@@ -55,7 +55,9 @@ def tunable(
         if default not in spec.choices:
             raise EquipoiseError(f"tunable default {default!r} is not among its choices {list(spec.choices)}")
     elif low is None or high is None or not low <= default <= high:
-        raise EquipoiseError(f"tunable default {default!r} must lie in a range low..high, got {low!r}..{high!r}")
+        raise EquipoiseError(
+            f"tunable default {default!r} must lie in a range low..high, got {low!r}..{high!r}"
+        )
     elif log and low <= 0:
         raise EquipoiseError(f"a logarithmic range needs low > 0, got {low!r}")
     return dataclasses.field(default=default, metadata={"tunable": spec})
