@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn_metrics
@@ -42,6 +42,7 @@ def decisions(draw: st.DrawFn, rows: int = 20, labels: int = 6) -> tuple[np.ndar
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("average", ["micro", "macro", "samples"])
+@settings(max_examples=50)  # times nine
 @given(pair=decisions())
 def test_as_scikit_learn_where_scored(name: str, average: str, pair: tuple[np.ndarray, np.ndarray]) -> None:
     true, predicted = pair
