@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[st
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
+        *("--registry-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
         *("--default-artifact-root", (path / "mlartifacts").as_uri()),
         *("--host", host, "--port", str(port), "--workers", "1"),
         *("--uvicorn-opts", "--log-level=warning"),
@@ -66,6 +68,17 @@ def check(store_path: str | os.PathLike[str], host: str, port: int) -> None:
         ) from None
 
 
+def pages(store_path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    """Return each experiment's name and the page of its runs; MLflow's own first page is for language-model traces."""
+    wanted = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
+    try:
+        with contextlib.closing(sqlite3.connect(Path(store_path) / "mlflow.db")) as database:
+            found = database.execute(wanted).fetchall()
+    except sqlite3.Error:  # the server will say what is wrong with it
+        return []
+    return [(name, f"#/experiments/{number}/runs?workflowType=machine_learning") for name, number in found]
+
+
 @contextlib.contextmanager
 def started(store_path: str | os.PathLike[str], host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server inside a `with`; it and every process it started are gone afterwards."""
@@ -97,7 +110,10 @@ def serve(store_path: str | os.PathLike[str], host: str = "127.0.0.1", port: int
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         with started(store_path, host, port) as server:
-            print(f"MLflow on http://{host}:{port}/#/experiments (Ctrl-C ends it)", flush=True)
+            print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)")
+            for name, page in pages(store_path):
+                print(f"  {name}: http://{host}:{port}/{page}")
+            sys.stdout.flush()
             return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -125,6 +125,17 @@ def test_ctrl_c_ends_it_quietly(folder: Path, stop: signal.Signals) -> None:
     assert errors == ""
 
 
+def test_the_pages_of_the_runs_are_named(folder: Path, tmp_path: Path) -> None:
+    assert ui.pages(folder) == []  # an empty file is no database, and no reason to fail here
+    with quiet():
+        create_database(tmp_path / "mlflow.db", tmp_path / "mlartifacts")
+        from mlflow import MlflowClient
+
+        number = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").create_experiment("letters (generated)")
+    page = f"#/experiments/{number}/runs?workflowType=machine_learning"
+    assert ui.pages(tmp_path) == [("letters (generated)", page)]
+
+
 @pytest.mark.slow
 def test_the_pages_come_up_and_go_away(tmp_path: Path) -> None:
     with quiet():
