@@ -88,10 +88,9 @@ def _nobody(others: list[Line], splits: int) -> str:
     few = f" With {splits} splits only large differences could show." if splits < FEW else ""
     alone = best.deltas[TUNED].low > 0
     luck = ", no more than the best of several may reach by chance" if alone else ""
-    return (
-        f"With tuned thresholds no strategy's macro-F1 can be told from none's; the largest gain is"
-        f" {best.strategy}'s {_sized(best.deltas[TUNED])}{luck}.{few}"
-    )
+    size = f"{best.strategy}'s {_sized(best.deltas[TUNED])}"
+    lead = f"the largest gain is {size}{luck}" if _gain(best) > 0 else f"none leads, the nearest is {size}"
+    return f"With tuned thresholds no strategy's macro-F1 can be told from none's; {lead}.{few}"
 
 
 def _disguise(others: list[Line]) -> list[str]:

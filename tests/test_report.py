@@ -194,6 +194,12 @@ def test_one_split_gives_no_interval_and_says_so() -> None:
     assert "+.104" in table
 
 
+def test_a_loss_is_not_called_a_gain() -> None:
+    text = said(sweep({"a": (0.0, -0.001), "b": (0.0, -0.002)}))
+    assert "none leads, the nearest is a's −.001" in text
+    assert "gain is" not in text
+
+
 def test_few_splits_are_called_few() -> None:
     assert "With 3 splits only large differences could show" in said(sweep({"a": (0.0, 0.001)}, 3))
 
