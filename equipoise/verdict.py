@@ -89,7 +89,11 @@ def _nobody(others: list[Line], splits: int) -> str:
     alone = best.deltas[TUNED].low > 0
     luck = ", no more than the best of several may reach by chance" if alone else ""
     size = f"{best.strategy}'s {_sized(best.deltas[TUNED])}"
-    lead = f"the largest gain is {size}{luck}" if _gain(best) > 0 else f"none leads, the nearest is {size}"
+    lead = (
+        f"the largest gain is {size}{luck}"
+        if _gain(best) > 0
+        else f"none itself leads, the nearest is {size}"
+    )
     return f"With tuned thresholds no strategy's macro-F1 can be told from none's; {lead}.{few}"
 
 

@@ -196,7 +196,7 @@ def test_one_split_gives_no_interval_and_says_so() -> None:
 
 def test_a_loss_is_not_called_a_gain() -> None:
     text = said(sweep({"a": (0.0, -0.001), "b": (0.0, -0.002)}))
-    assert "none leads, the nearest is a's −.001" in text
+    assert "none itself leads, the nearest is a's −.001" in text
     assert "gain is" not in text
 
 
