@@ -31,6 +31,8 @@ class Backbone:
         stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
         lr: the default and the range of the learning rate.
+        entry: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an affine
+            term, (B, h); "": it takes none.
     """
 
     name: ClassVar[str] = ""
@@ -39,6 +41,7 @@ class Backbone:
     averages: ClassVar[bool] = True
     stacked: ClassVar[bool] = False
     lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
+    entry: ClassVar[str] = ""
 
     def features(self, kind: str) -> Features:
         """The feature extractor for a kind of input, not yet fitted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import platform
 import time
@@ -223,7 +224,7 @@ def _seed(what: str, role: tuple[object, ...]) -> int:
 
 
 def _cost(clock: list[float], bench: Any) -> dict[str, Any]:
-    search, refit, predict = (b - a for a, b in zip(clock, clock[1:], strict=False))
+    search, refit, predict = (b - a for a, b in itertools.pairwise(clock))
     work = bench.work
     return {
         "seconds_total": clock[-1] - clock[0],

@@ -80,6 +80,8 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int) ->
             return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to average"
         if "text" in part.needs and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
+        if "given" in part.needs and not backbone.entry:
+            return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
         if "labels" in part.needs and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
     rows = 5 * max(folds, 2)

@@ -91,7 +91,8 @@ def _distribution(spec: Tunable) -> Any:
 
     if spec.choices is not None:
         return d.CategoricalDistribution(spec.choices)
-    assert spec.low is not None and spec.high is not None
+    assert spec.low is not None
+    assert spec.high is not None
     if isinstance(spec.default, int):
         return d.IntDistribution(int(spec.low), int(spec.high), log=spec.log)
     return d.FloatDistribution(spec.low, spec.high, log=spec.log)

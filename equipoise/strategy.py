@@ -70,7 +70,8 @@ class Strategy:
     Attributes:
         name: how it is called in a suite and on the command line.
         reference: author, year and DOI of what it implements.
-        needs: what it cannot do without: "numeric" (inputs that can be averaged), "text", or "labels" (two labels or more).
+        needs: what it cannot do without: "numeric" (inputs that can be averaged), "text", "labels" (two labels or more), or
+            "given" (a backbone that takes labels as further inputs).
             A pair that does not fit is skipped with its reason.
         off: the settings, where there are such, at which it must equal no strategy bit for bit.
     """

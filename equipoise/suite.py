@@ -99,12 +99,12 @@ def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Bloc
     _known(own, _TOP - {"title", "blocks"}, where)
     merged = {k: v for k, v in {**table, **own}.items() if k not in ("title", "blocks")}
     settings = Settings.of({**table.get("settings", {}), **own.get("settings", {})})
-    lists = {name: _names(merged.get(name, []), name, where) for name in _LISTS}
+    datasets, backbones, strategies = (_names(merged.get(name, []), name, where) for name in _LISTS)
     for name in ("splits", "seed"):
         if name in merged and (isinstance(merged[name], bool) or not isinstance(merged[name], int)):
             raise EquipoiseError(f"suite {where}: {name} must be a whole number, got {merged[name]!r}")
     counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
-    return Block(**lists, settings=settings, **counts)
+    return Block(datasets, backbones, strategies, settings, **counts)
 
 
 def _names(value: Any, name: str, where: str) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 
 @dataclass(frozen=True)
@@ -17,11 +16,14 @@ class Task:
         columns: the labels it answers for.
         classes: (C, len(columns)) labelsets, to learn them as C exclusive classes (softmax); None: one output a label.
         rows: positions of the training rows it learns from, repeats allowed; None: all.
+        given: labels it sees as further inputs: the true ones in training, also on the rows early stopping watches; in
+            prediction the decisions (logit > 0) of the latest task before it that answers for each.
     """
 
     columns: tuple[int, ...]
     classes: np.ndarray | None = None
     rows: np.ndarray | None = None
+    given: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -33,21 +35,77 @@ class Task:
         own = Y[:, list(self.columns)]
         if self.classes is None:
             return np.ascontiguousarray(own)
-        return (own[:, None, :] == self.classes[None]).all(2).astype(np.uint8)
+        place = {row.tobytes(): c for c, row in enumerate(np.ascontiguousarray(self.classes, dtype=np.uint8))}
+        known = [place.get(row.tobytes(), -1) for row in np.ascontiguousarray(own, dtype=np.uint8)]
+        return (np.asarray(known, dtype=np.int64)[:, None] == np.arange(len(place))).astype(np.uint8)
 
     def label_logits(self, logits: np.ndarray) -> np.ndarray:
         """(n, len(columns)) log-odds of each label from this task's own logits (n, L_t)."""
         if self.classes is None:
             return logits
-        on = self.classes.astype(bool)
-        odds = [_log_sum(logits[:, m]) - _log_sum(logits[:, ~m]) for m in on.T]
-        return np.clip(np.stack(odds, 1), -50.0, 50.0)
+        share = np.exp(logits - logits.max(1, keepdims=True).astype(np.float64))
+        on = self.classes.astype(np.float64)
+        with np.errstate(divide="ignore"):
+            odds = np.log(_sum(share, on)) - np.log(_sum(share, 1.0 - on))
+        return np.clip(odds, -50.0, 50.0)
 
 
-def _log_sum(logits: np.ndarray) -> np.ndarray:
-    if logits.shape[1] == 0:
-        return np.full(len(logits), -np.inf)
-    return np.asarray(logsumexp(logits.astype(np.float64), axis=1))
+def _sum(share: np.ndarray, on: np.ndarray) -> np.ndarray:
+    """share (n, C) · on (C, L), added up row by row in one order, which a library's product does not promise."""
+    return np.einsum("nc,cl->nl", share, on, optimize=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Labels (n, L) of which a task sees some columns as further inputs."""
+
+    labels: np.ndarray
+    columns: tuple[int, ...]
+
+    def matrix(self) -> np.ndarray:
+        """(n, L) uint8, zero in the columns it does not see: all tasks of a chain have inputs of one width."""
+        out = np.zeros(self.labels.shape, dtype=np.uint8)
+        out[:, list(self.columns)] = self.labels[:, list(self.columns)]
+        return out
+
+
+def chained(tasks: Sequence[Task]) -> bool:
+    """Whether any task sees labels that others answer for."""
+    return any(task.given for task in tasks)
+
+
+def sources(tasks: Sequence[Task]) -> list[dict[int, int]]:
+    """For each task: label given to it → the task that decides it, the latest before it that answers for that label.
+
+    Raises:
+        ValueError: a task is given a label that no task before it answers for.
+    """
+    latest: dict[int, int] = {}
+    out = []
+    for place, task in enumerate(tasks):
+        if missing := set(task.given) - latest.keys():
+            raise ValueError(f"task {place} is given labels {sorted(missing)} that no task before it answers for")
+        out.append({label: latest[label] for label in task.given})
+        latest |= dict.fromkeys(task.columns, place)
+    return out
+
+
+def rounds(tasks: Sequence[Task]) -> list[list[int]]:
+    """Tasks in the order of prediction: those of a round need decisions of earlier rounds only."""
+    turn: list[int] = []
+    for needed in sources(tasks):
+        turn.append(1 + max((turn[t] for t in needed.values()), default=-1))
+    return [[t for t, own in enumerate(turn) if own == r] for r in range(max(turn, default=-1) + 1)]
+
+
+def decided(
+    tasks: Sequence[Task], place: int, logits: Mapping[int, np.ndarray], n_labels: int
+) -> np.ndarray | None:
+    """The further inputs (n, n_labels) float32 of a task, from earlier tasks' logits; None where no task has any."""
+    if not chained(tasks):
+        return None
+    needed = sources(tasks[: place + 1])[place]
+    ...
 
 
 def merge_columns(tasks: Sequence[Task], logits: Sequence[np.ndarray], n_labels: int) -> np.ndarray:

@@ -43,11 +43,7 @@ class Rows:
         own = self.shared[self.index]
         if self.synthetic is None:
             return own
-        return (
-            sp.vstack([own, self.synthetic], format="csr")
-            if sp.issparse(own)
-            else np.vstack([own, self.synthetic])
-        )
+        return _stacked(own, self.synthetic)
 
     def take(self, positions: np.ndarray) -> Rows:
         """These rows (0..m+s−1), in the given order, repeats allowed, synthesised ones moved to the end."""
@@ -68,10 +64,11 @@ class Rows:
 
     def add(self, X: Any, Y: np.ndarray) -> Rows:
         """All rows, and the synthesised ones with features X (s, d) and labels Y (s, L)."""
-        stack = sp.vstack if sp.issparse(X) else np.vstack
-        made = X if self.synthetic is None else stack([self.synthetic, X])
-        return replace(
-            self,
-            synthetic=sp.csr_matrix(made) if sp.issparse(made) else np.asarray(made, dtype=np.float32),
-            Y=np.vstack([self.Y, Y.astype(np.uint8)]),
-        )
+        made = X if self.synthetic is None else _stacked(self.synthetic, X)
+        plain = sp.csr_matrix(made) if sp.issparse(made) else np.asarray(made, dtype=np.float32)
+        return replace(self, synthetic=plain, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
+
+
+def _stacked(*parts: Any) -> Any:
+    """Rows below each other: CSR where they are sparse, else dense."""
+    return sp.vstack(parts, format="csr") if sp.issparse(parts[0]) else np.vstack(parts)

@@ -20,7 +20,7 @@ from equipoise.hyperparameters import bind
 from equipoise.seeds import stream
 from equipoise.settings import Settings
 from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Task
+from equipoise.tasks import Given, Task, chained, decided, rounds
 from equipoise.training_rows import Rows
 
 Params = Mapping[str, Any]
@@ -94,12 +94,18 @@ class Workbench:
     def predict(
         self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Merged logits (v_m, L) of each model for its own rows of the inputs."""
-        networks = [n for m in models for n in m.networks]
-        places = [r for m, r in zip(models, rows, strict=True) for _ in m.networks]
-        raw = iter(predict(networks, inputs, places, self.device))
+        """Merged logits (v_m, L) of each model for its own rows of the inputs; a chain's tasks in turn."""
+        done: list[dict[int, np.ndarray]] = [{} for _ in models]
+        plans = [rounds(m.tasks) for m in models]
+        for turn in range(max(map(len, plans))):
+            asked = [(m, t) for m, plan in enumerate(plans) for t in (plan[turn] if turn < len(plan) else ())]
+            given = [decided(models[m].tasks, t, done[m], len(models[m].ctx.n_pos)) for m, t in asked]
+            networks = [models[m].networks[t] for m, t in asked]
+            answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.device, given)
+            for (m, t), logits in zip(asked, answers, strict=True):
+                done[m][t] = logits
         join = owner(self.strategy, "tasks").merge
-        return [join(m.tasks, [next(raw) for _ in m.networks], m.ctx) for m in models]
+        return [join(m.tasks, [own[t] for t in sorted(own)], m.ctx) for m, own in zip(models, done, strict=True)]
 
     def lanes(self, params: Params, fold: int | None) -> list[Lane]:
         """The lanes of one model, not yet trained."""
@@ -119,6 +125,8 @@ class Workbench:
             rows = part.resample(rows, replace(ctx, rng=stream("resample", *self.role, fold, place)))
         tasks = owner(strategy, "tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *self.role, fold)))
         lanes = [self._lane(strategy, params, rows, t, task, Y, held, fold) for t, task in enumerate(tasks)]
+        if chained(tasks):
+            lanes = [self._given(lane, task, rows, held) for lane, task in zip(lanes, tasks, strict=True)]
         return tasks, ctx, audit_of(Y, rows), lanes
 
     def _lane(
@@ -154,6 +162,12 @@ class Workbench:
             held_out=held,
             held_targets=None if held is None else task.encode(self.Y[held]),
         )
+
+    def _given(self, lane: Lane, task: Task, rows: Rows, held: np.ndarray | None) -> Lane:
+        """The lane with true labels as further inputs, on the rows it learns from and on those it is watched by."""
+        own = rows if task.rows is None else rows.take(task.rows)
+        watched = None if held is None else Given(self.Y[held], task.given)
+        return replace(lane, given=Given(own.Y, task.given), held_given=watched)
 
     def _train(self, plans: Sequence[Any], on_step: Callable[[int], None] | None) -> list[Fitted]:
         lanes = [lane for *_, own in plans for lane in own]

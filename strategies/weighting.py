@@ -56,7 +56,7 @@ class InverseFrequency(Strategy):
 
 @dataclass(frozen=True)
 class InverseFrequencySoftmax(Strategy):
-    """Softmax cross-entropy over the labels with multi-hot targets and class weights (mean(n) / n)^power, 0 for a label with none.
+    """Softmax cross-entropy over labels: multi-hot targets, class weights (mean(n) / n)^power, 0 for a label with none.
 
     The form the question was first asked with (`CrossEntropyLoss(weight=…)`). Softmax shares one unit of probability among
     the labels, so its scores are turned into the log-odds of that share before any threshold.

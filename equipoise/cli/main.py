@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 
-class What(str, Enum):
+class What(StrEnum):
     """What `list` can list."""
 
     strategies = "strategies"

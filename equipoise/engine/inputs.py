@@ -139,11 +139,37 @@ Inputs: TypeAlias = Dense | Sparse | Tokens
 
 def affine(x: Tensor | SparseBatch, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
-    if isinstance(x, SparseBatch):
+    if not isinstance(x, SparseBatch):
+        return torch.baddbmm(bias, x, weight)
+    lanes, batch, width = x.shape
+    flat = weight.reshape(lanes * width, -1)
+    multiply: Any = _BagProduct.apply if flat.device.type == "cpu" else _bags
+    product: Tensor = multiply(flat, x)
+    return product.view(lanes, batch, -1) + bias
+
+
+def _bags(flat: Tensor, x: SparseBatch) -> Tensor:
+    return torch.nn.functional.embedding_bag(
+        x.indices, flat, x.offsets, mode="sum", per_sample_weights=x.values, include_last_offset=True
+    )
+
+
+class _BagProduct(torch.autograd.Function):
+    """Sparse rows times stacked weights; the gradient by SciPy's compressed product, row after row.
+
+    PyTorch's own backward sorts all entries first; this one adds them in the order of the rows, which is also the order
+    within a lane, whatever lanes are beside it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, x: SparseBatch) -> Tensor:
+        ctx.batch = x
+        return _bags(flat, x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        x = ctx.batch
         lanes, batch, width = x.shape
-        flat = weight.reshape(lanes * width, -1)
-        bags = torch.nn.functional.embedding_bag(
-            x.indices, flat, x.offsets, mode="sum", per_sample_weights=x.values, include_last_offset=True
-        )
-        return bags.view(lanes, batch, -1) + bias
-    return torch.baddbmm(bias, x, weight)
+        parts = (x.values.numpy(), x.indices.numpy(), x.offsets.numpy())
+        rows = sp.csr_matrix(parts, shape=(lanes * batch, lanes * width), copy=False)
+        return torch.from_numpy(rows.T @ grad.contiguous().numpy()), None

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equipoise.hyperparameters import tunables
 from equipoise.strategy import Strategy
+from equipoise.tasks import Given
 
 if TYPE_CHECKING:
     from equipoise.backbone import Backbone
@@ -33,6 +34,7 @@ class Lane:
         lr, weight_decay: of AdamW.
         role: what its random streams are derived from.
         steps: gradient steps at most.
+        given: labels it sees as further inputs, (m + s, G), and held_given (v, G): the true ones while training; or None.
         held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
     """
 
@@ -50,6 +52,8 @@ class Lane:
     weights: np.ndarray | None = None
     held_out: np.ndarray | None = None
     held_targets: np.ndarray | None = None
+    given: Given | None = None
+    held_given: Given | None = None
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -61,6 +65,7 @@ class Lane:
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
+            None if self.given is None else self.given.labels.shape[1],
         )
 
 

@@ -1,54 +1,76 @@
-"""Stacked parameters of K lanes with their gradients, and AdamW over them."""
+"""Stacked parameters of K lanes, and AdamW over them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+#: Elements of one lane's tensor from which it is updated by itself, so that it stays in the processor's cache.
+LARGE = 16384
+
+#: A tensor's name, the lane a block belongs to (None: all lanes), its parameters and its gradient.
+Block: TypeAlias = tuple[str, int | None, Tensor, Tensor]
+
 
 class Parameters:
-    """Name → (K, …) float32, with gradients of the same shape that are accumulated in place.
+    """Name → (K, …) float32.
 
-    `stacked` are leaves over all lanes; `lane(k)` are leaves over one lane that share its memory and gradients.
+    `stacked` are leaves over all lanes; `lane(k)` are leaves over one lane that share its memory. A training uses either
+    the one or the others; `blocks` finds the gradients where they are.
     """
 
     def __init__(self, lanes: Sequence[dict[str, Tensor]], device: torch.device) -> None:
-        names = lanes[0].keys()
-        self._data = {n: torch.stack([p[n] for p in lanes]).to(device) for n in names}
+        self.data = {n: torch.stack([p[n] for p in lanes]).to(device) for n in lanes[0]}
         self._attach()
 
     def _attach(self) -> None:
-        self._grad = {n: torch.zeros_like(d) for n, d in self._data.items()}
-        self.stacked = {n: _leaf(d, self._grad[n]) for n, d in self._data.items()}
-        lanes = range(len(self))
-        self._lanes = [{n: _leaf(d[k], self._grad[n][k]) for n, d in self._data.items()} for k in lanes]
+        self.stacked = {n: d.detach().requires_grad_() for n, d in self.data.items()}
+        count = range(len(self))
+        self._lanes = [{n: d[k].detach().requires_grad_() for n, d in self.data.items()} for k in count]
 
     def __len__(self) -> int:
-        return len(next(iter(self._data.values())))
+        return len(next(iter(self.data.values())))
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return next(iter(self.data.values())).device
 
     def lane(self, k: int) -> dict[str, Tensor]:
         """Lane k's own leaves."""
         return self._lanes[k]
 
     def zero_grad(self) -> None:
-        for grad in self._grad.values():
-            grad.zero_()
+        """Forget all gradients."""
+        for leaves in (self.stacked, *self._lanes):
+            for leaf in leaves.values():
+                leaf.grad = None
 
-    def pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """(parameter, gradient) of all lanes, by name."""
-        return [(self._data[n], self._grad[n]) for n in self._data]
+    def blocks(self) -> Iterator[Block]:
+        """What there is to update: whole stacks of small tensors, large ones lane by lane."""
+        for name, data in self.data.items():
+            grad = self.stacked[name].grad
+            if grad is not None and data[0].numel() < LARGE:
+                yield name, None, data, grad
+            elif grad is not None:
+                yield from ((name, k, data[k], grad[k]) for k in range(len(data)))
+            else:
+                for k, leaves in enumerate(self._lanes):
+                    if (own := leaves[name].grad) is not None:
+                        yield name, k, data[k], own
 
     def copy(self, k: int) -> dict[str, Tensor]:
         """Lane k's parameters as they are now."""
-        return {n: d[k].clone() for n, d in self._data.items()}
+        return {n: d[k].clone() for n, d in self.data.items()}
 
     def keep(self, lanes: np.ndarray) -> None:
         """Go on with these lanes only."""
         index = torch.as_tensor(lanes)
-        self._data = {n: d[index.to(d.device)] for n, d in self._data.items()}
+        self.data = {n: d[index.to(d.device)] for n, d in self.data.items()}
         self._attach()
 
 
@@ -62,17 +84,18 @@ class AdamW:
 
     def __init__(self, params: Parameters, lr: Sequence[float], weight_decay: Sequence[float]) -> None:
         self._params = params
-        device = params.pairs()[0][0].device
-        self._lr = torch.tensor(lr, dtype=torch.float32, device=device)
-        self._decay = torch.tensor(weight_decay, dtype=torch.float32, device=device)
-        self._moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p, _ in params.pairs()]
+        self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
+        self._first = {n: torch.zeros_like(d) for n, d in params.data.items()}
+        self._second = {n: torch.zeros_like(d) for n, d in params.data.items()}
+        self._scratch: dict[tuple[int, ...], Tensor] = {}
         self._step = 0
 
     def keep(self, lanes: np.ndarray) -> None:
         """Go on with these lanes only."""
-        index = torch.as_tensor(lanes, device=self._lr.device)
-        self._lr, self._decay = self._lr[index], self._decay[index]
-        self._moments = [(m[index], v[index]) for m, v in self._moments]
+        self._lr, self._decay = self._lr[lanes], self._decay[lanes]
+        index = torch.as_tensor(lanes)
+        for moments in (self._first, self._second):
+            moments.update({n: d[index.to(d.device)] for n, d in moments.items()})
 
     @torch.no_grad()
     def step(self) -> None:
@@ -80,16 +103,28 @@ class AdamW:
         self._step += 1
         correction1, correction2 = 1 - self.beta1**self._step, 1 - self.beta2**self._step
         shrink, rate = 1 - self._lr * self._decay, self._lr * (-(correction2**0.5) / correction1)
-        for (p, g), (m, v) in zip(self._params.pairs(), self._moments, strict=True):
-            shape = (len(p), *([1] * (p.dim() - 1)))
+        for name, k, p, g in self._params.blocks():
+            m, v = (
+                (self._first[name], self._second[name])
+                if k is None
+                else (self._first[name][k], self._second[name][k])
+            )
             m.lerp_(g, 1 - self.beta1)
             v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            update = torch.sqrt(v).add_(self.eps * correction2**0.5)
+            update = torch.sqrt(v, out=self._buffer(p)).add_(self.eps * correction2**0.5)
             torch.div(m, update, out=update)
-            p.mul_(shrink.view(shape)).add_(update.mul_(rate.view(shape)))
+            p.mul_(_factor(shrink, k, p)).add_(update.mul_(_factor(rate, k, p)))
+
+    def _buffer(self, like: Tensor) -> Tensor:
+        shape = tuple(like.shape)
+        if shape not in self._scratch:
+            self._scratch[shape] = torch.empty_like(like)
+        return self._scratch[shape]
 
 
-def _leaf(data: Tensor, grad: Tensor) -> Tensor:
-    leaf = data.detach().requires_grad_()
-    leaf.grad = grad
-    return leaf
+def _factor(values: np.ndarray, k: int | None, like: Tensor) -> Tensor | float:
+    """One lane's number, or all lanes' as a tensor that broadcasts over theirs."""
+    if k is not None:
+        return float(values[k])
+    column = torch.as_tensor(values, dtype=torch.float32).to(like.device)
+    return column.view(len(values), *([1] * (like.dim() - 1)))

@@ -9,7 +9,8 @@ vectorised part of an element-wise kernel ends where a lane ends, (3) prediction
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from equipoise.engine.parameters import AdamW, Parameters
 from equipoise.engine.ranking import macro_average_precision
 from equipoise.engine.streams import BatchStream, Dropout
 from equipoise.seeds import seed_of, stream
+from equipoise.tasks import Given
 
 #: Rows of a block in prediction.
 BLOCK = 256
@@ -51,6 +53,7 @@ class Population:
         self._stopped = np.arange(len(self._lanes)) >= len(lanes)
         self._backbone, self._device, self._batch = lanes[0].backbone, device, batch_size
         self._bank, self._rows, self._targets, self._starts = _bank(self._lanes, inputs, device)
+        self._given = _given(self._lanes, device)
         self._params = Parameters([_init(lane, inputs.width) for lane in self._lanes], device)
         self._optimizer = AdamW(
             self._params, [n.lr for n in self._lanes], [n.weight_decay for n in self._lanes]
@@ -108,7 +111,8 @@ class Population:
     def _step(self, places: Tensor, step: int) -> None:
         x, y = self._bank.gather(self._rows[places]), self._targets[places].float()
         self._params.zero_grad()
-        logits = forward(self._backbone, self._params, x, self._dropout)
+        given = None if self._given is None else self._given[places].float()
+        logits = forward(self._backbone, self._params, x, self._dropout, given)
         self._loss(logits, y, np.minimum(step / self._steps[self._alive], 1.0)).sum().backward()
         self._optimizer.step()
 
@@ -125,9 +129,9 @@ class Population:
     def _look(self, step: int, patience: int) -> None:
         """Score every lane on its held-out rows; keep the best parameters; stop those that no longer get better."""
         held = [_held_out(self._lanes[k]) for k in self._alive]
-        for i, logits in enumerate(
-            predict_blocks(self._backbone, self._params, self._bank, [h for h, _ in held])
-        ):
+        rows = [h for h, _ in held]
+        given = [_matrix(self._lanes[k].held_given) for k in self._alive]
+        for i, logits in enumerate(predict_blocks(self._backbone, self._params, self._bank, rows, given)):
             k = self._alive[i]
             if self._stopped[k]:
                 continue
@@ -157,40 +161,70 @@ class Population:
             part.keep(keep)
 
 
-def forward(backbone: Any, params: Parameters, x: Any, dropout: Dropout | None) -> Tensor:
-    """Logits (K, B, L): at once where the backbone takes stacked parameters, lane by lane where it does not."""
+def forward(
+    backbone: Any, params: Parameters, x: Any, dropout: Dropout | None, given: Tensor | None = None
+) -> Tensor:
+    """Logits (K, B, L): at once where the backbone takes stacked parameters, lane by lane where it does not.
+
+    `given` (K, B, G) are further inputs. They enter as an affine term on the backbone's entry bias.
+    """
     if backbone.stacked:
-        out: Tensor = backbone.forward(params.stacked, x, dropout.stacked if dropout else _as_it_is)
+        own = _entered(backbone, params.stacked, given)
+        out: Tensor = backbone.forward(own, x, dropout.stacked if dropout else _as_it_is)
         return out
     drops = [dropout.of_lane(k) if dropout else _as_it_is for k in range(len(params))]
-    return torch.stack([backbone.forward(params.lane(k), x[k], drop) for k, drop in enumerate(drops)])
+    lanes = [_entered(backbone, params.lane(k), None if given is None else given[k]) for k in range(len(params))]
+    return torch.stack([backbone.forward(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
+
+
+def _entered(backbone: Any, params: Mapping[str, Tensor], given: Tensor | None) -> Mapping[str, Tensor]:
+    """The parameters, with bias + given·W in the place of the entry bias: one of each row, (…, B, h)."""
+    if given is None:
+        return params
+    product = torch.baddbmm if given.dim() == 3 else torch.addmm
+    return {**params, backbone.entry: product(params[backbone.entry], given, params["given"])}
 
 
 @torch.no_grad()
 def predict_blocks(
-    backbone: Any, params: Parameters, bank: Inputs, rows: Sequence[np.ndarray]
+    backbone: Any,
+    params: Parameters,
+    bank: Inputs,
+    rows: Sequence[np.ndarray],
+    given: Sequence[np.ndarray | None],
 ) -> list[np.ndarray]:
-    """Logits of each lane for its own rows of the bank: a list of (v_k, L) float32."""
-    device = params.pairs()[0][0].device
+    """Logits of each lane for its own rows of the bank and their further inputs: a list of (v_k, L) float32."""
+    device = params.device
     longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
     padded = np.zeros((len(rows), longest), dtype=np.int64)
     for k, own in enumerate(rows):
         padded[k, : len(own)] = own
     places = torch.from_numpy(padded).to(device)
-    blocks = [forward(backbone, params, bank.gather(b), None) for b in places.split(BLOCK, dim=1)]
+    further = _padded(given, longest, device)
+    blocks = [
+        forward(backbone, params, bank.gather(b), None, g)
+        for b, g in zip(places.split(BLOCK, dim=1), further, strict=False)
+    ]
     logits = torch.cat(blocks, 1).cpu().numpy()
     return [logits[k, : len(own)] for k, own in enumerate(rows)]
 
 
 def predict(
-    trained: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray], device: torch.device
+    trained: Sequence[Trained],
+    inputs: Inputs,
+    rows: Sequence[np.ndarray],
+    device: torch.device,
+    given: Sequence[np.ndarray | None] | None = None,
 ) -> list[np.ndarray]:
-    """Logits (v_k, L_k) of each trained lane for its own rows of the inputs."""
+    """Logits (v_k, L_k) of each trained lane for its own rows of the inputs, and their further inputs (v_k, G)."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     for members in _alike(trained).values():
         padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacked else members
         params = Parameters([trained[i].params for i in padded], device)
-        logits = predict_blocks(trained[members[0]].backbone, params, inputs, [rows[i] for i in padded])
+        further = [None if given is None else given[i] for i in padded]
+        logits = predict_blocks(
+            trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], further
+        )
         for i, own in zip(members, logits, strict=False):
             out[i] = own
     return out
@@ -225,7 +259,33 @@ def _bank(
 
 def _init(lane: Lane, width: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed_of("init", *lane.role) % 2**63)
-    return lane.backbone.init(width, lane.targets.shape[1], generator)
+    params = lane.backbone.init(width, lane.targets.shape[1], generator)
+    if lane.given is not None:  # zeros: a chain begins as binary relevance, with the same initial weights
+        params["given"] = torch.zeros(lane.given.labels.shape[1], params[lane.backbone.entry].shape[-1])
+    return params
+
+
+def _given(lanes: Sequence[Lane], device: torch.device) -> Tensor | None:
+    """Each lane's further inputs, one lane after the other; None where lanes have none."""
+    matrices = [m for lane in lanes if (m := _matrix(lane.given)) is not None]
+    return torch.from_numpy(np.concatenate(matrices)).to(device) if matrices else None
+
+
+def _matrix(given: Given | None) -> np.ndarray | None:
+    return None if given is None else given.matrix()
+
+
+def _padded(
+    given: Sequence[np.ndarray | None], longest: int, device: torch.device
+) -> Sequence[Tensor] | Iterator[None]:
+    """Further inputs of all lanes in blocks of rows, (K, BLOCK, G) each; None for ever where there are none."""
+    there = [g for g in given if g is not None]
+    if not there:
+        return repeat(None)
+    out = torch.zeros(len(there), longest, there[0].shape[1])
+    for k, own in enumerate(there):
+        out[k, : len(own)] = torch.from_numpy(own)
+    return out.to(device).split(BLOCK, dim=1)
 
 
 def _held_out(lane: Lane) -> tuple[np.ndarray, np.ndarray]:
