@@ -23,6 +23,7 @@ class Linear(Backbone):
     name: ClassVar[str] = "linear"
     stacked: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
+    entry: ClassVar[str] = "bias"
 
     max_features: int = 5000
 

@@ -28,6 +28,7 @@ class LSTM(Backbone):
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     averages: ClassVar[bool] = False
+    entry: ClassVar[str] = "bias"
 
     hidden: int = 32
     embedding: int = 32

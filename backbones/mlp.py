@@ -23,6 +23,7 @@ class MLP(Backbone):
 
     name: ClassVar[str] = "mlp"
     stacked: ClassVar[bool] = True
+    entry: ClassVar[str] = "bias1"
 
     hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)

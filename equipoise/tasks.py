@@ -84,28 +84,30 @@ def sources(tasks: Sequence[Task]) -> list[dict[int, int]]:
     out = []
     for place, task in enumerate(tasks):
         if missing := set(task.given) - latest.keys():
-            raise ValueError(f"task {place} is given labels {sorted(missing)} that no task before it answers for")
+            raise ValueError(
+                f"task {place} is given labels {sorted(missing)} that no task before it answers for"
+            )
         out.append({label: latest[label] for label in task.given})
         latest |= dict.fromkeys(task.columns, place)
     return out
 
 
-def rounds(tasks: Sequence[Task]) -> list[list[int]]:
-    """Tasks in the order of prediction: those of a round need decisions of earlier rounds only."""
+def rounds(links: Sequence[Mapping[int, int]]) -> list[list[int]]:
+    """Tasks in the order of prediction, by their `sources`: those of a round need decisions of earlier rounds only."""
     turn: list[int] = []
-    for needed in sources(tasks):
+    for needed in links:
         turn.append(1 + max((turn[t] for t in needed.values()), default=-1))
     return [[t for t, own in enumerate(turn) if own == r] for r in range(max(turn, default=-1) + 1)]
 
 
 def decided(
-    tasks: Sequence[Task], place: int, logits: Mapping[int, np.ndarray], n_labels: int
-) -> np.ndarray | None:
-    """The further inputs (n, n_labels) float32 of a task, from earlier tasks' logits; None where no task has any."""
-    if not chained(tasks):
-        return None
-    needed = sources(tasks[: place + 1])[place]
-    ...
+    tasks: Sequence[Task], needed: Mapping[int, int], logits: Mapping[int, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray:
+    """The further inputs (n, L) float32 of a task: 0/1 for the labels it needs, from the logits of their sources."""
+    out = np.zeros(shape, dtype=np.float32)
+    for label, t in needed.items():
+        out[:, label] = tasks[t].label_logits(logits[t])[:, tasks[t].columns.index(label)] > 0
+    return out
 
 
 def merge_columns(tasks: Sequence[Task], logits: Sequence[np.ndarray], n_labels: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from equipoise.hyperparameters import bind
 from equipoise.seeds import stream
 from equipoise.settings import Settings
 from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Given, Task, chained, decided, rounds
+from equipoise.tasks import Given, Task, chained, decided, rounds, sources
 from equipoise.training_rows import Rows
 
 Params = Mapping[str, Any]
@@ -96,16 +97,26 @@ class Workbench:
     ) -> list[np.ndarray]:
         """Merged logits (v_m, L) of each model for its own rows of the inputs; a chain's tasks in turn."""
         done: list[dict[int, np.ndarray]] = [{} for _ in models]
-        plans = [rounds(m.tasks) for m in models]
-        for turn in range(max(map(len, plans))):
-            asked = [(m, t) for m, plan in enumerate(plans) for t in (plan[turn] if turn < len(plan) else ())]
-            given = [decided(models[m].tasks, t, done[m], len(models[m].ctx.n_pos)) for m, t in asked]
+        links = [sources(m.tasks) for m in models]
+        for turn in zip_longest(*map(rounds, links), fillvalue=()):
+            asked = [(m, t) for m, tasks in enumerate(turn) for t in tasks]
             networks = [models[m].networks[t] for m, t in asked]
+            given = [self._decided(models[m], links[m][t], done[m], len(rows[m])) for m, t in asked]
             answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.device, given)
             for (m, t), logits in zip(asked, answers, strict=True):
                 done[m][t] = logits
         join = owner(self.strategy, "tasks").merge
-        return [join(m.tasks, [own[t] for t in sorted(own)], m.ctx) for m, own in zip(models, done, strict=True)]
+        return [
+            join(m.tasks, [own[t] for t in range(len(own))], m.ctx)
+            for m, own in zip(models, done, strict=True)
+        ]
+
+    def _decided(
+        self, model: Fitted, needed: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
+    ) -> np.ndarray | None:
+        if not chained(model.tasks):
+            return None
+        return decided(model.tasks, needed, logits, (n, len(model.ctx.n_pos)))
 
     def lanes(self, params: Params, fold: int | None) -> list[Lane]:
         """The lanes of one model, not yet trained."""

@@ -173,7 +173,9 @@ def forward(
         out: Tensor = backbone.forward(own, x, dropout.stacked if dropout else _as_it_is)
         return out
     drops = [dropout.of_lane(k) if dropout else _as_it_is for k in range(len(params))]
-    lanes = [_entered(backbone, params.lane(k), None if given is None else given[k]) for k in range(len(params))]
+    lanes = [
+        _entered(backbone, params.lane(k), None if given is None else given[k]) for k in range(len(params))
+    ]
     return torch.stack([backbone.forward(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
 
 
