@@ -101,7 +101,7 @@ def run_cell(
         report: called with the share that is done, 0..1.
     """
     from equipoise import metrics
-    from equipoise.composition import get_strategy
+    from equipoise.composition import get_strategy, with_params
     from equipoise.decide import fit_decider
     from equipoise.engine.device import repeatable, resolve
     from equipoise.registry import catalogue
@@ -120,7 +120,8 @@ def run_cell(
         found = search(bench, report)
         clock.append(time.perf_counter())
         oof = found.outcome.logits[found.rows]
-        decider = fit_decider(strategy, oof, bench.Y[found.rows], found.folds, bench.role)
+        chosen = with_params(strategy, found.params)
+        decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
         model = bench.refit(found.params, found.outcome.steps)
         clock.append(time.perf_counter())
         inputs = features.transform(data.X[test]).to(device)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from equipoise.composition import space
+from equipoise.composition import space, with_params
 from equipoise.decide import decision_folds, objective
 from equipoise.hyperparameters import Tunable, tunables
 from equipoise.seeds import seed_of
@@ -66,7 +66,7 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
         for trial, outcome in zip(
             batch, bench.cross_validate([t.params for t in batch], started), strict=True
         ):
-            value = _value(bench, outcome, rows, folds)
+            value = _value(bench, trial.params, outcome, rows, folds)
             study.tell(trial, value)
             done.append({"params": dict(trial.params), "value": value})
             if best is None or value > best[0]:
@@ -75,14 +75,17 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
     return Found(best[2], best[0], best[1], rows, folds, done)
 
 
-def _value(bench: Workbench, outcome: Outcome, rows: np.ndarray, folds: np.ndarray) -> float:
+def _value(
+    bench: Workbench, params: Mapping[str, Any], outcome: Outcome, rows: np.ndarray, folds: np.ndarray
+) -> float:
     """The objective, with a training that diverged scoring nothing."""
     logits = outcome.logits[rows]
     if not np.isfinite(logits).all():
         return 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        value = objective(bench.strategy, logits, bench.Y[rows], folds, bench.role, bench.settings.objective)
+        strategy = with_params(bench.strategy, params)
+        value = objective(strategy, logits, bench.Y[rows], folds, bench.role, bench.settings.objective)
     return value if np.isfinite(value) else 0.0
 
 
