@@ -28,13 +28,20 @@ class Focal(Strategy):
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        import torch
+        return focal_loss(logits, targets, self.gamma, self.alpha)
 
-        alpha = torch.as_tensor(self.alpha)
-        balance = torch.where(
-            alpha < 0, torch.ones_like(targets), alpha * targets + (1 - alpha) * (1 - targets)
-        )
-        return balance * focal_factor(logits, targets, self.gamma) * bce(logits, targets)
+
+def focal_loss(logits: Tensor, targets: Tensor, gamma: Any, alpha: Any) -> Tensor:
+    """α_t (1 − p_t)^γ · cross-entropy, unreduced; a negative α means no α."""
+    return class_share(targets, alpha) * focal_factor(logits, targets, gamma) * bce(logits, targets)
+
+
+def class_share(targets: Tensor, alpha: Any) -> Tensor:
+    """α_t: α for positives, 1 − α for negatives; 1 for both where α is negative."""
+    import torch
+
+    alpha = torch.as_tensor(alpha)
+    return torch.where(alpha < 0, torch.ones_like(targets), alpha * targets + (1 - alpha) * (1 - targets))
 
 
 def focal_factor(logits: Tensor, targets: Tensor, gamma: Any) -> Tensor:

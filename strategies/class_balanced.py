@@ -1,0 +1,41 @@
+"""Class-balanced loss: labels weighted by their effective number of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.hyperparameters import tunable
+from equipoise.strategies._shared import effective_weights
+from equipoise.strategies.focal import focal_loss
+from equipoise.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClassBalanced(Strategy):
+    """Focal loss with each label weighted by (1 − β) / (1 − β^n), one over its effective number of samples.
+
+    The weight is on positives and negatives alike, and it is not normalised over labels (the original program scales the
+    weights to sum to the number of labels; a common factor is nothing to Adam). This is the class-balanced *focal* loss with
+    the settings used on text: β .9, γ 2, α .5 (Huang et al. 2021, whose program also multiplies by 10). `gamma=0` with
+    `alpha=-1` is class-balanced cross-entropy. For images β .9999 is usual. A label without positives counts as n = 1.
+    """
+
+    name: ClassVar[str] = "class_balanced"
+    reference: ClassVar[str] = (
+        "Cui, Jia, Lin, Song & Belongie 2019, DOI 10.1109/CVPR.2019.00949; settings: "
+        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+    )
+    off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, "gamma": 0.0, "alpha": -1.0}
+
+    beta: float = tunable(0.9, low=0.9, high=0.9999)
+    gamma: float = tunable(2.0, low=0.0, high=5.0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95)
+
+    def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        weight = effective_weights(ctx.n_pos, self.beta)
+        return weight * focal_loss(logits, targets, self.gamma, self.alpha)

@@ -1,0 +1,47 @@
+"""sigmoidF1: F1 with soft counts, as a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from equipoise.hyperparameters import tunable
+from equipoise.strategies._shared import wide
+from equipoise.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SigmoidF1(Strategy):
+    """1 − F1 of each label in the batch, with counts made soft by a sigmoid 1 / (1 + e^−β(z + η)).
+
+    F1 = 2tp / (2tp + fn + fp), tp = Σ p y, fp = Σ p (1 − y), fn = Σ (1 − p) y over the rows of the batch. With the defaults
+    β 1, η 0 it is the soft macro-F1 loss in circulation; `double=true` averages F1 with that of the negatives (the double soft
+    F1). A label without positives in the batch has loss 1 and gradient 0, so rare labels learn from few batches. Its value
+    is a ratio over the batch, repeated in each row, so its scale doesn't depend on the batch size, though its noise does.
+    """
+
+    name: ClassVar[str] = "sigmoid_f1"
+    reference: ClassVar[str] = (
+        "Bénédict, Koops, Odijk & de Rijke 2022, sigmoidF1: a smooth F1 score surrogate loss for multilabel "
+        "classification, TMLR"
+    )
+
+    beta: float = tunable(1.0, low=0.5, high=30.0, log=True)
+    eta: float = tunable(0.0, low=-2.0, high=2.0)
+    double: bool = False
+
+    def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        z, y = self.beta * (wide(logits) + self.eta), wide(targets)
+        loss = 1 - soft_f1(z.sigmoid(), y)
+        if self.double:
+            loss = (loss + 1 - soft_f1((-z).sigmoid(), 1 - y)) / 2
+        return loss.unsqueeze(-2).expand_as(z)
+
+
+def soft_f1(p: Tensor, y: Tensor) -> Tensor:
+    """2 Σ p y / (Σ p + Σ y) of each label over the rows, (L,); 0 for a label that has none and is not predicted either."""
+    hits, size = (p * y).sum(-2), (p + y).sum(-2)
+    return 2 * hits / size.clamp(min=1e-12)

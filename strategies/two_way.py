@@ -1,0 +1,53 @@
+"""Two-way loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.hyperparameters import tunable
+from equipoise.strategies._shared import wide
+from equipoise.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Taken off logits that a sum leaves out; finite, since the gradient of a sum over nothing is not.
+OUT = 1e5
+
+
+@dataclass(frozen=True)
+class TwoWay(Strategy):
+    """Positives above negatives, by a soft margin between the lowest positive and highest negative, per row and per label.
+
+    softplus(T_n · LSE₋(z / T_n) + T_p · LSE₊(−z / T_p)) over the labels of a row, plus the same over the rows of a label in the
+    batch; LSE is log-sum-exp over negatives (positives). Averaged over the rows (labels) that have a positive; where there is
+    no negative the term is 0. The value in cell (i, j) is row i's share plus label j's, so that the mean over the batch is the
+    published loss. It ranks: its scores have no natural threshold, so compare it at tuned ones.
+    """
+
+    name: ClassVar[str] = "two_way"
+    reference: ClassVar[str] = "Kobayashi 2023, Two-way multi-label loss, CVPR"
+
+    t_pos: float = tunable(4.0, low=0.5, high=8.0)
+    t_neg: float = tunable(1.0, low=0.5, high=8.0)
+
+    def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        z, y = wide(logits), wide(targets)
+        return self._terms(z, y, -1).unsqueeze(-1) + self._terms(z, y, -2).unsqueeze(-2)
+
+    def _terms(self, z: Tensor, y: Tensor, dim: int) -> Tensor:
+        """One term per row (dim −1) or label (dim −2), weighted so that their mean is that over those with a positive."""
+        import torch.nn.functional as F
+
+        highest = self.t_neg * masked(z, 1 - y, self.t_neg).logsumexp(dim)
+        lowest = self.t_pos * masked(-z, y, self.t_pos).logsumexp(dim)
+        some = (y.sum(dim) > 0).to(z.dtype)
+        weight = some / some.mean(-1, keepdim=True).clamp(min=1e-9)
+        both = some * ((1 - y).sum(dim) > 0).to(z.dtype)
+        return weight * F.softplus(both * (highest + lowest) - (1 - both) * OUT)
+
+
+def masked(z: Tensor, kept: Tensor, temperature: Any) -> Tensor:
+    """z / temperature where `kept` is 1, and out of any sum elsewhere."""
+    return (z * kept) / temperature - (1 - kept) * OUT
