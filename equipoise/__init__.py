@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equipoise.dataset import Dataset
     from equipoise.errors import EquipoiseError
     from equipoise.hyperparameters import tunable
+    from equipoise.standalone import loss_of
     from equipoise.strategy import Context, Strategy, bce
     from equipoise.tasks import Task
     from equipoise.training_rows import Rows
@@ -35,6 +36,7 @@ _WHERE = {
     "bce": "equipoise.strategy",
     "get_strategy": "equipoise.composition",
     "load_dataset": "equipoise.data",
+    "loss_of": "equipoise.standalone",
     "run": "equipoise.api",
     "tunable": "equipoise.hyperparameters",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "bce",
     "get_strategy",
     "load_dataset",
+    "loss_of",
     "measures",
     "metrics",
     "run",

@@ -1,0 +1,91 @@
+"""Strategies by themselves, outside of any sweep: losses for one's own training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.errors import EquipoiseError
+from equipoise.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StandaloneLoss:
+    """The loss of a strategy with the label statistics of one training set: `loss(logits, targets)`."""
+
+    strategy: Strategy
+    n_pos: np.ndarray = field(repr=False)
+    n_rows: int
+
+    def __call__(self, logits: Tensor, targets: Tensor, *, progress: float = 0.0) -> Tensor:
+        """The unreduced loss, (B, L) or (B,), whose mean is to be minimised.
+
+        Args:
+            logits: (B, L), of any float type.
+            targets: (B, L) of 0/1, of any type.
+            progress: share of the training done, 0..1; what is deferred to the end (LDAM's re-weighting) asks for it.
+
+        Raises:
+            EquipoiseError: other shapes.
+        """
+        import torch
+
+        shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
+        if logits.shape != shape or targets.shape != shape:
+            raise EquipoiseError(
+                f"logits and targets must both be (rows, {len(self.n_pos)}); "
+                f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
+            )
+        kind = torch.float64 if logits.dtype == torch.float64 else torch.float32
+        n_pos = torch.as_tensor(self.n_pos, dtype=kind, device=logits.device)
+        n_rows = torch.tensor(float(self.n_rows), dtype=kind, device=logits.device)
+        done = torch.tensor(float(progress), dtype=kind, device=logits.device)
+        return self.strategy.loss(logits, targets.to(logits.dtype), Context(n_pos, n_rows, progress=done))
+
+
+def loss_of(
+    name: str, n_pos: Sequence[int] | np.ndarray, n_rows: int, **hyperparameters: Any
+) -> StandaloneLoss:
+    """The loss of a strategy as a function of logits and targets, for a training loop of one's own.
+
+    >>> import torch
+    >>> loss = loss_of("asl", n_pos=[400, 100, 20, 5], n_rows=500, gamma_neg=2.0)
+    >>> loss(torch.zeros(3, 4), torch.ones(3, 4)).shape
+    torch.Size([3, 4])
+
+    Args:
+        name: a strategy with a loss, e.g. "asl" or "focal"; "none" is plain cross-entropy.
+        n_pos: (L,) positives of each label in the training rows.
+        n_rows: how many rows those are.
+        hyperparameters: the strategy's fields; what isn't given keeps its published default.
+
+    Raises:
+        EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
+    """
+    from equipoise.hyperparameters import checked
+    from equipoise.registry import catalogue
+
+    cls = catalogue("strategy").get(name)
+    strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
+    if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
+        known = ", ".join(loss_names())
+        raise EquipoiseError(f"strategy {name!r} has no loss of its own; those that do: {known}")
+    counts = np.asarray(n_pos, dtype=np.float64)
+    if counts.ndim != 1 or not ((counts >= 0) & (counts <= n_rows)).all() or n_rows < 1:
+        raise EquipoiseError(f"n_pos must be one count per label, each within 0..n_rows = {n_rows}")
+    return StandaloneLoss(strategy, counts, int(n_rows))
+
+
+def loss_names() -> list[str]:
+    """The strategies whose loss `loss_of` gives, besides "none": those that own the loss and leave the labels as they are."""
+    from equipoise.registry import catalogue
+
+    found = catalogue("strategy")
+    stages = {n: found.get(n)().stages for n in found.names()}
+    return [n for n, own in stages.items() if "loss" in own and "tasks" not in own]
