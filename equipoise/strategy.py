@@ -102,7 +102,11 @@ class Strategy:
         return merge_columns(tasks, logits, len(ctx.n_pos))
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
-        """(n,) how often each row is drawn, up to a factor; all equal means: in shuffled passes, without replacement."""
+        """(n,) how often each row is drawn, up to a factor; all equal means: in shuffled passes, without replacement.
+
+        Or (S, n), S key frames at equal distances from the first step to the last, each up to a factor of its own: between
+        two of them the shares move linearly. Where all S·n weights are equal, shuffled passes again.
+        """
         return np.ones(len(Y))
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:

@@ -27,7 +27,7 @@ class Lane:
         index: (m,) rows of the shared inputs it learns from, repeats allowed.
         synthetic: (s, d) features of synthesised rows, or None.
         targets: (m + s, L) uint8, synthesised rows last.
-        weights: (m + s,) drawing weights; None: shuffled passes.
+        weights: (m + s,) drawing weights, or (S, m + s) key frames of them over the training; None: shuffled passes.
         n_pos: (L,) positives of each label in the training rows before any resampling; n_rows: how many rows those were.
         strategy: the owner of the loss, with this lane's hyperparameters in it.
         backbone: with this lane's hyperparameters in it.

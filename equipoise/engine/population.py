@@ -61,7 +61,8 @@ class Population:
         rates = [n.backbone.dropout_rate for n in self._lanes]
         self._dropout = Dropout(rates, [n.role for n in self._lanes], device)
         self._streams = [
-            BatchStream(len(n.targets), n.weights, stream("batches", *n.role)) for n in self._lanes
+            BatchStream(len(n.targets), n.weights, stream("batches", *n.role), n.steps * batch_size)
+            for n in self._lanes
         ]
         self._loss = PopulationLoss(self._lanes, device)
         self._chunk = torch.empty(0)

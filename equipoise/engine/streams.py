@@ -17,20 +17,30 @@ from equipoise.seeds import seed_of
 class BatchStream:
     """An endless stream of row positions 0..m−1 of one lane.
 
-    Without weights: shuffled passes over all rows, one after the other. With weights: independent draws in proportion to
-    them.
+    Without weights: shuffled passes over all rows, one after the other. With weights (m,): independent draws in proportion
+    to them. With key frames of weights (S, m): draws in proportion to a mixture that moves from frame to frame, evenly, while
+    the first `total` rows are drawn, and stays at the last.
     """
 
-    def __init__(self, n_rows: int, weights: np.ndarray | None, rng: np.random.Generator) -> None:
-        self._n, self._rng = n_rows, rng
-        self._cumulative = None if weights is None else np.cumsum(weights / weights.sum())
+    def __init__(
+        self, n_rows: int, weights: np.ndarray | None, rng: np.random.Generator, total: int = 1
+    ) -> None:
+        self._n, self._rng, self._drawn, self._total = n_rows, rng, 0, max(total, 1)
+        frames = weights[0] if weights is not None and weights.shape[:-1] == (1,) else weights
+        self._cumulative = (
+            None if frames is None else np.cumsum(frames / frames.sum(-1, keepdims=True), axis=-1)
+        )
         self._left = np.empty(0, dtype=np.int64)
 
     def take(self, count: int) -> np.ndarray:
         """The next `count` positions, int64."""
-        if self._cumulative is not None:
-            drawn = np.searchsorted(self._cumulative, self._rng.random(count), side="right")
-            return np.minimum(drawn, self._n - 1).astype(np.int64)
+        if self._cumulative is None:
+            return self._pass_on(count)
+        if self._cumulative.ndim == 1:
+            return self._draw(self._cumulative, self._rng.random(count))
+        return self._between(self._cumulative, count)
+
+    def _pass_on(self, count: int) -> np.ndarray:
         passes = [self._left]
         have = len(self._left)
         while have < count:
@@ -39,6 +49,23 @@ class BatchStream:
         joined = np.concatenate(passes)
         self._left = joined[count:]
         return joined[:count]
+
+    def _draw(self, cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
+        drawn = np.searchsorted(cumulative, u, side="right")
+        return np.minimum(drawn, self._n - 1).astype(np.int64)
+
+    def _between(self, cumulative: np.ndarray, count: int) -> np.ndarray:
+        """A row between two frames is drawn from the later one with the probability of how far it has come."""
+        u = self._rng.random((count, 2))
+        last = len(cumulative) - 1
+        place = np.minimum((self._drawn + np.arange(count)) / self._total, 1.0) * last
+        earlier = np.minimum(place.astype(np.int64), last - 1)
+        frame = earlier + (u[:, 0] < place - earlier)
+        self._drawn += count
+        drawn = np.empty(count, dtype=np.int64)
+        for f in np.unique(frame):
+            drawn[frame == f] = self._draw(cumulative[f], u[frame == f, 1])
+        return drawn
 
 
 class Dropout:
