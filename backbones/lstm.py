@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbone import Backbone, uniform
-from equipoise.hyperparameters import tunable
+from equipoise.hyperparameters import Tunable, tunable
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,7 @@ class LSTM(Backbone):
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     averages: ClassVar[bool] = False
+    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 5e-2, log=True)
     entry: ClassVar[str] = "bias"
 
     hidden: int = 32

@@ -6,12 +6,11 @@ lane without splitting the population; every other field decides the shape of th
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.hyperparameters import Tunable
+from equipoise.hyperparameters import Configurable, Tunable, options
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Backbone:
+class Backbone(Configurable):
     """A model family.
 
     Attributes:
@@ -35,7 +34,6 @@ class Backbone:
             term, (B, h); "": it takes none.
     """
 
-    name: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
     averages: ClassVar[bool] = True
@@ -58,23 +56,13 @@ class Backbone:
     @property
     def structure(self) -> tuple[object, ...]:
         """What lanes must have in common to train in one population."""
-        shown = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "dropout"]
+        shown = [(f.name, getattr(self, f.name)) for f in options(self) if f.name != "dropout"]
         return (self.name, *shown)
 
     @property
     def dropout_rate(self) -> float:
         """The dropout probability, 0 for a backbone without one."""
         return float(getattr(self, "dropout", 0.0))
-
-    @property
-    def spec(self) -> str:
-        """The name with what is not at its default in brackets."""
-        shown = [
-            f"{f.name}={str(v).lower() if isinstance(v, bool) else v}"
-            for f in dataclasses.fields(self)
-            if (v := getattr(self, f.name)) != f.default
-        ]
-        return f"{self.name}[{','.join(shown)}]" if shown else self.name
 
 
 def uniform(generator: torch.Generator, *shape: int, fan_in: int) -> Tensor:

@@ -177,7 +177,8 @@ def get_backbone(spec: str) -> Any:
 
     name, settings = parse(spec)
     cls = catalogue("backbone").get(name)
-    return cls(**checked("backbone", name, cls, settings))
+    values = checked("backbone", name, cls, settings)
+    return cls(**values, pinned=frozenset(values))
 
 
 @lru_cache

@@ -114,16 +114,18 @@ def scut_smoothed(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Floats:
     Chosen here, where descriptions and programs leave room or differ: frequency is counted over all rows
     given, ties go by column; micro-F1 accumulates within the fold (a published program mixes one fold's
     counts with the sums of all); a label without a positive in a fold is skipped there, neither counted in l
-    nor in micro-F1, nor in its mean; one with no positive, or with all of them in one of several folds, gets
-    the `global_threshold` (see `scut`); F1 is 0 where nothing is predicted; ties go to the highest threshold.
+    nor in micro-F1, and that fold's part of its mean is "predict none", just above the highest score; one with
+    no positive, or with all of them in one of several folds, gets the `global_threshold` (see `scut`); F1 is 0
+    where nothing is predicted; ties go to the highest threshold.
 
     `folds` (n,) says which fold each row was held out in. Raises EquipoiseError where its length is not n.
     Source: Lin and Lin 2023 (CIKM, "micromacro-freq"), DOI 10.1145/3583780.3614996.
     """
     scores, true = _checked(logits, Y)
     order = np.argsort(-np.count_nonzero(true, axis=0), kind="stable")
-    parts = _masks(folds, len(true))
-    return _fold_mean(scores, true, [_smoothed(_curves(scores[part], true[part]), order) for part in parts])
+    curves = [_curves(scores[part], true[part]) for part in _masks(folds, len(true))]
+    none = [c.cut(np.zeros(len(order), dtype=np.int64)) for c in curves]
+    return _fold_mean(scores, true, [_smoothed(c, order) for c in curves], none)
 
 
 def cross_fitted(fit: Fit, logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Bools:
@@ -170,15 +172,19 @@ def _smoothed(curves: Curves, order: Ints) -> Floats:
     return np.where(curves.positives > 0, curves.cut(chosen), np.nan)
 
 
-def _fold_mean(scores: Floats, true: Bools, thresholds: list[Floats]) -> Floats:
-    """Mean of the folds' thresholds, NaN left out; the global threshold for a label with too few folds.
+def _fold_mean(
+    scores: Floats, true: Bools, thresholds: list[Floats], missing: list[Floats] | None = None
+) -> Floats:
+    """Mean of the folds' thresholds, NaN left out or replaced; the global one for a label with too few folds.
 
     Positives that all lie in one fold were scored by a model that had seen none: their logits say nothing,
     and a threshold fitted to them (measured on `medical`) lets a refitted model predict the label for nearly
     every row.
     """
     known = ~np.isnan(thresholds)
-    mean = np.where(known, thresholds, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    counted = known if missing is None else np.ones_like(known)
+    filled = np.where(known, thresholds, 0.0 if missing is None else missing)
+    mean = filled.sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
     some = known.sum(axis=0) >= min(2, len(thresholds))
     return mean if some.all() else np.where(some, mean, global_threshold(scores, true))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 from equipoise.errors import EquipoiseError, unknown
 
@@ -61,6 +61,37 @@ def tunable(
     elif log and low <= 0:
         raise EquipoiseError(f"a logarithmic range needs low > 0, got {low!r}")
     return dataclasses.field(default=default, metadata={"tunable": spec})
+
+
+@dataclass(frozen=True)
+class Configurable:
+    """A named frozen dataclass that a user can write with settings in brackets.
+
+    Attributes:
+        pinned: the fields given in brackets; the search leaves them alone, also where they equal the default.
+    """
+
+    name: ClassVar[str] = ""
+
+    pinned: frozenset[str] = field(
+        default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True}
+    )
+
+    @property
+    def spec(self) -> str:
+        """The name with its settings in brackets: what was pinned, and what is not at its default."""
+        shown = []
+        for f in options(self):
+            value = getattr(self, f.name)
+            if f.name in self.pinned or value != f.default:
+                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
+        return f"{self.name}[{','.join(shown)}]" if shown else self.name
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Fields that the search leaves alone: those a user wrote in brackets, or set away from the default."""
+        changed = {n for n, t in tunables(self).items() if getattr(self, n) != t.default}
+        return self.pinned | changed
 
 
 def tunables(thing: Any) -> dict[str, Tunable]:

@@ -32,8 +32,7 @@ class Found:
 def search_space(bench: Workbench) -> dict[str, Tunable]:
     """Shared part first (learning rate, weight decay, the backbone's), then the strategy's own."""
     backbone = bench.backbone
-    pinned = {n for n, t in tunables(backbone).items() if getattr(backbone, n) != t.default}
-    shared = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in pinned}
+    shared = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
     return {"lr": backbone.lr, "weight_decay": WEIGHT_DECAY, **shared, **space(bench.strategy)}
 
 

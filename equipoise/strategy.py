@@ -17,14 +17,13 @@ the documentation for what each sees. All randomness comes from `ctx.rng`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunables
+from equipoise.hyperparameters import Configurable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +63,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Strategy(Configurable):
     """No balancing at all, and the base of every strategy.
 
     Attributes:
@@ -76,14 +75,9 @@ class Strategy:
         off: the settings, where there are such, at which it must equal no strategy bit for bit.
     """
 
-    name: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
-
-    pinned: frozenset[str] = field(
-        default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True}
-    )
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         """Keep, repeat, drop, relabel or synthesise training rows."""
@@ -133,24 +127,6 @@ class Strategy:
     def stages(self) -> tuple[str, ...]:
         """The stages this strategy owns: the hooks it overrides."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
-
-    @property
-    def spec(self) -> str:
-        """The name with its settings in brackets: what was pinned, and what is not at its default."""
-        shown = []
-        for f in dataclasses.fields(self):
-            if f.metadata.get("internal"):
-                continue
-            value = getattr(self, f.name)
-            if f.name in self.pinned or value != f.default:
-                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
-        return f"{self.name}[{','.join(shown)}]" if shown else self.name
-
-    @property
-    def fixed(self) -> frozenset[str]:
-        """Fields that the search leaves alone: those a user wrote in brackets, or set away from the default."""
-        changed = {n for n, t in tunables(self).items() if getattr(self, n) != t.default}
-        return self.pinned | changed
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:

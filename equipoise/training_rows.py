@@ -64,7 +64,7 @@ class Rows:
 
     def add(self, X: Any, Y: np.ndarray) -> Rows:
         """All rows, and the synthesised ones with features X (s, d) and labels Y (s, L)."""
-        made = X if self.synthetic is None else _stacked(self.synthetic, X)
+        made: Any = X if self.synthetic is None else _stacked(self.synthetic, X)
         plain = sp.csr_matrix(made) if sp.issparse(made) else np.asarray(made, dtype=np.float32)
         return replace(self, synthetic=plain, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
 
