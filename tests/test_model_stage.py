@@ -1,0 +1,274 @@
+"""Strategies that split the problem: what their tasks are, and chains through the engine, from training to prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.backbone import Backbone
+from equipoise.cell import get_backbone
+from equipoise.composition import get_strategy
+from equipoise.engine.device import repeatable
+from equipoise.engine.population import Population
+from equipoise.errors import EquipoiseError
+from equipoise.plan import misfit
+from equipoise.settings import Settings
+from equipoise.splits import stratified_folds
+from equipoise.strategy import Context
+from equipoise.tasks import Given, Task, decided, merge_columns, rounds, sources
+from equipoise.workbench import Workbench, features_of
+
+CPU = torch.device("cpu")
+N, L = 150, 5
+
+
+def labels(n: int = N, n_labels: int = L, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.random((n, n_labels)) < np.linspace(0.6, 0.1, n_labels)).astype(np.uint8)
+
+
+def ctx_of(Y: np.ndarray, seed: int = 0) -> Context:
+    return Context(Y.sum(0, dtype=np.int64), len(Y), rng=np.random.default_rng(seed))
+
+
+def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> Workbench:
+    """A workbench on made-up rows whose second label is the first one, turned over."""
+    rng = np.random.default_rng(1)
+    Y = labels() if Y is None else Y
+    X: Any = (Y + rng.normal(size=Y.shape)).astype(np.float32)
+    if backbone == "lstm":
+        X = np.array([" ".join(f"w{int(v)}" for v in rng.integers(0, 20, 9)) for _ in Y], dtype=object)
+    model = get_backbone(backbone)
+    inputs = model.features("text" if backbone == "lstm" else "numeric").fit(X, None).transform(X)
+    averaged = features_of(inputs, model.averages)
+    folds = stratified_folds(Y, 2, 0)
+    budget = Settings(**{"epochs": 3, "folds": 2, **settings})
+    return Workbench(get_strategy(strategy), model, inputs, averaged, None, Y, folds, ("t",), budget, CPU)
+
+
+def params(work: Workbench) -> dict[str, Any]:
+    return {"lr": work.backbone.lr.default, "weight_decay": 1e-2}
+
+
+# What the tasks are
+
+
+def test_a_powerset_has_one_class_for_each_labelset() -> None:
+    Y = labels()
+    (task,) = get_strategy("label_powerset").tasks(Y, ctx_of(Y))
+    assert len(task.classes) == len(np.unique(Y, axis=0))
+    assert (task.classes[task.encode(Y).argmax(1)] == Y).all()
+
+
+def test_log_odds_of_a_label_are_those_of_the_classes_that_hold_it() -> None:
+    task = Task((0, 1), classes=np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8))
+    p = np.array([[0.2, 0.5, 0.3], [0.7, 0.2, 0.1]])
+    got = task.label_logits(np.log(p).astype(np.float32))
+    label = np.stack([p[:, 1] + p[:, 2], p[:, 2]], 1)
+    np.testing.assert_allclose(got, np.log(label / (1 - label)), atol=1e-6)
+
+
+def test_log_odds_stay_finite_for_labels_that_all_or_no_classes_hold() -> None:
+    task = Task((0, 1), classes=np.array([[1, 0]], dtype=np.uint8))
+    np.testing.assert_array_equal(task.label_logits(np.array([[80.0], [-80.0]])), [[50, -50], [50, -50]])
+
+
+def test_rows_of_an_unknown_labelset_belong_to_no_class() -> None:
+    task = Task((0, 1), classes=np.array([[1, 0], [0, 0]], dtype=np.uint8))
+    np.testing.assert_array_equal(
+        task.encode(np.array([[0, 0], [1, 1], [1, 0]], dtype=np.uint8)), [[0, 1], [0, 0], [1, 0]]
+    )
+
+
+@pytest.mark.parametrize(("n_labels", "k"), [(14, 3), (7, 3), (2, 3), (9, 2)])
+def test_rakel_d_deals_out_every_label_once(n_labels: int, k: int) -> None:
+    Y = labels(40, n_labels)
+    tasks = get_strategy(f"rakel_d[k={k}]").tasks(Y, ctx_of(Y))
+    assert sorted(c for t in tasks for c in t.columns) == list(range(n_labels))
+    assert len(tasks) == ceil(n_labels / k)
+    assert max(len(t.columns) for t in tasks) <= k
+
+
+@pytest.mark.parametrize("n_labels", [3, 4, 14, 60])
+def test_rakel_o_draws_different_labelsets_that_leave_no_label_out(n_labels: int) -> None:
+    Y = labels(40, n_labels)
+    tasks = get_strategy("rakel_o").tasks(Y, ctx_of(Y))
+    columns = [t.columns for t in tasks]
+    assert len(set(columns)) == len(columns) == {3: 1, 4: 4}.get(n_labels, 2 * n_labels)
+    assert {c for t in columns for c in t} == set(range(n_labels))
+
+
+@pytest.mark.parametrize("loss", ["focal", "pos_weight"])
+def test_labelsets_own_the_loss(loss: str) -> None:
+    with pytest.raises(EquipoiseError, match="both own the loss"):
+        get_strategy(f"{loss}+rakel_o")
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"), [("given", [0, 1, 2]), ("frequent", [1, 2, 0]), ("rare", [0, 2, 1])]
+)
+def test_a_chain_sees_the_labels_before_it(order: str, expected: list[int]) -> None:
+    Y = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=np.uint8)
+    tasks = get_strategy(f"classifier_chain[order={order}]").tasks(Y, ctx_of(Y))
+    assert [t.columns[0] for t in tasks] == expected
+    assert [list(t.given) for t in tasks] == [expected[:i] for i in range(3)]
+
+
+def test_an_ensemble_of_chains_differs_in_order_and_rows() -> None:
+    Y = labels()
+    tasks = get_strategy("ensemble_chains").tasks(Y, ctx_of(Y))
+    chains = [tasks[i : i + L] for i in range(0, len(tasks), L)]
+    assert len(chains) == 10
+    assert len({tuple(t.columns for t in c) for c in chains}) > 5
+    assert len({c[0].rows.tobytes() for c in chains}) == 10
+    assert {len(set(t.rows)) for t in tasks} == {round(0.67 * N)}
+
+
+def test_balanced_bagging_keeps_every_row_of_the_rarer_value() -> None:
+    Y = np.zeros((40, 3), dtype=np.uint8)
+    Y[:6, 0], Y[:33, 1], Y[:, 2] = 1, 1, 1
+    tasks = get_strategy("balanced_bagging").tasks(Y, ctx_of(Y))
+    assert len(tasks) == 12
+    for task in tasks:
+        y = Y[task.rows, task.columns[0]]
+        assert len(set(task.rows)) == len(task.rows)
+        assert (y.sum(), (1 - y).sum()) == {0: (6, 6), 1: (7, 7), 2: (40, 0)}[task.columns[0]]
+    drawn = {t.rows.tobytes() for t in tasks if t.columns == (0,)}
+    assert len(drawn) == 4
+
+
+# Who decides what a task is given
+
+
+def test_the_latest_task_before_it_decides() -> None:
+    chain = [Task((0,)), Task((1,), given=(0,)), Task((1,)), Task((0,), given=(1,))]
+    assert sources(chain) == [{}, {0: 0}, {}, {1: 2}]
+    assert rounds(sources(chain)) == [[0, 2], [1, 3]]
+
+
+def test_a_label_nobody_answers_for_before_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"task 0 is given labels \[1\]"):
+        sources([Task((0,), given=(1,)), Task((1,))])
+
+
+def test_decisions_are_logits_above_zero_in_their_columns() -> None:
+    tasks = [
+        Task((2,)),
+        Task((0, 1), classes=np.array([[1, 0], [0, 1]], dtype=np.uint8)),
+        Task((3,), given=(0, 2)),
+    ]
+    logits = {0: np.array([[1.0], [0.0]]), 1: np.array([[2.0, 0.0], [0.0, 2.0]])}
+    got = decided(tasks, sources(tasks)[2], logits, (2, 4))
+    np.testing.assert_array_equal(got, [[1, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_further_inputs_have_one_width() -> None:
+    Y = labels(4)
+    got = Given(Y, (1, 3)).matrix()
+    np.testing.assert_array_equal(got, Y * np.array([0, 1, 0, 1, 0]))
+    assert Given(Y, ()).matrix().shape == Y.shape
+
+
+# Through the engine
+
+
+@pytest.mark.parametrize("backbone", ["linear", "mlp", "lstm"])
+def test_the_first_label_of_a_chain_is_binary_relevance_bit_for_bit(backbone: str) -> None:
+    out = []
+    with repeatable(CPU):
+        for name in ("binary_relevance", "classifier_chain"):
+            work = bench(name, backbone)
+            out.append(work.cross_validate([params(work)])[0].logits)
+    np.testing.assert_array_equal(out[0][:, 0], out[1][:, 0])
+    assert (out[0][:, 1:] != out[1][:, 1:]).any(0).all()
+
+
+@pytest.mark.parametrize("backbone", ["linear", "mlp", "lstm"])
+def test_a_chain_lane_has_the_same_bits_alone(backbone: str) -> None:
+    with repeatable(CPU):
+        work = bench("classifier_chain", backbone)
+        lanes = work.lanes(params(work), 0)
+        assert len({lane.signature for lane in lanes}) == 1
+        together = Population(lanes, work.inputs, 64, CPU).train(work.steps_per_epoch, 5)
+        for lane, other in list(zip(lanes, together, strict=True))[1:3]:
+            (alone,) = Population([lane], work.inputs, 64, CPU).train(work.steps_per_epoch, 5)
+            assert alone.best_step == other.best_step
+            assert all(torch.equal(alone.params[n], other.params[n]) for n in alone.params)
+
+
+def test_prediction_goes_from_decision_to_decision() -> None:
+    """By hand: bias + x·W + decisions·V, one label after the other."""
+    with repeatable(CPU):
+        work = bench("classifier_chain", "linear", epochs=20)
+        model = work.refit(params(work), [60])
+        got = work.predict([model], work.inputs, [np.arange(N)])[0]
+        x = work.inputs.x
+        seen = torch.zeros(N, L)
+        for label, network in enumerate(model.networks):
+            p = network.params
+            z = x @ p["weight"] + seen @ p["given"] + p["bias"]
+            np.testing.assert_allclose(got[:, label], z[:, 0].numpy(), atol=1e-5)
+            seen[:, label] = torch.from_numpy(got[:, label] > 0).float()
+            assert not p["given"][label:].any()
+
+
+def test_a_chain_learns_what_inputs_do_not_tell() -> None:
+    """The second label follows from the first, and the inputs tell little of either."""
+    rng = np.random.default_rng(2)
+    first = (rng.random(400) < 0.5).astype(np.uint8)
+    Y = np.stack([first, 1 - first], 1)
+    work = bench("classifier_chain", "linear", Y, epochs=40)
+    with repeatable(CPU):
+        model = work.refit({"lr": 0.05, "weight_decay": 1e-4}, [240])
+        z = work.predict([model], work.inputs, [np.arange(400)])[0]
+    assert ((z[:, 0] > 0) != (z[:, 1] > 0)).mean() > 0.99
+
+
+def test_lanes_learn_from_true_labels_and_are_watched_with_them() -> None:
+    work = bench("ml_ros+classifier_chain", "linear")
+    lanes = work.lanes(params(work), 0)
+    for label, lane in enumerate(lanes):
+        assert lane.given is not None
+        assert lane.held_given is not None
+        seen = np.arange(L) < label
+        np.testing.assert_array_equal(lane.given.matrix(), work.Y[lane.index] * seen)
+        np.testing.assert_array_equal(lane.held_given.matrix(), work.Y[work.folds == 0] * seen)
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier_chain", "ensemble_chains[m=2]", "rakel_d", "rakel_o", "balanced_bagging"]
+)
+@pytest.mark.parametrize("backbone", ["linear", "lstm"])
+def test_models_do_not_depend_on_who_trains_beside_them(name: str, backbone: str) -> None:
+    with repeatable(CPU):
+        work = bench(name, backbone, epochs=1)
+        first, second = params(work), params(work) | {"lr": 0.03}
+        both = work.cross_validate([second, first])[1]
+        alone = work.cross_validate([first])[0]
+    np.testing.assert_array_equal(both.logits, alone.logits)
+    assert np.isfinite(alone.logits).all()
+
+
+def test_a_backbone_without_an_entry_is_skipped_with_the_reason() -> None:
+    from equipoise.dataset import Dataset
+
+    @dataclass(frozen=True)
+    class Closed(Backbone):
+        name = "closed"
+
+    Y = labels(50)
+    data = Dataset("d", np.ones((50, 2), dtype=np.float32), Y, tuple("abcde"))
+    reason = misfit(data, Closed(), get_strategy("classifier_chain"), 2)
+    assert reason == "classifier_chain feeds labels into the model; closed takes no further inputs"
+    assert misfit(data, replace(get_backbone("mlp")), get_strategy("classifier_chain"), 2) is None
+
+
+def test_merged_columns_are_means_of_log_odds() -> None:
+    tasks = [Task((1,)), Task((0,)), Task((1,))]
+    z = [np.array([[1.0]]), np.array([[5.0]]), np.array([[4.0]])]
+    np.testing.assert_allclose(merge_columns(tasks, z, 2), [[5.0, 2.5]])
