@@ -1,0 +1,205 @@
+"""A lane's parameters and predictions have the same bits alone, among 32 others, and in any order (CPU, one thread)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from equipoise.backbone import Backbone
+from equipoise.backbones.linear import Linear
+from equipoise.backbones.lstm import LSTM
+from equipoise.backbones.mlp import MLP
+from equipoise.composition import get_strategy, owner
+from equipoise.engine.device import repeatable
+from equipoise.engine.inputs import Dense, Inputs, Sparse, Tokens
+from equipoise.engine.lanes import Lane, Trained
+from equipoise.engine.population import predict
+from equipoise.engine.train import Work, train
+from equipoise.registry import catalogue
+from equipoise.settings import Settings
+from equipoise.strategy import Context, Strategy
+from equipoise.training_rows import Rows
+from equipoise.workbench import Workbench, features_of
+
+CPU = torch.device("cpu")
+ROWS, LABELS = 230, 5
+
+
+def labels(n_labels: int = LABELS) -> np.ndarray:
+    """(ROWS, n_labels) with frequencies from one half down to a few rows."""
+    rng = np.random.default_rng(3)
+    Y = (rng.random((ROWS, n_labels)) < np.geomspace(0.5, 0.04, n_labels)).astype(np.uint8)
+    Y[np.arange(n_labels), np.arange(n_labels)] = 1
+    return Y
+
+
+def dense(width: int = 103) -> Dense:
+    return Dense(torch.from_numpy(np.random.default_rng(4).normal(size=(ROWS, width)).astype(np.float32)))
+
+
+def sparse(width: int = 611) -> Sparse:
+    return Sparse.of(sp.random(ROWS, width, density=0.03, format="csr", random_state=np.random.default_rng(5)))
+
+
+def tokens() -> Tokens:
+    """Texts of 1 to 13 words out of 37."""
+    rng = np.random.default_rng(6)
+    lengths = rng.integers(1, 14, ROWS)
+    ids = rng.integers(1, 37, (ROWS, 13)) * (np.arange(13) < lengths[:, None])
+    return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), 37)
+
+
+def a_lane(k: int, backbone: Backbone, Y: np.ndarray, watched: bool) -> Lane:
+    """A lane that differs from all others: rows, resampling, weights, budget, learning rate, loss, dropout, stream."""
+    rng = np.random.default_rng(100 + k)
+    held = np.sort(rng.choice(ROWS, 60, replace=False))
+    kept = np.setdiff1d(np.arange(ROWS), held)
+    ctx = Context(Y[kept].sum(0, dtype=np.int64), len(kept), rng=rng)
+    index = kept
+    if k % 3 == 0:
+        index = get_strategy(f"ml_ros[p={0.02 * k}]").resample(Rows(kept, Y[kept]), ctx).index
+    weights = None
+    if k % 2:
+        weights = get_strategy(f"balanced_sampling[mix={1 / (1 + k % 4)}]").weights(Y[index], ctx)
+    if hasattr(backbone, "dropout"):
+        backbone = dataclasses.replace(backbone, dropout=(0.0, 0.2, 0.37, 0.5)[k % 4])
+    return Lane(
+        index=index,
+        targets=Y[index],
+        weights=weights,
+        n_pos=ctx.n_pos,
+        n_rows=ctx.n_rows,
+        strategy=get_strategy(f"focal[gamma={0.3 * (k % 7)},alpha={0.2 + 0.02 * k}]"),
+        backbone=backbone,
+        lr=float(np.geomspace(3e-4, 0.3, 32)[(7 * k) % 32]),
+        weight_decay=float(np.geomspace(1e-4, 1.0, 32)[(5 * k) % 32]),
+        role=("bits", k),
+        steps=budget(k),
+        held_out=held if watched else None,
+        held_targets=Y[held] if watched else None,
+    )
+
+
+def budget(k: int) -> int:
+    """Lane k's gradient steps."""
+    return 12 + (7 * k) % 17
+
+
+def run(lanes: Sequence[Lane], inputs: Inputs, batch_size: int = 32) -> list[Trained]:
+    with repeatable(CPU):
+        return train(lanes, inputs, batch_size=batch_size, every=3, patience=2, device=CPU, work=Work())
+
+
+def logits_of(trained: Sequence[Trained], inputs: Inputs) -> list[np.ndarray]:
+    """Predictions, for as many rows as the lane's number says, so that lanes share no shape."""
+    rows = [np.arange(40 + k) for k in range(len(trained))]
+    with repeatable(CPU):
+        return predict(trained, inputs, rows, CPU)
+
+
+def assert_same(a: Trained, b: Trained) -> None:
+    assert (a.best_step, a.steps_run) == (b.best_step, b.steps_run)
+    assert a.params.keys() == b.params.keys()
+    for name in a.params:
+        assert torch.equal(a.params[name], b.params[name]), f"{name} differs"
+
+
+def check(lanes: Sequence[Lane], inputs: Inputs, batch_size: int = 32) -> list[Trained]:
+    """Together, alone (a dozen of them), in two other companies and another order: all the same bits."""
+    together = run(lanes, inputs, batch_size)
+    for k in sorted({0, *range(1, len(lanes), 3), len(lanes) - 1}):
+        assert_same(run([lanes[k]], inputs, batch_size)[0], together[k])
+    order = np.random.default_rng(0).permutation(len(lanes))
+    for some in (order, order[: len(lanes) // 2 + 1]):
+        for k, trained in zip(some, run([lanes[k] for k in some], inputs, batch_size), strict=True):
+            assert_same(trained, together[k])
+    beside = logits_of(together, inputs)
+    for k, trained in enumerate(together):
+        with repeatable(CPU):
+            alone = predict([trained], inputs, [np.arange(40 + k)], CPU)[0]
+        assert np.isfinite(alone).all()
+        assert np.array_equal(alone, beside[k])
+    return together
+
+
+CASES: dict[str, tuple[Backbone, Callable[[], Inputs], int]] = {
+    "linear-dense": (Linear(), dense, 32),
+    "linear-sparse": (Linear(), sparse, 32),
+    "mlp-dense": (MLP(hidden=13), dense, 32),
+    "mlp-sparse": (MLP(hidden=13), sparse, 32),
+    "lstm": (LSTM(hidden=7, embedding=5), tokens, 4),
+    "lstm-bidirectional": (LSTM(hidden=7, embedding=5, bidirectional=True), tokens, 4),
+}
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["early-stopping", "fixed-steps"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_lane_has_the_same_bits_alone_and_among_others(case: str, watched: bool) -> None:
+    backbone, inputs, count = CASES[case]
+    Y = labels()
+    trained = check([a_lane(k, backbone, Y, watched) for k in range(count)], inputs())
+    if watched:
+        assert len({t.steps_run for t in trained}) > 1, "lanes must leave at different steps to test anything"
+    else:
+        assert [t.steps_run for t in trained] == [budget(k) for k in range(count)]
+
+
+@pytest.mark.parametrize(("n_labels", "batch_size"), [(1, 32), (14, 64), (101, 96)])
+def test_bits_for_other_numbers_of_labels_and_batches(n_labels: int, batch_size: int) -> None:
+    Y = labels(n_labels)
+    for backbone in (Linear(), MLP(hidden=9)):
+        check([a_lane(k, backbone, Y, True) for k in range(5)], dense(37), batch_size)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_lane_without_dropout_is_not_touched_by_those_with(dropout: float) -> None:
+    Y = labels()
+    bare = dataclasses.replace(a_lane(0, MLP(hidden=8), Y, False), backbone=MLP(hidden=8, dropout=dropout))
+    others = [a_lane(k, MLP(hidden=8), Y, False) for k in range(1, 6)]
+    assert_same(run([bare], dense())[0], run([*others, bare], dense())[-1])
+
+
+def bench(strategy: Strategy) -> Workbench:
+    Y = labels()
+    inputs = sparse()
+    folds = np.arange(ROWS) % 2
+    settings = Settings(epochs=3, patience=1, batch_size=32, folds=2)
+    held = features_of(inputs, True)
+    return Workbench(strategy, Linear(), inputs, held, None, Y, folds, ("bits",), settings, CPU)
+
+
+@pytest.mark.parametrize("name", catalogue("strategy").names())
+def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: str) -> None:
+    strategy = get_strategy(name)
+    own = [{"lr": lr, "weight_decay": wd} for lr, wd in ((1e-2, 1e-2), (3e-2, 0.1), (2e-3, 1e-3))]
+    with repeatable(CPU):
+        together = bench(strategy).cross_validate(own)
+        for params, outcome in zip(own, together, strict=True):
+            alone = bench(strategy).cross_validate([params])[0]
+            assert np.array_equal(alone.logits, outcome.logits)
+            assert alone.steps == outcome.steps
+
+
+@pytest.mark.parametrize("name", [n for n in catalogue("strategy").names() if get_strategy(n).off])
+def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
+    params = {"lr": 1e-2, "weight_decay": 1e-2}
+    strategy = get_strategy(name)
+    off = dataclasses.replace(strategy, **dict(strategy.off or {}))
+    with repeatable(CPU):
+        plain = bench(get_strategy("none")).cross_validate([params])[0].logits
+        assert np.array_equal(bench(off).cross_validate([params])[0].logits, plain)
+        if {"resample", "weights", "loss"} & set(strategy.stages):
+            assert not np.array_equal(bench(strategy).cross_validate([params])[0].logits, plain)
+
+
+def test_a_composition_trains_by_its_owners() -> None:
+    both = get_strategy("ml_ros+focal[gamma=1.5]+scut")
+    assert owner(both, "loss").spec == "focal[gamma=1.5]"
+    lane = bench(both).lanes({"lr": 1e-2, "weight_decay": 1e-2, "focal.gamma": 1.0, "ml_ros.p": 0.5}, 0)[0]
+    assert len(lane.index) > ROWS // 2
+    assert lane.strategy.gamma == 1.0  # type: ignore[attr-defined]
