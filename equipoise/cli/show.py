@@ -132,7 +132,25 @@ def _find(name: str) -> dict[str, Any]:
             "summary": suite.title,
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
+    if "/" in name or Path(name).suffix:
+        return _file(name)
     raise unknown("name", name, [*known, *suite_names()])
+
+
+def _file(path: str) -> dict[str, Any]:
+    """A user's table, as it is read."""
+    from equipoise.data import load_dataset
+
+    data = load_dataset(path)
+    counts = data.Y.sum(0, dtype=int).tolist()
+    return {
+        "kind": "dataset",
+        "name": data.name,
+        "rows": data.n_rows,
+        "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
+        "labels": dict(zip(data.labels, counts, strict=True)),
+        "notes": list(data.notes),
+    }
 
 
 def _other(kind: str, entry: Entry) -> dict[str, Any]:
