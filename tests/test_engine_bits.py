@@ -43,7 +43,9 @@ def dense(width: int = 103) -> Dense:
 
 
 def sparse(width: int = 611) -> Sparse:
-    return Sparse.of(sp.random(ROWS, width, density=0.03, format="csr", random_state=np.random.default_rng(5)))
+    return Sparse.of(
+        sp.random(ROWS, width, density=0.03, format="csr", random_state=np.random.default_rng(5))
+    )
 
 
 def tokens() -> Tokens:

@@ -1,0 +1,278 @@
+"""The engine's parts against what they claim to be: torch.nn.LSTM, torch.optim.AdamW, scikit-learn, plain streams."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from equipoise.backbones.linear import Linear
+from equipoise.backbones.lstm import LSTM
+from equipoise.composition import get_strategy
+from equipoise.engine.device import repeatable, resolve
+from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, affine
+from equipoise.engine.lanes import Lane
+from equipoise.engine.parameters import AdamW, Parameters
+from equipoise.engine.population import predict
+from equipoise.engine.ranking import macro_average_precision
+from equipoise.engine.streams import BatchStream, Dropout
+from equipoise.engine.train import Work, train
+from equipoise.errors import EquipoiseError
+from equipoise.seeds import seed_of, stream
+
+CPU = torch.device("cpu")
+
+
+def some_texts(longest: int = 11) -> TokenBatch:
+    rng = np.random.default_rng(1)
+    lengths = np.array([longest, 1, 4, 7, 2, longest - 1])
+    ids = rng.integers(1, 30, (6, longest)) * (np.arange(longest) < lengths[:, None])
+    return TokenBatch(torch.from_numpy(ids), torch.from_numpy(lengths))
+
+
+def as_it_is(h: Tensor) -> Tensor:
+    return h
+
+
+def reference(model: LSTM, params: dict[str, Tensor], x: TokenBatch) -> Tensor:
+    """The same network of torch.nn.LSTM over packed sequences, written the plain way."""
+    ways = ("forward", "backward") if model.bidirectional else ("forward",)
+    lstm = torch.nn.LSTM(model.embedding, model.hidden, batch_first=True, bidirectional=model.bidirectional)
+    with torch.no_grad():
+        for way, suffix in zip(ways, ("", "_reverse"), strict=False):
+            getattr(lstm, f"weight_ih_l0{suffix}").copy_(params[f"{way}_ih"])
+            getattr(lstm, f"weight_hh_l0{suffix}").copy_(params[f"{way}_hh"])
+            getattr(lstm, f"bias_ih_l0{suffix}").copy_(params[f"{way}_b"])
+            getattr(lstm, f"bias_hh_l0{suffix}").zero_()
+    words = torch.nn.functional.embedding(x.ids, params["words"])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(words, x.lengths, batch_first=True, enforce_sorted=False)
+    states, _ = torch.nn.utils.rnn.pad_packed_sequence(
+        lstm(packed)[0], batch_first=True, padding_value=-torch.inf
+    )
+    return states.amax(1) @ params["weight"] + params["bias"]
+
+
+@pytest.mark.global_rng  # torch.nn.LSTM draws its own first weights, which are then overwritten
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_lstm_is_the_library_s_over_packed_sequences_gradients_too(bidirectional: bool) -> None:
+    model = LSTM(hidden=6, embedding=5, bidirectional=bidirectional)
+    params = {n: p.requires_grad_() for n, p in model.init(30, 3, torch.Generator().manual_seed(0)).items()}
+    x = some_texts()
+    ours, theirs = model.forward(params, x, as_it_is), reference(model, params, x)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    mix = torch.linspace(-1, 1, ours.numel()).view(ours.shape)
+    for name in ("words", "weight"):
+        own, other = (
+            torch.autograd.grad((z * mix).sum(), params[name], retain_graph=True)[0] for z in (ours, theirs)
+        )
+        assert own.abs().sum() > 0
+        assert torch.allclose(own, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_longer_texts_in_a_batch_do_not_change_a_text_s_logits(bidirectional: bool) -> None:
+    model = LSTM(hidden=6, embedding=5, bidirectional=bidirectional)
+    params = model.init(30, 3, torch.Generator().manual_seed(0))
+    x = some_texts()
+    together = model.forward(params, x, as_it_is)
+    for i, length in enumerate(x.lengths):
+        alone = model.forward(params, TokenBatch(x.ids[i : i + 1, :length], x.lengths[i : i + 1]), as_it_is)
+        assert torch.allclose(alone[0], together[i], atol=1e-5)
+    rubbish = x.ids.clone()
+    rubbish[torch.arange(11) >= x.lengths[:, None]] = 29
+    assert torch.equal(model.forward(params, TokenBatch(rubbish, x.lengths), as_it_is), together)
+
+
+def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
+    given: dict[str, Any] = {
+        "index": np.arange(n),
+        "targets": Y,
+        "n_pos": Y.sum(0, dtype=np.int64),
+        "n_rows": n,
+        "strategy": get_strategy(strategy),
+        "backbone": Linear(),
+        "lr": 1e-2,
+        "weight_decay": 1e-2,
+        "role": ("parts",),
+        "steps": 3,
+    }
+    return Lane(**{**given, **more})
+
+
+def run(lane: Lane, inputs: Inputs) -> Any:
+    with repeatable(CPU):
+        return train([lane], inputs, batch_size=32, every=4, patience=1, device=CPU, work=Work())[0]
+
+
+def test_sparse_inputs_never_become_dense() -> None:
+    """5000 × 50,000 would be 1 GB; a batch of two lanes made dense would be 13 MB a time, beside weights of 0.6 MB."""
+    rows, width = 5000, 50_000
+    entries = (
+        np.full(20 * rows, 0.5, dtype=np.float32),
+        np.random.default_rng(0).integers(0, width, 20 * rows),
+    )
+    x = sp.csr_matrix((*entries, np.arange(0, 20 * rows + 1, 20)), shape=(rows, width))
+    x.sum_duplicates()
+    inputs = Sparse.of(x)
+    Y = (np.random.default_rng(1).random((rows, 3)) < 0.3).astype(np.uint8)
+    largest = 0
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal largest
+            out = func(*args, **(kwargs or {}))
+            sizes = [t.numel() for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, Tensor)]
+            largest = max(largest, *sizes, 0)
+            return out
+
+    run(a_lane(rows, Y, steps=1), inputs)  # so that what is imported on the way is not counted
+    tracemalloc.start()
+    with Watch():
+        trained = run(a_lane(rows, Y), inputs)
+        with repeatable(CPU):
+            logits = predict([trained], inputs, [np.arange(rows)], CPU)[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2 * width * 3 <= largest < 32 * width
+    assert peak < 8e6
+    weight, bias = trained.params["weight"].numpy(), trained.params["bias"].numpy()
+    assert np.allclose(logits, x @ weight + bias, atol=1e-5)
+
+
+def test_sparse_and_dense_inputs_train_the_same_model() -> None:
+    x = sp.random(90, 40, density=0.2, format="csr", random_state=np.random.default_rng(0), dtype=np.float32)
+    Y = (np.random.default_rng(1).random((90, 3)) < 0.3).astype(np.uint8)
+    wide = Dense(torch.from_numpy(x.toarray()))
+    thin, full = (run(a_lane(90, Y, steps=15), inputs).params["weight"] for inputs in (Sparse.of(x), wide))
+    assert torch.allclose(thin, full, atol=1e-5)
+
+
+def test_affine_of_sparse_rows_equals_the_dense_product_with_its_gradient() -> None:
+    x = sp.random(20, 15, density=0.3, format="csr", random_state=np.random.default_rng(0), dtype=np.float32)
+    rows = torch.tensor([[3, 3, 0, 19], [7, 1, 3, 2]])
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(2, 15, 4, generator=generator).requires_grad_()
+    bias = torch.randn(2, 1, 4, generator=generator)
+    mix = torch.randn(2, 4, 4, generator=generator)
+    dense = torch.from_numpy(x.toarray())[rows]
+    outs = [
+        affine(Sparse.of(x).gather(rows), weight, bias),
+        torch.einsum("kbd,kdh->kbh", dense, weight) + bias,
+    ]
+    grads = [torch.autograd.grad((out * mix).sum(), weight)[0] for out in outs]
+    assert torch.allclose(outs[0], outs[1], atol=1e-5)
+    assert torch.allclose(grads[0], grads[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=["stacked", "lane by lane"])
+def test_adamw_is_the_library_s(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    lanes = [{"w": torch.randn(shape, generator=generator)} for _ in range(3)]
+    rates, decays = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0)
+    params = Parameters(lanes, CPU)
+    optimizer = AdamW(params, rates, decays)
+    plain = [lane["w"].clone().requires_grad_() for lane in lanes]
+    theirs = [
+        torch.optim.AdamW([p], lr=lr, weight_decay=wd) for p, lr, wd in zip(plain, rates, decays, strict=True)
+    ]
+    for _ in range(20):
+        slope = torch.randn(shape, generator=generator)
+        params.zero_grad()
+        (params.stacked["w"] * slope).sum().backward()
+        optimizer.step()
+        for p, other in zip(plain, theirs, strict=True):
+            other.zero_grad()
+            (p * slope).sum().backward()
+            other.step()
+    for k, p in enumerate(plain):
+        assert not torch.equal(p, lanes[k]["w"])
+        assert torch.allclose(params.copy(k)["w"], p.detach(), atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 6), st.floats(0.02, 0.9))
+def test_watched_score_is_scikit_learn_s_mean_average_precision(
+    seed: int, n: int, n_labels: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.permutation(n * n_labels).reshape(n, n_labels).astype(np.float32)
+    targets = (rng.random((n, n_labels)) < share).astype(np.uint8)
+    seen = targets.any(0)
+    expected = (
+        average_precision_score(targets[:, seen], logits[:, seen], average="macro") if seen.any() else 0.0
+    )
+    assert macro_average_precision(logits, targets) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(1, 50), st.lists(st.integers(1, 70), min_size=1, max_size=8), st.integers(0, 99))
+def test_without_weights_every_pass_covers_every_row_once(n: int, takes: list[int], seed: int) -> None:
+    own = BatchStream(n, None, stream("batches", seed))
+    drawn = np.concatenate([own.take(count) for count in takes])
+    assert len(drawn) == sum(takes)
+    for start in range(0, len(drawn), n):
+        part = drawn[start : start + n]
+        assert len(np.unique(part)) == len(part)
+        assert set(part) <= set(range(n))
+    whole = BatchStream(n, None, stream("batches", seed)).take(sum(takes))
+    assert np.array_equal(drawn, whole), "how a stream is cut must not change it"
+
+
+def test_weights_are_respected() -> None:
+    weights = np.array([0.0, 1.0, 3.0, 0.0, 6.0])
+    drawn = BatchStream(5, weights, stream("weights")).take(20_000)
+    shares = np.bincount(drawn, minlength=5) / len(drawn)
+    assert shares[[0, 3]].tolist() == [0.0, 0.0]
+    assert np.allclose(shares, weights / 10, atol=0.02)
+
+
+def test_a_stream_follows_its_role() -> None:
+    assert np.array_equal(stream("a", 1).random(5), stream("a", 1).random(5))
+    assert not np.array_equal(stream("a", 1).random(5), stream("a", 2).random(5))
+    assert seed_of("ab", "c") != seed_of("a", "bc")
+    assert 0 <= seed_of("x") < 2**64
+
+
+def test_the_strategy_does_not_change_the_batches_nor_the_first_weights() -> None:
+    Y = (np.random.default_rng(1).random((50, 3)) < 0.3).astype(np.uint8)
+    inputs = Dense(torch.from_numpy(np.random.default_rng(2).normal(size=(50, 8)).astype(np.float32)))
+    plain = run(a_lane(50, Y), inputs).params["weight"]
+    flat = run(a_lane(50, Y, "pos_weight[power=0.0]"), inputs).params["weight"]
+    assert torch.equal(plain, flat)
+    assert not torch.equal(plain, run(a_lane(50, Y, role=("other",)), inputs).params["weight"])
+
+
+@given(st.lists(st.floats(0.0, 0.9), min_size=1, max_size=4), st.integers(0, 999))
+def test_dropout_is_each_lane_s_own_and_keeps_the_mean(rates: list[float], seed: int) -> None:
+    roles = [("dropout", seed, k) for k in range(len(rates))]
+    h = torch.ones(len(rates), 64, 33)
+    out = Dropout(rates, roles, CPU).stacked(h)
+    for k, rate in enumerate(rates):
+        alone = Dropout([rate], [roles[k]], CPU)
+        assert torch.equal(alone.stacked(h[k : k + 1])[0], out[k])
+        assert torch.equal(Dropout([rate], [roles[k]], CPU).of_lane(0)(h[k]), out[k])
+        kept = out[k] != 0
+        assert abs(kept.float().mean().item() - (1 - rate)) < 0.06
+        assert torch.allclose(out[k][kept], torch.tensor(1 / (1 - rate)), rtol=1e-3)
+
+
+def test_devices_are_named_in_errors() -> None:
+    assert resolve("cpu") == CPU
+    with pytest.raises(EquipoiseError, match="auto, cpu or cuda"):
+        resolve("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(EquipoiseError, match="--device cpu"):
+            resolve("cuda")
+
+
+def test_tokens_cannot_be_synthesised() -> None:
+    with pytest.raises(ValueError, match="cannot be synthesised"):
+        Tokens(torch.zeros(2, 3, dtype=torch.long), torch.ones(2, dtype=torch.long), 5).extended(
+            [np.zeros((1, 3))]
+        )
