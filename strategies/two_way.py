@@ -34,20 +34,26 @@ class TwoWay(Strategy):
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)
-        return self._terms(z, y, -1).unsqueeze(-1) + self._terms(z, y, -2).unsqueeze(-2)
+        return self._terms(z, y, -1) + self._terms(z, y, -2)
 
     def _terms(self, z: Tensor, y: Tensor, dim: int) -> Tensor:
-        """One term per row (dim −1) or label (dim −2), weighted so that their mean is that over those with a positive."""
+        """(B, L): each row's term (dim −1) or label's (dim −2) in all its cells, weighted so that their mean is the loss."""
         import torch.nn.functional as F
 
-        highest = self.t_neg * masked(z, 1 - y, self.t_neg).logsumexp(dim)
-        lowest = self.t_pos * masked(-z, y, self.t_pos).logsumexp(dim)
-        some = (y.sum(dim) > 0).to(z.dtype)
-        weight = some / some.mean(-1, keepdim=True).clamp(min=1e-9)
-        both = some * ((1 - y).sum(dim) > 0).to(z.dtype)
+        highest = self.t_neg * soft_max(z, 1 - y, self.t_neg, dim)
+        lowest = self.t_pos * soft_max(-z, y, self.t_pos, dim)
+        some = (y.sum(dim, keepdim=True) > 0).to(z.dtype)
+        both = some * ((1 - y).sum(dim, keepdim=True) > 0).to(z.dtype)
+        weight = some / some.mean().clamp(min=1e-9)
         return weight * F.softplus(both * (highest + lowest) - (1 - both) * OUT)
 
 
-def masked(z: Tensor, kept: Tensor, temperature: Any) -> Tensor:
-    """z / temperature where `kept` is 1, and out of any sum elsewhere."""
-    return (z * kept) / temperature - (1 - kept) * OUT
+def soft_max(z: Tensor, kept: Tensor, temperature: Any, dim: int) -> Tensor:
+    """log Σ e^(z / temperature) over the cells along `dim` that are kept, repeated along it: (B, L).
+
+    Repeated before the logarithm is taken, since its last bits depend on where in memory a short row of numbers ends.
+    """
+    scaled = (z * kept) / temperature - (1 - kept) * OUT
+    top = scaled.detach().amax(dim, keepdim=True)
+    total = (scaled - top).exp().sum(dim, keepdim=True)
+    return total.expand_as(z).contiguous().log() + top
