@@ -50,7 +50,8 @@ def list_(
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone, suite or CSV file.")], json: Json = False
+    name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone, suite or CSV file.")],
+    json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
     from equipoise.cli import show

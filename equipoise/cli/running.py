@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -148,14 +149,15 @@ class _Bars:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn() if not cells else TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not self._live,
         )
-        self._done = 0
+        self._finished: set[str] = set()
+        self._lock = threading.Lock()
         self._total = self._progress.add_task("sweep", total=len(cells) or 1, state=f"0/{len(cells)}")
         self.watcher = Watcher(on_share=self._share, on_row=self._row, on_problem=self._problem)
 
@@ -170,28 +172,30 @@ class _Bars:
         self._progress.stop()
 
     def _share(self, cell: Any, share: float) -> None:
-        self._shares[cell.key] = share
-        if cell.key not in self._bars:
-            label = f"  {cell.dataset} · {cell.backbone} · {cell.strategy} · {cell.split}"
-            self._bars[cell.key] = self._progress.add_task(label, total=1.0, state="")
-        self._progress.update(self._bars[cell.key], completed=share)
-        self._progress.update(self._total, completed=sum(self._shares.values()))
+        """News of a cell that runs, perhaps from a listening thread, perhaps after its row has come."""
+        with self._lock:
+            if cell.key in self._finished:
+                return
+            self._shares[cell.key] = share
+            if cell.key not in self._bars:
+                label = f"  {cell.dataset} · {cell.backbone} · {cell.strategy} · {cell.split}"
+                self._bars[cell.key] = self._progress.add_task(escape(label), total=1.0, state="")
+            self._progress.update(self._bars[cell.key], completed=share)
+            self._progress.update(self._total, completed=sum(self._shares.values()))
 
     def _row(self, cell: Any, row: Mapping[str, Any]) -> None:
-        self._done += 1
-        self._shares[cell.key] = 1.0
-        if cell.key in self._bars:
-            self._progress.remove_task(self._bars.pop(cell.key))
-        state = f"{self._done}/{len(self._shares)}"
-        self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
+        with self._lock:
+            self._finished.add(cell.key)
+            self._shares[cell.key] = 1.0
+            if cell.key in self._bars:
+                self._progress.remove_task(self._bars.pop(cell.key))
+            state = f"{len(self._finished)}/{len(self._shares)}"
+            self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
+        where = f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}"
         if row["status"] == "failed":
-            self._problem(
-                f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split} failed: {row['error']}"
-            )
+            self._problem(f"{where} failed: {row['error']}")
         elif not self._live:
-            seconds = row["cost"]["seconds_total"]
-            line = f"{state} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {seconds:.1f} s"
-            self._console.print(line, markup=False)
+            self._console.print(f"{state} {where}: {row['cost']['seconds_total']:.1f} s", markup=False)
 
     def _problem(self, line: str) -> None:
         self._progress.console.print(line, style="yellow", markup=False)
