@@ -18,7 +18,7 @@ from equipoise.composition import get_strategy, owner
 from equipoise.engine.device import repeatable
 from equipoise.engine.inputs import Dense, Inputs, Sparse, Tokens
 from equipoise.engine.lanes import Lane, Trained
-from equipoise.engine.population import predict
+from equipoise.engine.predict import predict
 from equipoise.engine.train import Work, train
 from equipoise.registry import catalogue
 from equipoise.settings import Settings

@@ -21,7 +21,7 @@ from equipoise.engine.device import repeatable, resolve
 from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, affine
 from equipoise.engine.lanes import Lane
 from equipoise.engine.parameters import AdamW, Parameters
-from equipoise.engine.population import predict
+from equipoise.engine.predict import predict
 from equipoise.engine.ranking import macro_average_precision
 from equipoise.engine.streams import BatchStream, Dropout
 from equipoise.engine.train import Work, train
