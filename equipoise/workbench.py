@@ -15,7 +15,7 @@ from equipoise.backbone import Backbone
 from equipoise.composition import chain, owner, with_params
 from equipoise.engine.inputs import Dense, Inputs, Sparse
 from equipoise.engine.lanes import Lane, Softmax, Trained
-from equipoise.engine.population import predict
+from equipoise.engine.predict import predict
 from equipoise.engine.train import Work, train
 from equipoise.hyperparameters import bind
 from equipoise.seeds import stream
