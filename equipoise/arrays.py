@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.errors import EquipoiseError
@@ -32,6 +33,11 @@ def label_matrix(Y: ArrayLike, name: str = "Y") -> Bools:
     if not np.array_equal(bits, array):
         raise EquipoiseError(f"{name} holds values other than 0 and 1; 1 = the row has the label")
     return bits
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether X is a SciPy sparse array or matrix (a plain bool: type checkers narrow SciPy's own to a bare base)."""
+    return bool(scipy.sparse.issparse(X))
 
 
 def score_matrix(scores: ArrayLike, shape: tuple[int, ...], name: str = "scores") -> NDArray[Any]:

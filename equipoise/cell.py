@@ -24,10 +24,16 @@ from equipoise.settings import Settings
 
 #: The modules that make the numbers: a row is reused only while they do the same.
 NUMBERS = (
+    "arrays",
+    "audit",
+    "bags",
     "cell",
     "decide",
     "decisions",
     "features",
+    "interpolation",
+    "measures",
+    "neighbours",
     "search",
     "seeds",
     "settings",
@@ -216,8 +222,9 @@ def _bench(
     if cell.settings.folds == 1:
         folds = np.where(folds == 0, 0, -1)
     averaged = features_of(inputs, backbone.averages)
+    nominal = getattr(features, "nominal", None)  # of the columns that came out, not of those that went in
     return Workbench(
-        strategy, backbone, inputs.to(device), averaged, None, Y, folds, role, cell.settings, device
+        strategy, backbone, inputs.to(device), averaged, nominal, Y, folds, role, cell.settings, device
     )
 
 

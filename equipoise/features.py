@@ -59,8 +59,10 @@ class Standardised:
     """Numbers: dense columns to mean 0 and variance 1, sparse ones divided by their largest absolute value.
 
     A nominal column with three or more codes becomes one 0/1 column a code; a code unseen in training becomes zeros.
+    After `fit`, `nominal` says which of the columns that come out are categories, as `Rows.nominal` does.
     """
 
+    nominal: np.ndarray | None = field(default=None, init=False, repr=False)
     _scaler: Any = field(default=None, repr=False)
     _encoder: Any = field(default=None, repr=False)
     _coded: Any = field(default=None, repr=False)
@@ -70,6 +72,7 @@ class Standardised:
 
         if sp.issparse(X):
             self._scaler = MaxAbsScaler().fit(X)
+            self.nominal = nominal
             return self
         many = (
             [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
@@ -79,6 +82,7 @@ class Standardised:
             self._encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
             self._encoder.fit(X[:, self._coded])
         self._scaler = StandardScaler().fit(self._columns(X).astype(np.float64))
+        self.nominal = None if nominal is None else self._categories(nominal)
         return self
 
     def transform(self, X: Any) -> Inputs:
@@ -86,6 +90,13 @@ class Standardised:
             return Sparse.of(self._scaler.transform(X))
         scaled = self._scaler.transform(self._columns(X).astype(np.float64))
         return Dense(torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)))
+
+    def _categories(self, nominal: np.ndarray) -> np.ndarray:
+        """Number the categories among the columns that `transform` gives: 0 a quantity, one-hot columns share a number."""
+        single = nominal[~self._coded].astype(np.int64)
+        single *= np.cumsum(single)
+        widths = [len(codes) for codes in self._encoder.categories_] if self._encoder is not None else []
+        return np.concatenate([single, single.max(initial=0) + 1 + np.repeat(np.arange(len(widths)), widths)])
 
     def _columns(self, X: np.ndarray) -> np.ndarray:
         if self._encoder is None:

@@ -118,6 +118,31 @@ class Strategy(Configurable):
         """Fit a map logits → bool on out-of-fold logits (n, L) and their labels Y (n, L)."""
         return lambda z: z > 0
 
+    def fit_resample(self, X: Any, Y: Any, seed: int = 0, nominal: Any = None) -> tuple[Any, Any]:
+        """Resample plain arrays, as users of imbalanced-learn know it; compositions resample in turn.
+
+        >>> from equipoise import get_strategy
+        >>> X, Y = get_strategy("lp_ros").fit_resample([["a"], ["b"], ["c"], ["d"]], [[1], [1], [1], [0]])
+        >>> X.shape, Y.shape
+        ((4, 1), (4, 1))
+
+        Args:
+            X: (n, d) numbers, dense or sparse (comes back as CSR), as they are: bring them to one scale first, for those
+                that take distances. For those that don't, anything with n rows, e.g. an object array of texts.
+            Y: (n, L) of 0/1. seed: the same seed gives the same rows.
+            nominal: (d,) bool, columns that are categories; see `Rows.nominal`.
+
+        Returns:
+            X and Y of the rows after resampling, synthesised ones last.
+
+        Raises:
+            EquipoiseError: shapes that don't fit, values that are no 0/1, texts where distances are needed, or a strategy
+                that does not resample.
+        """
+        from equipoise.standalone import fit_resample
+
+        return fit_resample(self, X, Y, seed, nominal)
+
     @property
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies this one is composed of; itself alone unless it is a composition."""

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from equipoise.arrays import is_sparse
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -18,7 +20,8 @@ class Rows:
         Y: (m + s, L) uint8 labels, the synthesised rows last.
         shared: (n, d) features of all training rows, dense or CSR, never copied; None where inputs cannot be averaged.
         synthetic: (s, d) features of the synthesised rows, of the same kind as `shared`; None: there are none.
-        nominal: (d,) bool, features that are coded categories.
+        nominal: (d,) which features are categories: bool, each one by its code; or whole numbers, 0 for a quantity, columns
+            that share a number above 0 being one category, one-hot. None: there are none.
     """
 
     index: np.ndarray
@@ -65,10 +68,11 @@ class Rows:
     def add(self, X: Any, Y: np.ndarray) -> Rows:
         """All rows, and the synthesised ones with features X (s, d) and labels Y (s, L)."""
         made: Any = X if self.synthetic is None else _stacked(self.synthetic, X)
-        plain = sp.csr_matrix(made) if sp.issparse(made) else np.asarray(made, dtype=np.float32)
+        kind = np.float32 if self.shared is None else self.shared.dtype
+        plain = sp.csr_matrix(made) if is_sparse(made) else np.asarray(made, dtype=kind)
         return replace(self, synthetic=plain, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
 
 
 def _stacked(*parts: Any) -> Any:
     """Rows below each other: CSR where they are sparse, else dense."""
-    return sp.vstack(parts, format="csr") if sp.issparse(parts[0]) else np.vstack(parts)
+    return sp.vstack(parts, format="csr") if is_sparse(parts[0]) else np.vstack(parts)

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from equipoise.audit import audit
 from equipoise.backbone import Backbone
 from equipoise.composition import chain, owner, with_params
 from equipoise.engine.inputs import Dense, Inputs, Sparse
@@ -29,7 +30,7 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """One model: the networks of all its tasks, trained on the same rows."""
+    """One model: the networks of all its tasks, trained on the same rows; `audit`: what resampling did, on a refit."""
 
     tasks: Sequence[Task]
     networks: Sequence[Trained]
@@ -87,10 +88,10 @@ class Workbench:
         self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
     ) -> Fitted:
         """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
-        prepared, ctx, audit, lanes = self._prepare(params, None)
+        prepared, ctx, noted, lanes = self._prepare(params, None)
         given = steps if len(steps) == len(lanes) else [int(np.median(steps))] * len(lanes)
         exact = [replace(lane, steps=n) for lane, n in zip(lanes, given, strict=True)]
-        return self._train([(prepared, ctx, audit, exact)], on_step)[0]
+        return self._train([(prepared, ctx, noted, exact)], on_step)[0]
 
     def predict(
         self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
@@ -131,14 +132,16 @@ class Workbench:
         held = None if fold is None else np.flatnonzero(self.folds == fold)
         Y = self.Y[train_rows]
         ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
-        rows = Rows(train_rows, Y, self.features, nominal=self.nominal)
-        for place, part in enumerate(chain(strategy, "resample")):
+        before = rows = Rows(train_rows, Y, self.features, nominal=self.nominal)
+        resamplers = chain(strategy, "resample")
+        for place, part in enumerate(resamplers):
             rows = part.resample(rows, replace(ctx, rng=stream("resample", *self.role, fold, place)))
         tasks = owner(strategy, "tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *self.role, fold)))
         lanes = [self._lane(strategy, params, rows, t, task, Y, held, fold) for t, task in enumerate(tasks)]
         if chained(tasks):
             lanes = [self._given(lane, task, rows, held) for lane, task in zip(lanes, tasks, strict=True)]
-        return tasks, ctx, audit_of(Y, rows), lanes
+        noted = audit(before, rows) if fold is None and resamplers else {}
+        return tasks, ctx, noted, lanes
 
     def _lane(
         self,
@@ -194,7 +197,7 @@ class Workbench:
                 on_step=on_step,
             )
         )
-        return [Fitted(tasks, [next(trained) for _ in own], ctx, audit) for tasks, ctx, audit, own in plans]
+        return [Fitted(tasks, [next(trained) for _ in own], ctx, noted) for tasks, ctx, noted, own in plans]
 
     def _outcome(self, models: Sequence[Fitted], logits: Sequence[np.ndarray]) -> Outcome:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
@@ -231,19 +234,6 @@ def features_of(inputs: Inputs, averages: bool) -> Any:
         parts = (inputs.values.cpu().numpy(), inputs.indices.cpu().numpy(), inputs.indptr.cpu().numpy())
         return sp.csr_matrix(parts, shape=(len(inputs), inputs.width))
     return None
-
-
-def audit_of(before: np.ndarray, rows: Rows) -> dict[str, Any]:
-    """Rows and label counts before and after resampling, {} where nothing was resampled."""
-    if len(rows) == len(before) and rows.synthetic is None and np.array_equal(rows.Y, before):
-        return {}
-    return {
-        "rows_before": len(before),
-        "rows_after": len(rows),
-        "synthetic": rows.n_synthetic,
-        "labels_before": before.sum(0, dtype=int).tolist(),
-        "labels_after": rows.Y.sum(0, dtype=int).tolist(),
-    }
 
 
 def _of(name: str, params: Params) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> 
             backbone,
             inputs.to(where),
             held,
-            data.nominal,
+            getattr(fitted, "nominal", None),
             data.Y,
             folds,
             ("time",),
