@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from equipoise import paired
+from equipoise.audit import sentence
 from equipoise.paired import Difference
 from equipoise.rows import Row
 
@@ -44,6 +45,7 @@ class Line:
     means: dict[str, float]
     seconds: float
     why: str = ""
+    audit: str = ""  # what its resampling did to the training rows, in a sentence
     rank: int | None = None
     deltas: dict[str, Difference] = field(default_factory=dict)
     values: dict[str, dict[Unit, float]] = field(default_factory=dict, repr=False)
@@ -172,6 +174,7 @@ def _line(strategy: str, rows: list[Row], units: list[Unit]) -> Line:
         means={name: paired.mean(list(column.values())) for name, column in values.items()},
         seconds=paired.mean(seconds),
         why=_why(mine, units),
+        audit=sentence(strategy, str(rows[0]["dataset"]), [row.get("audit") or {} for row in good.values()]),
         values=values,
     )
 

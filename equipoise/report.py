@@ -25,7 +25,8 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Columns: dataset, backbone, generated, variant, strategy, state ("ranked", "incomplete", "failed", "skipped"), rank,
     splits and splits_of, the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`, `_high` (95 %
-    interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why.
+    interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why, audit (what
+    resampling did to the training rows).
     """
     import pandas as pd
 
@@ -48,7 +49,13 @@ def _record(one: Comparison, line: Line) -> dict[str, Any]:
     for name, found in line.deltas.items():
         parts = {"": found.mean, "_low": found.low, "_high": found.high, "_p": found.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})
-    return {**record, "rcr_support": one.support, "seconds": line.seconds, "why": line.why}
+    return {
+        **record,
+        "rcr_support": one.support,
+        "seconds": line.seconds,
+        "why": line.why,
+        "audit": line.audit,
+    }
 
 
 def to_json(rows: Iterable[Mapping[str, Any]]) -> str:

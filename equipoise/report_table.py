@@ -43,6 +43,8 @@ def _print_comparison(one: Comparison, console: Console) -> None:
         console.print(_table(one, console.width >= WIDE))
         for line in filter(lambda line: line.own_decision, one.ranked):
             console.print(_own(line))
+        for line in filter(lambda line: line.audit, one.ranked):
+            console.print(Text(line.audit, style="dim"))
     for line in one.lines:
         if line.state != "ranked":
             console.print(_missing(line, len(one.units)))
