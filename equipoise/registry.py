@@ -52,7 +52,7 @@ class Catalogue:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
-        self._files: dict[str, list[str]] = {}
+        self._files: dict[Path, tuple[list[str], bytes]] = {}
         for module_name in _modules(PACKAGES[kind]):
             self._load(module_name, "built-in", module_name)
         for point in importlib.metadata.entry_points(group=PACKAGES[kind]):
@@ -86,30 +86,24 @@ class Catalogue:
             EquipoiseError: no such file, it does not load, defines nothing, or takes a name that is taken.
         """
         file = Path(path).resolve()
-        if str(file) in self._files:
-            return self._files[str(file)]
         if not file.is_file():
             raise EquipoiseError(f"no plugin file at {path}")
-        name = f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None or spec.loader is None:
-            raise EquipoiseError(f"{path} is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
-        found = list(_things(self.kind, module))
+        content = file.read_bytes()
+        names, loaded = self._files.get(file, ([], b""))
+        if names and loaded == content:
+            return names
+        for name in names:  # edited since it was loaded, as in a notebook
+            self._entries.pop(name, None)
+        self._files.pop(file, None)
+        found = list(_things(self.kind, _executed(path, file, content)))
         if not found:
             raise EquipoiseError(
                 f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
             )
-        for thing_name, thing in found:
-            self._add(Entry(thing_name, thing, f"file {path}"))
-        self._files[str(file)] = [n for n, _ in found]
-        return self._files[str(file)]
+        for name, thing in found:
+            self._add(Entry(name, thing, f"file {path}"))
+        self._files[file] = [n for n, _ in found], content
+        return self._files[file][0]
 
     def _load(self, label: str, origin: str, module_name: str) -> None:
         try:
@@ -158,7 +152,8 @@ def source_hash(thing: Any) -> str:
     module = inspect.getmodule(thing if inspect.isclass(thing) or inspect.ismodule(thing) else type(thing))
     if module is None:
         return "unknown"
-    return hashlib.sha256(meaning(inspect.getsource(module)).encode()).hexdigest()[:16]
+    source = getattr(module, "__equipoise_source__", None) or inspect.getsource(module)
+    return hashlib.sha256(meaning(source).encode()).hexdigest()[:16]
 
 
 def meaning(source: str) -> str:
@@ -177,6 +172,20 @@ def _is_text(node: ast.AST) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
+    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
+    module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module
+    try:
+        module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
+        exec(compile(content, str(file), "exec"), module.__dict__)
+    except Exception as error:
+        del sys.modules[module.__name__]
+        raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
+    return module
 
 
 def _modules(package_name: str) -> list[str]:

@@ -133,13 +133,15 @@ def _in_this_process(
 def _in_processes(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    """A pool of spawned processes; when one dies, what it was at is tried again in a new pool."""
+    """A pool of spawned processes; when one dies, what ran is tried again, each by itself: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
     while left:
-        with _Pool(min(workers, len(left)), data, watch) as pool:
+        suspects = [cell for key, cell in left.items() if deaths[key]][:1]
+        chosen = suspects or list(left.values())
+        with _Pool(min(workers, len(chosen)), data, watch) as pool:
             try:
-                for key, result in pool.run(left.values()):
+                for key, result in pool.run(chosen):
                     yield left.pop(key), result
             except BrokenProcessPool:
                 for key in pool.running():
@@ -209,9 +211,17 @@ _WORKER: dict[str, Any] = {}
 
 def _start_worker(data: dict[str, Dataset], news: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _WORKER.update(data=data, news=news, said=0.0)
+
+
+def _end_with_parent() -> None:
+    """A worker whose sweep was killed outright would wait for its next cell for ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(cell: Cell) -> Result:
