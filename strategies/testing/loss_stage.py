@@ -1,0 +1,254 @@
+"""Checks of `loss`: finite, unreduced, batched over lanes, at every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.engine.lanes import continuous_fields
+from equipoise.engine.loss import PopulationLoss
+from equipoise.hyperparameters import bind, tunables
+from equipoise.seeds import stream
+from equipoise.strategies.testing.exam import Exam, Stopped, quietly
+from equipoise.strategies.testing.worlds import World
+from equipoise.strategy import Context, Strategy
+
+BATCH = 64
+LANES = 32
+
+
+def check_loss(exam: Exam, worlds: list[World]) -> None:
+    """The loss in every world, then what must hold anywhere once."""
+    with one_thread():
+        for world in worlds:
+            try:
+                _check_world(exam, world)
+            except Stopped:
+                continue
+        if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
+            return
+        for check in (_scale, _permuted, _batched):
+            try:
+                check(exam, worlds[0])
+            except Stopped:
+                continue
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Bits depend on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def batch(world: World, size: int = BATCH) -> tuple[Tensor, Tensor]:
+    """(size, L) logits and targets from the world's rows."""
+    rows = stream("batch", world.name).integers(0, len(world.Y), size)
+    noise = stream("logits", world.name).normal(size=(size, world.n_labels))
+    z = (2.0 * noise + world.Y[rows] - 0.5).astype(np.float32)
+    return torch.from_numpy(z), torch.from_numpy(world.Y[rows].astype(np.float32))
+
+
+def context(world: World, progress: float = 0.0) -> Context:
+    """What a loss knows: counts of the training rows, as tensors."""
+    n_pos = torch.from_numpy(world.Y.sum(0, dtype=np.int64)).float()
+    return Context(n_pos, torch.tensor(float(len(world.Y))), progress=torch.tensor(progress))
+
+
+def bound(strategy: Strategy, values: Mapping[str, Any] | None = None) -> Strategy:
+    """As the engine calls it: floating-point tunables are scalar tensors."""
+    own = {n: getattr(strategy, n) for n in tunables(strategy)} | dict(values or {})
+    tensors = {n: torch.tensor(float(own[n])) for n in continuous_fields(strategy)}
+    return bind(strategy, own | tensors)
+
+
+def settings(world: World) -> Iterator[tuple[str, Tensor, Tensor, float]]:
+    """Batches to try: usual logits early and late, ±80 right and wrong, half precision, and a view."""
+    z, y = batch(world)
+    right = (2 * y - 1) * 80.0
+    yield "usual logits", z, y, 0.0
+    yield "usual logits at the end", z, y, 1.0
+    yield "logits of ±80, all right", right, y, 0.5
+    yield "logits of ±80, all wrong", -right, y, 0.5
+    yield "half precision", z.half(), y.half(), 0.5
+    yield "half precision at ±80", -right.half(), y.half(), 1.0
+    yield "bfloat16", z.bfloat16(), y.bfloat16(), 0.0
+    yield "a view of another memory order", z.t().contiguous().t(), y.t().contiguous().t(), 0.0
+
+
+def _check_world(exam: Exam, world: World) -> None:
+    strategy, seen = bound(exam.strategy), {}
+    quietly(lambda: strategy.loss(*batch(world), context(world)))
+    for words, z, y, progress in settings(world):
+        seen[words] = _one(exam, world, strategy, words, z, y, progress)
+    demand = exam.findings.demand
+    again = _one(exam, world, strategy, "", *batch(world), 0.0)
+    if (usual := seen["usual logits"]) is None or again is None:
+        return
+    demand(
+        torch.equal(usual, again), "deterministic", "loss", world.name, "two calls with the same batch differ"
+    )
+    view = seen["a view of another memory order"]
+    alike = view is not None and torch.allclose(usual, view, rtol=1e-4, atol=1e-6)
+    demand(alike, "deterministic", "loss", world.name, "another memory order gives another loss")
+
+
+def _one(
+    exam: Exam, world: World, strategy: Strategy, words: str, z: Tensor, y: Tensor, progress: float
+) -> Tensor | None:
+    """Loss and gradient of one batch, finite, of the right shape, nothing changed; the loss, or None."""
+    ctx, demand = context(world, progress), exam.findings.demand
+    leaf, before, labels, counts = (
+        z.detach().clone().requires_grad_(),
+        z.clone(),
+        y.clone(),
+        ctx.n_pos.clone(),
+    )
+    logits = leaf * 1.0  # a hook that writes into a leaf gets PyTorch's own error; into this, only ours
+    loss: Tensor = exam.run("loss", world.name, lambda: strategy.loss(logits, y, ctx))
+    kept = torch.equal(logits, before) and torch.equal(y, labels) and torch.equal(ctx.n_pos, counts)
+    demand(kept, "in_place", "loss", world.name, f"logits, targets or ctx were changed ({words})")
+    if not _shaped(exam, world, loss, z):
+        return None
+    finite = bool(torch.isfinite(loss).all())
+    if demand(finite, "finite", "loss", world.name, f"the loss is not finite: {words}"):
+        _gradient(exam, world, loss, leaf, words)
+    with torch.no_grad():
+        silent = exam.run("loss", world.name, lambda: strategy.loss(before, y, ctx))
+    demand(
+        bool(torch.equal(silent.nan_to_num(), loss.detach().nan_to_num())),
+        "deterministic",
+        "loss",
+        world.name,
+        "under no_grad the loss is another",
+    )
+    return loss.detach()
+
+
+def _shaped(exam: Exam, world: World, loss: Any, z: Tensor) -> bool:
+    right = isinstance(loss, Tensor) and loss.shape in (z.shape, z.shape[:1]) and loss.is_floating_point()
+    seen = f"{loss.dtype} {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+    return exam.findings.demand(
+        right,
+        "shapes",
+        "loss",
+        world.name,
+        f"returned {seen} for logits {tuple(z.shape)}; needed: (B, L) or (B,)",
+    )
+
+
+def _gradient(exam: Exam, world: World, loss: Tensor, leaf: Tensor, words: str) -> None:
+    demand = exam.findings.demand
+    if not demand(loss.requires_grad, "finite", "loss", world.name, "no gradient reaches the logits"):
+        return
+    exam.run("loss", world.name, lambda: loss.float().mean().backward())
+    gradient = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
+    demand(
+        bool(torch.isfinite(gradient).all()),
+        "finite",
+        "loss",
+        world.name,
+        f"the gradient is not finite: {words}",
+    )
+    if words == "usual logits" and world.name == "usual":
+        demand(bool(gradient.any()), "finite", "loss", world.name, "the gradient is zero everywhere")
+
+
+def _scale(exam: Exam, world: World) -> None:
+    """Each row eight times: the mean loss must pull as hard as before, not eight times as hard."""
+    strategy, (z, y) = bound(exam.strategy), batch(world)
+    pulls = []
+    for times in (1, 8):
+        leaf = z.repeat(times, 1).requires_grad_()
+        exam.run(
+            "loss",
+            world.name,
+            lambda x=leaf: strategy.loss(x, y.repeat(len(x) // len(y), 1), context(world)).mean().backward(),
+        )
+        pulls.append(float(leaf.grad.abs().sum()))  # type: ignore[union-attr]
+    ratio = pulls[1] / max(pulls[0], 1e-12)
+    exam.findings.demand(
+        0.4 < ratio < 2.5,
+        "scale",
+        "loss",
+        world.name,
+        f"a batch of 8 times the rows pulls {ratio:.1f} times as hard",
+    )
+
+
+def _permuted(exam: Exam, world: World) -> None:
+    order = torch.arange(world.n_labels).roll(2)
+    strategy, (z, y), ctx = bound(exam.strategy), batch(world), context(world, 0.5)
+    other = Context(ctx.n_pos[order], ctx.n_rows, progress=ctx.progress)
+    plain = exam.run("loss", world.name, lambda: strategy.loss(z, y, ctx))
+    again = exam.run("loss", world.name, lambda: strategy.loss(z[:, order], y[:, order], other))
+    plain = plain[:, order] if plain.dim() == 2 else plain
+    exam.findings.demand(
+        torch.allclose(plain, again, rtol=1e-4, atol=1e-5),
+        "columns",
+        "loss",
+        world.name,
+        "with the labels in another order the loss is another",
+    )
+
+
+def _batched(exam: Exam, world: World) -> None:
+    """Many lanes at once, each with its own settings, counts and batch: as one at a time, bit for bit."""
+    rng = stream("lanes")
+    lanes = [_lane(exam.strategy, world, rng) for _ in range(LANES)]
+    z = torch.from_numpy(rng.normal(size=(LANES, BATCH, world.n_labels)).astype(np.float32))
+    y = torch.from_numpy((rng.random(z.shape) < 0.3).astype(np.float32))
+    progress = np.linspace(0.0, 1.0, LANES)
+    if not _vmaps(exam, world, lanes, z, y, progress):
+        return
+    together = _values(lanes, z, y, progress)
+    for k in (0, 1, 13, LANES - 1):
+        alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
+        same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
+        exam.findings.demand(
+            same, "lane", "loss", world.name, "a lane among others has other bits than alone"
+        )
+
+
+def _lane(strategy: Strategy, world: World, rng: np.random.Generator) -> Any:
+    """What `PopulationLoss` reads of a lane: a random setting and counts of its own."""
+    ranges = {n: t for n, t in tunables(strategy).items() if n in continuous_fields(strategy)}
+    values = {n: float(rng.uniform(t.low or 0.0, t.high or 1.0)) for n, t in ranges.items()}
+    n_pos = rng.integers(0, len(world.Y), world.n_labels)
+    return SimpleNamespace(strategy=bind(strategy, values), n_pos=n_pos, n_rows=len(world.Y))
+
+
+def _values(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tuple[Tensor, Tensor]:
+    leaf = z.clone().requires_grad_()
+    loss = PopulationLoss(lanes, torch.device("cpu"))(leaf, y, progress)
+    loss.sum().backward()
+    assert leaf.grad is not None
+    return loss.detach(), leaf.grad
+
+
+def _vmaps(exam: Exam, world: World, lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> bool:
+    """Whether vmap takes the loss; if not, the engine trains lane by lane, without a word."""
+    first = lanes[0].strategy
+    hyper = {n: torch.tensor([getattr(k.strategy, n) for k in lanes]) for n in continuous_fields(first)}
+    n_pos = torch.tensor(np.stack([k.n_pos for k in lanes])).float()
+    n_rows, done = torch.full((len(lanes),), float(len(world.Y))), torch.from_numpy(progress).float()
+
+    def one(z: Tensor, y: Tensor, n_pos: Tensor, n_rows: Tensor, done: Tensor, own: Any) -> Tensor:
+        return bind(first, own).loss(z, y, Context(n_pos, n_rows, progress=done)).mean()
+
+    try:
+        torch.vmap(one)(z, y, n_pos, n_rows, done, hyper)
+    except Exception as error:
+        exam.findings.note("vmap", "loss", world.name, str(error).split(". ")[0])
+        return False
+    return True
