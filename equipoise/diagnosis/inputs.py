@@ -1,0 +1,76 @@
+"""A dataset's inputs as one matrix for scikit-learn, without looking at a label: for diagnosis, not for training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from equipoise.dataset import Dataset
+
+MOST_COLUMNS = 400  # dense columns beyond this are turned to this many principal components
+_WORDS = 20_000
+
+
+def matrix_of(data: Dataset) -> tuple[Any, list[str]]:
+    """(n, d) counts of words, or numbers with categories as 0/1 columns, and the name of each column."""
+    if data.kind == "text":
+        return _word_counts(data)
+    names = list(data.features) or [f"column {i + 1}" for i in range(data.X.shape[1])]
+    if data.nominal is None or sparse.issparse(data.X):
+        return data.X, names
+    return _coded(data.X, data.nominal, names)
+
+
+def _word_counts(data: Dataset) -> tuple[Any, list[str]]:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    for least in (2, 1):
+        words = CountVectorizer(min_df=least, max_features=_WORDS, dtype=np.float32)
+        try:
+            counts = words.fit_transform(data.X)
+        except ValueError:  # no word in two rows, or no word at all
+            continue
+        return sparse.csr_matrix(counts), [str(word) for word in words.get_feature_names_out()]
+    return sparse.csr_matrix((data.n_rows, 1), dtype=np.float32), ["(no words)"]
+
+
+def _coded(X: Any, nominal: Any, names: list[str]) -> tuple[Any, list[str]]:
+    """Categories of more than two values become a 0/1 column each."""
+    columns, titles = [], []
+    for at, name in enumerate(names):
+        values = np.unique(X[:, at]) if nominal[at] else []
+        if len(values) <= 2:
+            columns.append(X[:, at])
+            titles.append(name)
+        else:
+            columns += [(X[:, at] == value).astype(np.float32) for value in values]
+            titles += [f"{name} = {value:g}" for value in values]
+    return np.column_stack(columns).astype(np.float32), titles
+
+
+class Scaler:
+    """Word counts to TF-IDF, sparse numbers to at most 1, dense numbers to mean 0 and variance 1; fitted on `train`."""
+
+    def __init__(self, kind: str, X: Any, train: Any) -> None:
+        from sklearn.feature_extraction.text import TfidfTransformer
+        from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
+        sparse_scaler = TfidfTransformer(sublinear_tf=True) if kind == "text" else MaxAbsScaler()
+        self._scaler = (sparse_scaler if sparse.issparse(X) else StandardScaler()).fit(X[train])
+
+    def __call__(self, X: Any) -> Any:
+        return self._scaler.transform(X)
+
+
+def compressed(X: Any, seed: int) -> tuple[Any, str]:
+    """Many dense columns as principal components (labels unseen), so that a linear model stays affordable."""
+    if sparse.issparse(X) or X.shape[1] <= MOST_COLUMNS:
+        return X, ""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    size = min(MOST_COLUMNS, len(X) - 1)
+    found = PCA(size, svd_solver="randomized", random_state=seed)
+    return found.fit_transform(StandardScaler().fit_transform(X)), f"{X.shape[1]} columns as {size} principal components"

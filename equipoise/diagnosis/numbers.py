@@ -1,0 +1,58 @@
+"""How much data, how many labels and labelsets, how imbalanced: `equipoise.measures` by name, per label, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from equipoise import measures
+from equipoise.dataset import Dataset
+from equipoise.metrics.frequency import HEAD, TAIL
+
+#: The rule that numbers in this field disagree about, stated wherever they are shown.
+ZERO_RULE = (
+    "A label without a positive row has IRLbl = ∞ and is left out of MeanIR, maxIR and CVIR "
+    "(mldr averages a zero in, Mulan leaves it out); it still counts in labels, density, TCS and rDep."
+)
+TOP_LABELSETS = 30
+
+
+def numbers_section(data: Dataset) -> dict[str, Any]:
+    """Every measure by name; TCS only where inputs are numbers, for a text has no number of inputs."""
+    inputs = None if data.kind == "text" else int(data.X.shape[1])
+    return {**measures.describe(data.Y, inputs), "zero_positive_rule": ZERO_RULE}
+
+
+def labels_section(data: Dataset) -> list[dict[str, Any]]:
+    """One record per label, in the order of the columns: rows, share, IRLbl, frequency group."""
+    counts, ratios = data.Y.sum(axis=0, dtype=np.int64), measures.irlbl(data.Y)
+    return [
+        {"label": name, "rows": int(n), "share": n / data.n_rows, "irlbl": float(r), "group": group(int(n))}
+        for name, n, r in zip(data.labels, counts, ratios, strict=True)
+    ]
+
+
+def group(rows: int) -> str:
+    """Head, medium or tail, by the bounds the metrics use (there for training rows)."""
+    return "head" if rows >= HEAD else "tail" if rows <= TAIL else "medium"
+
+
+def labelsets_section(data: Dataset) -> dict[str, Any]:
+    """The most frequent labelsets, and the frequency spectrum: how many labelsets occur in exactly k rows."""
+    distinct, counts = measures.labelsets(data.Y)
+    sizes, how_many = np.unique(counts, return_counts=True)
+    top = [
+        {"labels": [data.labels[j] for j in np.flatnonzero(row)], "rows": int(n)}
+        for row, n in zip(distinct[:TOP_LABELSETS], counts[:TOP_LABELSETS], strict=True)
+    ]
+    return {
+        "distinct": len(counts),
+        "singletons": int((counts == 1).sum()),
+        "rows_in_singletons": float((counts == 1).sum() / data.n_rows),
+        "largest_share": float(counts[0] / data.n_rows),
+        "spectrum": [
+            {"rows": int(k), "labelsets": int(m)} for k, m in zip(sizes, how_many, strict=True)
+        ],
+        "most_frequent": top,
+    }
