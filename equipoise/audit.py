@@ -91,7 +91,7 @@ def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -
     }
     copies = mean["duplicates"][1] - mean["duplicates"][0]
     details = [_change("rows", mean["rows"], 0), _change("SCUMBLE", mean["scumble"], 3)]
-    details += [f"{copies:.0f} of them exact copies"] if copies >= 0.5 else []
+    details += [f"{copies:.0f} exact copies"] if copies >= 0.5 else []
     return f"{strategy} {_verdict(dataset, mean['mean_ir'])} ({', '.join(details)})"
 
 

@@ -13,7 +13,7 @@ _CELLS = 1 << 22  # distances held at a time, 32 MB
 _SPARE = 8  # candidates beyond those asked for: room for ties
 _TREE_UP_TO = 15  # features; beyond, a tree visits most rows anyway
 _TREE_FROM = 5000  # rows
-_ROUNDING = 1e-11  # share of the largest squared norm by which a squared distance from products may be off
+_ROUNDING = 1e-11  # share of the squared norms by which a squared distance from products may be off
 
 
 def nearest(X: Any, k: int) -> Ints:
@@ -37,19 +37,26 @@ def nearest(X: Any, k: int) -> Ints:
     if some.shape[1] < n:
         reach = np.take_along_axis(squared, order[:, -1:], 1)[:, 0]
         seen = np.where(np.isinf(squared), -np.inf, squared).max(1)
-        tied = np.flatnonzero(seen <= reach + flat.margin)
+        tied = np.flatnonzero(seen <= reach + flat.margin(np.arange(n), reach))
         found[tied] = _with_ties(X, flat, tied, reach[tied], k)
     return found
 
 
 class _Products:
-    """Squared distances through inner products: quick, and off by rounding, by `margin` at most."""
+    """Squared distances through inner products: quick, and off by rounding."""
 
     def __init__(self, X: Any) -> None:
         self.X = X if is_sparse(X) else X - X.mean(0)
         self.turned = self.X.T.tocsr() if is_sparse(X) else self.X.T
         self.norms = np.asarray((self.X.multiply(self.X) if is_sparse(X) else self.X**2).sum(1)).ravel()
-        self.margin = _ROUNDING * float(self.norms.max())
+
+    def margin(self, rows: Ints, reach: Floats) -> Floats:
+        """By how much distances from these rows may be off, up to `reach` and a little further.
+
+        It goes with the norms of both rows, and a row within reach cannot have a much larger norm; so a far outlier makes
+        the distances of no other rows doubtful.
+        """
+        return np.asarray(_ROUNDING * (3.0 * self.norms[rows] + 2.0 * reach))
 
     def squared(self, rows: Ints) -> Floats:
         """(len(rows), n) from these rows to all."""
@@ -75,7 +82,8 @@ def _with_ties(X: Any, flat: _Products, rows: Ints, reach: Floats, k: int) -> In
     """The k nearest of rows whose k-th neighbour, at a squared distance `reach`, may have equals further down."""
     out = np.empty((len(rows), k), dtype=np.int64)
     for part in _parts(len(rows), X.shape[0]):
-        own, high, low = rows[part], reach[part, None] + flat.margin, reach[part, None] - flat.margin
+        own, margin = rows[part], flat.margin(rows[part], reach[part])
+        low, high = (reach[part] - margin)[:, None], (reach[part] + margin)[:, None]
         squared = flat.squared(own)
         squared[np.arange(len(own)), own] = np.inf
         band = (squared >= low) & (squared <= high)
