@@ -11,6 +11,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from equipoise.engine.memory import lanes_like
+
 
 @dataclass(frozen=True, eq=False)
 class Dense:
@@ -140,12 +142,30 @@ Inputs: TypeAlias = Dense | Sparse | Tokens
 def affine(x: Tensor | SparseBatch, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
     if not isinstance(x, SparseBatch):
-        return torch.baddbmm(bias, x, weight)
+        dense: Any = _Product.apply
+        return bias + dense(x, weight)
     lanes, batch, width = x.shape
     flat = weight.reshape(lanes * width, -1)
     multiply: Any = _BagProduct.apply if flat.device.type == "cpu" else _bags
     product: Tensor = multiply(flat, x)
     return product.view(lanes, batch, -1) + bias
+
+
+class _Product(torch.autograd.Function):
+    """x·W for K lanes; the gradient of W is written to aligned lanes (see `memory`)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.bmm(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous()
+        to_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        to_weight = lanes_like(len(weight), weight.shape[1:], weight.device)
+        return to_x, torch.bmm(x.transpose(1, 2), grad, out=to_weight)
 
 
 def _bags(flat: Tensor, x: SparseBatch) -> Tensor:

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine.memory import aligned, lanes_like
+
 #: Elements of one lane's tensor from which it is updated by itself, so that it stays in the processor's cache.
 LARGE = 16384
 
@@ -24,7 +26,7 @@ class Parameters:
     """
 
     def __init__(self, lanes: Sequence[dict[str, Tensor]], device: torch.device) -> None:
-        self.data = {n: torch.stack([p[n] for p in lanes]).to(device) for n in lanes[0]}
+        self.data = {n: aligned(torch.stack([p[n] for p in lanes]).to(device)) for n in lanes[0]}
         self._attach()
 
     def _attach(self) -> None:
@@ -70,14 +72,14 @@ class Parameters:
     def keep(self, lanes: np.ndarray) -> None:
         """Go on with these lanes only."""
         index = torch.as_tensor(lanes)
-        self.data = {n: d[index.to(d.device)] for n, d in self.data.items()}
+        self.data = {n: aligned(d[index.to(d.device)]) for n, d in self.data.items()}
         self._attach()
 
 
 class AdamW:
     """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) with a learning rate and a weight decay of each lane's own.
 
-    Only arithmetic that treats every element alike, so a lane's numbers do not depend on the lanes beside it.
+    Only operations on single elements, each correctly rounded, so a lane's numbers do not depend on the lanes beside it.
     """
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
@@ -85,8 +87,8 @@ class AdamW:
     def __init__(self, params: Parameters, lr: Sequence[float], weight_decay: Sequence[float]) -> None:
         self._params = params
         self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
-        self._first = {n: torch.zeros_like(d) for n, d in params.data.items()}
-        self._second = {n: torch.zeros_like(d) for n, d in params.data.items()}
+        self._first = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in params.data.items()}
+        self._second = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in params.data.items()}
         self._scratch: dict[tuple[int, ...], Tensor] = {}
         self._step = 0
 
@@ -95,7 +97,8 @@ class AdamW:
         self._lr, self._decay = self._lr[lanes], self._decay[lanes]
         index = torch.as_tensor(lanes)
         for moments in (self._first, self._second):
-            moments.update({n: d[index.to(d.device)] for n, d in moments.items()})
+            moments.update({n: aligned(d[index.to(d.device)]) for n, d in moments.items()})
+        self._scratch.clear()
 
     @torch.no_grad()
     def step(self) -> None:
@@ -109,16 +112,19 @@ class AdamW:
                 if k is None
                 else (self._first[name][k], self._second[name][k])
             )
-            m.lerp_(g, 1 - self.beta1)
-            v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            update = torch.sqrt(v, out=self._buffer(p)).add_(self.eps * correction2**0.5)
+            buffer = self._buffer(p, k)
+            m.mul_(self.beta1).add_(torch.mul(g, 1 - self.beta1, out=buffer))
+            v.mul_(self.beta2).add_(torch.mul(g, g, out=buffer).mul_(1 - self.beta2))
+            update = torch.sqrt(v, out=buffer).add_(self.eps * correction2**0.5)
             torch.div(m, update, out=update)
             p.mul_(_factor(shrink, k, p)).add_(update.mul_(_factor(rate, k, p)))
 
-    def _buffer(self, like: Tensor) -> Tensor:
+    def _buffer(self, like: Tensor, k: int | None) -> Tensor:
         shape = tuple(like.shape)
         if shape not in self._scratch:
-            self._scratch[shape] = torch.empty_like(like)
+            lanes, own = (1, shape) if k is not None else (shape[0], shape[1:])
+            made = lanes_like(lanes, own, like.device)
+            self._scratch[shape] = made[0] if k is not None else made
         return self._scratch[shape]
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.device import WIDTH
-from equipoise.engine.inputs import Inputs
+from equipoise.engine.inputs import Inputs, affine
 from equipoise.engine.lanes import Trained
 from equipoise.engine.parameters import Parameters
 from equipoise.engine.streams import Dropout
@@ -42,8 +42,9 @@ def _entered(backbone: Any, params: Mapping[str, Tensor], given: Tensor | None) 
     """The parameters, with bias + given·W in the place of the entry bias: one of each row, (…, B, h)."""
     if given is None:
         return params
-    product = torch.baddbmm if given.dim() == 3 else torch.addmm
-    return {**params, backbone.entry: product(params[backbone.entry], given, params["given"])}
+    bias, weight = params[backbone.entry], params["given"]
+    term = affine(given, weight, bias) if given.dim() == 3 else torch.addmm(bias, given, weight)
+    return {**params, backbone.entry: term}
 
 
 @torch.no_grad()
