@@ -52,7 +52,7 @@ def _numbered(keys: Iterable[Hashable]) -> Ints:
 def near_pairs(data: Dataset, groups: Ints, seed: int) -> tuple[np.ndarray[Any, Any], int]:
     """Pairs (m, 2) of rows with nearly equal but not equal inputs, ascending, and how many rows were compared.
 
-    Of rows that are equal the first stands for all.
+    Of rows that are equal the first stands for all. Dense inputs of fewer than five columns are not compared.
     """
     first = np.unique(groups, return_index=True)[1]
     width = 1 if data.kind == "text" else data.X.shape[1]
@@ -61,6 +61,8 @@ def near_pairs(data: Dataset, groups: Ints, seed: int) -> tuple[np.ndarray[Any, 
     if len(first) > most:
         first = stream("diagnose", "near duplicates", seed).choice(first, most, replace=False)
     rows = np.sort(first)
+    if dense and width < _TRIPLES:  # in so few dimensions every row has near ones
+        return np.zeros((0, 2), dtype=np.int64), 0
     pairs = _near_dense(data.X[rows]) if dense else _near_sparse(_features(data, rows))
     return rows[pairs], len(rows)
 
