@@ -17,7 +17,7 @@ from equipoise.training_rows import Rows
 
 RARE = 3  # rows up to which a labelset counts as rare
 _Hashes = NDArray[np.uint64]
-_CHANGE = 5e-4  # share of MeanIR below which it counts as unchanged
+_CHANGE = 1e-3  # share of MeanIR below which it counts as unchanged
 
 
 def audit(before: Rows, after: Rows) -> dict[str, Any]:
@@ -97,10 +97,10 @@ def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -
 
 def _verdict(dataset: str, mean_irs: Sequence[float]) -> str:
     old, new = mean_irs
+    shown = _change("MeanIR", mean_irs, 3)
     if not math.isfinite(old) or abs(new - old) <= _CHANGE * old:
-        return f"left {dataset} as balanced as it was: {_change('MeanIR', mean_irs, 3)}"
-    way = "less" if new > old else "more"
-    return f"made {dataset} {way} balanced: {_change('MeanIR', mean_irs, 3)}"
+        return f"left {dataset} about as balanced as it was: {shown}"
+    return f"made {dataset} {'less' if new > old else 'more'} balanced: {shown}"
 
 
 def _change(name: str, values: Sequence[float], digits: int) -> str:
