@@ -113,10 +113,10 @@ def _line(
         value = np.logaddexp(0.0, s).sum() - (targets * s).sum() + 0.5 * shrinkage * (da @ da + db @ db)
         slope = (error * z).sum(0) + shrinkage * da
         shift = error.sum(0) + shrinkage * db
-        return value / len(z), np.concatenate([slope * units[0], shift * units[1]]) / len(z)
+        return value, np.concatenate([slope * units[0], shift * units[1]])
 
     limits = [*((low, None) for low in (LEAST - a0[0]) / units[0]), *([(None, None)] * labels)]
-    options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8}
+    options = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-5}
     found = minimize(
         cost, np.zeros(2 * labels), jac=True, method="L-BFGS-B", bounds=limits, options=options
     ).x
