@@ -19,6 +19,9 @@ from equipoise.errors import EquipoiseError, unknown
 
 Features = NDArray[Any] | sparse.csr_matrix
 
+#: The parts of a split that comes with the data (`Dataset.official`).
+TRAIN, DEV, TEST = 0, 1, 2
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -40,6 +43,7 @@ class Dataset:
     features: tuple[str, ...] = ()  # column names of a numeric X
     nominal: NDArray[np.bool_] | None = None  # (d,): coded categories, not quantities
     notes: tuple[str, ...] = ()  # what the loader decided, shown to the user
+    official: NDArray[np.int8] | None = None  # (n,): TRAIN, DEV or TEST in the split the source comes with
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "X", _checked_rows(self.name, self.X))
@@ -73,7 +77,8 @@ class Dataset:
     def take(self, rows: ArrayLike) -> Dataset:
         """The dataset of these rows (integer positions or an (n,) bool mask), in this order."""
         index = np.asarray(rows)
-        return replace(self, X=self.X[index], Y=self.Y[index])
+        official = None if self.official is None else self.official[index]
+        return replace(self, X=self.X[index], Y=self.Y[index], official=official)
 
 
 def _is_sparse(values: object) -> bool:
@@ -144,6 +149,13 @@ def _check_columns(data: Dataset) -> None:
     columns = 0 if data.kind == "text" else data.X.shape[1]
     if data.features and len(data.features) != columns:
         raise EquipoiseError(f"{data.name}: {len(data.features)} feature names for {columns} feature columns")
+    if data.official is not None:
+        part = np.asarray(data.official)
+        if part.shape != (data.n_rows,) or not np.isin(part, (TRAIN, DEV, TEST)).all():
+            raise EquipoiseError(
+                f"{data.name}: `official` must hold {TRAIN}, {DEV} or {TEST} for each of {data.n_rows} rows"
+            )
+        object.__setattr__(data, "official", part.astype(np.int8))
     if data.nominal is not None and data.nominal.shape != (columns,):
         raise EquipoiseError(f"{data.name}: `nominal` must have shape ({columns},), not {data.nominal.shape}")
 

@@ -1,0 +1,102 @@
+"""Multilabel sets of OpenML (https://www.openml.org) by their number, through scikit-learn: `openml[id=41465]`.
+
+Vanschoren, van Rijn, Bischl & Torgo 2014, OpenML: networked science in machine learning, DOI 10.1145/2641190.2641198.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.dataset import Dataset, DatasetSource
+from equipoise.errors import EquipoiseError
+
+#: 41465 birds … 41473 yeast: the sets of OpenML's multilabel study.
+EXAMPLE = 41473
+_TRUTH = {"true": 1, "false": 0, "1": 1, "0": 0, "yes": 1, "no": 0, "1.0": 1, "0.0": 0, "y": 1, "n": 0}
+
+
+@dataclass(frozen=True)
+class OpenML(DatasetSource):
+    """The inputs and targets as OpenML has them, checked by scikit-learn against OpenML's md5.
+
+    Options: `id`, the number of the data set on OpenML; `target`, the label columns as "a+b" where OpenML's default
+    targets are not meant. Every target must be 0/1 or true/false. Categories are coded and marked in `nominal`.
+    """
+
+    id: int = 0
+    target: Any = None
+
+    def load(self, data_dir: Path) -> Dataset:
+        """Read from `data_dir/openml/`, downloading what is missing. Raises EquipoiseError in one line."""
+        if self.id < 1:
+            raise EquipoiseError(f"openml needs the number of a data set, as in openml[id={EXAMPLE}]")
+        bunch = self._fetch(data_dir)
+        targets = (
+            bunch.target.to_frame() if bunch.target is not None and bunch.target.ndim == 1 else bunch.target
+        )
+        if targets is None:
+            raise EquipoiseError(f"OpenML {self.id} names no target; say target=a+b")
+        Y = np.column_stack([_truth(self.id, str(name), targets[name]) for name in targets.columns])
+        inputs = [_column(self.id, str(name), bunch.data[name]) for name in bunch.data.columns]
+        nominal = np.array([coded for _, coded in inputs])
+        return Dataset(
+            name=f"openml-{self.id}",
+            X=np.column_stack([values for values, _ in inputs]),
+            Y=Y,
+            labels=tuple(str(name) for name in targets.columns),
+            source=f"https://www.openml.org/d/{self.id}",
+            terms=str(bunch.details.get("licence") or "see its page on OpenML"),
+            citation=str(bunch.details.get("citation") or "")
+            or "Vanschoren, van Rijn, Bischl & Torgo 2014, DOI 10.1145/2641190.2641198",
+            features=tuple(str(name) for name in bunch.data.columns),
+            nominal=nominal if nominal.any() else None,
+            notes=(f"OpenML {self.id}: {bunch.details.get('name')} version {bunch.details.get('version')}",),
+        )
+
+    def _fetch(self, data_dir: Path) -> Any:
+        from sklearn.datasets import fetch_openml
+
+        chosen: Any = "default-target" if self.target is None else str(self.target).split("+")
+        try:
+            return fetch_openml(
+                data_id=self.id, target_column=chosen, data_home=str(data_dir), as_frame=True, parser="auto"
+            )
+        except Exception as problem:  # urllib, ssl, ValueError, KeyError, OpenMLError: it cannot be had
+            why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            raise EquipoiseError(
+                f"OpenML {self.id} cannot be had ({why}); it is kept in {data_dir}/openml"
+            ) from None
+
+
+def _truth(number: int, name: str, column: Any) -> NDArray[np.uint8]:
+    words = column.astype(str).str.strip().str.lower()
+    values = words.map(_TRUTH)
+    if values.isna().any():
+        found = column[values.isna()].iloc[0]
+        raise EquipoiseError(
+            f"OpenML {number}: target {name!r} has {found!r:.40}; a label is 0/1 or true/false"
+        )
+    return np.asarray(values, dtype=np.uint8)
+
+
+def _column(number: int, name: str, column: Any) -> tuple[NDArray[np.float64], bool]:
+    """Numbers as they are, categories by their place."""
+    if column.isna().any():
+        row = int(column.isna().to_numpy().argmax()) + 1
+        raise EquipoiseError(
+            f"OpenML {number}: column {name!r} has no value in row {row}; missing values are not filled"
+        )
+    if column.dtype.kind in "biuf":
+        return np.asarray(column, dtype=np.float64), False
+    codes = column.astype("category").cat.codes
+    return np.asarray(codes, dtype=np.float64), True
+
+
+sources: tuple[DatasetSource, ...] = (
+    OpenML("openml", "any multilabel set of OpenML by its number: openml[id=41473]"),
+)
