@@ -75,7 +75,11 @@ def load_suite(name_or_path: str) -> Suite:
         path = Path(name_or_path)
         if not path.is_file():
             raise EquipoiseError(f"no suite file at {name_or_path}")
-        return parse_suite(path.stem, path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
+        return parse_suite(path.stem, text, str(path))
     if name_or_path not in suite_names():
         raise unknown("suite", name_or_path, suite_names())
     file = resources.files("equipoise.suites") / f"{name_or_path}.toml"
@@ -98,13 +102,20 @@ def parse_suite(name: str, text: str, where: str) -> Suite:
 def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Block:
     _known(own, _TOP - {"title", "blocks"}, where)
     merged = {k: v for k, v in {**table, **own}.items() if k not in ("title", "blocks")}
-    settings = Settings.of({**table.get("settings", {}), **own.get("settings", {})})
+    settings = Settings.of({**_settings(table, where), **_settings(own, where)})
     datasets, backbones, strategies = (_names(merged.get(name, []), name, where) for name in _LISTS)
     for name in ("splits", "seed"):
         if name in merged and (isinstance(merged[name], bool) or not isinstance(merged[name], int)):
             raise EquipoiseError(f"suite {where}: {name} must be a whole number, got {merged[name]!r}")
     counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
     return Block(datasets, backbones, strategies, settings, **counts)
+
+
+def _settings(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    value = table.get("settings", {})
+    if not isinstance(value, dict):
+        raise EquipoiseError(f"suite {where}: settings must be a table, [settings]")
+    return value
 
 
 def _names(value: Any, name: str, where: str) -> tuple[str, ...]:

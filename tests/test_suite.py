@@ -1,0 +1,129 @@
+"""Suites: those that come with the package, and a user's own TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from equipoise.api import choose
+from equipoise.cell import get_backbone
+from equipoise.composition import get_strategy
+from equipoise.data import find_source
+from equipoise.errors import EquipoiseError
+from equipoise.settings import Settings
+from equipoise.spec import parse
+from equipoise.suite import load_suite, parse_suite, suite_names
+
+GOOD = """
+title = "Mine"
+datasets = ["yeast"]
+backbones = ["mlp"]
+splits = 2
+seed = 7
+[settings]
+trials = 3
+[[blocks]]
+strategies = ["none", "focal[gamma=1.0]"]
+[[blocks]]
+strategies = ["none"]
+backbones = ["linear"]
+splits = 1
+[blocks.settings]
+epochs = 4
+"""
+
+
+def test_the_promised_suites_are_there() -> None:
+    assert {"quick", "emails"} <= set(suite_names())
+    emails = load_suite("emails")
+    assert {d for b in emails.blocks for d in b.datasets} >= {"design-emails", "enron-email"}
+    assert {parse(b)[0] for block in emails.blocks for b in block.backbones} >= {"linear", "lstm"}
+    assert all(b.settings.trials >= 8 and b.splits >= 3 for b in emails.blocks)
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_names_only_what_there_is(name: str) -> None:
+    suite = load_suite(name)
+    assert suite.title
+    for block in suite.blocks:
+        for dataset in block.datasets:
+            source, options = find_source(dataset)
+            source.with_options(**options)
+        assert all(get_backbone(b) for b in block.backbones)
+        assert all(get_strategy(s).spec == s for s in block.strategies), "written as the rows will have it"
+        assert "none" in block.strategies, "the others are compared with none"
+
+
+def test_blocks_inherit_and_override() -> None:
+    one, two = parse_suite("mine", GOOD, "mine.toml").blocks
+    assert (one.datasets, one.backbones, one.strategies) == (
+        ("yeast",),
+        ("mlp",),
+        ("none", "focal[gamma=1.0]"),
+    )
+    assert (one.splits, one.seed, one.settings) == (2, 7, Settings(trials=3))
+    assert (two.backbones, two.splits, two.settings) == (("linear",), 1, Settings(trials=3, epochs=4))
+
+
+def test_a_user_s_file_is_a_suite(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD, encoding="utf-8")
+    suite = load_suite(str(tmp_path / "mine.toml"))
+    assert (suite.name, suite.title, len(suite.blocks)) == ("mine", "Mine", 2)
+
+
+def test_options_change_every_block() -> None:
+    changed = parse_suite("mine", GOOD, "").with_changes({"trials": 5}, splits=4, seed=None)
+    assert [(b.settings.trials, b.splits, b.seed) for b in changed.blocks] == [(5, 4, 7)] * 2
+    assert changed.blocks[1].settings.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (("splits = 2", "split = 2"), "unknown key in suite mine.toml: 'split'; did you mean 'splits'"),
+        (("trials = 3", "trails = 3"), "did you mean 'trials'"),
+        (("trials = 3", "trials = 0"), "trials must be 1 or more, got 0"),
+        (("trials = 3", "trials = 'few'"), "trials must be a whole number"),
+        (("trials = 3", "trials = true"), "trials must be a whole number"),
+        (("trials = 3", "folds = 0"), "folds must be 1 or more, got 0"),
+        (("trials = 3", "batch_size = 100"), "batch_size must be a multiple of 32, got 100"),
+        (("trials = 3", "objective = 'f1'"), "objective must be one of macro_f1, map"),
+        (("splits = 2", "splits = 0"), "splits must be 1 or more, got 0"),
+        (("splits = 2", "splits = 2.5"), "splits must be a whole number, got 2.5"),
+        (("seed = 7", "seed = -1"), "seed must be 0 or more, got -1"),
+        (('datasets = ["yeast"]', 'datasets = "yeast"'), "datasets must be a list of names"),
+        (('datasets = ["yeast"]', "datasets = [1]"), "datasets must be a list of names"),
+        (('datasets = ["yeast"]', ""), "no datasets given"),
+        (("[settings]", "[[settings]]"), "settings must be a table"),
+        (("[blocks.settings]\nepochs = 4", "settings = 4"), "settings must be a table"),
+        (("[[blocks]]", "[blocks"), "suite mine.toml is not TOML"),
+        (("title", "blocks = 3\ntitle"), "mine.toml"),
+    ],
+)
+def test_mistakes_are_one_line(edit: tuple[str, str], says: str) -> None:
+    with pytest.raises(EquipoiseError) as caught:
+        parse_suite("mine", GOOD.replace(*edit), "mine.toml")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_suites_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00title")
+    for name, says in (("qiuck", "did you mean 'quick'"), ("no.toml", "no suite file at no.toml")):
+        with pytest.raises(EquipoiseError, match=says):
+            load_suite(name)
+    with pytest.raises(EquipoiseError, match="is not TOML"):
+        load_suite(str(tmp_path / "binary.toml"))
+
+
+def test_combinations_are_complete_or_an_error_says_what_is_missing() -> None:
+    suite = choose(None, ["yeast"], ["mlp"], ["none"], {"trials": 2}, None, None)
+    (block,) = suite.blocks
+    assert (block.splits, block.seed, block.settings) == (3, 0, Settings(trials=2))
+    with pytest.raises(EquipoiseError, match="at least one each of backbone, strategy"):
+        choose(None, ["yeast"], [], [], {}, None, None)
+    with pytest.raises(EquipoiseError, match="not both: suite 'quick' and dataset"):
+        choose("quick", ["yeast"], [], [], {}, None, None)
+    with pytest.raises(EquipoiseError, match="splits must be 1 or more, got 0"):
+        choose(None, ["yeast"], ["mlp"], ["none"], {}, 0, None)
