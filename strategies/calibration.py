@@ -88,9 +88,8 @@ def fitted(logits: np.ndarray, targets: np.ndarray, shrinkage: float, *, bias: b
     pooled = _line(z.reshape(-1, 1), targets.reshape(-1, 1), np.ones((1, 1)), np.zeros((1, 1)), 1e-6, bias)
     if not per_label:
         return pooled
-    return _line(
-        z, targets, *(np.broadcast_to(v, (1, z.shape[1])) for v in (pooled.a, pooled.b)), shrinkage, bias
-    )
+    a0, b0 = (np.repeat(v, z.shape[1], axis=1) for v in (pooled.a, pooled.b))
+    return _line(z, targets, a0, b0, shrinkage, bias)
 
 
 def _line(
@@ -104,7 +103,7 @@ def _line(
     labels = z.shape[1]
     p = expit(z * a0 + b0)
     units = [1 / np.sqrt((p * (1 - p) * w).sum(0) + shrinkage) for w in (z * z, np.ones_like(z))]
-    units[1] *= bias
+    units[1] = units[1] * float(bias)
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         da, db = flat[:labels] * units[0], flat[labels:] * units[1]
@@ -115,9 +114,14 @@ def _line(
         shift = error.sum(0) + shrinkage * db
         return value, np.concatenate([slope * units[0], shift * units[1]])
 
-    limits = [*((low, None) for low in (LEAST - a0[0]) / units[0]), *([(None, None)] * labels)]
-    options = {"maxiter": 500, "ftol": 1e-15, "gtol": 1e-5}
+    least = [(float(low), None) for low in (LEAST - a0[0]) / units[0]]
+    limits: list[tuple[float | None, None]] = [*least, *([(None, None)] * labels)]
     found = minimize(
-        cost, np.zeros(2 * labels), jac=True, method="L-BFGS-B", bounds=limits, options=options
+        cost,
+        np.zeros(2 * labels),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=limits,
+        options={"maxiter": 500, "ftol": 1e-15, "gtol": 1e-5},
     ).x
     return Line(a0 + found[:labels] * units[0], b0 + found[labels:] * units[1])
