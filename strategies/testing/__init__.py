@@ -71,13 +71,14 @@ def _instance(strategy: type[Strategy] | Strategy | str) -> Strategy:
 def _examined(strategy: Strategy) -> list[Finding]:
     from equipoise.strategies.testing import whole
     from equipoise.strategies.testing.exam import Exam
+    from equipoise.strategies.testing.guard import one_thread, unchanged
 
     exam = Exam(strategy)
-    whole.check_declared(exam, type(strategy))
-    _hooks(exam)
-    whole.check_space(exam)
-    whole.check_training(exam)
-    whole.check_elsewhere(exam)
+    with one_thread(), unchanged(lambda what: None), whole.repeated_elsewhere(exam):
+        whole.check_declared(exam, type(strategy))
+        _hooks(exam)
+        whole.check_space(exam)
+        whole.check_training(exam)
     return exam.findings.all()
 
 

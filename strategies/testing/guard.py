@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+from threadpoolctl import threadpool_limits
 
 #: Audit events that mean: something outside of this process is changed or asked.
 _EVENTS = frozenset(
@@ -54,14 +55,14 @@ def unchanged(report: Callable[[str], None]) -> Iterator[None]:
     before = {what: read() for what, read in _STATE.items()}
     saved = _saved()
     with _audited() as events:
-        yield
-    moved = [what for what, read in _STATE.items() if read() != before[what]]
-    for what in moved:
-        report(f"{what} was changed")
-    if moved:
-        _put_back(*saved)
-    for event in events:
-        report(event)
+        try:
+            yield
+        finally:
+            moved = [what for what, read in _STATE.items() if read() != before[what]]
+            if moved:
+                _put_back(*saved)
+            for what in (*(f"{m} was changed" for m in moved), *events):
+                report(what)
 
 
 def _saved() -> tuple[Any, ...]:
@@ -166,3 +167,15 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread in PyTorch, BLAS and OpenMP: bits depend on their number, and small arrays only lose by more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,30 +24,18 @@ LANES = 32
 
 def check_loss(exam: Exam, worlds: list[World]) -> None:
     """The loss in every world, then what must hold anywhere once."""
-    with one_thread():
-        for world in worlds:
-            try:
-                _check_world(exam, world)
-            except Stopped:
-                continue
-        if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
-            return
-        for check in (_scale, _permuted, _batched):
-            try:
-                check(exam, worlds[0])
-            except Stopped:
-                continue
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    for world in worlds:
+        try:
+            _check_world(exam, world)
+        except Stopped:
+            continue
+    if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
+        return
+    for check in (_scale, _permuted, _batched):
+        try:
+            check(exam, worlds[0])
+        except Stopped:
+            continue
 
 
 def batch(world: World, size: int = BATCH) -> tuple[Tensor, Tensor]:
@@ -211,7 +198,7 @@ def _batched(exam: Exam, world: World) -> None:
     progress = np.linspace(0.0, 1.0, LANES)
     if not _vmaps(exam, world, lanes, z, y, progress):
         return
-    together = _values(lanes, z, y, progress)
+    together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
     for k in (0, 1, 13, LANES - 1):
         alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
         same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,40 +46,49 @@ def _parts(thing: Any) -> Iterator[bytes]:
         yield repr(thing).encode()
 
 
-def elsewhere(strategy: Strategy) -> dict[tuple[str, str], str] | None:
-    """(hook, world) → digest of what the strategy gives in the second process; None where it cannot be loaded there."""
+def ask(strategy: Strategy) -> bool:
+    """Let the second process begin with a strategy; False where that cannot be loaded there. Then call `answer` once."""
     cls = type(strategy)
     module = sys.modules.get(cls.__module__)
     if "<locals>" in cls.__qualname__ or module is None:
-        return None
+        return False
     values = {k: v for k, v in vars(strategy).items() if k != "pinned"}
     try:
         job = pickle.dumps((cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values))
     except Exception:
+        return False
+    sent = _started()
+    pickle.dump(job, sent)
+    sent.flush()
+    return True
+
+
+def answer() -> dict[tuple[str, str], str] | None:
+    """(hook, world) → digest of what the strategy gives in the second process; None where it could not be loaded."""
+    assert _process is not None
+    assert _process.stdout is not None
+    try:
+        found: dict[tuple[str, str], str] | None = pickle.load(_process.stdout)
+    except (OSError, EOFError):
         return None
-    return _ask(job)
+    return found
 
 
-def _ask(job: bytes) -> dict[tuple[str, str], str] | None:
+def _started() -> IO[bytes]:
+    """Where the second process, started once, takes its jobs."""
     global _process
     if _process is None or _process.poll() is not None:
         seed = "4321" if os.environ.get("PYTHONHASHSEED") == "1234" else "1234"
         path = os.pathsep.join(p for p in sys.path if p)
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path}
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": path} | one
         code = "from equipoise.strategies.testing.twin import serve; serve()"
         _process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         )
         atexit.register(_process.kill)
     assert _process.stdin is not None
-    assert _process.stdout is not None
-    try:
-        pickle.dump(job, _process.stdin)
-        _process.stdin.flush()
-        answer: dict[tuple[str, str], str] | None = pickle.load(_process.stdout)
-    except (OSError, EOFError):
-        return None
-    return answer
+    return _process.stdin
 
 
 def serve() -> None:
@@ -95,10 +104,10 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            answer = _results(*pickle.loads(job))
+            found = _results(*pickle.loads(job))
         except Exception:
-            answer = None
-        pickle.dump(answer, answers)
+            found = None
+        pickle.dump(found, answers)
         answers.flush()
 
 

@@ -8,6 +8,7 @@ import itertools
 import pickle
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,8 @@ from equipoise.hyperparameters import Tunable, bind, tunables
 from equipoise.registry import catalogue
 from equipoise.seeds import stream
 from equipoise.settings import Settings
-from equipoise.strategies.testing import data_stage, loss_stage, map_stage, task_stage
-from equipoise.strategies.testing.exam import Exam, Stopped
-from equipoise.strategies.testing.twin import digest, elsewhere
+from equipoise.strategies.testing import data_stage, loss_stage, map_stage, task_stage, twin
+from equipoise.strategies.testing.exam import Exam, Stopped, quietly
 from equipoise.strategies.testing.worlds import World, worlds
 from equipoise.strategy import Strategy
 from equipoise.workbench import Workbench
@@ -156,6 +156,7 @@ def check_training(exam: Exam) -> None:
     if "text" in exam.strategy.needs:
         return
     world = worlds()["usual"]
+    quietly(lambda: trained(Strategy(), world))
     try:
         out = exam.run("training", world.name, lambda: trained(exam.strategy, world))
     except Stopped:
@@ -211,10 +212,13 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     return {"out-of-fold logits": outcome.logits, "scores": made["scores"], "decisions": made["own"]}
 
 
-def check_elsewhere(exam: Exam) -> None:
-    """In a second process, with another hash seed and another clock, the hooks give the same."""
-    there = elsewhere(exam.strategy) if set(exam.strategy.stages) - {"loss"} else None
+@contextmanager
+def repeated_elsewhere(exam: Exam) -> Iterator[None]:
+    """Meanwhile a second process, with another hash seed and another clock, calls the hooks as well: the same must come out."""
+    asked = bool(set(exam.strategy.stages) - {"loss"}) and twin.ask(exam.strategy)
+    yield
+    there = (twin.answer() if asked else None) or {}
     for (hook, world), kept in exam.results.items():
-        if there is not None and (hook, world) in there:
-            right = there[(hook, world)] == digest(kept)
+        if (hook, world) in there:
+            right = there[(hook, world)] == twin.digest(kept)
             exam.findings.demand(right, "deterministic", hook, world, "another process gives another result")

@@ -100,7 +100,7 @@ def _labels(n: int, shares: tuple[float, ...]) -> np.ndarray:
 
 
 def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> World:
-    rng, (n, labels) = stream("world", name), Y.shape
+    rng, n = stream("world", name), len(Y)
     index = np.sort(rng.permutation(n + HELD)[:n])
     base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]
     X = np.round(rng.normal(size=(n + HELD, 6)), 3).astype(np.float32)
