@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, NoReturn, Optional
 
 import typer
 
@@ -113,11 +113,14 @@ def report(
     suite: Annotated[Optional[str], typer.Argument(help="Only the rows of this suite.")] = None,  # noqa: UP045
     results: Results = LIVE,
     json: Json = False,
+    picture: Annotated[
+        Optional[Path], typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
+    ] = None,  # noqa: UP045
 ) -> None:
     """The results so far: per dataset and backbone, what each strategy wins over none, and how sure that is."""
     from equipoise.cli import show
 
-    show.results(results, suite, json)
+    show.results(results, suite, json, picture)
 
 
 @app.command()
@@ -151,15 +154,37 @@ def time(
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except EquipoiseError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        _refuse(str(error))
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        _misused(error)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Exception) -> None:
+    """An option or argument that is not there or not right. Where the class of these errors lives differs among typers."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(0)
+    if not hasattr(error, "format_message"):
+        raise error
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "equipoise"
+    _refuse(f"{error.format_message().rstrip('.')}; see {path} --help")
+
+
+def _refuse(line: str) -> NoReturn:
+    typer.echo(f"error: {' '.join(line.split())}", err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def _all(strategies: Sequence[str]) -> list[str]:
 def _workers(text: str) -> int:
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise EquipoiseError(f"--workers must be a number from 1, or auto; got {text!r}")
     return int(text)
 

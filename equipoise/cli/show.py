@@ -56,8 +56,8 @@ def details(name: str, json: bool) -> None:
     console.print(table)
 
 
-def results(folder: Path, suite: str | None, json: bool) -> None:
-    """The report over the rows of a store."""
+def results(folder: Path, suite: str | None, json: bool, picture: Path | None = None) -> None:
+    """The report over the rows of a store, and a picture of them."""
     from equipoise.report import render, to_json
     from equipoise.store import Store
 
@@ -69,10 +69,23 @@ def results(folder: Path, suite: str | None, json: bool) -> None:
         raise EquipoiseError(
             f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick"
         )
+    if picture is not None:
+        _draw(rows, picture)
     if json:
         typer.echo(to_json(rows))
     else:
         render(rows, Console())
+
+
+def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    from equipoise.pictures import comparison
+    from equipoise.rows import flatten
+
+    if file.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise EquipoiseError(f"--picture must end in .png, .svg or .pdf; got {str(file)!r}")
+    if not file.parent.is_dir():
+        raise EquipoiseError(f"no folder {file.parent} to draw {file.name} into")
+    comparison(flatten(rows)).savefig(file, dpi=150)
 
 
 def strategy_record(cls: Any) -> dict[str, Any]:
