@@ -182,7 +182,7 @@ def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
     try:
         module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
         exec(compile(content, str(file), "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
     return module
