@@ -45,6 +45,13 @@ def label_counts(Y: np.ndarray) -> Ints:
     return np.asarray(blocks.sum(0, dtype=np.int64) + bytes_[whole:].sum(0, dtype=np.int64))
 
 
+def entries(Y: np.ndarray) -> tuple[Ints, Ints]:
+    """Row and label of each positive of Y (n, L) uint8 or bool, row by row: several times quicker than `np.nonzero`."""
+    flat = np.flatnonzero(np.ascontiguousarray(Y).view(np.bool_).ravel())
+    row = flat // max(Y.shape[1], 1)
+    return row, flat - row * Y.shape[1]
+
+
 def ratios(counts: Ints) -> tuple[Floats, float]:
     """IRLbl (L,) and MeanIR from the positives of each label; inf and left out where a label has none.
 
@@ -69,7 +76,7 @@ def majority(counts: Ints) -> Bools:
 
 def bags_of(Y: np.ndarray, labels: Ints) -> Bags:
     """Rows of these labels of Y (n, L), in the order given."""
-    rows, place = np.nonzero(Y.view(np.bool_)[:, labels])
+    rows, place = entries(Y[:, labels])
     order = np.argsort(place.astype(np.int16 if len(labels) < 1 << 15 else np.int64), kind="stable")
     sizes = np.bincount(place, minlength=len(labels))
     return Bags(labels, rows[order], np.concatenate([[0], np.cumsum(sizes)]))

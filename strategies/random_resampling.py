@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from equipoise.arrays import Ints
-from equipoise.bags import Bags, bags_of, label_counts, majority, minority, ratios
+from equipoise.bags import Bags, bags_of, entries, label_counts, majority, minority, ratios
 from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy
 from equipoise.training_rows import Rows
@@ -76,13 +76,16 @@ def clones(Y: np.ndarray, budget: int, rng: np.random.Generator) -> Ints:
     while len(alive) and done < budget:
         which = np.resize(alive, min(passes * len(alive), budget - done))
         rows = bags.draw(which, uniform[done : done + len(which)])
-        running = counts + Y[rows].cumsum(0, dtype=np.int64)
-        own = running[np.arange(len(which)), bags.labels[which]]
-        leaving = np.flatnonzero(running.max(1) / own <= limit)
+        added = Y[rows].cumsum(0, dtype=np.int32)
+        own = counts[bags.labels[which]] + added[np.arange(len(which)), bags.labels[which]]
+        top = np.flatnonzero(
+            counts + len(which) >= counts.max()
+        )  # no other label can become the most frequent one
+        leaving = np.flatnonzero((counts[top] + added[:, top]).max(1) / own <= limit)
         size = len(which) if not len(leaving) else (leaving[0] // len(alive) + 1) * len(alive)
         size = min(size, len(which))
         chosen[done : done + size] = rows[:size]
-        done, counts = done + size, running[size - 1]
+        done, counts = done + size, counts + added[size - 1]
         room = max(1, _CELLS // (len(alive) * Y.shape[1]))
         passes = max(1, passes // 2) if len(leaving) else min(2 * passes, room)
         alive = np.setdiff1d(alive, which[leaving[leaving < size]])
@@ -108,7 +111,7 @@ def deletions(Y: np.ndarray, budget: int, rng: np.random.Generator) -> Ints:
 
 def _worked_off(Y: np.ndarray, bags: Bags, counts: Ints, limit: float, budget: int) -> list[int]:
     """The rule itself, a loop over deletions: each depends on the counts that the last one left."""
-    row, label = np.nonzero(Y.view(np.bool_))
+    row, label = entries(Y)
     start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(Y)))]).tolist()
     labels, left, gone = label.tolist(), counts.tolist(), bytearray(len(Y))
     most, out = max(left), list[int]()
