@@ -64,7 +64,7 @@ def results(folder: Path, suite: str | None, json: bool, picture: Path | None = 
     store = Store(folder)
     rows = store.rows()
     if suite is not None:
-        rows = [r for r in rows if _in_suite(r, suite)]
+        rows = _of_suite(rows, suite)
     if not rows:
         raise EquipoiseError(
             f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick"
@@ -211,18 +211,27 @@ def _inline(value: Any) -> str:
     return "; ".join(f"{k} {_inline(v)}" for k, v in value.items())
 
 
-def _in_suite(row: dict[str, Any], suite: str) -> bool:
+def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The rows a suite asks for, its strategies and backbones spelled as rows spell them."""
+    from equipoise.cell import get_backbone
+    from equipoise.composition import get_strategy
+    from equipoise.plan import expand
     from equipoise.suite import load_suite
 
-    return any(
-        row["dataset"] in b.datasets
-        and row["backbone"] in b.backbones
-        and row["strategy"] in b.strategies
-        and row["seed"] == b.seed
-        and row["split"] < b.splits
-        and row["settings"] == dataclasses.asdict(b.settings)
-        for b in load_suite(suite).blocks
-    )
+    asked = []
+    for b in load_suite(name).blocks:
+        strategies = {get_strategy(s).spec for spec in b.strategies for s in expand(spec)}
+        backbones = {get_backbone(spec).spec for spec in b.backbones}
+        asked.append((b, backbones, strategies, dataclasses.asdict(b.settings)))
+    return [
+        r
+        for r in rows
+        if any(
+            (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
+            and (r["seed"] == b.seed and r["split"] < b.splits and r["settings"] == settings)
+            for b, backbones, strategies, settings in asked
+        )
+    ]
 
 
 def _escaped(text: str) -> str:
