@@ -151,6 +151,17 @@ def time(
     timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json)
 
 
+@app.command()
+def check(
+    what: Annotated[list[str], typer.Argument(help="A plugin file (./mine.py), or names of strategies.")],
+    json: Json = False,
+) -> None:
+    """Try strategies against the rules of the contract; a line for each that is broken, exit code 1 if any is."""
+    from equipoise.cli.check import conformance
+
+    raise typer.Exit(conformance(what, json))
+
+
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2."""
     try:

@@ -1,0 +1,60 @@
+"""`equipoise check`: the conformance kit over a plugin file or a name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from equipoise.errors import EquipoiseError
+
+
+def conformance(what: Sequence[str], json: bool) -> int:
+    """Check strategies and print a line for each finding; the exit code: 0 if there is none, else 1.
+
+    Args:
+        what: plugin files (all their strategies), names, or specs with settings.
+    """
+    from equipoise.strategies.testing import check
+
+    strategies = [s for w in what for s in _strategies(w)]
+    out, console = [], Console(stderr=True)
+    for strategy in strategies:
+        began = time.perf_counter()
+        with console.status(f"checking {strategy.spec}"):
+            found = check(strategy)
+        out.append({"strategy": strategy.spec, "findings": [_record(f) for f in found]})
+        if not json:
+            _print(strategy.spec, found, time.perf_counter() - began)
+    if json:
+        typer.echo(json_.dumps(out, indent=2))
+    return int(any(record["findings"] for record in out))
+
+
+def _strategies(what: str) -> list[Any]:
+    from equipoise.composition import get_strategy
+    from equipoise.plan import expand
+
+    file = Path(what)
+    if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):
+        raise EquipoiseError(f"{what} is not a Python file: give ./mine.py or the name of a strategy")
+    return [get_strategy(spec) for spec in expand(what)]
+
+
+def _record(finding: Any) -> dict[str, str]:
+    return dataclasses.asdict(finding) | {"remedy": finding.remedy}
+
+
+def _print(name: str, found: Sequence[Any], seconds: float) -> None:
+    if not found:
+        typer.echo(f"{name}: conforms ({seconds:.1f} s)")
+        return
+    typer.echo(f"{name}: {len(found)} finding{'s' if len(found) > 1 else ''} ({seconds:.1f} s)")
+    for finding in found:
+        typer.echo(f"  {finding}")
