@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.composition import get_strategy
+from equipoise.strategies.testing import assert_conforms
 from equipoise.strategy import Context, bce
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +18,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOT
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Path:
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
     file = tmp_path / "mine.py"
     file.write_text(next(code for kind, code in BLOCKS if "(Strategy)" in code), encoding="utf-8")
     return file
@@ -34,6 +36,10 @@ def test_plugin_loads_and_weighs_rare_labels_up(plugin: Path) -> None:
     assert ratio[0, 0] < ratio[0, 1] < ratio[0, 2]
     off = get_strategy(f"{plugin}:rare_first[power=0.0]")
     assert torch.equal(off.loss(logits, targets, ctx), plain)
+
+
+def test_plugin_conforms(plugin: Path) -> None:
+    assert_conforms(str(plugin))
 
 
 def test_plugin_is_as_short_as_promised(plugin: Path) -> None:

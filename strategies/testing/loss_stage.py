@@ -19,7 +19,7 @@ from equipoise.strategies.testing.worlds import World
 from equipoise.strategy import Context, Strategy
 
 BATCH = 64
-LANES = 32
+LANES = 31  # with 5 labels their counts fill no whole number of vector registers: the last lane meets other instructions
 
 
 def check_loss(exam: Exam, worlds: list[World]) -> None:
@@ -199,7 +199,7 @@ def _batched(exam: Exam, world: World) -> None:
     if not _vmaps(exam, world, lanes, z, y, progress):
         return
     together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
-    for k in (0, 1, 13, LANES - 1):
+    for k in range(LANES):
         alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
         same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
         exam.findings.demand(

@@ -72,7 +72,7 @@ def _field(exam: Exam, cls: type, name: str, spec: Tunable) -> None:
     exam.findings.demand(
         inside, "declared", "strategy", "", f"{name}: default {spec.default!r} lies outside of its range"
     )
-    starts = getattr(exam.strategy, name)
+    starts = getattr(cls(), name)
     exam.findings.demand(
         field.default == spec.default == starts,
         "declared",

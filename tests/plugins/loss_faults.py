@@ -179,7 +179,7 @@ FAULTY = [
     loser("default_is_other", "declared", plain, gamma=OTHER),
     loser("undocumented", "documented", plain, __doc__=None),
     loser("no_reference", "documented", plain, reference=""),
-    loser("lane_bits", "lane", lambda self, z, y, ctx: bce(z, y) * (ctx.n_pos + 1.7).log()),
+    loser("lane_bits", "lane", lambda self, z, y, ctx: bce(z, y) * ctx.n_pos.clamp(min=1.0) ** -0.25),
     loser(
         "only_float32",
         "raises",
