@@ -83,8 +83,9 @@ class Population:
             if on_step is not None:
                 on_step(int((~self._stopped).sum()))
             ending = self._steps[self._alive] == step + 1
-            if watching and ((step + 1) % every == 0 or ending.any()):
-                self._look(step + 1, patience * every)
+            due = ending | ((step + 1) % every == 0)
+            if watching and due.any():
+                self._look(step + 1, patience * every, due)
             if ending.any():
                 self._finish(np.flatnonzero(ending), step + 1, watching)
             if self._stopped.all():
@@ -124,14 +125,17 @@ class Population:
                     self._best[k], self._run[k] = (0.0, step, self._params.copy(i)), step
         self._shrink()
 
-    def _look(self, step: int, patience: int) -> None:
-        """Score every lane on its held-out rows; keep the best parameters; stop those that no longer get better."""
+    def _look(self, step: int, patience: int, due: np.ndarray) -> None:
+        """Score the lanes that are due on their held-out rows; keep the best parameters; stop those that no longer get better.
+
+        Another lane's end is no occasion: when a lane is looked at must not depend on the lanes beside it.
+        """
         held = [_held_out(self._lanes[k]) for k in self._alive]
         rows = [h for h, _ in held]
         given = [_matrix(self._lanes[k].held_given) for k in self._alive]
         for i, logits in enumerate(predict_blocks(self._backbone, self._params, self._bank, rows, given)):
             k = self._alive[i]
-            if self._stopped[k]:
+            if self._stopped[k] or not due[i]:
                 continue
             score = macro_average_precision(logits, held[i][1])
             if score > self._best[k][0]:
