@@ -169,7 +169,7 @@ def _file(path: str) -> dict[str, Any]:
 def _other(kind: str, entry: Entry) -> dict[str, Any]:
     record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
     if kind == "dataset":
-        return record | {"options": entry.thing.options()}
+        return record | {"options": entry.thing.options()} | _committed(entry.name)
     from equipoise.hyperparameters import tunables
 
     cls = entry.thing
@@ -180,6 +180,17 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
         "search": {"lr": _range(cls.lr), **{n: _range(t) for n, t in tunables(cls).items()}},
         "options": {f.name: f.default for f in dataclasses.fields(cls) if "tunable" not in f.metadata},
     }
+
+
+def _committed(name: str) -> dict[str, Any]:
+    """Terms, citation and the statistics of a built-in dataset, of which nothing is loaded for that."""
+    from equipoise.datasets.statistics import committed
+
+    kept = committed(name)
+    if kept is None:
+        return {}
+    first = {key: kept.pop(key) for key in ("source", "terms", "citation", "generated")}
+    return first | {"statistics": {k: v for k, v in kept.items() if k not in ("name", "sha256")}}
 
 
 def _range(spec: Any) -> dict[str, Any]:
