@@ -10,9 +10,10 @@ import numpy as np
 from equipoise.arrays import Floats, Ints, is_sparse
 
 _CELLS = 1 << 22  # distances held at a time, 32 MB
-_SPARE = 8  # candidates beyond those asked for: room for ties
+_SPARE = 4  # candidates beyond those asked for: room for ties
 _TREE_UP_TO = 15  # features; beyond, a tree visits most rows anyway
 _TREE_FROM = 5000  # rows
+_SMALL = 1000  # rows up to which one product is quicker than scikit-learn's checks (about a millisecond)
 _ROUNDING = 1e-11  # share of the squared norms by which a squared distance from products may be off
 
 
@@ -20,7 +21,7 @@ def nearest(X: Any, k: int) -> Ints:
     """The k nearest other rows of each row of X (n, d), dense or CSR, by Euclidean distance: (n, min(k, n − 1)).
 
     Nearest first; of equally near rows the one that comes first in X. Candidates come from scikit-learn (dense) or chunked
-    sparse products (CSR); their distances are then taken anew, exactly, so that equal rows are equally far. The memory for
+    products (CSR, or few rows); their distances are then taken anew, exactly, so that equal rows are equally far. The memory for
     distances is bounded whatever n is.
     """
     n = X.shape[0]
@@ -68,7 +69,7 @@ class _Products:
 def _candidates(flat: _Products, m: int) -> Ints:
     """m of the nearest rows of each row, itself among them unless it has many equals; in any order."""
     n, d = flat.X.shape
-    if not is_sparse(flat.X):
+    if not is_sparse(flat.X) and n > _SMALL:
         from sklearn.neighbors import NearestNeighbors
 
         tree = d <= _TREE_UP_TO and n >= _TREE_FROM
