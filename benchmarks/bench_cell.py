@@ -1,0 +1,56 @@
+"""One whole cell: data to row, with its search. The share of its time that is not training is what the engine costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise import Dataset, load_dataset
+from equipoise.api import choose
+from equipoise.cell import run_cell
+from equipoise.plan import make_plan
+
+SETTINGS = {"trials": 3, "folds": 2, "epochs": 12, "patience": 3}  # those of the suite `quick`
+
+
+def dataset(kind: str) -> Dataset:
+    """Generated emails, or numbers of yeast's shape."""
+    if kind == "text":
+        return load_dataset("design-emails", rows=800)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1200, 103)).astype(np.float32)
+    noise = rng.normal(size=(1200, 14))
+    Y = (X[:, :14] + noise > np.linspace(-0.7, 2.5, 14)).astype(np.uint8)
+    return Dataset("numbers", X, Y, tuple(f"label{j}" for j in range(14)))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "kind", "strategy"),
+    [
+        ("linear", "text", "none"),
+        ("linear", "text", "ml_ros+focal+scut"),
+        ("mlp", "numeric", "none"),
+        ("mlp", "numeric", "binary_relevance"),
+    ],
+)
+def test_cell(
+    timed: Callable[..., float], facts: dict[str, Any], device: Any, backbone: str, kind: str, strategy: str
+) -> None:
+    """The rows a second are those of all trainings over the whole cell's time."""
+    data = dataset(kind)
+    suite = choose(None, [data.name], [backbone], [strategy], SETTINGS, 1, 0)
+    (cell,) = make_plan(suite, device=device.type, data={data.name: data}).cells
+    costs: list[dict[str, Any]] = []
+
+    def work() -> None:
+        costs.append(run_cell(cell, data)[0]["cost"])
+
+    work()
+    rows = costs[0]["steps"] * cell.settings.batch_size
+    timed(work, rows=rows, device=device, rounds=2)
+    others = [1 - c["seconds_training"] / c["seconds_total"] for c in costs[1:]]
+    facts["share_outside_training"] = float(np.median(others))
+    facts["lanes"] = costs[0]["lanes"]

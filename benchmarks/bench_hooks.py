@@ -1,0 +1,73 @@
+"""What each strategy's hooks cost, over the registry: a new strategy is timed without a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise import Context, Rows, Strategy, get_strategy
+from equipoise.registry import catalogue
+
+N, LABELS, FEATURES, BATCH = 2000, 14, 40, 64
+
+
+def owned() -> list[tuple[str, str]]:
+    """(strategy, stage) for every hook that any strategy has."""
+    names = catalogue("strategy").names()
+    return [(name, stage) for name in names for stage in get_strategy(name).stages]
+
+
+@lru_cache
+def made() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features, labels from 75 % to 1.5 %, out-of-fold logits, folds."""
+    rng = np.random.default_rng(0)
+    Y = (rng.random((N, LABELS)) < np.geomspace(0.75, 0.015, LABELS)).astype(np.uint8)
+    X = (rng.normal(size=(N, FEATURES)) + Y @ rng.normal(size=(LABELS, FEATURES))).astype(np.float32)
+    logits = (rng.normal(size=(N, LABELS)) + 2.0 * Y - 1.0).astype(np.float32)
+    return X, Y, logits, np.arange(N) % 3
+
+
+def call(strategy: Strategy, stage: str) -> Callable[[], Any]:
+    """The hook as the engine calls it; a loss with its backward pass."""
+    X, Y, logits, folds = made()
+    counts = Y.sum(0, dtype=np.int64)
+
+    def ctx() -> Context:
+        return Context(counts, N, rng=np.random.default_rng(1), folds=folds)
+
+    if stage == "resample":
+        rows = Rows(np.arange(N), Y, X, nominal=np.zeros(FEATURES, dtype=bool))
+        return lambda: strategy.resample(rows, ctx())
+    if stage in ("weights", "tasks"):
+        return lambda: getattr(strategy, stage)(Y, ctx())
+    if stage in ("adjust", "decide"):
+        return lambda: getattr(strategy, stage)(logits, Y, ctx())(logits)
+    return loss(strategy, logits[:BATCH], Y[:BATCH], counts)
+
+
+def loss(strategy: Strategy, logits: np.ndarray, Y: np.ndarray, counts: np.ndarray) -> Callable[[], Any]:
+    """A batch's loss, forward and backward."""
+    import torch
+
+    z, y = torch.from_numpy(logits).requires_grad_(), torch.from_numpy(Y).float()
+    ctx = Context(torch.from_numpy(counts).float(), torch.tensor(float(N)), progress=torch.tensor(0.5))
+
+    def work() -> None:
+        z.grad = None
+        strategy.loss(z, y, ctx).mean().backward()
+
+    return work
+
+
+@pytest.mark.parametrize(("name", "stage"), owned())
+def test_hook(timed: Callable[..., float], benchmark: Any, name: str, stage: str) -> None:
+    """One call of a hook: 2000 rows, or a batch of 64 for a loss; 14 labels."""
+    benchmark.group = f"hooks: {stage}"
+    work = call(get_strategy(name), stage)
+    timed(
+        work, rows=BATCH if stage == "loss" else N, rounds=30 if stage in ("loss", "weights", "tasks") else 3
+    )
