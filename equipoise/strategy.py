@@ -124,7 +124,7 @@ class Strategy(Configurable):
         >>> from equipoise import get_strategy
         >>> X, Y = get_strategy("lp_ros").fit_resample([["a"], ["b"], ["c"], ["d"]], [[1], [1], [1], [0]])
         >>> X.shape, Y.shape
-        ((4, 1), (4, 1))
+        ((5, 1), (5, 1))
 
         Args:
             X: (n, d) numbers, dense or sparse (comes back as CSR), as they are: bring them to one scale first, for those

@@ -210,3 +210,13 @@ def test_measures_see_what_the_audit_says(data_dir: Path) -> None:
     found = audit(before, after)
     assert found["after"]["mean_ir"] == measures.mean_ir(out)
     assert found["before"]["cvir"] == pytest.approx(0.179571, abs=1e-6)
+
+
+def test_the_examples_in_the_docstrings_are_right() -> None:
+    import doctest
+    import importlib
+
+    for name in ("equipoise.strategy", "equipoise.audit"):
+        found = doctest.testmod(importlib.import_module(name))
+        assert found.attempted > 0
+        assert found.failed == 0
