@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from equipoise.dataset import Dataset
-from equipoise.registry import meaning
 from equipoise.seeds import seed_of
 from equipoise.settings import Settings
+from equipoise.source import meaning
 
 #: The modules that make the numbers: a row is reused only while they do the same.
 NUMBERS = (

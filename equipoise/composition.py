@@ -10,7 +10,8 @@ from typing import Any
 
 from equipoise.errors import EquipoiseError
 from equipoise.hyperparameters import Tunable, bind, checked, tunables
-from equipoise.registry import catalogue, source_hash
+from equipoise.registry import catalogue
+from equipoise.source import source_hash
 from equipoise.spec import parse, split_parts
 from equipoise.strategy import CHAINED, Strategy
 

@@ -12,7 +12,8 @@ from equipoise.cell import Cell, engine_code, get_backbone
 from equipoise.composition import fingerprint, get_strategy, plugin_file, split_file
 from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
-from equipoise.registry import catalogue, source_hash
+from equipoise.registry import catalogue
+from equipoise.source import source_hash
 from equipoise.strategy import Strategy
 from equipoise.suite import Block, Suite
 

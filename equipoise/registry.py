@@ -5,14 +5,11 @@ A broken plugin becomes an entry with its error and stops nobody else.
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,47 +142,6 @@ def catalogue(kind: str) -> Catalogue:
     if kind not in _CATALOGUES:
         _CATALOGUES[kind] = Catalogue(kind)
     return _CATALOGUES[kind]
-
-
-def source_hash(thing: Any) -> str:
-    """16 hex digits over the module that defines a thing; comments, docstrings and layout do not count."""
-    module = inspect.getmodule(thing if inspect.isclass(thing) or inspect.ismodule(thing) else type(thing))
-    if module is None:
-        return "unknown"
-    source = getattr(module, "__equipoise_source__", None) or inspect.getsource(module)
-    return hashlib.sha256(meaning(source).encode()).hexdigest()[:16]
-
-
-def meaning(source: str) -> str:
-    """Python source reduced to what it does: its syntax tree without docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            body.pop(0)
-    return ast.dump(tree)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
-    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
-    module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module
-    try:
-        module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
-        exec(compile(content, str(file), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
-    return module
 
 
 def _modules(package_name: str) -> list[str]:

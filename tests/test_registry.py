@@ -11,7 +11,8 @@ import pytest
 
 from equipoise import registry
 from equipoise.errors import EquipoiseError
-from equipoise.registry import Catalogue, catalogue, meaning, source_hash
+from equipoise.registry import Catalogue, catalogue
+from equipoise.source import meaning, source_hash
 from equipoise.strategy import Strategy
 
 PLUGIN = '''
