@@ -5,11 +5,13 @@ A broken plugin becomes an entry with its error and stops nobody else.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +144,20 @@ def catalogue(kind: str) -> Catalogue:
     if kind not in _CATALOGUES:
         _CATALOGUES[kind] = Catalogue(kind)
     return _CATALOGUES[kind]
+
+
+def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
+    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
+    module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
+    module.__file__ = str(file)
+    sys.modules[module.__name__] = module
+    try:
+        module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
+        exec(compile(content, str(file), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
+    return module
 
 
 def _modules(package_name: str) -> list[str]:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,3 @@ def _is_text(node: ast.AST) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
-
-
-def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
-    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
-    module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module
-    try:
-        module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
-        exec(compile(content, str(file), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
-    return module
