@@ -1,0 +1,66 @@
+"""Write docs/strategies.md from the registry: `python docs/make_strategies.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.cli.show import strategy_record
+from equipoise.composition import owner
+from equipoise.registry import catalogue
+from equipoise.strategy import Context, Strategy
+
+LABELS = 10
+HEAD = f"""# Strategies
+
+Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more of each.
+
+*Stage*: where it acts (strategies of different stages compose with `+`). *Needs*: what it cannot do without. *Searched*:
+each hyperparameter with its published default, which is trial 0, and its range. *Networks*: how many are trained side by
+side for one model on {LABELS} labels: what it costs, beside `none`'s one. *Off*: the setting at which it equals `none` bit for
+bit.
+
+| name | stage | what it does | searched | needs | networks | off | reference |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def table() -> str:
+    """The page as Markdown."""
+    return HEAD + "".join(_line(catalogue("strategy").get(name)) for name in catalogue("strategy").names())
+
+
+def _line(cls: Any) -> str:
+    record = strategy_record(cls)
+    off = ", ".join(f"{k}={v}" for k, v in (record["off"] or {}).items())
+    cells = [
+        f"`{record['name']}`",
+        ", ".join(record["stages"]) or "none",
+        record["summary"],
+        "<br>".join(f"{name}: {_range(spec)}" for name, spec in record["search"].items()),
+        ", ".join(record["needs"]),
+        str(networks(cls())),
+        off,
+        record["reference"],
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+
+def _range(spec: dict[str, Any]) -> str:
+    if "choices" in spec:
+        return f"{spec['default']} of {', '.join(map(str, spec['choices']))}"
+    return f"{spec['default']} in {spec['low']} to {spec['high']}{' (log)' if spec.get('log') else ''}"
+
+
+def networks(strategy: Strategy) -> int:
+    """Networks of one model on some balanced labels."""
+    rng = np.random.default_rng(0)
+    Y = (rng.random((400, LABELS)) < 0.3).astype(np.uint8)
+    ctx = Context(Y.sum(0, dtype=np.int64), len(Y), rng=rng)
+    return len(owner(strategy, "tasks").tasks(Y, ctx))
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("strategies.md").write_text(table(), encoding="utf-8")
