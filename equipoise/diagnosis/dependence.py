@@ -99,7 +99,9 @@ def _trio(bits: dict[str, float]) -> str:
 def _pairs(pairs: dict[str, Any]) -> list[str]:
     if not pairs["tested"]:
         return ["There is no pair of labels to compare: fewer than two of them vary."]
-    many = f"{pairs['found_holm']} of {pairs['tested']} pairs of labels depend on each other (Holm, {LEVEL:g})"
+    many = (
+        f"{pairs['found_holm']} of {pairs['tested']} pairs of labels depend on each other (Holm, {LEVEL:g})"
+    )
     if not pairs["found_holm"]:
         return [f"{many}."]
     said = [f"{many}: {pairs['together']} go together, {pairs['apart']} avoid each other."]
@@ -113,7 +115,9 @@ def _pairs(pairs: dict[str, Any]) -> list[str]:
 
 
 def _together(pair: dict[str, Any]) -> str:
-    return f"{pair['a']} and {pair['b']} ({pair['lift']:.1f} times as often as by chance, phi {pair['phi']:.2f})"
+    return (
+        f"{pair['a']} and {pair['b']} ({pair['lift']:.1f} times as often as by chance, phi {pair['phi']:.2f})"
+    )
 
 
 def _apart(pair: dict[str, Any]) -> str:
@@ -130,5 +134,7 @@ def _joint(joint: dict[str, Any]) -> str:
         f"{joint['bias_bits']:.2f} that chance alone gives)"
     )
     return said + (
-        "; most labelsets occur once, so this is little more than a lower bound." if joint["saturated"] else "."
+        "; most labelsets occur once, so this is little more than a lower bound."
+        if joint["saturated"]
+        else "."
     )

@@ -53,7 +53,7 @@ def _exact(data: Dataset, groups: Ints) -> dict[str, Any]:
 def _contradicting(Y: np.ndarray, groups: Ints) -> Ints:
     """The groups whose rows do not all have the same labels."""
     first = np.unique(groups, return_index=True)[1]
-    differs = (first[groups] != np.arange(len(groups))) & (Y != Y[first[groups]]).any(axis=1)
+    differs = (first[groups] != np.arange(len(groups))) & (Y[first[groups]] != Y).any(axis=1)
     return np.unique(groups[differs])
 
 

@@ -45,6 +45,8 @@ def _needed(inner: int) -> int:
     """Rows a label needs so that every inner fold of every outer split's training rows holds one of them."""
     parts = 4 if inner == 1 else inner
     rows = OUTER_FOLDS
-    while rows - -(-rows // OUTER_FOLDS) < parts:  # the test fold takes a fifth of the label's rows, rounded up
+    while (
+        rows - -(-rows // OUTER_FOLDS) < parts
+    ):  # the test fold takes a fifth of the label's rows, rounded up
         rows += 1
     return rows

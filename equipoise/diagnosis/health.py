@@ -56,7 +56,9 @@ def _duplicated(found: dict[str, Any]) -> list[str]:
             f"{_named(clash['labels'])}): no model can be right on all of them."
         )
     if near["pairs"]:
-        clashing = f", {near['contradicting_pairs']} of them with different labels" * bool(near["contradicting_pairs"])
+        clashing = f", {near['contradicting_pairs']} of them with different labels" * bool(
+            near["contradicting_pairs"]
+        )
         said.append(
             f"{_count(near['pairs'], 'pair', 'pairs')} of rows are nearly equal{clashing} "
             f"(for example rows {_rows(near['examples'][0])})."
@@ -117,7 +119,9 @@ def _fine(found: dict[str, Any]) -> list[str]:
     duplicates, leaks = found["duplicates"], found["leaks"]
     checks = {
         "no equal rows": not duplicates["exact"]["rows_too_many"],
-        f"no nearly equal rows among {duplicates['near']['rows_compared']} compared": not duplicates["near"]["pairs"]
+        f"no nearly equal rows among {duplicates['near']['rows_compared']} compared": not duplicates["near"][
+            "pairs"
+        ]
         and duplicates["near"]["rows_compared"] > 0,
         "no row on both sides of the split": not sum(
             duplicates["across_split"][kind] for kind in ("exact", "near")

@@ -73,4 +73,6 @@ def compressed(X: Any, seed: int) -> tuple[Any, str]:
 
     size = min(MOST_COLUMNS, len(X) - 1)
     found = PCA(size, svd_solver="randomized", random_state=seed)
-    return found.fit_transform(StandardScaler().fit_transform(X)), f"{X.shape[1]} columns as {size} principal components"
+    return found.fit_transform(
+        StandardScaler().fit_transform(X)
+    ), f"{X.shape[1]} columns as {size} principal components"

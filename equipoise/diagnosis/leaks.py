@@ -83,7 +83,9 @@ def constant_columns(data: Dataset) -> list[str]:
     if data.kind == "text":
         return []
     X: Any = data.X
-    low, high = (np.asarray(v.toarray() if sparse.issparse(v) else v).ravel() for v in (X.min(axis=0), X.max(axis=0)))
+    low, high = (
+        np.asarray(v.toarray() if sparse.issparse(v) else v).ravel() for v in (X.min(axis=0), X.max(axis=0))
+    )
     names = data.features or tuple(f"column {i + 1}" for i in range(X.shape[1]))
     return [names[i] for i in np.flatnonzero(low == high)]
 

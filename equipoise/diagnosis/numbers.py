@@ -51,8 +51,6 @@ def labelsets_section(data: Dataset) -> dict[str, Any]:
         "singletons": int((counts == 1).sum()),
         "rows_in_singletons": float((counts == 1).sum() / data.n_rows),
         "largest_share": float(counts[0] / data.n_rows),
-        "spectrum": [
-            {"rows": int(k), "labelsets": int(m)} for k, m in zip(sizes, how_many, strict=True)
-        ],
+        "spectrum": [{"rows": int(k), "labelsets": int(m)} for k, m in zip(sizes, how_many, strict=True)],
         "most_frequent": top,
     }

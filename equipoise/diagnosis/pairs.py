@@ -52,7 +52,7 @@ class Pairs:
         }
 
 
-def test_pairs(Y: ArrayLike, most: int = MOST_LABELS) -> Pairs:
+def measure_pairs(Y: ArrayLike, most: int = MOST_LABELS) -> Pairs:
     """Measure and test every pair of the `most` most frequent labels of Y (n, L) that vary.
 
     A label without a positive, or with nothing but positives, has no phi and is in no pair.
@@ -133,7 +133,7 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
 def pairs_section(Y: ArrayLike, labels: Sequence[str]) -> dict[str, Any]:
     """The pairs as plain data: how many were tested and found, and the strongest of those that Holm leaves."""
-    found = test_pairs(Y)
+    found = measure_pairs(Y)
     real = np.flatnonzero(found.p_holm < LEVEL)
     strongest = real[np.argsort(-np.abs(found.phi[real]), kind="stable")]
     return {

@@ -7,6 +7,16 @@ colour-blind readers; where two marks differ they differ in form as well.
 
 from equipoise.pictures.curves import pr_curves
 from equipoise.pictures.data import cooccurrence, label_distribution
+from equipoise.pictures.imbalance import imbalance_ratios
+from equipoise.pictures.labelsets import labelset_spectrum, labelset_upset
 from equipoise.pictures.results import comparison
 
-__all__ = ["comparison", "cooccurrence", "label_distribution", "pr_curves"]
+__all__ = [
+    "comparison",
+    "cooccurrence",
+    "imbalance_ratios",
+    "label_distribution",
+    "labelset_spectrum",
+    "labelset_upset",
+    "pr_curves",
+]

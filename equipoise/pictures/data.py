@@ -25,6 +25,7 @@ from equipoise.pictures.canvas import (
     title,
     with_labels,
 )
+from equipoise.pictures.ordering import side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,14 +64,17 @@ def label_distribution(Y: ArrayLike, labels: Sequence[str]) -> Figure:
     return figure
 
 
-def cooccurrence(Y: ArrayLike, labels: Sequence[str]) -> Figure:
+def cooccurrence(Y: ArrayLike, labels: Sequence[str], *, clustered: bool = False) -> Figure:
     """Which labels go together: of the rows with the label at the left, the share that also has the one above.
 
-    Most frequent labels first; with more than 60, the 60 most frequent and a note. Up to 15 labels carry the
-    numbers in per cent. A label without rows has an empty line. Y (n, L), labels L names.
+    Most frequent labels first, or, `clustered`, labels that go together side by side; with more than 60, the
+    60 most frequent and a note. Up to 15 labels carry the numbers in per cent. A label without rows has an
+    empty line. Y (n, L), labels L names.
     """
     bits = with_labels(Y, labels)
     order = np.argsort(-np.count_nonzero(bits, axis=0), kind="stable")[:MOST_NAMES]
+    if clustered:
+        order = order[side_by_side(bits[:, order])]
     shares = _shares(cooccurrence_counts(bits[:, order]))
     names = [clean(labels[j]) for j in order]
     side = max(3.4, len(names) * (0.37 if len(names) <= NUMBERED else 0.165))

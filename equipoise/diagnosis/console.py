@@ -1,0 +1,113 @@
+"""A diagnosis in the terminal: what matters first, in sentences, and the numbers in small tables."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+SHOWN = 15  # labels named in the table
+#: The measures in the order they are shown, and their names in the field.
+MEASURES = {
+    "rows": "rows",
+    "inputs": "inputs",
+    "labels": "labels",
+    "labelsets": "labelsets",
+    "singletons": "labelsets in one row",
+    "cardinality": "cardinality (labels per row)",
+    "density": "density",
+    "mean_ir": "MeanIR",
+    "max_ir": "maxIR",
+    "cvir": "CVIR",
+    "scumble": "SCUMBLE",
+    "scumble_cv": "SCUMBLE.CV",
+    "tcs": "TCS",
+    "rdep": "rDep",
+    "empty_rows": "rows without label",
+    "empty_labels": "labels without row",
+}
+
+
+def number(value: float) -> str:
+    """1,702 for whole numbers, 73.952793 for others, – where undefined, ∞ where infinite."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:,.6f}"
+
+
+def render(found: dict[str, Any], console: Console) -> None:
+    """Print the diagnosis."""
+    about = found["dataset"]
+    _heading(console, f"{about['name']}{' (GENERATED data)' if about['generated'] else ''}")
+    for note in about["notes"]:
+        console.print(Text(note, style="dim"))
+    _numbers(found, console)
+    _labels(found, console)
+    _heading(console, "How dependent are the labels?")
+    _sentences(console, found["dependence"]["words"])
+    _heading(console, "What is wrong with the data?")
+    _sentences(console, found["health"]["problems"] or ["Nothing that was looked for was found."])
+    if found["health"]["fine"]:
+        console.print(Text("Looked for and fine: " + "; ".join(found["health"]["fine"]) + ".", style="dim"))
+    _advice(found["advice"], console)
+
+
+def as_text(found: dict[str, Any], width: int = 100) -> str:
+    """The same as plain text."""
+    buffer = io.StringIO()
+    render(found, Console(file=buffer, width=width, color_system=None))
+    return buffer.getvalue()
+
+
+def _heading(console: Console, words: str) -> None:
+    console.print()
+    console.print(Text(words, style="bold"))
+
+
+def _sentences(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        table = Table.grid(padding=(0, 1))
+        table.add_row("-", Text(line))
+        console.print(table)
+
+
+def _numbers(found: dict[str, Any], console: Console) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
+    cells = [(words, number(found["numbers"][key])) for key, words in MEASURES.items() if key in found["numbers"]]
+    half = -(-len(cells) // 2)
+    for left, right in zip(cells[:half], [*cells[half:], ("", "")], strict=False):
+        table.add_row(*left, *right)
+    console.print(table)
+    console.print(Text(found["numbers"]["zero_positive_rule"], style="dim"))
+
+
+def _labels(found: dict[str, Any], console: Console) -> None:
+    ordered = sorted(found["labels"], key=lambda label: -label["rows"])
+    shown = ordered if len(ordered) <= SHOWN else ordered[: SHOWN - 5] + ordered[-5:]
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    for name in ("label", "rows", "share", "IRLbl"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for label in shown:
+        table.add_row(
+            Text(label["label"]), f"{label['rows']:,}", f"{label['share']:.1%}", number(label["irlbl"])[:10]
+        )
+    console.print()
+    console.print(table)
+    if len(shown) < len(ordered):
+        console.print(Text(f"the 10 most and 5 least frequent of {len(ordered)} labels", style="dim"))
+
+
+def _advice(advice: dict[str, Any], console: Console) -> None:
+    _heading(console, "What is worth trying? (a guess)")
+    for item in advice["items"]:
+        table = Table.grid(padding=(0, 1))
+        table.add_row("-", Text(f"{item['worth']} {', '.join(item['strategies'])}: {item['why']}."))
+        console.print(table)
+    console.print(Text(advice["guess"], style="dim"))
+    console.print(Text(advice["command"], style="bold"), soft_wrap=True)
