@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from equipoise.composition import get_strategy
     from equipoise.data import load_dataset
     from equipoise.dataset import Dataset
+    from equipoise.diagnosis import Diagnosis, diagnose
     from equipoise.errors import EquipoiseError
     from equipoise.hyperparameters import tunable
     from equipoise.standalone import loss_of
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 _WHERE = {
     "Context": "equipoise.strategy",
     "Dataset": "equipoise.dataset",
+    "Diagnosis": "equipoise.diagnosis",
     "EquipoiseError": "equipoise.errors",
     "Rows": "equipoise.training_rows",
     "Strategy": "equipoise.strategy",
     "Task": "equipoise.tasks",
     "bce": "equipoise.strategy",
+    "diagnose": "equipoise.diagnosis",
     "get_strategy": "equipoise.composition",
     "load_dataset": "equipoise.data",
     "loss_of": "equipoise.standalone",
@@ -45,11 +48,13 @@ _MODULES = ("measures", "metrics")
 __all__ = [
     "Context",
     "Dataset",
+    "Diagnosis",
     "EquipoiseError",
     "Rows",
     "Strategy",
     "Task",
     "bce",
+    "diagnose",
     "get_strategy",
     "load_dataset",
     "loss_of",

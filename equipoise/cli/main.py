@@ -60,6 +60,27 @@ def info(
 
 
 @app.command()
+def diagnose(
+    dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a CSV file.")],
+    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
+    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
+    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
+    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
+    html: Annotated[Optional[Path], typer.Option(help="Write it as a page with pictures, too.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of samples and shuffles.")] = 0,
+    folds: Annotated[int, typer.Option(help="Inner folds to hold rare labels against.")] = 3,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Know your data: imbalance, label dependence, what is wrong with them, and what is worth trying."""
+    from equipoise.cli import diagnosing
+
+    table = {"text": text, "labels": labels, "label_column": label_column, "separator": separator}
+    given = {name: value for name, value in table.items() if value is not None}
+    diagnosing.diagnose(dataset, given, json, html, seed, folds, data_dir)
+
+
+@app.command()
 def run(
     suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
     dataset: Annotated[
@@ -114,8 +135,8 @@ def report(
     results: Results = LIVE,
     json: Json = False,
     picture: Annotated[
-        Optional[Path], typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
-    ] = None,  # noqa: UP045
+        Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
+    ] = None,
 ) -> None:
     """The results so far: per dataset and backbone, what each strategy wins over none, and how sure that is."""
     from equipoise.cli import show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, NamedTuple
 
 from equipoise.dataset import Dataset
@@ -10,7 +11,9 @@ GUESS = (
     "This is a guess from the measures of the data alone. Nothing was trained with these strategies; equipoise run does "
     "that, against none, and may well say otherwise."
 )
-BALANCED = 1.5  # MeanIR at and below which Charte et al. 2015 (DOI 10.1016/j.neucom.2014.08.091) call data balanced
+BALANCED = (
+    1.5  # MeanIR at and below which Charte et al. 2015 (DOI 10.1016/j.neucom.2014.08.091) call data balanced
+)
 CONCURRENT = 0.1  # SCUMBLE above which rare and frequent labels share rows too often for resampling (Charte et al. 2019)
 FEW_LABELSETS = 0.05  # distinct labelsets per row up to which each has some rows to learn from
 MOST_CHAINED = 60  # labels beyond which a chain is long
@@ -27,7 +30,10 @@ class Advice(NamedTuple):
 def advice_section(data: Dataset, found: dict[str, Any]) -> dict[str, Any]:
     """The guesses, and a command that measures them; `found` holds the sections before this one."""
     items = [
-        Advice(("none", "scut"), "the baseline, and thresholds per label: costs nothing and often wins most of it"),
+        Advice(
+            ("none", "scut"),
+            "the baseline, and thresholds per label: they cost next to nothing and often win most of what balancing wins",
+        ),
         *_imbalance(found["numbers"], data),
         *_dependence(found["dependence"], found["numbers"], data.n_labels),
         *_labelsets(found["labelsets"], found["numbers"]),
@@ -37,16 +43,13 @@ def advice_section(data: Dataset, found: dict[str, Any]) -> dict[str, Any]:
         "guess": GUESS,
         "items": [{"strategies": list(i.strategies), "worth": i.worth, "why": i.why} for i in items],
         "strategies": names,
-        "command": _command(data, names),
+        "command": _command(found["dataset"]["spec"], names),
     }
 
 
-def _command(data: Dataset, names: list[str]) -> str:
-    import shlex
-
-    own = data.terms == "the user's own data"
+def _command(spec: str, names: list[str]) -> str:
     options = " ".join(f"--strategy {name}" for name in names)
-    return f"equipoise run --dataset {shlex.quote(data.source if own else data.name)} --backbone linear {options}"
+    return f"equipoise run --dataset {shlex.quote(spec)} --backbone linear {options}"
 
 
 def _imbalance(numbers: dict[str, Any], data: Dataset) -> list[Advice]:
@@ -71,7 +74,11 @@ def _resampling(mean: float, clash: float, data: Dataset) -> list[Advice]:
                 f"SCUMBLE {clash:.3f} is above {CONCURRENT:g}: rare labels mostly stand in rows with frequent ones, so rows are "
                 "split before they are cloned",
             ),
-            Advice(("ml_ros", *synthetic), "the same: cloning a rare label's rows clones the frequent labels too", "skip"),
+            Advice(
+                ("ml_ros", *synthetic),
+                "the same: cloning a rare label's rows clones the frequent labels too",
+                "skip",
+            ),
         ]
     return [
         Advice(

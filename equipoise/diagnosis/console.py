@@ -79,7 +79,9 @@ def _sentences(console: Console, lines: list[str]) -> None:
 
 def _numbers(found: dict[str, Any], console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
-    cells = [(words, number(found["numbers"][key])) for key, words in MEASURES.items() if key in found["numbers"]]
+    cells = [
+        (words, number(found["numbers"][key])) for key, words in MEASURES.items() if key in found["numbers"]
+    ]
     half = -(-len(cells) // 2)
     for left, right in zip(cells[:half], [*cells[half:], ("", "")], strict=False):
         table.add_row(*left, *right)

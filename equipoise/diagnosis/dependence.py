@@ -71,8 +71,8 @@ def _enough(verdict_: str, conditional: dict[str, Any]) -> str:
     true, predicted = conditional["gain_true"], conditional["gain_predicted"]
     if verdict_ == "combinations":
         return (
-            "One classifier per label loses little here as long as every label is scored by itself: the other labels' "
-            f"predictions add nothing that could be measured ({_percent(predicted)} of the log-loss). But even with "
+            "One classifier per label loses little here as long as each label is scored by itself: the other labels' "
+            f"predictions save {_percent(predicted)} of its log-loss. But even with "
             f"the input known, labels hang together (their true values would save {_percent(true)}), so where the whole "
             "combination must be right, a model of combinations can win: chains, labelsets."
         )
@@ -85,7 +85,8 @@ def _enough(verdict_: str, conditional: dict[str, Any]) -> str:
 
 def _percent(gain: dict[str, float]) -> str:
     share = 100 * gain["share"]
-    return f"{share:.0f} %" if abs(share) >= 10 else f"{share:.1f} %".replace("-", "−")
+    words = f"{share:.0f} %" if abs(share) >= 10 else f"{share:.1f} %"
+    return "0 %" if words in ("0.0 %", "-0.0 %") else words.replace("-", "−")
 
 
 def _trio(bits: dict[str, float]) -> str:

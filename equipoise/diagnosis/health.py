@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from equipoise.dataset import Dataset
+from equipoise.diagnosis.inputs import is_sparse
 from equipoise.diagnosis.duplicates import Split, duplicates_section
 from equipoise.diagnosis.folds import folds_section
 from equipoise.diagnosis.leaks import constant_columns, leaks_section, lengths
@@ -35,7 +35,7 @@ def _empty(data: Dataset) -> dict[str, int]:
     if data.kind == "text":
         blank = sum(not text.strip() for text in X)
     else:
-        used = np.diff(X.indptr) if sparse.issparse(X) else np.count_nonzero(X, axis=1)
+        used = np.diff(X.indptr) if is_sparse(X) else np.count_nonzero(X, axis=1)
         blank = int((used == 0).sum())
     return {"rows_without_label": int((~data.Y.any(axis=1)).sum()), "rows_without_input": int(blank)}
 

@@ -13,12 +13,17 @@ MOST_COLUMNS = 400  # dense columns beyond this are turned to this many principa
 _WORDS = 20_000
 
 
+def is_sparse(values: object) -> bool:
+    """scipy's test without its type narrowing, which hides the methods every sparse format has."""
+    return bool(sparse.issparse(values))
+
+
 def matrix_of(data: Dataset) -> tuple[Any, list[str]]:
     """(n, d) counts of words, or numbers with categories as 0/1 columns, and the name of each column."""
     if data.kind == "text":
         return _word_counts(data)
     names = list(data.features) or [f"column {i + 1}" for i in range(data.X.shape[1])]
-    if data.nominal is None or sparse.issparse(data.X):
+    if data.nominal is None or is_sparse(data.X):
         return data.X, names
     return _coded(data.X, data.nominal, names)
 
@@ -58,7 +63,7 @@ class Scaler:
         from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
         sparse_scaler = TfidfTransformer(sublinear_tf=True) if kind == "text" else MaxAbsScaler()
-        self._scaler = (sparse_scaler if sparse.issparse(X) else StandardScaler()).fit(X[train])
+        self._scaler = (sparse_scaler if is_sparse(X) else StandardScaler()).fit(X[train])
 
     def __call__(self, X: Any) -> Any:
         return self._scaler.transform(X)
@@ -66,7 +71,7 @@ class Scaler:
 
 def compressed(X: Any, seed: int) -> tuple[Any, str]:
     """Many dense columns as principal components (labels unseen), so that a linear model stays affordable."""
-    if sparse.issparse(X) or X.shape[1] <= MOST_COLUMNS:
+    if is_sparse(X) or X.shape[1] <= MOST_COLUMNS:
         return X, ""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from equipoise.arrays import Floats, Ints, ratio
 from equipoise.dataset import Dataset
-from equipoise.diagnosis.inputs import matrix_of
+from equipoise.diagnosis.inputs import is_sparse, matrix_of
 
 LEAST_ROWS = 10  # rows with and without the label, below which a perfect feature is mere luck
 SAME, NEARLY = 0.9999, 0.95  # |phi| of "the column is on", or |2 AUC − 1| of its values
@@ -39,7 +39,7 @@ def leaks_section(data: Dataset) -> dict[str, Any]:
 def _strength(X: Any, Y: Floats) -> Floats:
     """(d, L) −1..1: how well a column alone tells a label, by its being on or, dense, by its order."""
     present = _phi(X, Y)
-    if sparse.issparse(X) or X.shape[1] > _MOST_RANKED:
+    if is_sparse(X) or X.shape[1] > _MOST_RANKED:
         return present
     ranked = _by_rank(X, Y)
     return np.where(np.abs(ranked) > np.abs(present), ranked, present)
@@ -47,7 +47,7 @@ def _strength(X: Any, Y: Floats) -> Floats:
 
 def _phi(X: Any, Y: Floats) -> Floats:
     """Correlation of "the column is not 0" with each label; 0 where one of them is constant."""
-    on = sparse.csr_matrix(X != 0, dtype=np.float32) if sparse.issparse(X) else (X != 0).astype(np.float32)
+    on = sparse.csr_matrix(X != 0, dtype=np.float32) if is_sparse(X) else (X != 0).astype(np.float32)
     rows = float(len(Y))
     a, b = np.asarray(on.sum(axis=0), dtype=np.float64).ravel(), Y.sum(axis=0, dtype=np.float64)
     both = np.asarray(on.T @ Y, dtype=np.float64)
@@ -84,7 +84,7 @@ def constant_columns(data: Dataset) -> list[str]:
         return []
     X: Any = data.X
     low, high = (
-        np.asarray(v.toarray() if sparse.issparse(v) else v).ravel() for v in (X.min(axis=0), X.max(axis=0))
+        np.asarray(v.toarray() if is_sparse(v) else v).ravel() for v in (X.min(axis=0), X.max(axis=0))
     )
     names = data.features or tuple(f"column {i + 1}" for i in range(X.shape[1]))
     return [names[i] for i in np.flatnonzero(low == high)]
@@ -94,6 +94,6 @@ def lengths(data: Dataset) -> dict[str, float] | None:
     """Words per text: quartiles and extremes; None for numbers."""
     if data.kind != "text":
         return None
-    counts: Ints = np.array([len(text.split()) for text in data.X])
+    counts: Ints = np.array([len(str(text).split()) for text in np.asarray(data.X)])
     marks = {"least": 0, "quarter": 25, "median": 50, "three_quarters": 75, "p95": 95, "most": 100}
     return {name: float(np.percentile(counts, at)) for name, at in marks.items()}

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from equipoise.arrays import Floats, Ints
 from equipoise.dataset import Dataset
+from equipoise.diagnosis.inputs import is_sparse
 from equipoise.seeds import stream
 
 NEAR_COSINE = 0.9  # of word triples, or of sparse features
@@ -34,7 +35,7 @@ def _keys(data: Dataset) -> Iterator[Hashable]:
     X: Any = data.X
     if data.kind == "text":
         return (_plain(text) for text in X)
-    if sparse.issparse(X):
+    if is_sparse(X):
         ends = zip(X.indptr[:-1], X.indptr[1:], strict=True)
         return ((X.indices[a:b].tobytes(), X.data[a:b].tobytes()) for a, b in ends)
     return (row.tobytes() for row in X + np.float32(0.0))  # −0.0 becomes 0.0
@@ -56,7 +57,7 @@ def near_pairs(data: Dataset, groups: Ints, seed: int) -> tuple[np.ndarray[Any, 
     """
     first = np.unique(groups, return_index=True)[1]
     width = 1 if data.kind == "text" else data.X.shape[1]
-    dense = data.kind != "text" and not sparse.issparse(data.X)
+    dense = data.kind != "text" and not is_sparse(data.X)
     most = min(_MOST_ROWS, int((_FLOPS / width) ** 0.5)) if dense else _MOST_ROWS
     if len(first) > most:
         first = stream("diagnose", "near duplicates", seed).choice(first, most, replace=False)

@@ -85,11 +85,14 @@ def diagnose(
     _check(seed, folds, max_rows, max_labels)
     if isinstance(dataset, Dataset):
         if options:
-            raise EquipoiseError(f"options ({', '.join(options)}) go with a name or a file, not with a Dataset")
+            raise EquipoiseError(
+                f"options ({', '.join(options)}) go with a name or a file, not with a Dataset"
+            )
         data = dataset
     else:
         data = load_dataset(dataset, data_dir=data_dir, **options)
-    found: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": _about(data)}
+    about = {**_about(data), "spec": data.name if data is dataset else _spec(str(dataset), options)}
+    found: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": about}
     found["numbers"] = numbers_section(data)
     found["labels"] = labels_section(data)
     found["labelsets"] = labelsets_section(data)
@@ -100,7 +103,12 @@ def diagnose(
 
 
 def _check(seed: int, folds: int, max_rows: int, max_labels: int) -> None:
-    limits = {"seed": (seed, 0), "folds": (folds, 1), "max_rows": (max_rows, 100), "max_labels": (max_labels, 2)}
+    limits = {
+        "seed": (seed, 0),
+        "folds": (folds, 1),
+        "max_rows": (max_rows, 100),
+        "max_labels": (max_labels, 2),
+    }
     for name, (value, least) in limits.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise EquipoiseError(f"{name} must be a whole number from {least}, not {value!r}")
@@ -117,6 +125,12 @@ def _about(data: Dataset) -> dict[str, Any]:
         "sha256": data.sha256,
         "notes": list(data.notes),
     }
+
+
+def _spec(name: str, options: dict[str, Any]) -> str:
+    """The name or path with its options in brackets, as `run` takes it."""
+    inside = ",".join(f"{key}={value}" for key, value in options.items())
+    return name if not inside else f"{name[:-1]},{inside}]" if name.endswith("]") else f"{name}[{inside}]"
 
 
 def _split(data: Dataset, given: tuple[ArrayLike, ArrayLike] | None) -> tuple[tuple[Ints, Ints], str]:

@@ -1,0 +1,208 @@
+"""The diagnosis as one HTML page that needs nothing else: style and pictures are in it, and no address is called.
+
+Plain strings with every value escaped: the page is one column of headings, lists, tables and pictures, too little to
+ask users to install a template language for.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from equipoise.dataset import Dataset
+from equipoise.diagnosis.console import MEASURES, number
+from equipoise.diagnosis.figures import Picture, pictures_of
+from equipoise.diagnosis.pairs import LEVEL
+from equipoise.diagnosis.style import STYLE
+
+PAIRS_SHOWN = 15
+
+
+def page(data: Dataset, found: dict[str, Any]) -> str:
+    """The whole page, as text."""
+    name = found["dataset"]["name"]
+    body = "\n".join(
+        [
+            f"<h1>Diagnosis of {escape(name)}</h1>",
+            _about(found),
+            _section("summary", "In short", _list(_short(found), "key")),
+            _section("numbers", "The numbers", _numbers(found)),
+            _section("pictures", "The pictures", "".join(map(_picture, pictures_of(data, found)))),
+            _section("dependence", "How dependent are the labels?", _dependence(found["dependence"])),
+            _section("health", "What is wrong with the data?", _health(found["health"])),
+            _section("advice", "What is worth trying?", _advice(found["advice"])),
+        ]
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Diagnosis of {escape(name)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(anchor: str, heading: str, content: str) -> str:
+    return f'<section aria-labelledby="{anchor}">\n<h2 id="{anchor}">{escape(heading)}</h2>\n{content}\n</section>'
+
+
+def _list(lines: Iterable[str], kind: str = "") -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="{kind}">{items}</ul>' if items else ""
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The first column names the row; the others are numbers, or words."""
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    lines = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>\n'
+        for first, *rest in rows
+    )
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
+        f"</caption>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{lines}</tbody></table></div>"
+    )
+
+
+def _more(words: str, content: str) -> str:
+    return f"<details><summary>{escape(words)}</summary>\n{content}\n</details>"
+
+
+def _about(found: dict[str, Any]) -> str:
+    about = found["dataset"]
+    generated = '<p class="warn">These data are generated, not real.</p>' if about["generated"] else ""
+    facts = f"{about['rows']:,} rows of {'text' if about['kind'] == 'text' else 'numbers'}, {about['labels']} labels."
+    return f"{generated}<p>{escape(facts)}</p>{_list(about['notes'], 'quiet')}"
+
+
+def _short(found: dict[str, Any]) -> list[str]:
+    """What a reader in a hurry takes away."""
+    numbers, problems = found["numbers"], found["health"]["problems"]
+    lead = (
+        f"The most frequent label has {number(numbers['max_ir']).removesuffix('.000000')} times the rows of the rarest "
+        f"(MeanIR {numbers['mean_ir']:.1f}); {numbers['singletons']:,} of {numbers['labelsets']:,} label combinations occur "
+        "only once."
+    )
+    return [
+        lead,
+        found["dependence"]["words"][0],
+        problems[0] if problems else "Nothing is wrong that was looked for.",
+    ]
+
+
+def _numbers(found: dict[str, Any]) -> str:
+    numbers = found["numbers"]
+    cells = [(words, number(numbers[key])) for key, words in MEASURES.items() if key in numbers]
+    labels = sorted(found["labels"], key=lambda label: -label["rows"])
+    rows = [
+        (one["label"], f"{one['rows']:,}", f"{one['share']:.2%}", number(one["irlbl"]), one["group"])
+        for one in labels
+    ]
+    table = _table("Labels by frequency", ("label", "rows", "share", "IRLbl", "group"), rows)
+    return (
+        _table("Measures of the labels", ("measure", "value"), cells)
+        + f'<p class="quiet">{escape(numbers["zero_positive_rule"])}</p>'
+        + (table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table))
+    )
+
+
+def _picture(picture: Picture) -> str:
+    content = base64.b64encode(picture.png).decode("ascii")
+    return (
+        f'<figure><img src="data:image/png;base64,{content}" width="{picture.width}" height="{picture.height}" '
+        f'alt="{escape(picture.alt)}"><figcaption>{escape(picture.alt)}</figcaption></figure>\n'
+    )
+
+
+def _dependence(found: dict[str, Any]) -> str:
+    pairs, conditional = found["pairs"], found["conditional"]
+    parts = [_list(found["words"])]
+    for key, words in (("strongest_together", "together"), ("strongest_apart", "apart")):
+        if pairs[key]:
+            parts.append(_pairs(pairs[key], f"The strongest pairs that stand {words} (Holm, {LEVEL:g})"))
+    if conditional["tested"]:
+        parts.append(_more("Every label with and without the others", _conditional(conditional)))
+    return "".join(parts)
+
+
+def _pairs(pairs: list[dict[str, Any]], caption: str) -> str:
+    rows = [
+        (
+            f"{one['a']} · {one['b']}",
+            f"{one['rows']:,}",
+            f"{one['lift']:.2f}",
+            _signed(one["phi"], 2),
+            f"{one['mutual_information_bits']:.3f}",
+            "< 1e-300" if one["p_holm"] == 0 else f"{one['p_holm']:.2g}",
+        )
+        for one in pairs[:PAIRS_SHOWN]
+    ]
+    return _table(
+        caption, ("labels", "rows with both", "lift", "phi", "mutual information, bits", "p, Holm"), rows
+    )
+
+
+def _conditional(found: dict[str, Any]) -> str:
+    ordered = sorted(found["per_label"], key=lambda one: -one["gain_true"]["bits"])
+    rows = [
+        (
+            one["label"],
+            f"{one['positives']:,}",
+            f"{one['input_bits']:.3f}",
+            _interval(one["gain_predicted"]),
+            _interval(one["gain_true"]),
+            f"{one['tells_most']} ({one['tells']})",
+        )
+        for one in ordered
+    ]
+    head = (
+        "label",
+        "rows",
+        "log-loss, input",
+        "saved by others predicted",
+        "saved by others known",
+        "most told by",
+    )
+    caption = "Log-loss in bits per row, cross-validated logistic models; 95 % intervals over folds"
+    return _table(caption, head, rows) + f'<p class="quiet">{escape(found["sample"])}.</p>'
+
+
+def _interval(gain: dict[str, float]) -> str:
+    return f"{_signed(gain['bits'], 3)} [{_signed(gain['low'], 3)}, {_signed(gain['high'], 3)}]"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _health(found: dict[str, Any]) -> str:
+    fine = "; ".join(found["fine"])
+    words = found["text_words"]
+    length = (
+        f"<p>Words per text: median {words['median']:,.0f}, middle half {words['quarter']:,.0f} to "
+        f"{words['three_quarters']:,.0f}, longest {words['most']:,.0f}.</p>"
+        if words
+        else ""
+    )
+    return (
+        (_list(found["problems"], "problems") or "<p>Nothing that was looked for was found.</p>")
+        + length
+        + (
+            f'<p class="quiet">Looked for and fine: {escape(fine)}. Rows are counted from 0.</p>'
+            if fine
+            else ""
+        )
+    )
+
+
+def _advice(found: dict[str, Any]) -> str:
+    items = "".join(
+        f"<li><strong>{'Try' if one['worth'] == 'try' else 'Skip'} {escape(', '.join(one['strategies']))}</strong>: "
+        f"{escape(one['why'])}.</li>"
+        for one in found["items"]
+    )
+    return (
+        f'<p class="warn">{escape(found["guess"])}</p><ul>{items}</ul><p>To measure it:</p>'
+        f'<pre tabindex="0"><code>{escape(found["command"])}</code></pre>'
+    )
