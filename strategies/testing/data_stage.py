@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from equipoise.strategies.testing.exam import Exam, Stopped
+from equipoise.strategies.testing.exam import Exam
 from equipoise.strategies.testing.guard import frozen, same
-from equipoise.strategies.testing.worlds import World
+from equipoise.strategies.testing.worlds import World, dense
 from equipoise.training_rows import Rows
 
 
 def check_resample(exam: Exam, worlds: list[World]) -> None:
     """Rows that can be trained on, in their columns, from training rows alone."""
     for world in worlds:
-        try:
-            out = exam.hook("resample", world)
-            if not valid_rows(exam, world, out):
-                continue
-            _columns(exam, world, out)
-            _blind_to_held_out(exam, world)
-            if "resample" not in exam.random:
-                _permuted_rows(exam, world, out)
-        except Stopped:
-            continue
+        exam.attempt("resample", world.name, partial(_resampled, exam, world))
+
+
+def _resampled(exam: Exam, world: World) -> None:
+    out = exam.hook("resample", world)
+    if valid_rows(exam, world, out):
+        _columns(exam, world, out)
+        _blind_to_held_out(exam, world)
+        if "resample" not in exam.random:
+            _permuted_rows(exam, world, out)
 
 
 def valid_rows(exam: Exam, world: World, out: Any) -> bool:
@@ -77,9 +78,7 @@ def _valid_synthetic(exam: Exam, world: World, out: Rows) -> bool:
         f"synthesised features are {type(made).__name__} {made.shape}, not {kind} (s, {world.shared.shape[1]})",
     ):
         return False
-    X = made.toarray() if sp.issparse(made) else np.asarray(made)
-    own = world.shared[world.index]
-    own = own.toarray() if sp.issparse(own) else own
+    X, own = dense(made), dense(world.shared[world.index])
     low, high = own.min(0), own.max(0)
     slack = 0.25 * (high - low) + 1e-4
     inside = bool(np.isfinite(X).all() and (X - low + slack).min() >= 0 and (high + slack - X).min() >= 0)
@@ -123,42 +122,36 @@ def _blind_to_held_out(exam: Exam, world: World) -> None:
     if world.shared is None:
         return
     expected = exam.results[("resample", world.name)]
-    held = np.setdiff1d(np.arange(world.shared.shape[0]), world.index)
     for poison in ("NaN", "twins"):
-        shared = world.shared.tolil() if sp.issparse(world.shared) else world.shared.copy()
-        shared[held] = (
-            np.nan
-            if poison == "NaN"
-            else shared[world.index[: len(held)]]
-            if len(world.index) >= len(held)
-            else 0.0
-        )
-        shared = sp.csr_matrix(shared, dtype=np.float32) if sp.issparse(shared) else shared
+        shared = _poisoned(world, poison)
         try:
             out = exam.strategy.resample(world.rows(shared), world.ctx())
-            right = same(
-                frozen([out.index, out.Y, out.synthetic]), [expected[k] for k in ("index", "Y", "synthetic")]
-            )
+            parts = frozen([out.index, out.Y, out.synthetic])
+            right = same(parts, [expected[k] for k in ("index", "Y", "synthetic")])
         except Exception:
             right = False
-        exam.findings.demand(
-            right,
-            "leak",
-            "resample",
-            world.name,
-            f"features of held-out rows ({poison} in their place) change the result",
-        )
+        words = f"features of held-out rows ({poison} in their place) change the result"
+        exam.findings.demand(right, "leak", "resample", world.name, words)
+
+
+def _poisoned(world: World, poison: str) -> Any:
+    """The shared features with NaN, or copies of training rows, in the place of held-out rows."""
+    shared = dense(world.shared).copy()
+    held = np.setdiff1d(np.arange(len(shared)), world.index)
+    shared[held] = np.nan if poison == "NaN" else shared[np.resize(world.index, len(held))]
+    return sp.csr_matrix(shared) if sp.issparse(world.shared) else shared
 
 
 def check_weights(exam: Exam, worlds: list[World]) -> None:
     """Drawing weights that a batch can be drawn by."""
     for world in worlds:
-        try:
-            out = exam.hook("weights", world)
-            if valid_weights(exam, world, out) and "weights" not in exam.random:
-                _permuted_weights(exam, world, out)
-        except Stopped:
-            continue
+        exam.attempt("weights", world.name, partial(_weighed, exam, world))
+
+
+def _weighed(exam: Exam, world: World) -> None:
+    out = exam.hook("weights", world)
+    if valid_weights(exam, world, out) and "weights" not in exam.random:
+        _permuted_weights(exam, world, out)
 
 
 def valid_weights(exam: Exam, world: World, out: Any) -> bool:

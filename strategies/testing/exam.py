@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +42,16 @@ class Exam:
         try:
             with unchanged(moved):
                 return call()
+        except Stopped:
+            raise
         except Exception as error:
             self.findings.note("raises", hook, world, f"{type(error).__name__}: {error}")
             raise Stopped from error
+
+    def attempt(self, hook: str, world: str, check: Callable[[], None]) -> None:
+        """A whole check: where what the hook returned is so odd that the check itself fails, that is a finding, too."""
+        with contextlib.suppress(Stopped):
+            self.run(hook, world, check)
 
     def hook(self, name: str, world: World) -> Any:
         """Call a hook three times on fresh arguments: twice with one stream, once with another; the first result.

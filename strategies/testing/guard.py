@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -139,7 +138,7 @@ def _is_write(path: Any, mode: str | None, flags: int) -> bool:
 
 def frozen(thing: Any) -> Any:
     """A copy of arguments, to compare with later: arrays, tensors, sparse matrices, and dataclasses of those."""
-    if isinstance(thing, np.ndarray) or sp.issparse(thing):
+    if isinstance(thing, np.ndarray) or hasattr(thing, "tocsr"):
         return thing.copy()
     if isinstance(thing, torch.Tensor):
         return thing.detach().clone()
@@ -156,7 +155,7 @@ def same(a: Any, b: Any) -> bool:
     """Whether two frozen things are equal bit for bit (NaN equals NaN), dtype and shape included."""
     if type(a) is not type(b):
         return False
-    if sp.issparse(a):
+    if hasattr(a, "tocsr"):
         return same([a.data, a.indices, a.indptr, a.shape], [b.data, b.indices, b.indptr, b.shape])
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and a.shape == b.shape and (a.tobytes() == b.tobytes())

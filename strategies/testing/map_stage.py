@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from equipoise.seeds import stream
-from equipoise.strategies.testing.exam import Exam, Stopped
+from equipoise.strategies.testing.exam import Exam
 from equipoise.strategies.testing.guard import same
 from equipoise.strategies.testing.worlds import World
 
@@ -19,14 +20,15 @@ Map = Callable[[np.ndarray], np.ndarray]
 def check_map(exam: Exam, hook: str, worlds: list[World]) -> None:
     """Fit the hook's map in every world, and on extreme logits, and try it on other rows."""
     for world in (*worlds, *_extremes(worlds)):
-        try:
-            fitted = exam.hook(hook, world)
-            if valid_map(exam, hook, world, fitted):
-                _row_by_row(exam, hook, world, fitted)
-                if world.name == "usual" and hook not in exam.random:
-                    _permuted(exam, hook, world, fitted)
-        except Stopped:
-            continue
+        exam.attempt(hook, world.name, partial(_fitted, exam, hook, world))
+
+
+def _fitted(exam: Exam, hook: str, world: World) -> None:
+    fitted = exam.hook(hook, world)
+    if valid_map(exam, hook, world, fitted):
+        _row_by_row(exam, hook, world, fitted)
+        if world.name == "usual" and hook not in exam.random:
+            _permuted(exam, hook, world, fitted)
 
 
 def _extremes(worlds: list[World]) -> list[World]:

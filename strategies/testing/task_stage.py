@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from equipoise.strategies.testing.exam import Exam, Stopped
+from equipoise.strategies.testing.exam import Exam
 from equipoise.strategies.testing.worlds import World
 from equipoise.tasks import Task, sources
 
@@ -15,12 +16,13 @@ from equipoise.tasks import Task, sources
 def check_tasks(exam: Exam, worlds: list[World]) -> None:
     """Tasks that can be trained, and a merge that puts every answer into its column."""
     for world in worlds:
-        try:
-            tasks = exam.hook("tasks", world)
-            if valid_tasks(exam, world, tasks):
-                check_merge(exam, world, tasks)
-        except Stopped:
-            continue
+        exam.attempt("tasks", world.name, partial(_split, exam, world))
+
+
+def _split(exam: Exam, world: World) -> None:
+    tasks = exam.hook("tasks", world)
+    if valid_tasks(exam, world, tasks):
+        exam.attempt("merge", world.name, partial(check_merge, exam, world, tasks))
 
 
 def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
@@ -75,13 +77,16 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
         return exam.findings.demand(right, check, "merge", world.name, problem)
 
     encoded = [task.encode(world.Y) for task in tasks]
-    known = np.all([t.classes is None or e.any(1) for t, e in zip(tasks, encoded, strict=True)], axis=0)
+    known = np.ones(len(world.Y), dtype=bool)
+    for task, own in zip(tasks, encoded, strict=True):
+        known &= own.any(1) | (task.classes is None)
     for strength in (4.0, 80.0):
         logits = [np.where(e > 0, strength, -strength).astype(np.float32) for e in encoded]
         before = [z.copy() for z in logits]
-        out = exam.run("merge", world.name, lambda z=logits: exam.strategy.merge(tasks, z, world.ctx()))
+        got = np.asarray(
+            exam.run("merge", world.name, partial(exam.strategy.merge, tasks, logits, world.ctx()))
+        )
         demand(all(map(np.array_equal, before, logits)), "in_place", "merge changed the logits it was given")
-        got = np.asarray(out)
         if not demand(
             got.shape == world.Y.shape and got.dtype.kind == "f",
             "shapes",
@@ -89,7 +94,7 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
         ):
             return
         demand(np.isfinite(got).all(), "finite", f"joined logits of ±{strength:g} are not finite")
-        same = ((got > 0) == (world.Y > 0))[known].all()
-        demand(same, "merge", "networks that are all right are joined to wrong labels")
+        right = ((got > 0) == (world.Y > 0))[known].all()
+        demand(right, "merge", "networks that are all right are joined to wrong labels")
         part = exam.strategy.merge(tasks, [z[:3] for z in before], world.ctx())
         demand(np.allclose(part, got[:3], atol=1e-4), "merge", "a row's logits depend on the rows beside it")

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 import scipy.sparse as sp
 
+from equipoise.strategies.testing.worlds import dense
 from equipoise.strategy import Strategy
 
 #: Worlds in which results are compared.
@@ -31,7 +32,7 @@ def digest(thing: Any) -> str:
 
 def _parts(thing: Any) -> Iterator[bytes]:
     if sp.issparse(thing):
-        yield from _parts([thing.toarray()])
+        yield from _parts(dense(thing))
     elif isinstance(thing, np.ndarray):
         yield f"{thing.dtype}{thing.shape}".encode()
         yield thing.tobytes()

@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from equipoise.workbench import Workbench
 SETTINGS = Settings(trials=1, folds=2, epochs=2)
 
 
-def check_declared(exam: Exam, cls: type) -> None:
+def check_declared(exam: Exam, cls: type[Strategy]) -> None:
     """Name, fields, docstring, reference, pickling."""
 
     def demand(right: object, check: str, problem: str) -> bool:
@@ -63,7 +64,7 @@ def check_declared(exam: Exam, cls: type) -> None:
         demand(False, "pickles", f"{type(error).__name__}: {error}")
 
 
-def _field(exam: Exam, cls: type, name: str, spec: Tunable) -> None:
+def _field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
     field = next(f for f in dataclasses.fields(cls) if f.name == name)
     if spec.choices is not None:
         inside = spec.default in spec.choices
@@ -90,10 +91,7 @@ def check_space(exam: Exam) -> None:
         chosen = [worlds()[n] for n in ("usual", "absent label")]
         for hook in strategy.stages:
             for world in chosen:
-                try:
-                    _try(trial, hook, world)
-                except Stopped:
-                    continue
+                trial.attempt(hook, world.name, partial(_try, trial, hook, world))
         for finding in trial.findings.all():
             shown = ", ".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in values.items())
             exam.findings.note("space", finding.hook, finding.world, f"with {shown}: {finding.problem}")
@@ -130,7 +128,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
     if hook == "loss":
         bound = loss_stage.bound(strategy)
         for words, z, y, progress in itertools.islice(loss_stage.settings(world), 5):
-            loss_stage._one(trial, world, bound, words, z, y, progress)
+            loss_stage.judged(trial, world, bound, words, z, y, progress)
         return
     if "numeric" in strategy.needs and world.shared is None:
         return

@@ -111,3 +111,8 @@ def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> Wo
         shared = sp.csr_matrix(np.where(np.abs(X) > 0.7, X, 0.0).astype(np.float32))
     logits = (3.0 * Y - 2.0 + rng.normal(size=Y.shape)).astype(np.float32)
     return World(name, Y, shared, index, logits, np.arange(n) % 3)
+
+
+def dense(x: Any) -> np.ndarray:
+    """x as a dense array, if it is sparse."""
+    return np.asarray(x.toarray() if hasattr(x, "tocsr") else x)
