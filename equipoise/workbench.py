@@ -205,7 +205,7 @@ class Workbench:
             joined[self.folds == fold] = own
         growth = len(self.Y) / (len(self.Y) * (1 - np.mean(self.folds == 0)))
         best = [[n.best_step for n in m.networks] for m in models]
-        same = len({len(b) for b in best}) == 1
+        same = len({tuple(t.columns for t in m.tasks) for m in models}) == 1  # random tasks differ by fold
         middle = np.median(best, axis=0) if same else [np.median([s for b in best for s in b])]
         return Outcome(joined, [max(1, round(s * growth)) for s in middle])
 

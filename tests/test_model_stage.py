@@ -272,3 +272,13 @@ def test_merged_columns_are_means_of_log_odds() -> None:
     tasks = [Task((1,)), Task((0,)), Task((1,))]
     z = [np.array([[1.0]]), np.array([[5.0]]), np.array([[4.0]])]
     np.testing.assert_allclose(merge_columns(tasks, z, 2), [[5.0, 2.5]])
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("classifier_chain", L), ("rakel_d", 1), ("ensemble_chains[m=2]", 1)]
+)
+def test_steps_are_taken_over_only_between_tasks_for_the_same_labels(name: str, count: int) -> None:
+    """Tasks drawn anew in each fold have nothing in common but their place: they refit with one median."""
+    with repeatable(CPU):
+        work = bench(name, "linear", epochs=1)
+        assert len(work.cross_validate([params(work)])[0].steps) == count
