@@ -32,12 +32,13 @@ from equipoise.errors import EquipoiseError, unknown
 SPLITS = ("modapte", "huang2021")
 NOT_IN_APTEMOD = 1656
 _DEV_ROWS, _DEV_SEED = 1000, 123  # of Huang et al. 2021
+AGENCY = "reuter"  # the last word of most stories
 _STORY = re.compile(r"<REUTERS (.*?)>(.*?)</REUTERS>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="(.*?)"')
 _TOPICS = re.compile(r"<TOPICS>(.*?)</TOPICS>", re.DOTALL)
 _TEXT = re.compile(r"<TEXT.*?>(.*)</TEXT>", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SIGNED = re.compile(r"\s*\breuter\s*$", re.IGNORECASE)
+_SIGNED = re.compile(rf"\b{AGENCY}$", re.IGNORECASE)
 
 
 class Story(NamedTuple):
@@ -127,7 +128,8 @@ def _plain(text: str) -> str:
     parts = [_element(text, "TITLE"), _element(text, "BODY")]
     chosen = "\n\n".join(part for part in parts if part) or re.sub(r"<.*?>", " ", text)
     clean = html.unescape(re.sub(r"&#\d+;", " ", chosen))
-    return _SIGNED.sub("", _CONTROL.sub("", clean)).strip()
+    told = _CONTROL.sub("", clean).strip()
+    return told[: -len(AGENCY)].rstrip() if _SIGNED.search(told, len(told) - len(AGENCY) - 1) else told
 
 
 def _element(text: str, tag: str) -> str:

@@ -56,6 +56,7 @@ def run(
     _tell(console, plan, len(todo), count, results)
     if dry_run:
         _list(console, plan, {c.key for c in todo})
+        _price(console, plan, todo)
         return
     with _Bars(console, todo) as bars:
         try:
@@ -130,6 +131,15 @@ def _list(console: Console, plan: Any, todo: set[str]) -> None:
             f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}",
             markup=False,
         )
+
+
+def _price(console: Console, plan: Any, todo: Sequence[Any]) -> None:
+    """What the cells that are left will cost, roughly."""
+    from equipoise.cost import core_hours, in_words
+
+    if todo:
+        price = in_words(*core_hours(todo, plan.data))
+        console.print(f"estimated cost: {price}; a rough guess", markup=False)
 
 
 def _flag(results: Path) -> str:

@@ -1,0 +1,117 @@
+"""About how long a plan takes: core-hours from a small measured table, to tell minutes from days before starting.
+
+The table was measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows): those cells
+came out within a factor of two. Another machine, early stopping (the estimate has none) and unusual data move it further.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equipoise.cell import Cell
+from equipoise.dataset import Dataset
+from equipoise.splits import OUTER_FOLDS
+
+_WORD = re.compile(r"\w\w+")
+_SAMPLE = 2_000_000  # characters of text that are looked at
+
+
+@dataclass(frozen=True)
+class Rate:
+    """CPU microseconds for one row of one epoch: a constant, and what width, labels, weights and tokens add."""
+
+    row: float
+    width: float = 0.0
+    label: float = 0.0
+    weight: float = 0.0  # per thousand of width × labels
+    token: float = 0.0  # per token and direction
+
+
+RATES = {
+    "linear": Rate(row=12, label=0.1, weight=0.2),
+    "mlp": Rate(row=16, width=0.017, label=0.17),
+    "lstm": Rate(row=130, token=2.0),
+}
+#: A network per label costs less than as many single ones: they train side by side.
+PER_LABEL_NETWORK = 0.35
+CELL = 0.1  # seconds whatever the size
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a rate depends on. For text, width is the size of the vocabulary."""
+
+    rows: int
+    labels: int
+    width: int
+    tokens: int
+
+    @classmethod
+    def of(cls, data: Dataset) -> Size:
+        """Of a dataset; a text's vocabulary is counted in its first two million characters."""
+        if data.kind == "numeric":
+            return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0)
+        counts: Counter[str] = Counter()
+        lengths, seen = [], 0
+        texts: Any = data.X
+        for text in texts:
+            words = _WORD.findall(text.lower())
+            counts.update(words)
+            lengths.append(len(words))
+            seen += len(text)
+            if seen > _SAMPLE:
+                break
+        width = min(5000, sum(count > 1 for count in counts.values()))
+        return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)))
+
+
+def core_seconds(cell: Cell, size: Size) -> float | None:
+    """CPU seconds of a cell at most; None for a backbone that is not in the table (a plugin's)."""
+    from equipoise.cell import get_backbone
+
+    backbone = get_backbone(cell.backbone)
+    rate = RATES.get(backbone.name)
+    if rate is None:
+        return None
+    s = cell.settings
+    rows = size.rows * (1 - 1 / OUTER_FOLDS)
+    inner = (s.folds - 1) if s.folds > 1 else 0.75
+    passes = rows * s.epochs * (s.trials * inner + 1)
+    tokens = min(size.tokens, getattr(backbone, "max_tokens", size.tokens))
+    directions = 2 if getattr(backbone, "bidirectional", False) else 1
+    micros = rate.row + rate.width * size.width + rate.label * size.labels
+    micros += rate.weight * size.width * size.labels / 1000 + rate.token * tokens * directions
+    return CELL + passes * micros * 1e-6 * _networks(cell.strategy, size.labels)
+
+
+def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
+    """(hours on one core, number of cells that are not in it because their backbone is not in the table)."""
+    sizes: dict[str, Size] = {}
+    total, unknown = 0.0, 0
+    for cell in cells:
+        if cell.dataset not in sizes:
+            sizes[cell.dataset] = Size.of(data[cell.dataset])
+        seconds = core_seconds(cell, sizes[cell.dataset])
+        total, unknown = total + (seconds or 0.0), unknown + (seconds is None)
+    return total / 3600, unknown
+
+
+def in_words(hours: float, unknown: int = 0) -> str:
+    """ "about 3 core-hours", to one or two digits, in the unit that fits."""
+    value, unit = (hours, "core-hours") if hours >= 1 else (hours * 60, "core-minutes")
+    shown = f"about {float(f'{value:.2g}'):,g} {unit}" if value >= 1 else "less than one core-minute"
+    return shown + (f", and {unknown} cells of backbones whose speed is not known" if unknown else "")
+
+
+def _networks(spec: str, labels: int) -> float:
+    """How many times a single network's cost: strategies that split the problem train one a label or so."""
+    from equipoise.composition import get_strategy
+
+    strategy: Any = get_strategy(spec)
+    return max(1.0, PER_LABEL_NETWORK * labels) if "tasks" in strategy.stages else 1.0

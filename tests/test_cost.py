@@ -1,0 +1,123 @@
+"""The estimate of `run --dry-run`: near what was measured, growing with what it should grow with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from equipoise.cell import Cell
+from equipoise.cli.main import app
+from equipoise.cost import Size, core_hours, core_seconds, in_words
+from equipoise.dataset import Dataset
+from equipoise.settings import Settings
+from equipoise.suite import load_suite
+
+SHORT = Settings(trials=4, folds=2, epochs=6)
+
+
+def cell(backbone: str = "linear", strategy: str = "none", settings: Settings = SHORT) -> Cell:
+    return Cell("d", "", backbone, strategy, 0, 0, settings, "cpu", "")
+
+
+#: CPU seconds of whole cells, measured: (rows, labels, width, backbone, strategy, seconds).
+MEASURED = [
+    (2417, 14, 103, "linear", "none", 0.64),
+    (2417, 14, 103, "mlp", "none", 0.93),
+    (978, 45, 1449, "linear", "none", 0.73),
+    (1702, 53, 1001, "mlp", "none", 1.71),
+    (3000, 374, 499, "linear", "none", 6.11),
+    (3000, 374, 499, "mlp", "none", 5.84),
+    (3000, 90, 5000, "linear", "none", 6.5),
+    (3000, 90, 5000, "mlp", "none", 6.97),
+    (3000, 28, 2270, "linear", "none", 2.11),
+    (2417, 14, 103, "mlp", "binary_relevance", 4.14),
+    (2417, 14, 103, "mlp", "classifier_chain", 5.19),
+    (2417, 14, 103, "mlp", "ml_ros", 1.23),
+]
+
+
+@pytest.mark.parametrize("case", MEASURED, ids=lambda case: f"{case[3]}-{case[4]}-{case[1]}")
+def test_the_estimate_is_within_a_factor_of_two_of_what_was_measured(
+    case: tuple[int, int, int, str, str, float],
+) -> None:
+    rows, labels, width, backbone, strategy, seconds = case
+    found = core_seconds(cell(backbone, strategy), Size(rows, labels, width, 0))
+    assert found is not None
+    assert seconds / 2 < found < seconds * 2
+
+
+def test_lstms_cost_by_tokens_and_directions() -> None:
+    size = Size(600, 5, 660, 80)
+    one = core_seconds(cell("lstm[bidirectional=false,max_tokens=48]", settings=Settings(2, 2, 3)), size)
+    both = core_seconds(cell("lstm[bidirectional=true,max_tokens=48]", settings=Settings(2, 2, 3)), size)
+    assert one is not None
+    assert both is not None
+    assert 0.97 / 2 < one < 0.97 * 2  # measured
+    assert one < both < 2 * one
+
+
+def test_more_of_anything_costs_more() -> None:
+    base = core_seconds(cell(), Size(1000, 5, 50, 0))
+    assert base is not None
+    for more in (Settings(8, 2, 6), Settings(4, 3, 6), Settings(4, 2, 12)):
+        assert (core_seconds(cell(settings=more), Size(1000, 5, 50, 0)) or 0) > base
+    for size in (Size(2000, 5, 50, 0), Size(1000, 50, 50, 0), Size(1000, 5, 5000, 0)):
+        assert (core_seconds(cell(), size) or 0) > base
+    assert (core_seconds(cell(settings=Settings(4, 1, 6)), Size(1000, 5, 50, 0)) or 9e9) < base
+
+
+def test_text_is_measured_by_its_words() -> None:
+    texts = np.array(["One two three, two!", "two three four"] * 5, dtype=object)
+    size = Size.of(Dataset("t", texts, np.array([[0], [1]] * 5), ("a",)))
+    assert size == Size(10, 1, 4, 4)
+
+
+def test_unknown_backbones_are_counted_and_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equipoise.cost.RATES", {})
+    data = Dataset("d", np.zeros((10, 2)), np.array([[0], [1]] * 5), ("a",))
+    assert core_hours([cell(), cell()], {"d": data}) == (0, 2)
+    assert "2 cells of backbones whose speed is not known" in in_words(0.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0.001, "less than one core-minute"), (0.5, "about 30 core-minutes"), (3.14, "about 3.1 core-hours")],
+)
+def test_hours_in_words(hours: float, words: str) -> None:
+    assert in_words(hours) == words
+
+
+def test_a_dry_run_says_what_it_will_cost(tmp_path: Path) -> None:
+    args = ["run", "--dataset", "design-emails[rows=60]", "--backbone", "linear", "--strategy", "none"]
+    shown = CliRunner().invoke(app, [*args, "--dry-run", "--results", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert "estimated cost: " in shown.stdout
+    assert "core-minute" in shown.stdout
+
+
+SUITES = ("tabular", "text", "extreme", "standard")
+
+
+def test_the_standard_suite_has_twelve_sets_of_both_kinds() -> None:
+    from equipoise.datasets.statistics import committed
+
+    records = [committed(name) or {} for b in load_suite("standard").blocks for name in b.datasets]
+    assert len({record["name"] for record in records}) == 12
+    assert sum(record["kind"] == "text" for record in records) >= 4
+    assert min(record["rows"] for record in records) < 1000
+    assert max(record["rows"] for record in records) > 10_000
+    assert min(record["mean_ir"] for record in records) < 2
+    assert sum(record["mean_ir"] > 50 for record in records) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", SUITES)
+def test_suites_can_be_planned(suite: str, data_dir: Path, tmp_path: Path) -> None:
+    shown = CliRunner().invoke(
+        app, ["run", suite, "--dry-run", "--results", str(tmp_path), "--data-dir", str(data_dir)]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "estimated cost: about" in shown.stdout
