@@ -133,13 +133,13 @@ def _in_this_process(
 def _in_processes(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    """A pool of spawned processes; when one dies, what ran is tried again, each by itself: so the next death is its own."""
+    """A pool of spawned processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
     while left:
-        suspects = [cell for key, cell in left.items() if deaths[key]][:1]
+        suspects = [cell for key, cell in left.items() if deaths[key]]
         chosen = suspects or list(left.values())
-        with _Pool(min(workers, len(chosen)), data, watch) as pool:
+        with _Pool(1 if suspects else min(workers, len(chosen)), data, watch) as pool:
             try:
                 for key, result in pool.run(chosen):
                     yield left.pop(key), result
@@ -192,7 +192,8 @@ class _Pool:
             self._executor.submit(_work, cell): key for key, cell in self._cells.items()
         }
         while futures:
-            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+            done = wait(futures, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=lambda f: f.exception() is not None):  # a death loses no result
                 key = futures.pop(future)
                 result = future.result()
                 self._started.discard(key)
