@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from equipoise.dataset import Dataset
-from equipoise.diagnosis.inputs import is_sparse
 from equipoise.diagnosis.duplicates import Split, duplicates_section
 from equipoise.diagnosis.folds import folds_section
+from equipoise.diagnosis.inputs import is_sparse
 from equipoise.diagnosis.leaks import constant_columns, leaks_section, lengths
 
 NAMED = 8  # labels or columns named in a sentence

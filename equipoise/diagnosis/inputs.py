@@ -38,14 +38,14 @@ def _word_counts(data: Dataset) -> tuple[Any, list[str]]:
         except ValueError:  # no word in two rows, or no word at all
             continue
         return sparse.csr_matrix(counts), [str(word) for word in words.get_feature_names_out()]
-    return sparse.csr_matrix((data.n_rows, 1), dtype=np.float32), ["(no words)"]
+    return sparse.csr_matrix(np.zeros((data.n_rows, 1), dtype=np.float32)), ["(no words)"]
 
 
 def _coded(X: Any, nominal: Any, names: list[str]) -> tuple[Any, list[str]]:
     """Categories of more than two values become a 0/1 column each."""
     columns, titles = [], []
     for at, name in enumerate(names):
-        values = np.unique(X[:, at]) if nominal[at] else []
+        values = np.unique(X[:, at]).tolist() if nominal[at] else []
         if len(values) <= 2:
             columns.append(X[:, at])
             titles.append(name)

@@ -74,7 +74,7 @@ def _features(data: Dataset, rows: Ints) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     triples = HashingVectorizer(ngram_range=(3, 3), norm=None, binary=True, alternate_sign=False)
-    return triples.transform(_plain(text) for text in data.X[rows])
+    return triples.transform(_plain(str(text)) for text in np.asarray(data.X)[rows])
 
 
 def _near_sparse(X: Any) -> Ints:

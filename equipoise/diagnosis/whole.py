@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from equipoise.arrays import Ints
 from equipoise.data import load_dataset
@@ -93,12 +94,15 @@ def diagnose(
         data = load_dataset(dataset, data_dir=data_dir, **options)
     about = {**_about(data), "spec": data.name if data is dataset else _spec(str(dataset), options)}
     found: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": about}
-    found["numbers"] = numbers_section(data)
-    found["labels"] = labels_section(data)
-    found["labelsets"] = labelsets_section(data)
-    found["dependence"] = dependence_section(data, seed, max_rows, max_labels)
-    found["health"] = health_section(data, *_split(data, split), folds, seed)
-    found["advice"] = advice_section(data, found)
+    with threadpool_limits(
+        1
+    ):  # small products: more threads only wait for each other, and change the last bits
+        found["numbers"] = numbers_section(data)
+        found["labels"] = labels_section(data)
+        found["labelsets"] = labelsets_section(data)
+        found["dependence"] = dependence_section(data, seed, max_rows, max_labels)
+        found["health"] = health_section(data, *_split(data, split), folds, seed)
+        found["advice"] = advice_section(data, found)
     return Diagnosis(data, found)
 
 
