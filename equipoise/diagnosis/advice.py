@@ -54,7 +54,9 @@ def _command(spec: str, names: list[str]) -> str:
 
 def _imbalance(numbers: dict[str, Any], data: Dataset) -> list[Advice]:
     mean, clash = numbers["mean_ir"], numbers["scumble"]
-    if not mean > BALANCED:
+    if mean != mean:  # NaN: no label has a row
+        return []
+    if mean <= BALANCED:
         skip = f"MeanIR {mean:.2f} is at most {BALANCED:g}: there is hardly an imbalance to mend"
         return [Advice(("ml_ros", "pos_weight", "focal"), skip, "skip")]
     weights = Advice(

@@ -72,9 +72,9 @@ def _enough(verdict_: str, conditional: dict[str, Any]) -> str:
     if verdict_ == "combinations":
         return (
             "One classifier per label loses little here as long as each label is scored by itself: the other labels' "
-            f"predictions save {_percent(predicted)} of its log-loss. But even with "
-            f"the input known, labels hang together (their true values would save {_percent(true)}), so where the whole "
-            "combination must be right, a model of combinations can win: chains, labelsets."
+            f"predictions save {_percent(predicted) if predicted['share'] >= 0.0005 else 'nothing'} of its log-loss. But "
+            f"even with the input known, labels hang together (their true values would save {_percent(true)}), so where the "
+            "whole combination must be right, a model of combinations can win: chains, labelsets."
         )
     return (
         "One classifier per label leaves something here: the other labels' predictions save "

@@ -65,6 +65,8 @@ def _distribution(found: dict[str, Any]) -> str:
 
 def _imbalance(found: dict[str, Any]) -> str:
     numbers = found["numbers"]
+    if numbers["empty_labels"] == numbers["labels"]:
+        return "IRLbl of every label as bars: there is none, for no label has a row."
     above = sum(numbers["mean_ir"] < label["irlbl"] < float("inf") for label in found["labels"])
     return (
         f"IRLbl of every label as bars; {above} of {len(found['labels'])} lie above MeanIR {numbers['mean_ir']:.1f}, the "

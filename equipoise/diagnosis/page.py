@@ -53,16 +53,20 @@ def _list(lines: Iterable[str], kind: str = "") -> str:
 
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The first column names the row; the others are numbers, or words."""
+    """The first column names the row; the others are numbers, right-aligned and unbroken, or words."""
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
     lines = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>\n'
-        for first, *rest in rows
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, rest))}</tr>\n' for first, *rest in rows
     )
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
         f"</caption>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{lines}</tbody></table></div>"
     )
+
+
+def _cell(content: str) -> str:
+    kind = ' class="words"' if any(map(str.isalpha, content.replace("e-", "").replace("e+", ""))) else ""
+    return f"<td{kind}>{escape(content)}</td>"
 
 
 def _more(words: str, content: str) -> str:
@@ -80,14 +84,16 @@ def _short(found: dict[str, Any]) -> list[str]:
     """What a reader in a hurry takes away."""
     numbers, problems = found["numbers"], found["health"]["problems"]
     lead = (
-        f"The most frequent label has {number(numbers['max_ir']).removesuffix('.000000')} times the rows of the rarest "
+        f"The most frequent label has {numbers['max_ir']:,.1f} times the rows of the rarest "
         f"(MeanIR {numbers['mean_ir']:.1f}); {numbers['singletons']:,} of {numbers['labelsets']:,} label combinations occur "
         "only once."
+        if numbers["max_ir"] == numbers["max_ir"]
+        else "No label has a single row: there is nothing to learn."
     )
     return [
         lead,
         found["dependence"]["words"][0],
-        problems[0] if problems else "Nothing is wrong that was looked for.",
+        problems[0] if problems else "Nothing that was looked for is wrong with the data.",
     ]
 
 
@@ -120,7 +126,12 @@ def _dependence(found: dict[str, Any]) -> str:
     parts = [_list(found["words"])]
     for key, words in (("strongest_together", "together"), ("strongest_apart", "apart")):
         if pairs[key]:
-            parts.append(_pairs(pairs[key], f"The strongest pairs that stand {words} (Holm, {LEVEL:g})"))
+            parts.append(
+                _pairs(
+                    pairs[key],
+                    f"Pairs that stand {words}, the strongest first (p < {LEVEL:g} after Holm; shared bits: mutual information)",
+                )
+            )
     if conditional["tested"]:
         parts.append(_more("Every label with and without the others", _conditional(conditional)))
     return "".join(parts)
@@ -129,7 +140,8 @@ def _dependence(found: dict[str, Any]) -> str:
 def _pairs(pairs: list[dict[str, Any]], caption: str) -> str:
     rows = [
         (
-            f"{one['a']} · {one['b']}",
+            one["a"],
+            one["b"],
             f"{one['rows']:,}",
             f"{one['lift']:.2f}",
             _signed(one["phi"], 2),
@@ -138,9 +150,7 @@ def _pairs(pairs: list[dict[str, Any]], caption: str) -> str:
         )
         for one in pairs[:PAIRS_SHOWN]
     ]
-    return _table(
-        caption, ("labels", "rows with both", "lift", "phi", "mutual information, bits", "p, Holm"), rows
-    )
+    return _table(caption, ("label", "and", "rows with both", "lift", "phi", "shared bits", "p, Holm"), rows)
 
 
 def _conditional(found: dict[str, Any]) -> str:
