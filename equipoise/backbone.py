@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.errors import EquipoiseError
 from equipoise.hyperparameters import Configurable, Tunable, options
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ class Backbone(Configurable):
     stacked: ClassVar[bool] = False
     lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
     entry: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout_rate < 1:
+            raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
+        for f in options(self):
+            value = getattr(self, f.name)
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
 
     def features(self, kind: str) -> Features:
         """The feature extractor for a kind of input, not yet fitted."""

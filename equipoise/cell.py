@@ -72,7 +72,7 @@ class Cell:
 
     def row(self, status: str, **more: Any) -> dict[str, Any]:
         """A row with everything that identifies the cell, and more."""
-        import torch
+        from equipoise.engine.device import THREADS
 
         return {
             "key": self.key,
@@ -87,7 +87,7 @@ class Cell:
             "settings": dataclasses.asdict(self.settings),
             "code": self.code,
             "versions": versions(),
-            "threads": torch.get_num_threads(),
+            "threads": THREADS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": None,
             "traceback": None,

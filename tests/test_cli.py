@@ -129,7 +129,8 @@ def test_a_suite_file_and_a_plugin_run(say: Say, quick: None) -> None:
         encoding="utf-8",
     )
     said = say("run", "mine.toml", "--workers", "1", "--results", "results", "--device", "cpu")
-    assert said.code == 0, said.err
+    assert said.code == 1
+    assert said.err.strip() == "1 of 2 cells failed; --redo failed runs those again"
     assert "odd · split 0 failed: KeyError: 'what a pity'" in " ".join(said.out.split())
     assert "odd" in say("report", "mine.toml", "--results", "results").out
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipoise.cell import get_backbone
 from equipoise.composition import chain, compose, fingerprint, get_strategy, owner, space, with_params
 from equipoise.errors import EquipoiseError
 from equipoise.registry import catalogue
@@ -125,3 +126,11 @@ def test_specs_round_trip(gamma: float, alpha: float) -> None:
     again = get_strategy(strategy.spec)
     assert again == strategy
     assert again.pinned == strategy.pinned == {"gamma", "alpha"}
+
+
+@pytest.mark.parametrize(
+    "spec", ["mlp[dropout=1.0]", "mlp[dropout=-0.1]", "mlp[hidden=0]", "lstm[max_tokens=0]"]
+)
+def test_a_backbone_that_cannot_be_is_one_line(spec: str) -> None:
+    with pytest.raises(EquipoiseError, match=r"must (lie in|be 1 or more)"):
+        get_backbone(spec)

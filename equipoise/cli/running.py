@@ -63,18 +63,22 @@ def run(
             sweep(plan, store, workers=count, redo=redo, watcher=bars.watcher)
         except KeyboardInterrupt:
             bars.stop()
-            left = len(outstanding(plan, store, "missing"))
+            done, going_on = bars.finished, "" if redo == "missing" else ", without --redo,"
             typer.echo(
-                f"interrupted: {len(plan.cells) - left} of {len(plan.cells)} cells are done and kept in {results}; "
-                "the same command goes on from there",
+                f"interrupted: {done} of {len(todo)} cells are done and kept in {results}; "
+                f"the same command{going_on} goes on from there",
                 err=True,
             )
             sys.exit(130)
     asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    render([row for row in store.rows() if row["key"] in asked], console)
+    rows = [row for row in store.rows() if row["key"] in asked]
+    render(rows, console)
     console.print(
         f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
     )
+    if failed := sum(row["status"] == "failed" for row in rows):
+        typer.echo(f"{failed} of {len(rows)} cells failed; --redo failed runs those again", err=True)
+        sys.exit(1)
 
 
 def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]:
@@ -177,6 +181,11 @@ class _Bars:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def finished(self) -> int:
+        """Rows that have come."""
+        return len(self._finished)
 
     def stop(self) -> None:
         self._progress.stop()

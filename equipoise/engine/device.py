@@ -10,6 +10,8 @@ import torch
 
 from equipoise.errors import EquipoiseError
 
+#: PyTorch threads of a process that trains; two would change the bits of some products.
+THREADS = 1
 #: Lanes of a population: at most on CPU, always (padded) on CUDA.
 WIDTH = 32
 
@@ -33,7 +35,7 @@ def repeatable(device: torch.device) -> Iterator[None]:
     """One CPU thread, and deterministic algorithms on CUDA, put back afterwards."""
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
