@@ -156,3 +156,15 @@ def test_the_spectrum_counts_labelsets_by_how_often_they_occur() -> None:
     assert section["spectrum"] == [{"rows": 1, "labelsets": 2}, {"rows": 3, "labelsets": 2}]
     assert (section["distinct"], section["singletons"], section["rows_in_singletons"]) == (4, 2, 0.25)
     assert section["most_frequent"][-1]["labels"] in ([], ["a", "b"])
+
+
+def test_wide_inputs_are_told_apart_from_noise() -> None:
+    """Columns that never change, and components that hold next to nothing, must not drown the others."""
+    rng = np.random.default_rng(0)
+    plain = world(coupled=False)
+    noise = rng.normal(size=(plain.n_rows, 30)) @ rng.normal(size=(30, 500)) * 0.1
+    for X in (np.hstack([plain.X, np.ones((500, 600))]), np.hstack([np.repeat(plain.X, 20, axis=1), noise])):
+        section = conditional_section(numeric(X, plain.Y), 0, 2000, 30)
+        assert section["log_loss_bits"]["input"] < 0.92 * section["log_loss_bits"]["frequency_only"]
+        assert section["gain_true"]["share"] < 0.02
+    assert "principal components" in section["sample"]

@@ -54,7 +54,7 @@ def conditional_section(data: Dataset, seed: int, most_rows: int, most_labels: i
     X, note = compressed(matrix_of(data.take(rows))[0], seed_of("diagnose", "components", seed) % 2**32)
     part = np.ascontiguousarray(Y[:, chosen])
     folds = stratified_folds(part, FOLDS, seed_of("diagnose", "folds", seed) % 2**63)
-    found = _gains(data.kind, X, part, folds)
+    found = _gains("components" if note else data.kind, X, part, folds)
     names = [data.labels[j] for j in chosen]
     note = "; ".join(n for n in (_sampled(data, len(rows), len(chosen), len(enough)), note) if n)
     return {"tested": True, "sample": note, **_summary(found, folds, names, part)}

@@ -72,7 +72,7 @@ def _enough(verdict_: str, conditional: dict[str, Any]) -> str:
     if verdict_ == "combinations":
         return (
             "One classifier per label loses little here as long as each label is scored by itself: the other labels' "
-            f"predictions save {_percent(predicted) if predicted['share'] >= 0.0005 else 'nothing'} of its log-loss. But "
+            f"predictions save {_saving(predicted)}. But "
             f"even with the input known, labels hang together (their true values would save {_percent(true)}), so where the "
             "whole combination must be right, a model of combinations can win: chains, labelsets."
         )
@@ -81,6 +81,13 @@ def _enough(verdict_: str, conditional: dict[str, Any]) -> str:
         f"{_percent(predicted)} of its log-loss, and their true values would save {_percent(true)}. Models that look at "
         "several labels are worth trying: chains, labelsets, a shared network."
     )
+
+
+def _saving(gain: dict[str, float]) -> str:
+    """Of a gain that is not worth a model: nothing, or how little."""
+    if gain["share"] < 0.0005:
+        return "nothing of its log-loss"
+    return f"{_percent(gain)} of its log-loss" + (", which may be chance" if gain["low"] <= 0 else "")
 
 
 def _percent(gain: dict[str, float]) -> str:
@@ -135,7 +142,7 @@ def _joint(joint: dict[str, Any]) -> str:
         f"{joint['bias_bits']:.2f} that chance alone gives)"
     )
     return said + (
-        "; most labelsets occur once, so this is little more than a lower bound."
+        "; most labelsets occur once: too few rows for this number, go by the pairs."
         if joint["saturated"]
         else "."
     )

@@ -26,7 +26,7 @@ def health_section(data: Dataset, split: Split, split_name: str, inner: int, see
         "text_words": lengths(data),
         "leaks": leaks_section(data),
     }
-    problems = [line for part in (_duplicated, _crossing, _leaking, _missing, _rare) for line in part(found)]
+    problems = [line for part in (_leaking, _crossing, _duplicated, _missing, _rare) for line in part(found)]
     return {**found, "problems": problems, "fine": _fine(found)}
 
 
@@ -51,7 +51,7 @@ def _duplicated(found: dict[str, Any]) -> list[str]:
     if exact["contradicting_groups"]:
         clash = exact["contradicting_examples"][0]
         said.append(
-            f"{_count(exact['contradicting_groups'], 'group', 'groups')} of equal inputs have different labels "
+            f"{_count(exact['contradicting_groups'], 'group has', 'groups have')} equal inputs but different labels "
             f"({exact['contradicting_rows']} rows; for example rows {_rows(clash['rows'])} disagree about "
             f"{_named(clash['labels'])}): no model can be right on all of them."
         )
@@ -60,7 +60,7 @@ def _duplicated(found: dict[str, Any]) -> list[str]:
             near["contradicting_pairs"]
         )
         said.append(
-            f"{_count(near['pairs'], 'pair', 'pairs')} of rows are nearly equal{clashing} "
+            f"{_count(near['pairs'], 'pair of rows is', 'pairs of rows are')} nearly equal{clashing} "
             f"(for example rows {_rows(near['examples'][0])})."
         )
     return said

@@ -10,6 +10,7 @@ from scipy import sparse
 from equipoise.dataset import Dataset
 
 MOST_COLUMNS = 400  # dense columns beyond this are turned to this many principal components
+MOSTLY_EMPTY = 0.2  # share of values other than 0 below which dense columns are handled as sparse ones
 _WORDS = 20_000
 
 
@@ -56,28 +57,39 @@ def _coded(X: Any, nominal: Any, names: list[str]) -> tuple[Any, list[str]]:
 
 
 class Scaler:
-    """Word counts to TF-IDF, sparse numbers to at most 1, dense numbers to mean 0 and variance 1; fitted on `train`."""
+    """Word counts to TF-IDF, sparse numbers to at most 1, dense ones to mean 0 and variance 1; fitted on `train`.
+
+    `kind` is "text", "numeric" or "components" (of `compressed`, left as they are).
+    """
 
     def __init__(self, kind: str, X: Any, train: Any) -> None:
         from sklearn.feature_extraction.text import TfidfTransformer
-        from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+        from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
 
-        sparse_scaler = TfidfTransformer(sublinear_tf=True) if kind == "text" else MaxAbsScaler()
-        self._scaler = (sparse_scaler if is_sparse(X) else StandardScaler()).fit(X[train])
+        known = {"text": TfidfTransformer(sublinear_tf=True), "components": FunctionTransformer()}
+        self._scaler = known.get(kind, MaxAbsScaler() if is_sparse(X) else StandardScaler()).fit(X[train])
 
     def __call__(self, X: Any) -> Any:
         return self._scaler.transform(X)
 
 
 def compressed(X: Any, seed: int) -> tuple[Any, str]:
-    """Many dense columns as principal components (labels unseen), so that a linear model stays affordable."""
-    if is_sparse(X) or X.shape[1] <= MOST_COLUMNS:
+    """A form of X in which a linear model is affordable, labels unseen, and what was done in words.
+
+    Columns that never change go; mostly empty matrices become sparse; of many dense columns the principal components
+    are kept, whose sizes differ for a reason: `Scaler` must leave them alone (kind "components").
+    """
+    if is_sparse(X):
+        return X, ""
+    X = X[:, X.min(axis=0) < X.max(axis=0)] if (X[:1] != X).any() else X[:, :1]
+    if np.count_nonzero(X) < MOSTLY_EMPTY * X.size:
+        return sparse.csr_matrix(X), ""
+    if X.shape[1] <= MOST_COLUMNS:
         return X, ""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
     size = min(MOST_COLUMNS, len(X) - 1)
     found = PCA(size, svd_solver="randomized", random_state=seed)
-    return found.fit_transform(
-        StandardScaler().fit_transform(X)
-    ), f"{X.shape[1]} columns as {size} principal components"
+    parts = found.fit_transform(StandardScaler().fit_transform(X))
+    return parts, f"{X.shape[1]} columns as {size} principal components"
