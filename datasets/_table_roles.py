@@ -130,7 +130,7 @@ def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_truth(table: Table, name: str) -> bool:
-    return bool(table.cells[name].str.strip().str.lower().isin(TRUTH).all())
+    return all(cell.strip().lower() in TRUTH for cell in table.distinct(name))
 
 
 def _has_words(table: Table, name: str) -> bool:

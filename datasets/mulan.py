@@ -48,7 +48,7 @@ class MulanSource(DatasetSource):
         """Read from `data_dir/<name>/`, downloading what is missing. Raises EquipoiseError (see `fetch`)."""
         paths = [fetch(pin, data_dir) for pin in self.pins()]
         parts = [read_arff(path) for path in paths if path.suffix == ".arff"]
-        marked = _label_names(paths[-1])
+        marked = label_names(paths[-1])
         return self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
 
     def _dataset(self, table: Arff, marked: set[str], source: str) -> Dataset:
@@ -61,8 +61,8 @@ class MulanSource(DatasetSource):
         dropped = [table.names[i] for i in np.flatnonzero(identifier)]
         return Dataset(
             name=self.name,
-            X=_columns(table.values, kept),
-            Y=np.asarray(_columns(table.values, np.flatnonzero(is_label), dense=True)),
+            X=columns(table.values, kept),
+            Y=np.asarray(columns(table.values, np.flatnonzero(is_label), dense=True)),
             labels=tuple(name for name in table.names if name in marked),
             source=source,
             terms=TERMS,
@@ -90,7 +90,7 @@ class YeastSource(MulanSource):
         return data if data.sha256 == _YEAST else super().load(data_dir)
 
 
-def _label_names(path: Path) -> set[str]:
+def label_names(path: Path) -> set[str]:
     """The labels of a MULAN XML file; labels may be nested in a hierarchy."""
     try:
         root = ElementTree.parse(path).getroot()
@@ -115,7 +115,7 @@ def _identifiers(table: Arff) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.array([values is not None and len(values) >= rows for values in table.categories])
 
 
-def _columns(values: Any, index: Any, dense: bool = False) -> Features:
+def columns(values: Any, index: Any, dense: bool = False) -> Features:
     chosen: Any = values[:, index]
     result: Features = chosen.toarray() if dense and sparse.issparse(values) else chosen
     return result

@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 from equipoise.dataset import Dataset, DatasetSource
 from equipoise.datasets._table_roles import TRUTH, Roles, assign
 from equipoise.errors import EquipoiseError
+from equipoise.records import LISTED, read_records, reads
 from equipoise.tables import Table, read_table
 
 MIN_ROWS = 10
-_SEPARATORS = (";", "|", ",")
+_SEPARATORS = (LISTED, ";", "|", ",")
 _MOST_CATEGORIES = 50
 _WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")
 
 
 @dataclass(frozen=True)
 class TableSource(DatasetSource):
-    """A CSV or TSV file; `name` is its path. Columns are given as "a+b" or as a list.
+    """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path.
+
+    Columns are given as "a+b" or as a list.
 
     Options: `text` (columns joined to one text) or `features` (columns of numbers, or of categories); `labels` (0/1
     columns) or `label_column` (names between `separator`); `delimiter` (of the file), `encoding`.
@@ -43,7 +46,7 @@ class TableSource(DatasetSource):
     def load(self, data_dir: Path | None = None) -> Dataset:
         """Read the file; `data_dir` is not used. Raises EquipoiseError with file, and line and column if any."""
         path = Path(self.name).expanduser()
-        table = read_table(path, self.delimiter, self.encoding)
+        table = read_records(path) if reads(path) else read_table(path, self.delimiter, self.encoding)
         if len(table.cells) < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {len(table.cells)} rows; at least {MIN_ROWS} are needed")
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
@@ -73,13 +76,13 @@ def _label_matrix(
 
 def _truth(table: Table, name: str) -> NDArray[np.uint8]:
     """One 0/1 column; yes/no and true/false will do."""
-    cells = table.cells[name].str.strip().str.lower()
-    values = cells.map(TRUTH)
-    if values.isna().any():
-        row = int(values.isna().to_numpy().argmax())
-        found = "is empty" if not cells[row] else f"has {table.cells[name][row]!r:.40}"
+    codes = {cell: TRUTH.get(cell.strip().lower()) for cell in table.distinct(name)}
+    if None in codes.values():
+        cells = table.cells[name]
+        row = int(cells.map(lambda cell: codes[cell] is None).astype(bool).to_numpy().argmax())
+        found = f"has {cells[row]!r:.40}" if cells[row].strip() else "is empty"
         raise EquipoiseError(f"{table.at(row, name)} {found}; a label is 0 or 1 (or no/yes, false/true)")
-    return np.asarray(values, dtype=np.uint8)
+    return np.asarray(table.cells[name].map(codes), dtype=np.uint8)
 
 
 def _from_names(
@@ -112,7 +115,13 @@ def _guess_separator(cells: list[str]) -> str:
 
 
 def _separator_notes(column: str, mark: str, separator: Any, Y: NDArray[np.uint8]) -> list[str]:
-    how = f"split at {mark!r}" if mark else "one label a cell (no separator found; separator=… sets one)"
+    how = (
+        "lists"
+        if mark == LISTED
+        else f"split at {mark!r}"
+        if mark
+        else "one label a cell (no separator found; separator=… sets one)"
+    )
     notes = [] if separator is not None else [f"labels are read from column {column!r}, {how}"]
     unlabelled = int((Y.sum(axis=1) == 0).sum())
     return notes + ([f"{unlabelled} rows have no label"] if unlabelled else [])

@@ -44,7 +44,7 @@ def read_arff(path: Path) -> Arff:
     categories = tuple(values for _, values in pairs)
     if data and data[0].startswith("{"):
         return Arff(names, categories, _sparse_rows(path, data, categories))
-    return Arff(names, categories, _dense_rows(path, data, categories))
+    return Arff(names, categories, _dense_rows(path, data, names, categories))
 
 
 def _sections(path: Path, text: str) -> tuple[list[str], list[str]]:
@@ -83,24 +83,35 @@ def _in_order(values: list[str]) -> tuple[str, ...]:
 
 
 def _dense_rows(
-    path: Path, lines: list[str], categories: tuple[tuple[str, ...] | None, ...]
+    path: Path, lines: list[str], names: tuple[str, ...], categories: tuple[tuple[str, ...] | None, ...]
 ) -> NDArray[np.float64]:
     rows = [[_unquoted(cell.strip()) for cell in line.split(",")] for line in lines]
     for number, row in enumerate(rows, start=1):
         if len(row) != len(categories):
             raise EquipoiseError(f"{path}: data row {number} has {len(row)} values, not {len(categories)}")
+    if not rows or not categories:
+        raise EquipoiseError(f"{path} has no {'data rows' if categories else '@attribute lines'}")
     columns = zip(*rows, strict=True)
-    return np.column_stack([_column(path, c, known) for c, known in zip(columns, categories, strict=True)])
+    return np.column_stack(
+        [_column(path, n, c, known) for n, c, known in zip(names, columns, categories, strict=True)]
+    )
 
 
-def _column(path: Path, cells: tuple[str, ...], categories: tuple[str, ...] | None) -> NDArray[np.float64]:
+def _column(
+    path: Path, name: str, cells: tuple[str, ...], categories: tuple[str, ...] | None
+) -> NDArray[np.float64]:
     """Numbers as they are, categories by their place; `?` (missing) as NaN."""
     place = None if categories is None else {value: float(code) for code, value in enumerate(categories)}
-    try:
-        read = float if place is None else place.__getitem__
-        return np.array([np.nan if cell == "?" else read(cell) for cell in cells], dtype=np.float64)
-    except (ValueError, KeyError) as problem:
-        raise EquipoiseError(f"{path}: a value does not fit its attribute ({problem})") from None
+    read = float if place is None else place.__getitem__
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = np.nan if cell == "?" else read(cell)
+        except (ValueError, KeyError):
+            wanted = "a number" if categories is None else f"one of {', '.join(categories)}"
+            where = f"data row {row + 1} of attribute {name!r}"
+            raise EquipoiseError(f"{path}: {where} has {cell!r:.40}, not {wanted:.80}") from None
+    return values
 
 
 def _sparse_rows(
@@ -116,6 +127,9 @@ def _sparse_rows(
         pairs = flat.reshape(sum(lengths), 2)
     except ValueError as problem:
         raise EquipoiseError(f"{path}: the sparse rows cannot be read ({problem})") from None
+    places = pairs[:, 0]
+    if len(places) and not ((places >= 0) & (places < len(categories)) & (places % 1 == 0)).all():
+        raise EquipoiseError(f"{path}: a sparse row names an attribute beyond 0..{len(categories) - 1}")
     ends = np.concatenate([[0], np.cumsum(lengths)])
     shape = (len(lines), len(categories))
     return sparse.csr_matrix((pairs[:, 1], pairs[:, 0].astype(np.int64), ends), shape=shape)

@@ -12,11 +12,12 @@ from equipoise.errors import EquipoiseError, unknown
 from equipoise.registry import catalogue
 
 #: A name that ends so is taken for a file, there or not.
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".jsonl", ".ndjson", ".arff")
 
 
 def load_dataset(name_or_path: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Dataset:
-    """A dataset by name (`"yeast"`, `"design-emails[rows=500]"`) or a CSV/TSV file by path.
+    """A dataset by name (`"yeast"`, `"design-emails[rows=500]"`) or a file by path
+    (CSV, TSV, Parquet, JSON lines, ARFF with MULAN's XML, or a Hugging Face folder).
 
     Options in brackets and keywords mean the same; keywords win. `data_dir` is the download cache (default:
     $EQUIPOISE_DATA, else the platform's cache folder). What the options of a file are: `equipoise.datasets.table`.
@@ -53,6 +54,10 @@ def _is_path(name: str) -> bool:
 
 
 def _table(path: str) -> DatasetSource:
+    if path.lower().endswith(".arff"):
+        from equipoise.datasets.arff_file import ArffFile
+
+        return ArffFile(path)
     from equipoise.datasets.table import TableSource
 
     return TableSource(path)

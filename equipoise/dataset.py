@@ -131,8 +131,10 @@ def _checked_labels(name: str, labels: Any, rows: int) -> NDArray[np.uint8]:
         raise EquipoiseError(f"{name}: {rows} rows of features but {Y.shape[0]} rows of labels")
     if rows < 2:
         raise EquipoiseError(f"{name}: {rows} row(s); at least 2 are needed")
-    if not np.isin(Y, (0, 1)).all():
-        raise EquipoiseError(f"{name}: labels must be 0 or 1, found {Y[~np.isin(Y, (0, 1))][0]}")
+    known = Y == 0
+    known |= Y == 1
+    if not known.all():
+        raise EquipoiseError(f"{name}: labels must be 0 or 1, found {Y[~known][0]}")
     return np.ascontiguousarray(Y, dtype=np.uint8)
 
 

@@ -125,8 +125,8 @@ def test_arff_sparse(tmp_path: Path) -> None:
     [
         ("@relation r\n", "no @data line"),
         (ARFF + "1,YES\n1\n", "data row 2 has 1 values, not 2"),
-        (ARFF + "1,MAYBE\n", "does not fit its attribute ('MAYBE')"),
-        (ARFF + "one,YES\n", "could not convert string to float: 'one'"),
+        (ARFF + "1,MAYBE\n", "data row 1 of attribute 'c' has 'MAYBE', not one of NO, YES"),
+        (ARFF + "one,YES\n", "data row 1 of attribute 'a b' has 'one', not a number"),
         (ARFF + "{0 1}\n", "categories other than {0,1}"),
         (ARFF.replace("{YES, NO}", "{0,1}") + "{0 x}\n", "the sparse rows cannot be read"),
         (ARFF.replace("numeric", "date"), "attribute 'a b' is of type 'date'"),
