@@ -1,0 +1,95 @@
+"""Five stratified folds of 100,000 rows × 100 labels: speed and quality, ours beside the libraries'.
+
+    pytest benchmarks/bench_stratification.py --import-mode=importlib            # ours
+    pytest benchmarks/bench_stratification.py --import-mode=importlib -m slow    # the others too: many minutes
+
+Quality (in each benchmark's extra_info): the mean over labels, and over pairs of labels that occur together at least once
+a fold, of the largest deviation of a fold's positives from the ideal count / 5, in positives. EQUIPOISE_BENCH_ROWS and
+EQUIPOISE_BENCH_LABELS make it smaller.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from equipoise.splits import stratified_folds
+
+ROWS = int(os.environ.get("EQUIPOISE_BENCH_ROWS", "100000"))
+LABELS = int(os.environ.get("EQUIPOISE_BENCH_LABELS", "100"))
+FOLDS = 5
+
+
+@pytest.fixture(scope="module")
+def Y() -> NDArray[np.uint8]:
+    """Labels from 20 % down to 0.05 % of the rows, that go together in groups of five."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    shares = np.geomspace(0.2, 0.0005, LABELS)
+    group = np.arange(LABELS) % max(1, LABELS // 5)
+    shared = rng.random((ROWS, int(group.max()) + 1))[:, group]
+    own = rng.random((ROWS, LABELS))
+    return (np.where(rng.random((ROWS, LABELS)) < 0.3, shared, own) < shares).astype(np.uint8)
+
+
+def quality(Y: NDArray[np.uint8], folds: NDArray[np.int64]) -> dict[str, float]:
+    """How far the folds are from equal shares: rows, labels and label pairs."""
+    parts = [Y[folds == fold].astype(np.float32) for fold in range(FOLDS)]
+    labels = np.stack([part.sum(axis=0) for part in parts])
+    pairs = np.stack([(part.T @ part)[np.triu_indices(Y.shape[1], 1)] for part in parts])
+    pairs = pairs[:, pairs.sum(axis=0) >= FOLDS]
+    sizes = np.bincount(folds, minlength=FOLDS)
+    off = {"labels": labels, "pairs": pairs}
+    deviations = {key: float(np.abs(v - v.mean(axis=0)).max(axis=0).mean()) for key, v in off.items()}
+    return {**deviations, "rows": float(np.ptp(sizes))}
+
+
+def run(benchmark: Any, Y: NDArray[np.uint8], split: Callable[[], NDArray[np.int64]], rounds: int) -> None:
+    folds = benchmark.pedantic(split, rounds=rounds, iterations=1)
+    assert set(np.unique(folds)) == set(range(FOLDS))
+    benchmark.extra_info.update({key: round(value, 3) for key, value in quality(Y, folds).items()})
+    print({"seconds": round(benchmark.stats.stats.min, 2), **benchmark.extra_info})
+
+
+def test_equipoise(benchmark: Any, Y: NDArray[np.uint8]) -> None:
+    run(benchmark, Y, lambda: stratified_folds(Y, FOLDS, seed=0), 3)
+
+
+def test_the_seed_alone_decides(Y: NDArray[np.uint8]) -> None:
+    one, again, other = (stratified_folds(Y[:20000], FOLDS, seed) for seed in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_iterative_stratification(benchmark: Any, Y: NDArray[np.uint8]) -> None:
+    library = pytest.importorskip("iterstrat.ml_stratifiers")
+
+    def split() -> NDArray[np.int64]:
+        splitter = library.MultilabelStratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        return _ids(len(Y), splitter.split(np.zeros((len(Y), 1)), Y))
+
+    run(benchmark, Y, split, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.global_rng
+def test_scikit_multilearn(benchmark: Any, Y: NDArray[np.uint8]) -> None:
+    library = pytest.importorskip("skmultilearn.model_selection")
+
+    def split() -> NDArray[np.int64]:
+        splitter = library.IterativeStratification(n_splits=FOLDS, order=2)
+        return _ids(len(Y), splitter.split(np.zeros((len(Y), 1)), Y))
+
+    run(benchmark, Y, split, 1)
+
+
+def _ids(rows: int, splits: Any) -> NDArray[np.int64]:
+    folds = np.full(rows, -1, dtype=np.int64)
+    for fold, (_, test) in enumerate(splits):
+        folds[test] = fold
+    return folds
