@@ -1,11 +1,14 @@
 """Five stratified folds of 100,000 rows × 100 labels: speed and quality, ours beside the libraries'.
 
     pytest benchmarks/bench_stratification.py --import-mode=importlib            # ours
-    pytest benchmarks/bench_stratification.py --import-mode=importlib -m slow    # the others too: many minutes
+    pytest benchmarks/bench_stratification.py --import-mode=importlib -m slow    # only the others, in minutes
 
 Quality (in each benchmark's extra_info): the mean over labels, and over pairs of labels that occur together at least once
 a fold, of the largest deviation of a fold's positives from the ideal count / 5, in positives. EQUIPOISE_BENCH_ROWS and
 EQUIPOISE_BENCH_LABELS make it smaller.
+
+Measured in one run on a shared 2-core server: ours 0.33 s (labels 0.53, pairs 5.30); iterative-stratification 0.1.9 4.35 s
+(0.53, 5.52); scikit-multilearn with order=2 66 s (4.82, 3.03): it keeps pairs together better, at the cost of the labels.
 """
 
 from __future__ import annotations
