@@ -18,6 +18,7 @@ from equipoise.diagnosis.pairs import LEVEL
 from equipoise.diagnosis.style import STYLE
 
 PAIRS_SHOWN = 15
+WORDY = ("and", "group", "most told by")  # headings of columns that hold words
 
 
 def page(data: Dataset, found: dict[str, Any]) -> str:
@@ -54,7 +55,8 @@ def _list(lines: Iterable[str], kind: str = "") -> str:
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """The first column names the row; the others are numbers, right-aligned and unbroken, or words."""
-    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    kinds = [' class="words"' if title in WORDY else "" for title in head]
+    titles = "".join(f'<th scope="col"{k}>{escape(t)}</th>' for k, t in zip(kinds, head, strict=True))
     lines = "".join(
         f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, rest))}</tr>\n' for first, *rest in rows
     )

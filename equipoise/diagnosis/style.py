@@ -18,7 +18,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #eee; text-align: right; vertical-align: top; }
 td { white-space: nowrap; }
-th:first-child, td.words { text-align: left; white-space: normal; min-width: 7rem; }
+th:first-child, .words { text-align: left; white-space: normal; min-width: 7rem; }
 tbody th { font-weight: 400; }
 thead th { color: var(--quiet); font-weight: 600; }
 figure { margin: 1.5rem 0; }
