@@ -34,12 +34,14 @@ def comparison(frame: pd.DataFrame, metric: str = "macro_f1") -> Figure:
         raise EquipoiseError(f"no row of the frame has both fixed/{metric} and tuned/{metric}")
     cases = list(rows.groupby(["dataset", "backbone"], sort=True))
     most = max(part["strategy"].nunique() for _, part in cases)
-    columns = min(3, len(cases))
+    columns = 2 if len(cases) == 4 else min(3, len(cases))
+    short = {name.split("[")[0] for name in rows["backbone"]}
+    plain = len(short) == rows["backbone"].nunique()
     lines = math.ceil(len(cases) / columns)
     figure, grid = panels(len(cases), columns, 3.6 * columns + 0.6, (0.32 * most + 0.85) * lines + 0.6)
     for axes, ((dataset, backbone), part) in zip(grid, cases, strict=False):
         _dumbbells(axes, part)
-        title(axes, f"{clean(dataset)} · {clean(backbone)}")
+        title(axes, f"{clean(dataset)} · {clean(backbone.split('[')[0] if plain else backbone)}")
     _legend(figure, NAMES.get(metric, metric), 4 if columns > 1 else 2)
     return figure
 
