@@ -29,7 +29,8 @@ bit.
 
 def table() -> str:
     """The page as Markdown."""
-    return HEAD + "".join(_line(catalogue("strategy").get(name)) for name in catalogue("strategy").names())
+    entries = [e for e in catalogue("strategy").entries() if e.origin == "built-in"]
+    return HEAD + "".join(_line(catalogue("strategy").get(e.name)) for e in entries)
 
 
 def _line(cls: Any) -> str:
