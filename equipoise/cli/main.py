@@ -98,9 +98,7 @@ def run(
     folds: Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")] = None,  # noqa: UP045
     epochs: Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")] = None,  # noqa: UP045
     batch_size: Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")] = None,  # noqa: UP045
-    patience: Annotated[
-        int | None, typer.Option(help="Epochs without a better score before a stop.")
-    ] = None,
+    patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
     splits: Annotated[Optional[int], typer.Option(help="Outer splits.")] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
