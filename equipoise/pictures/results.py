@@ -41,7 +41,7 @@ def comparison(frame: pd.DataFrame, metric: str = "macro_f1") -> Figure:
     figure, grid = panels(len(cases), columns, 3.6 * columns + 0.6, (0.32 * most + 0.85) * lines + 0.6)
     for axes, ((dataset, backbone), part) in zip(grid, cases, strict=False):
         _dumbbells(axes, part)
-        title(axes, f"{clean(dataset)} · {clean(backbone.split('[')[0] if plain else backbone)}")
+        title(axes, f"{clean(dataset)} · {clean(str(backbone).split('[')[0] if plain else backbone)}")
     _legend(figure, NAMES.get(metric, metric), 4 if columns > 1 else 2)
     return figure
 
