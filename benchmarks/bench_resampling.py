@@ -1,7 +1,7 @@
 """Resamplers against the same rules written as plain loops, against `multismote`, and as the rows grow.
 
-    pytest benchmarks/bench_resampling.py                     # minutes
-    pytest benchmarks/bench_resampling.py -k "not growth"     # the comparison alone
+    pytest benchmarks/bench_resampling.py -m slow             # minutes
+    pytest benchmarks/bench_resampling.py -m slow -k contest  # the comparison alone
 
 The loops follow the papers row by row, each row's arithmetic in NumPy, as one writes them on a first reading; semantics
 are those of `equipoise`, chance excepted. `multismote` (PyPI, `pip install equipoise[bench]`) pools the bags of all rare
@@ -141,6 +141,7 @@ CONTESTS = {
 }
 
 
+@pytest.mark.slow  # minutes: the row loops
 @pytest.mark.parametrize(
     ("rule", "who"), [(rule, who) for rule, all_ in CONTESTS.items() for who in all_], ids=str
 )
@@ -164,6 +165,7 @@ GROWTH = {
 }
 
 
+@pytest.mark.slow  # minutes
 @pytest.mark.parametrize(("name", "n"), [(name, n) for name, sizes in GROWTH.items() for n in sizes])
 def test_growth(benchmark: Any, name: str, n: int) -> None:
     """20 labels; 20 features for those that take distances, one (the row's number) for the others."""
@@ -175,6 +177,7 @@ def test_growth(benchmark: Any, name: str, n: int) -> None:
     )
 
 
+@pytest.mark.slow  # minutes
 @pytest.mark.parametrize("what", ["ml_ros", "counting and drawing"])
 def test_100_000_rows_and_500_labels(benchmark: Any, what: str) -> None:
     """ML-ROS takes about as long as it takes to count the labels, find their rows and draw."""
