@@ -20,7 +20,8 @@ from equipoise.composition import get_strategy
 from equipoise.engine.device import repeatable, resolve
 from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, affine
 from equipoise.engine.lanes import Lane
-from equipoise.engine.parameters import AdamW, Parameters
+from equipoise.engine.optimizer import AdamW
+from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import predict
 from equipoise.engine.ranking import macro_average_precision
 from equipoise.engine.streams import BatchStream, Dropout

@@ -174,7 +174,7 @@ def test_lanes_go_through_vmap_and_each_gets_its_own_loss(name: str) -> None:
     y = torch.from_numpy((rng.random((5, 32, 7)) < 0.3).astype(np.float32))
     population = PopulationLoss(lanes, CPU)
     losses = population(z, y, np.linspace(0, 0.99, 5))
-    assert population._vmaps, "it fell back to one lane after the other"
+    assert population.at_once, "it fell back to one lane after the other"
     for k, lane in enumerate(lanes):
         own = StandaloneLoss(lane.strategy, lane.n_pos, lane.n_rows)
         assert float(losses[k]) == pytest.approx(

@@ -12,8 +12,6 @@ from equipoise.errors import EquipoiseError
 
 #: PyTorch threads of a process that trains; two would change the bits of some products.
 THREADS = 1
-#: Lanes of a population: at most on CPU, always (padded) on CUDA.
-WIDTH = 32
 
 
 def resolve(name: str) -> torch.device:

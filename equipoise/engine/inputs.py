@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.memory import lanes_like
+from equipoise.engine.sparse import Bags, Stacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,25 +35,12 @@ class Dense:
 
     def gather(self, rows: Tensor) -> Tensor:
         """Rows (K, B) → (K, B, d)."""
-        return self.x[rows]
+        return self.x.index_select(0, rows.reshape(-1)).view(*rows.shape, self.width)
 
     def extended(self, more: Sequence[Any]) -> Dense:
         """With further rows (each (s, d)) at the end."""
         made = [torch.as_tensor(np.asarray(m, dtype=np.float32)) for m in more]
         return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in made)]))
-
-
-@dataclass(frozen=True, eq=False)
-class SparseBatch:
-    """Gathered sparse rows of K lanes: the entries of row r are indices[offsets[r]:offsets[r + 1]].
-
-    The indices of lane k are shifted by k·d, so that they point into the stacked weights of all lanes.
-    """
-
-    indices: Tensor
-    values: Tensor
-    offsets: Tensor
-    shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +66,17 @@ class Sparse:
     def to(self, device: torch.device) -> Sparse:
         return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
 
-    def gather(self, rows: Tensor) -> SparseBatch:
+    def gather(self, rows: Tensor) -> Bags | Stacked:
         """Rows (K, B) → the entries of all of them, lane by lane."""
-        lanes, batch = rows.shape
-        flat = rows.reshape(-1)
-        start = self.indptr[flat]
-        length = self.indptr[flat + 1] - start
-        offsets = torch.zeros(len(flat) + 1, dtype=torch.long, device=flat.device)
-        torch.cumsum(length, 0, out=offsets[1:])
-        entry = torch.arange(int(offsets[-1]), device=flat.device)
-        entry += torch.repeat_interleave(start - offsets[:-1], length)
-        shift = torch.arange(lanes, device=flat.device).repeat_interleave(batch) * self.width
-        indices = self.indices[entry] + torch.repeat_interleave(shift, length)
-        return SparseBatch(indices, self.values[entry], offsets, (lanes, batch, self.width))
+        if self.indptr.device.type == "cpu":
+            return Bags.of(self.matrix, rows.numpy())
+        return Stacked.of((self.indices, self.values, self.indptr), self.width, rows)
+
+    @cached_property
+    def matrix(self) -> sp.csr_matrix:
+        """(n, d), on the CPU, over the same memory where that is there already."""
+        parts = (self.values.cpu().numpy(), *(t.cpu().numpy() for t in (self.indices, self.indptr)))
+        return sp.csr_matrix(parts, shape=(len(self), self.width))
 
     def extended(self, more: Sequence[Any]) -> Sparse:
         """With further rows (each (s, d) CSR) at the end."""
@@ -139,16 +126,12 @@ class Tokens:
 Inputs: TypeAlias = Dense | Sparse | Tokens
 
 
-def affine(x: Tensor | SparseBatch, weight: Tensor, bias: Tensor) -> Tensor:
+def affine(x: Tensor | Bags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
-    if not isinstance(x, SparseBatch):
+    if isinstance(x, Tensor):
         dense: Any = _Product.apply
         return bias + dense(x, weight)
-    lanes, batch, width = x.shape
-    flat = weight.reshape(lanes * width, -1)
-    multiply: Any = _BagProduct.apply if flat.device.type == "cpu" else _bags
-    product: Tensor = multiply(flat, x)
-    return product.view(lanes, batch, -1) + bias
+    return x.times(weight).add_(bias)
 
 
 class _Product(torch.autograd.Function):
@@ -164,32 +147,5 @@ class _Product(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous()
         to_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        to_weight = lanes_like(len(weight), weight.shape[1:], weight.device)
+        to_weight = lanes_like(len(weight), weight.shape[1:], weight.device, zero=False)
         return to_x, torch.bmm(x.transpose(1, 2), grad, out=to_weight)
-
-
-def _bags(flat: Tensor, x: SparseBatch) -> Tensor:
-    return torch.nn.functional.embedding_bag(
-        x.indices, flat, x.offsets, mode="sum", per_sample_weights=x.values, include_last_offset=True
-    )
-
-
-class _BagProduct(torch.autograd.Function):
-    """Sparse rows times stacked weights; the gradient by SciPy's compressed product, row after row.
-
-    PyTorch's own backward sorts all entries first; this one adds them in the order of the rows, which is also the order
-    within a lane, whatever lanes are beside it.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, flat: Tensor, x: SparseBatch) -> Tensor:
-        ctx.batch = x
-        return _bags(flat, x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        x = ctx.batch
-        lanes, batch, width = x.shape
-        parts = (x.values.numpy(), x.indices.numpy(), x.offsets.numpy())
-        rows = sp.csr_matrix(parts, shape=(lanes * batch, lanes * width), copy=False)
-        return torch.from_numpy(rows.T @ grad.contiguous().numpy()), None

@@ -16,6 +16,7 @@ from equipoise.tasks import Given
 
 if TYPE_CHECKING:
     from equipoise.backbone import Backbone
+    from equipoise.engine.streams import BatchStream
     from equipoise.strategy import Context
 
 
@@ -36,6 +37,7 @@ class Lane:
         steps: gradient steps at most.
         given: labels it sees as further inputs, (m + s, G), and held_given (v, G): the true ones while training; or None.
         held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
+        pause: the step at which to stop with a state to go on from; resume: such a state.
     """
 
     index: np.ndarray
@@ -54,14 +56,13 @@ class Lane:
     held_targets: np.ndarray | None = None
     given: Given | None = None
     held_given: Given | None = None
+    pause: int | None = None
+    resume: Paused | None = None
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """Lanes with the same signature can be trained in one population."""
-        fixed = [(n, getattr(self.strategy, n)) for n in static_fields(self.strategy)]
+        """Lanes with the same signature can be trained in one population, whatever their losses."""
         return (
-            type(self.strategy),
-            tuple(fixed),
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
@@ -70,13 +71,33 @@ class Lane:
 
 
 @dataclass(frozen=True, eq=False)
+class Paused:
+    """A lane in the middle of its training: all that its remaining steps depend on."""
+
+    params: dict[str, Tensor] = field(repr=False)
+    optimizer: tuple[int, dict[str, Tensor], dict[str, Tensor]] = field(repr=False)
+    batches: BatchStream = field(repr=False)
+    drawn: np.ndarray = field(repr=False)
+    dropout: Any = field(repr=False)
+    best: tuple[float, int, dict[str, Tensor]] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Trained:
-    """The parameters of one trained lane (name → tensor), the step they were taken at, and the steps that were run."""
+    """What training a lane gave.
+
+    Attributes:
+        params: name → tensor, as they were at `best_step`; score: what the held-out rows said then (0 where none are watched).
+        steps_run: gradient steps that were run.
+        paused: where to go on, for a lane that was asked to pause and had not stopped before.
+    """
 
     params: dict[str, Tensor] = field(repr=False)
     backbone: Backbone
     best_step: int
     steps_run: int
+    score: float = 0.0
+    paused: Paused | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One strategy's loss over all lanes of a population, each lane with hyperparameters and label statistics of its own."""
+"""The losses of a population's lanes, each with hyperparameters and label statistics of its own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,47 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.lanes import Lane, continuous_fields
+from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.hyperparameters import bind
-from equipoise.strategy import Context
+from equipoise.strategy import Context, Strategy
+
+#: Losses that `torch.vmap` has no rule for: their lanes are taken one by one.
+_ONE_BY_ONE: set[type] = set()
 
 
 class PopulationLoss:
     """Mean loss of each lane, (K,), from logits and targets (K, B, L).
 
-    The strategy's plain code over one lane is batched by `torch.func.vmap`; where vmap knows no rule for something it
-    does, lanes are taken one by one.
+    Lanes of one kind of strategy go through its plain code at once, batched by `torch.vmap`; where vmap knows no rule for
+    something it does, one by one. Lanes of different strategies share everything but this.
     """
+
+    def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
+        kinds: dict[object, list[int]] = {}
+        for k, lane in enumerate(lanes):
+            kinds.setdefault(_kind(lane.strategy), []).append(k)
+        self._groups = [_Group([lanes[k] for k in places], device) for places in kinds.values()]
+        self._places = [np.array(places) for places in kinds.values()]
+        self._index = [torch.as_tensor(places, device=device) for places in self._places]
+        self._back = torch.as_tensor(np.argsort(np.concatenate(self._places)), device=device)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether no loss so far had to be taken one lane after the other."""
+        return not any(group.one_by_one for group in self._groups)
+
+    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+        if len(self._groups) == 1:
+            return self._groups[0](logits, targets, done)
+        own = [
+            group(logits[i], targets[i], done[i]) for group, i in zip(self._groups, self._index, strict=True)
+        ]
+        return torch.cat(own)[self._back]
+
+
+class _Group:
+    """The loss of lanes whose strategies differ in nothing but numbers."""
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
         self._strategy = lanes[0].strategy
@@ -28,28 +58,24 @@ class PopulationLoss:
         self._hyper = {n: torch.tensor(v, dtype=torch.float32, device=device) for n, v in values.items()}
         self._n_pos = torch.as_tensor(np.stack([lane.n_pos for lane in lanes]), device=device).float()
         self._n_rows = torch.tensor([float(lane.n_rows) for lane in lanes], device=device)
-        self._vmaps = True
 
-    def keep(self, lanes: np.ndarray) -> None:
-        """Go on with these lanes only."""
-        index = torch.as_tensor(lanes, device=self._n_pos.device)
-        self._hyper = {n: v[index] for n, v in self._hyper.items()}
-        self._n_pos, self._n_rows = self._n_pos[index], self._n_rows[index]
+    @property
+    def one_by_one(self) -> bool:
+        return type(self._strategy) in _ONE_BY_ONE
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
-        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+    def __call__(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
         arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
         if len(logits) > 1:
             return self._all(arguments)
         return self._all(tuple(_twice(a) for a in arguments))[:1]
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
-        if self._vmaps:
+        if not self.one_by_one:
             try:
                 batched: Tensor = torch.vmap(self._one)(*arguments)
                 return batched
             except RuntimeError:
-                self._vmaps = False
+                _ONE_BY_ONE.add(type(self._strategy))
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _one(
@@ -57,6 +83,11 @@ class PopulationLoss:
     ) -> Tensor:
         strategy = bind(self._strategy, hyper)
         return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+
+
+def _kind(strategy: Strategy) -> tuple[object, ...]:
+    """What lanes must have in common to go through a loss at once."""
+    return type(strategy), *((n, getattr(strategy, n)) for n in static_fields(strategy))
 
 
 def _twice(argument: Any) -> Any:

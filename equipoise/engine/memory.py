@@ -17,12 +17,13 @@ from torch import Tensor
 STRIDE = 16
 
 
-def lanes_like(lanes: int, shape: Sequence[int], device: torch.device) -> Tensor:
-    """Zeros (lanes, *shape), float32, whose lanes are aligned."""
+def lanes_like(lanes: int, shape: Sequence[int], device: torch.device, zero: bool = True) -> Tensor:
+    """(lanes, *shape), float32, whose lanes are aligned: zeros, or whatever the memory holds."""
+    make = torch.zeros if zero else torch.empty
     size = math.prod(shape)
     apart = -(-max(size, 1) // STRIDE) * STRIDE
     strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-    return torch.zeros(lanes * apart, device=device).as_strided((lanes, *shape), (apart, *strides))
+    return make(lanes * apart, device=device).as_strided((lanes, *shape), (apart, *strides))
 
 
 def aligned(stack: Tensor) -> Tensor:

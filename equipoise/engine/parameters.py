@@ -1,8 +1,8 @@
-"""Stacked parameters of K lanes, and AdamW over them."""
+"""Stacked parameters of K lanes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -11,38 +11,42 @@ from torch import Tensor
 
 from equipoise.engine.memory import aligned, lanes_like
 
-#: Elements of one lane's tensor from which it is updated by itself, so that it stays in the processor's cache.
-LARGE = 16384
-
-#: A tensor's name, the lane a block belongs to (None: all lanes), its parameters and its gradient.
-Block: TypeAlias = tuple[str, int | None, Tensor, Tensor]
+#: Name → tensor of one lane.
+Lane: TypeAlias = dict[str, Tensor]
 
 
 class Parameters:
-    """Name → (K, …) float32.
+    """Name → (K, …) float32, each lane's tensors aligned in memory.
 
-    `stacked` are leaves over all lanes; `lane(k)` are leaves over one lane that share its memory. A training uses either
-    the one or the others; `blocks` finds the gradients where they are.
+    `stacked` are leaves over all lanes, `lane(k)` leaves over one lane that share its memory. A forward pass uses a name
+    either at once or lane by lane; `gradients` finds them where they are.
     """
 
-    def __init__(self, lanes: Sequence[dict[str, Tensor]], device: torch.device) -> None:
+    def __init__(self, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> None:
         self.data = {n: aligned(torch.stack([p[n] for p in lanes]).to(device)) for n in lanes[0]}
         self._attach()
 
     def _attach(self) -> None:
-        self.stacked = {n: d.detach().requires_grad_() for n, d in self.data.items()}
-        count = range(len(self))
-        self._lanes = [{n: d[k].detach().requires_grad_() for n, d in self.data.items()} for k in count]
+        self.names = list(self.data)
+        #: rows[k] are lane k's tensors, in the order of the names.
+        self.rows = list(zip(*(d.unbind(0) for d in self.data.values()), strict=True))
+        self._lanes: list[Lane] = [
+            dict(zip(self.names, (t.detach().requires_grad_() for t in row), strict=True))
+            for row in self.rows
+        ]
+        self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in self.data.items()}
+        for name, leaf in self.stacked.items():
+            leaf.lanes = [own[name] for own in self._lanes]  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
-        return len(next(iter(self.data.values())))
+        return len(self.rows)
 
     @property
     def device(self) -> torch.device:
         """Where they are."""
         return next(iter(self.data.values())).device
 
-    def lane(self, k: int) -> dict[str, Tensor]:
+    def lane(self, k: int) -> Lane:
         """Lane k's own leaves."""
         return self._lanes[k]
 
@@ -52,85 +56,34 @@ class Parameters:
             for leaf in leaves.values():
                 leaf.grad = None
 
-    def blocks(self) -> Iterator[Block]:
-        """What there is to update: whole stacks of small tensors, large ones lane by lane."""
-        for name, data in self.data.items():
-            grad = self.stacked[name].grad
-            if grad is not None and data[0].numel() < LARGE:
-                yield name, None, data, grad
-            elif grad is not None:
-                yield from ((name, k, data[k], grad[k]) for k in range(len(data)))
-            else:
-                for k, leaves in enumerate(self._lanes):
-                    if (own := leaves[name].grad) is not None:
-                        yield name, k, data[k], own
+    def gradients(self) -> dict[str, Sequence[Tensor | None]]:
+        """Name → the gradient of each lane; None where the loss did not depend on it."""
+        return {n: self._gradient(n, leaf.grad) for n, leaf in self.stacked.items()}
 
-    def copy(self, k: int) -> dict[str, Tensor]:
+    def _gradient(self, name: str, stack: Tensor | None) -> Sequence[Tensor | None]:
+        return [own[name].grad for own in self._lanes] if stack is None else stack.unbind(0)
+
+    def copy(self, k: int) -> Lane:
         """Lane k's parameters as they are now."""
-        return {n: d[k].clone() for n, d in self.data.items()}
-
-    def keep(self, lanes: np.ndarray) -> None:
-        """Go on with these lanes only."""
-        index = torch.as_tensor(lanes)
-        self.data = {n: aligned(d[index.to(d.device)]) for n, d in self.data.items()}
-        self._attach()
-
-
-class AdamW:
-    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) with a learning rate and a weight decay of each lane's own.
-
-    Only operations on single elements, each correctly rounded, so a lane's numbers do not depend on the lanes beside it.
-    """
-
-    beta1, beta2, eps = 0.9, 0.999, 1e-8
-
-    def __init__(self, params: Parameters, lr: Sequence[float], weight_decay: Sequence[float]) -> None:
-        self._params = params
-        self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
-        self._first = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in params.data.items()}
-        self._second = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in params.data.items()}
-        self._scratch: dict[tuple[int, ...], Tensor] = {}
-        self._step = 0
-
-    def keep(self, lanes: np.ndarray) -> None:
-        """Go on with these lanes only."""
-        self._lr, self._decay = self._lr[lanes], self._decay[lanes]
-        index = torch.as_tensor(lanes)
-        for moments in (self._first, self._second):
-            moments.update({n: aligned(d[index.to(d.device)]) for n, d in moments.items()})
-        self._scratch.clear()
+        return {n: d.clone() for n, d in zip(self.names, self.rows[k], strict=True)}
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update of every lane from its gradient."""
-        self._step += 1
-        correction1, correction2 = 1 - self.beta1**self._step, 1 - self.beta2**self._step
-        shrink, rate = 1 - self._lr * self._decay, self._lr * (-(correction2**0.5) / correction1)
-        for name, k, p, g in self._params.blocks():
-            m, v = (
-                (self._first[name], self._second[name])
-                if k is None
-                else (self._first[name][k], self._second[name][k])
-            )
-            buffer = self._buffer(p, k)
-            m.mul_(self.beta1).add_(torch.mul(g, 1 - self.beta1, out=buffer))
-            v.mul_(self.beta2).add_(torch.mul(g, g, out=buffer).mul_(1 - self.beta2))
-            update = torch.sqrt(v, out=buffer).add_(self.eps * correction2**0.5)
-            torch.div(m, update, out=update)
-            p.mul_(_factor(shrink, k, p)).add_(update.mul_(_factor(rate, k, p)))
+    def put(self, k: int, values: Mapping[str, Tensor]) -> None:
+        """Give place k to another lane."""
+        for name, own in zip(self.names, self.rows[k], strict=True):
+            own.copy_(values[name])
 
-    def _buffer(self, like: Tensor, k: int | None) -> Tensor:
-        shape = tuple(like.shape)
-        if shape not in self._scratch:
-            lanes, own = (1, shape) if k is not None else (shape[0], shape[1:])
-            made = lanes_like(lanes, own, like.device)
-            self._scratch[shape] = made[0] if k is not None else made
-        return self._scratch[shape]
+    def take(self, lanes: Sequence[int] | np.ndarray) -> Parameters:
+        """A copy of some lanes."""
+        chosen = Parameters.__new__(Parameters)
+        index = torch.as_tensor(np.asarray(lanes), device=self.device)
+        chosen.data = {n: aligned(d[index]) for n, d in self.data.items()}
+        chosen._attach()
+        return chosen
 
-
-def _factor(values: np.ndarray, k: int | None, like: Tensor) -> Tensor | float:
-    """One lane's number, or all lanes' as a tensor that broadcasts over theirs."""
-    if k is not None:
-        return float(values[k])
-    column = torch.as_tensor(values, dtype=torch.float32).to(like.device)
-    return column.view(len(values), *([1] * (like.dim() - 1)))
+    def zeros(self) -> Parameters:
+        """As many lanes of the same shapes, all zero."""
+        made = Parameters.__new__(Parameters)
+        made.data = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in self.data.items()}
+        made._attach()
+        return made

@@ -1,32 +1,36 @@
-"""Train a population of lanes side by side; predict with them.
+"""Train a population of lanes side by side: as many at once as it has places, the next one where one is done.
 
 The bits of a lane do not depend on the others, on CPU with one thread, because (1) batched products give each lane the same
 bits for any number of lanes from two on (a single lane is padded to two), (2) rows per batch are a multiple of 32, so the
 vectorised part of an element-wise kernel ends where a lane ends, (3) predictions run in blocks of a fixed number of rows,
-(4) every random number comes from the lane's own stream. The tests check the outcome for every backbone and strategy.
+(4) every random number comes from the lane's own stream, (5) the optimizer takes one lane after the other. The tests check the
+outcome for every backbone and strategy.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine.bank import Bank, matrix
 from equipoise.engine.inputs import Inputs
-from equipoise.engine.lanes import Lane, Trained
+from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
-from equipoise.engine.parameters import AdamW, Parameters
+from equipoise.engine.optimizer import AdamW
+from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.ranking import macro_average_precision
 from equipoise.engine.streams import BatchStream, Dropout
 from equipoise.seeds import seed_of, stream
-from equipoise.tasks import Given
 
 #: Steps whose batches are drawn at once.
 CHUNK = 64
+_NOBODY = -1
 
 
 class Population:
@@ -36,150 +40,187 @@ class Population:
         lanes: what to train; all with the same `signature`.
         inputs: the shared features, on the device.
         batch_size: rows per step, a multiple of 32.
-        width: pad to this many lanes (on CUDA, so that the same kernels run whatever their number); 0: no more than needed.
+        width: places, on CUDA always as many (so that the same kernels run whatever the number of lanes); None: one a lane.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, width: int = 0
+        self,
+        lanes: Sequence[Lane],
+        inputs: Inputs,
+        batch_size: int,
+        device: torch.device,
+        width: int | None = None,
     ) -> None:
-        fill = max(width, 2 if lanes[0].backbone.stacked else 1) - len(lanes)
-        self._lanes = [*lanes, *([lanes[0]] * fill)]
-        self._least, self._shrinks = (2 if lanes[0].backbone.stacked else 1), width == 0
-        self._steps = np.array([lane.steps for lane in self._lanes])
-        self._alive = np.arange(len(self._lanes))
-        self._stopped = np.arange(len(self._lanes)) >= len(lanes)
-        self._backbone, self._device, self._batch = lanes[0].backbone, device, batch_size
-        self._bank, self._rows, self._targets, self._starts = _bank(self._lanes, inputs, device)
-        self._given = _given(self._lanes, device)
-        self._params = Parameters([_init(lane, inputs.width) for lane in self._lanes], device)
-        self._optimizer = AdamW(
-            self._params, [n.lr for n in self._lanes], [n.weight_decay for n in self._lanes]
-        )
-        rates = [n.backbone.dropout_rate for n in self._lanes]
-        self._dropout = Dropout(rates, [n.role for n in self._lanes], device)
-        self._streams = [
-            BatchStream(len(n.targets), n.weights, stream("batches", *n.role), n.steps * batch_size)
-            for n in self._lanes
-        ]
-        self._loss = PopulationLoss(self._lanes, device)
-        self._chunk = torch.empty(0)
-        self._best: list[tuple[float, int, dict[str, Tensor]]] = [(-math.inf, 0, {}) for _ in lanes]
-        self._run = [0] * len(lanes)
+        first = lanes[0]
+        self._lanes, self._backbone = lanes, first.backbone
+        self._device, self._batch = device, batch_size
+        self._least = 2 if first.backbone.stacked else 1
+        self._shrinks = width is None or device.type == "cpu"
+        wanted = len(lanes) if width is None else width
+        places = max(self._least, min(wanted, len(lanes)) if self._shrinks else wanted)
+        self._queue = deque(range(places, len(lanes)))
+        #: Which lane has each place; how many steps it is to do, and at which it leaves.
+        self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(places)])
+        here = [lanes[max(k, 0)] for k in self._who]
+        self._bank = Bank(lanes, inputs, device)
+        self._params = Parameters([_init(lane, inputs.width) for lane in here], device)
+        self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
+        rates = [n.backbone.dropout_rate for n in here]
+        self._dropout = Dropout(rates, [n.role for n in here], device, shared=first.backbone.stacked)
+        self._loss = PopulationLoss(here, device)
+        self._total = np.array([n.steps for n in here])
+        self._halt = np.array([_halt(n) for n in here])
+        self._best = [(-math.inf, 0, {})] * len(lanes)  # type: list[tuple[float, int, dict[str, Tensor]]]
+        self._out: list[Trained | None] = [None] * len(lanes)
+        self._streams = [self._stream(lane) for lane in here]
+        self._chunk, self._cursor = torch.empty(0), CHUNK
+        for place, lane in enumerate(here):
+            self._resume(place, lane)
 
-    def train(self, every: int, patience: int, on_step: Callable[[int], None] | None = None) -> list[Trained]:
-        """Train until each lane's steps are done or its early stopping says so.
+    def train(
+        self, every: int, patience: int, on_step: Callable[[np.ndarray], None] | None = None
+    ) -> list[Trained]:
+        """Train until each lane's steps are done, its early stopping says so, or it is to pause.
 
         Args:
             every: steps between two looks at the held-out rows.
             patience: looks without a better macro average precision before a lane stops.
-            on_step: called with the number of lanes after each step.
+            on_step: called with the numbers of the lanes that are trained, after each step.
         """
-        last = int(self._steps.max())
         watching = self._lanes[0].held_out is not None
-        for step in range(last):
-            if step % CHUNK == 0:
-                self._chunk = self._draw(min(CHUNK, last - step))
-            self._step(self._chunk[:, step % CHUNK], step)
+        while (self._who != _NOBODY).any():
+            self._step()
+            done = self._optimizer.steps
             if on_step is not None:
-                on_step(int((~self._stopped).sum()))
-            ending = self._steps[self._alive] == step + 1
-            due = ending | ((step + 1) % every == 0)
-            if watching and due.any():
-                self._look(step + 1, patience * every, due)
-            if ending.any():
-                self._finish(np.flatnonzero(ending), step + 1, watching)
-            if self._stopped.all():
-                break
-        return [
-            Trained(params, self._lanes[k].backbone, step, self._run[k])
-            for k, (_, step, params) in enumerate(self._best)
-        ]
+                on_step(self._who[self._who != _NOBODY])
+            ending = done >= self._total
+            if watching and (due := (self._who != _NOBODY) & (ending | (done % every == 0))).any():
+                self._look(np.flatnonzero(due), patience * every)
+            for place in np.flatnonzero((self._who != _NOBODY) & (done >= self._halt)):
+                self._leave(place, paused=not ending[place])
+            self._fill()
+        return [t for t in self._out if t is not None]
 
     def advance(self, steps: int) -> None:
         """Take steps without looking at held-out rows or stopping lanes: for measuring speed."""
-        for step in range(steps):
-            if step % CHUNK == 0:
-                self._chunk = self._draw(min(CHUNK, steps - step))
-            self._step(self._chunk[:, step % CHUNK], step)
+        for _ in range(steps):
+            self._step()
 
-    def _draw(self, steps: int) -> Tensor:
-        """Places in the bank's list of rows, (K, steps, B)."""
-        places = [self._starts[k] + self._streams[k].take(steps * self._batch) for k in self._alive]
-        return torch.from_numpy(np.stack(places)).view(len(places), steps, self._batch).to(self._device)
-
-    def _step(self, places: Tensor, step: int) -> None:
-        x, y = self._bank.gather(self._rows[places]), self._targets[places].float()
+    def _step(self) -> None:
+        if self._cursor == CHUNK:
+            self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
+        x, y, given = self._bank.gather(self._chunk[:, self._cursor])
+        self._cursor += 1
         self._params.zero_grad()
-        given = None if self._given is None else self._given[places].float()
         logits = forward(self._backbone, self._params, x, self._dropout, given)
-        self._loss(logits, y, np.minimum(step / self._steps[self._alive], 1.0)).sum().backward()
+        progress = np.minimum(self._optimizer.steps / self._total, 1.0)
+        self._loss(logits, y, progress).sum().backward()
         self._optimizer.step()
 
-    def _finish(self, places: np.ndarray, step: int, watching: bool) -> None:
-        """Lanes whose steps are done stop; those that nobody watches keep the parameters they have now."""
-        for i in places:
-            k = self._alive[i]
-            if not self._stopped[k]:
-                self._stopped[k] = True
-                if not watching:
-                    self._best[k], self._run[k] = (0.0, step, self._params.copy(i)), step
-        self._shrink()
+    def _drawn(self, places: Sequence[int], steps: int) -> Tensor:
+        """Places in the bank's lists for the next steps, (K, steps, B)."""
+        count = steps * self._batch
+        starts = [self._bank.starts[max(self._who[p], 0)] for p in places]
+        drawn = [start + self._streams[p].take(count) for p, start in zip(places, starts, strict=True)]
+        return torch.from_numpy(np.stack(drawn)).view(len(drawn), steps, self._batch).to(self._device)
 
-    def _look(self, step: int, patience: int, due: np.ndarray) -> None:
-        """Score the lanes that are due on their held-out rows; keep the best parameters; stop those that no longer get better.
-
-        Another lane's end is no occasion: when a lane is looked at must not depend on the lanes beside it.
-        """
-        held = [_held_out(self._lanes[k]) for k in self._alive]
-        rows = [h for h, _ in held]
-        given = [_matrix(self._lanes[k].held_given) for k in self._alive]
-        for i, logits in enumerate(predict_blocks(self._backbone, self._params, self._bank, rows, given)):
-            k = self._alive[i]
-            if self._stopped[k] or not due[i]:
-                continue
-            score = macro_average_precision(logits, held[i][1])
+    def _look(self, places: np.ndarray, patience: int) -> None:
+        """Score the lanes that are due on their held-out rows; keep the best parameters; let those go that get no better."""
+        lanes = [self._lanes[self._who[p]] for p in places]
+        asked = places if len(places) >= self._least else np.repeat(places, 2)
+        everybody = np.array_equal(asked, np.arange(len(self._who)))
+        params = self._params if everybody else self._params.take(asked)
+        rows = [_held_out(self._lanes[self._who[p]]) for p in asked]
+        given = [matrix(self._lanes[self._who[p]].held_given) for p in asked]
+        logits = predict_blocks(self._backbone, params, self._bank.inputs, rows, given)
+        for place, score in zip(places, _scores(lanes, logits), strict=True):
+            k, step = self._who[place], int(self._optimizer.steps[place])
             if score > self._best[k][0]:
-                self._best[k] = (score, step, self._params.copy(i))
-            self._run[k] = step
-            self._stopped[k] = step - self._best[k][1] >= patience
-        if not (self._steps[self._alive] == step).any():
+                self._best[k] = (score, step, self._params.copy(place))
+            if step - self._best[k][1] >= patience:
+                self._leave(place, paused=False)
+
+    def _leave(self, place: int, paused: bool) -> None:
+        """A lane is done, or is put aside."""
+        k, step = self._who[place], int(self._optimizer.steps[place])
+        lane, best = self._lanes[k], self._best[k]
+        score, at, params = best if lane.held_out is not None else (0.0, step, self._params.copy(place))
+        state = self._state(place, best) if paused else None
+        self._out[k] = Trained(params, lane.backbone, at, step, float(score), state)
+        self._who[place] = _NOBODY
+
+    def _fill(self) -> None:
+        """The next lanes take the places that are free; where none wait, places are given up once they are a quarter of all."""
+        free = np.flatnonzero(self._who == _NOBODY)
+        taken = free[: len(self._queue)]
+        for place in taken:
+            self._who[place] = self._queue.popleft()
+        if len(taken):
+            self._begin(taken)
+        elif self._shrinks and len(free) >= max(1, len(self._who) // 4) and len(free) < len(self._who):
             self._shrink()
 
+    def _begin(self, places: np.ndarray) -> None:
+        lanes = [self._lanes[self._who[p]] for p in places]
+        self._dropout.put(places.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
+        for place, lane in zip(places, lanes, strict=True):
+            self._params.put(place, _init(lane, self._bank.inputs.width))
+            self._optimizer.put(place, lane.lr, lane.weight_decay)
+            self._streams[place] = self._stream(lane)
+            self._total[place], self._halt[place] = lane.steps, _halt(lane)
+            self._resume(place, lane)
+        if left := CHUNK - self._cursor:
+            index = torch.as_tensor(places, device=self._device)
+            self._chunk[index, self._cursor :] = self._drawn(places.tolist(), left)
+        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
+
     def _shrink(self) -> None:
-        """Let stopped lanes leave once they are a quarter of the population; two always stay where batched products need them."""
-        going_on = ~self._stopped[self._alive]
-        if (
-            not self._shrinks
-            or not going_on.any()
-            or going_on.mean() > 0.75
-            or len(self._alive) <= self._least
-        ):
-            return
-        keep = np.flatnonzero(going_on)
+        keep = np.flatnonzero(self._who != _NOBODY)
         if len(keep) < self._least:
-            keep = np.append(keep, np.flatnonzero(~going_on)[0])
-        self._alive, self._chunk = self._alive[keep], self._chunk[torch.as_tensor(keep, device=self._device)]
-        for part in (self._params, self._optimizer, self._dropout, self._loss):
-            part.keep(keep)
+            keep = np.append(keep, np.flatnonzero(self._who == _NOBODY)[0])
+        if len(keep) == len(self._who):
+            return
+        self._who, self._total, self._halt = self._who[keep], self._total[keep], self._halt[keep]
+        self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
+        self._streams = [self._streams[p] for p in keep]
+        self._params = self._params.take(keep)
+        self._optimizer.keep(self._params, keep)
+        self._dropout.keep(keep)
+        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
+
+    def _stream(self, lane: Lane) -> BatchStream:
+        return BatchStream(
+            len(lane.targets), lane.weights, stream("batches", *lane.role), lane.steps * self._batch
+        )
+
+    def _state(self, place: int, best: tuple[float, int, dict[str, Tensor]]) -> Paused:
+        left = self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._bank.starts[self._who[place]]
+        optimizer, dropout = self._optimizer.state(place), self._dropout.state(place)
+        return Paused(self._params.copy(place), optimizer, self._streams[place], left, dropout, best)
+
+    def _resume(self, place: int, lane: Lane) -> None:
+        if (state := lane.resume) is None:
+            return
+        self._params.put(place, state.params)
+        self._optimizer.restore(place, state.optimizer)
+        self._dropout.restore(place, state.dropout)
+        self._streams[place] = state.batches.again(state.drawn)
+        self._best[self._who[place]] = state.best
 
 
-def _bank(
-    lanes: Sequence[Lane], inputs: Inputs, device: torch.device
-) -> tuple[Inputs, Tensor, Tensor, list[int]]:
-    """Shared features with all synthesised rows behind them; each lane's rows and targets, one lane after the other."""
-    made, rows, starts, end, at = [], [], [], len(inputs), 0
-    for lane in lanes:
-        own = [np.asarray(lane.index, dtype=np.int64)]
-        if lane.synthetic is not None and lane.synthetic.shape[0]:
-            made.append(lane.synthetic)
-            own.append(np.arange(end, end + lane.synthetic.shape[0]))
-            end += lane.synthetic.shape[0]
-        rows.append(np.concatenate(own))
-        starts.append(at)
-        at += len(rows[-1])
-    bank = inputs.extended(made) if made else inputs
-    targets = torch.from_numpy(np.concatenate([lane.targets for lane in lanes])).to(device)
-    return bank, torch.from_numpy(np.concatenate(rows)).to(device), targets, starts
+def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
+    """The watched score of each lane; lanes with the same held-out rows at once."""
+    alike: dict[int, list[int]] = {}
+    for i, lane in enumerate(lanes):
+        alike.setdefault(id(lane.held_targets), []).append(i)
+    out = [0.0] * len(lanes)
+    for members in alike.values():
+        targets = lanes[members[0]].held_targets
+        assert targets is not None
+        scores = macro_average_precision(np.stack([logits[i] for i in members]), targets)
+        for i, score in zip(members, scores.tolist(), strict=True):
+            out[i] = score
+    return out
 
 
 def _init(lane: Lane, width: int) -> dict[str, Tensor]:
@@ -190,17 +231,12 @@ def _init(lane: Lane, width: int) -> dict[str, Tensor]:
     return params
 
 
-def _given(lanes: Sequence[Lane], device: torch.device) -> Tensor | None:
-    """Each lane's further inputs, one lane after the other; None where lanes have none."""
-    matrices = [m for lane in lanes if (m := _matrix(lane.given)) is not None]
-    return torch.from_numpy(np.concatenate(matrices)).to(device) if matrices else None
+def _halt(lane: Lane) -> int:
+    """The step at which it leaves, if it does not stop before."""
+    return lane.steps if lane.pause is None else min(lane.pause, lane.steps)
 
 
-def _matrix(given: Given | None) -> np.ndarray | None:
-    return None if given is None else given.matrix()
-
-
-def _held_out(lane: Lane) -> tuple[np.ndarray, np.ndarray]:
+def _held_out(lane: Lane) -> np.ndarray:
     if lane.held_out is None or lane.held_targets is None:
         raise ValueError("a lane without held-out rows cannot be watched")
-    return lane.held_out, lane.held_targets
+    return lane.held_out

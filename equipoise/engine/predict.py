@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.device import WIDTH
 from equipoise.engine.inputs import Inputs, affine
 from equipoise.engine.lanes import Trained
 from equipoise.engine.parameters import Parameters
 from equipoise.engine.streams import Dropout
 
-#: Rows of a block in prediction.
-BLOCK = 256
+#: Rows of a block in prediction, and networks side by side.
+BLOCK, SIDE_BY_SIDE = 256, 32
 
 
 def forward(
@@ -98,7 +97,7 @@ def _alike(trained: Sequence[Trained]) -> list[list[int]]:
     for i, t in enumerate(trained):
         shapes = tuple(p.shape for p in t.params.values())
         groups.setdefault((t.backbone.structure, shapes), []).append(i)
-    return [g[at : at + WIDTH] for g in groups.values() for at in range(0, len(g), WIDTH)]
+    return [g[at : at + SIDE_BY_SIDE] for g in groups.values() for at in range(0, len(g), SIDE_BY_SIDE)]
 
 
 def _padded(

@@ -5,7 +5,9 @@ Nothing is drawn over all lanes at once, so a lane sees the same numbers whoever
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,9 +33,21 @@ class BatchStream:
             None if frames is None else np.cumsum(frames / frames.sum(-1, keepdims=True), axis=-1)
         )
         self._left = np.empty(0, dtype=np.int64)
+        self._returned = np.empty(0, dtype=np.int64)
+
+    def again(self, returned: np.ndarray) -> BatchStream:
+        """A stream of its own that goes on from here, after some positions that were drawn and not used."""
+        other = copy.copy(self)
+        other._rng, other._returned = copy.deepcopy(self._rng), np.array(returned, dtype=np.int64)
+        return other
 
     def take(self, count: int) -> np.ndarray:
         """The next `count` positions, int64."""
+        returned, self._returned = self._returned[:count], self._returned[count:]
+        drawn = self._next(count - len(returned))
+        return np.concatenate([returned, drawn]) if len(returned) else drawn
+
+    def _next(self, count: int) -> np.ndarray:
         if self._cumulative is None:
             return self._pass_on(count)
         if self._cumulative.ndim == 1:
@@ -71,33 +85,67 @@ class BatchStream:
 class Dropout:
     """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
 
-    A lane with probability 0 is left as it is, bit for bit.
+    A lane with probability 0 is left as it is, bit for bit. Lanes of one role draw the same numbers; with `shared`, those
+    that begin together draw them once.
     """
 
     def __init__(
-        self, probabilities: Sequence[float], roles: Sequence[tuple[object, ...]], device: torch.device
+        self,
+        probabilities: Sequence[float],
+        roles: Sequence[tuple[object, ...]],
+        device: torch.device,
+        shared: bool = False,
     ) -> None:
-        levels = np.round(np.asarray(probabilities) * 65536).astype(np.int64)
-        self.active = bool(levels.any())
-        self._device = device
-        self._bits = [np.random.SFC64(seed_of("dropout", *role)) for role in roles]
-        self._levels = torch.as_tensor(levels - 32768, device=device).to(torch.int32)
-        self._scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=device).to(torch.float32)
+        self._device, self._shared = device, shared
+        self._share = np.zeros(len(roles))
+        self._bits = [np.random.SFC64(0)] * len(roles)
+        self.put(range(len(roles)), probabilities, roles)
+
+    def put(
+        self, lanes: Sequence[int], probabilities: Sequence[float], roles: Sequence[tuple[object, ...]]
+    ) -> None:
+        """Start anew at some places."""
+        begun: dict[tuple[object, ...], np.random.SFC64] = {}
+        for k, probability, role in zip(lanes, probabilities, roles, strict=True):
+            if role not in begun or not self._shared:
+                begun[role] = np.random.SFC64(seed_of("dropout", *role))
+            self._bits[k], self._share[k] = begun[role], probability
+        self._attach()
+
+    def state(self, k: int) -> Any:
+        """Where lane k's stream is."""
+        return self._bits[k].state
+
+    def restore(self, k: int, state: Any) -> None:
+        """Go on from a state."""
+        self._bits[k] = np.random.SFC64(0)
+        self._bits[k].state = state
+        self._attach()
 
     def keep(self, lanes: np.ndarray) -> None:
         """Go on with these lanes only."""
-        self._bits = [self._bits[i] for i in lanes]
-        index = torch.as_tensor(lanes, device=self._device)
-        self._levels, self._scale = self._levels[index], self._scale[index]
+        self._bits, self._share = [self._bits[i] for i in lanes], self._share[lanes]
+        self._attach()
+
+    def _attach(self) -> None:
+        levels = np.minimum(np.round(self._share * 65536), 65535).astype(np.int64)
+        self.active = bool(levels.any())
+        self._levels = torch.as_tensor(levels - 32768, device=self._device).to(torch.int16)
+        self._scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
+        sources = {id(bits): bits for bits in self._bits}
+        self._sources = list(sources.values())
+        place = {key: i for i, key in enumerate(sources)}
+        self._source = torch.tensor([place[id(bits)] for bits in self._bits], device=self._device)
 
     def stacked(self, h: Tensor) -> Tensor:
         """h (K, …) with each lane's mask."""
         if not self.active:
             return h
         shape = (len(h), *([1] * (h.dim() - 1)))
-        drawn = self._draw(range(len(h)), h[0].numel()).view(h.shape)
-        mask = (drawn >= self._levels.view(shape)).to(h.dtype)
-        return h * (mask * self._scale.view(shape))
+        drawn = self._draw(self._sources, h[0].numel())
+        if len(drawn) < len(h):
+            drawn = drawn.index_select(0, self._source)
+        return h * _mask(drawn.view(h.shape), self._levels.view(shape), self._scale.view(shape))
 
     def of_lane(self, k: int) -> Callable[[Tensor], Tensor]:
         """The mask of lane k alone, for h without a lane dimension."""
@@ -105,13 +153,17 @@ class Dropout:
         def drop(h: Tensor) -> Tensor:
             if not self.active:
                 return h
-            drawn = self._draw([k], h.numel()).view(h.shape)
-            return h * ((drawn >= self._levels[k]).to(h.dtype) * self._scale[k])
+            drawn = self._draw([self._bits[k]], h.numel()).view(h.shape)
+            return h * _mask(drawn, self._levels[k], self._scale[k])
 
         return drop
 
-    def _draw(self, lanes: Sequence[int], count: int) -> Tensor:
-        words = np.empty((len(lanes), -(-count // 4)), dtype=np.uint64)
-        for i, k in enumerate(lanes):
-            words[i] = self._bits[k].random_raw(words.shape[1])
+    def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
+        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
+        for i, bits in enumerate(sources):
+            words[i] = bits.random_raw(words.shape[1])
         return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
+
+
+def _mask(drawn: Tensor, level: Tensor, scale: Tensor) -> Tensor:
+    return torch.where(drawn >= level, scale, torch.zeros_like(scale))

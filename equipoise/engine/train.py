@@ -1,27 +1,56 @@
-"""Train any lanes: those alike go side by side, in populations of a bounded width."""
+"""Train any lanes: those alike go side by side, whoever asked for them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
-from equipoise.engine.device import WIDTH
 from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
+from equipoise.engine.width import width
+
+#: Lane steps between two reports of how far a training is.
+_REPORT = 256
 
 
 @dataclass
 class Work:
-    """What training took, added up: seconds, rows × lanes seen, lane steps, lanes."""
+    """What training took, added up: seconds, rows × lanes seen, lane steps, lanes; and the most lanes side by side.
+
+    A population's seconds are shared among those who asked for its lanes by the steps their lanes ran.
+    """
 
     seconds: float = 0.0
     rows: int = 0
     steps: int = 0
     lanes: int = 0
+    widest: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Lanes to train on inputs that are on the device.
+
+    Attributes:
+        batch_size: rows per step and lane.
+        every, patience: see `Population.train`.
+        work: what it took is added here.
+        on_step: called now and then with the number of lane steps since the last call.
+    """
+
+    lanes: Sequence[Lane]
+    inputs: Inputs
+    batch_size: int
+    every: int
+    patience: int
+    device: torch.device
+    work: Work = field(default_factory=Work)
+    on_step: Callable[[int], None] | None = None
 
 
 def train(
@@ -35,28 +64,67 @@ def train(
     work: Work,
     on_step: Callable[[int], None] | None = None,
 ) -> list[Trained]:
-    """Train lanes on inputs that are on the device; the results come in the order of the lanes.
+    """Train the lanes of one request; the results come in the order of the lanes."""
+    return fulfil([Request(lanes, inputs, batch_size, every, patience, device, work, on_step)])[0]
 
-    Args:
-        batch_size: rows per step and lane.
-        every, patience: see `Population.train`.
-        work: what it took is added here.
-        on_step: called with the number of lanes after each step.
-    """
-    out: list[Trained | None] = [None] * len(lanes)
-    groups: dict[object, list[int]] = {}
-    for i, lane in enumerate(lanes):
-        groups.setdefault(lane.signature, []).append(i)
+
+def fulfil(requests: Sequence[Request]) -> list[list[Trained]]:
+    """Train the lanes of several requests together: for each request its results, in the order of its lanes."""
+    out: list[list[Trained | None]] = [[None] * len(r.lanes) for r in requests]
+    groups: dict[object, list[tuple[int, int]]] = {}
+    for r, request in enumerate(requests):
+        kind = (id(request.inputs), request.batch_size, request.every, request.patience, request.device)
+        for i, lane in enumerate(request.lanes):
+            groups.setdefault((kind, lane.signature), []).append((r, i))
     for members in groups.values():
-        for start in range(0, len(members), WIDTH):
-            chosen = members[start : start + WIDTH]
-            began = time.perf_counter()
-            fill = WIDTH if device.type == "cuda" else 0
-            population = Population([lanes[i] for i in chosen], inputs, batch_size, device, fill)
-            for i, trained in zip(chosen, population.train(every, patience, on_step), strict=True):
-                out[i] = trained
-                work.steps += trained.steps_run
-                work.rows += trained.steps_run * batch_size
-            work.seconds += time.perf_counter() - began
-            work.lanes += len(chosen)
-    return [t for t in out if t is not None]
+        for (r, i), trained in zip(members, _together(requests, members), strict=True):
+            out[r][i] = trained
+    return [[t for t in own if t is not None] for own in out]
+
+
+def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
+    """One population."""
+    first = requests[members[0][0]]
+    lanes = [requests[r].lanes[i] for r, i in members]
+    owners = np.array([r for r, _ in members])
+    began = time.perf_counter()
+    places = width(lanes, first.inputs, first.batch_size, first.device)
+    population = Population(lanes, first.inputs, first.batch_size, first.device, places)
+    trained = population.train(first.every, first.patience, _reporter(requests, owners))
+    _share(requests, owners, lanes, trained, time.perf_counter() - began, min(places, len(lanes)))
+    return trained
+
+
+def _share(
+    requests: Sequence[Request],
+    owners: np.ndarray,
+    lanes: Sequence[Lane],
+    trained: Sequence[Trained],
+    seconds: float,
+    places: int,
+) -> None:
+    before = [0 if lane.resume is None else lane.resume.optimizer[0] for lane in lanes]
+    steps = np.array([t.steps_run for t in trained]) - before
+    for r in np.unique(owners):
+        own, work = int(steps[owners == r].sum()), requests[r].work
+        work.steps += own
+        work.rows += own * requests[r].batch_size
+        work.seconds += seconds * own / max(int(steps.sum()), 1)
+        work.lanes += sum(lane.resume is None for lane, o in zip(lanes, owners, strict=True) if o == r)
+        work.widest = max(work.widest, places)
+
+
+def _reporter(requests: Sequence[Request], owners: np.ndarray) -> Callable[[np.ndarray], None]:
+    """Adds up whose lanes took steps, and tells them now and then."""
+    counts = np.zeros(len(requests), dtype=np.int64)
+
+    def on_step(lanes: np.ndarray) -> None:
+        np.add.at(counts, owners[lanes], 1)
+        if counts.sum() < _REPORT:
+            return
+        for r in np.flatnonzero(counts):
+            if (tell := requests[r].on_step) is not None:
+                tell(int(counts[r]))
+        counts[:] = 0
+
+    return on_step

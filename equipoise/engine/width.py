@@ -1,0 +1,84 @@
+"""How many lanes to train side by side: what a short measurement of this machine says, within the memory there is.
+
+On CPU the number changes no bit of any lane, only the time; on CUDA, where it may, it is fixed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import torch
+
+from equipoise.engine.inputs import Inputs
+from equipoise.engine.lanes import Lane
+from equipoise.engine.population import Population
+
+#: Lanes of a population on CUDA, always (padded).
+CUDA = 64
+#: Backbones whose lanes run one after the other gain nothing from more; a few keep gathering and looks cheap.
+LOOPED = 8
+_TRIED = (8, 16, 32, 64, 128, 256)
+_STEPS, _WARM = 5, 2
+#: A wider population must be faster by this factor to be worth its memory.
+_GAIN = 1.04
+#: Share of the free memory that one population may take.
+_SHARE = 0.2
+
+_known: dict[object, dict[int, float]] = {}
+
+
+def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
+    """The number of places for lanes of one signature."""
+    if device.type == "cuda":
+        return CUDA
+    if not lanes[0].backbone.stacked:
+        return LOOPED
+    most = fitting(lanes[0], inputs, batch_size)
+    kind = (lanes[0].signature, type(lanes[0].strategy), type(inputs), inputs.width, batch_size)
+    speeds = _known.setdefault(kind, {})
+    best = _TRIED[0]
+    for count in (n for n in _TRIED if n <= min(most, _least_above(len(lanes)))):
+        if count not in speeds:
+            speeds[count] = _speed(lanes, inputs, batch_size, device, count)
+        if count > best and speeds[count] < _GAIN * speeds[best]:
+            break
+        best = count
+    return best
+
+
+def fitting(lane: Lane, inputs: Inputs, batch_size: int) -> int:
+    """How many lanes of this kind fit into a share of the memory that is free, at least two."""
+    shapes = lane.backbone.init(inputs.width, lane.targets.shape[1], torch.Generator().manual_seed(0))
+    numbers = sum(p.numel() for p in shapes.values())
+    bytes_each = 4 * (6 * numbers + 8 * batch_size * (lane.targets.shape[1] + 256))
+    return max(2, int(_SHARE * free_memory() / bytes_each))
+
+
+def free_memory() -> int:
+    """Bytes that are free on this machine."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            line = next(text for text in file if text.startswith("MemAvailable"))
+        return int(line.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, ValueError, OSError):
+        return 4 << 30
+
+
+def _least_above(count: int) -> int:
+    return next((n for n in _TRIED if n >= count), _TRIED[-1])
+
+
+def _speed(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, count: int) -> float:
+    """Lane steps a second with that many places."""
+    some = [lanes[k % len(lanes)] for k in range(count)]
+    population = Population(some, inputs, batch_size, device)
+    population.advance(_WARM)
+    began = time.perf_counter()
+    population.advance(_STEPS)
+    return count * _STEPS / (time.perf_counter() - began)
