@@ -155,7 +155,11 @@ class Strategy(Configurable):
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy from logits, unreduced, same shape as its arguments; finite for any finite logit."""
-    import torch.nn.functional as F
+    """Binary cross-entropy from logits, unreduced, same shape as its arguments; finite for any finite logit.
 
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    Its gradient in the logits has the same bits whether lanes are batched by `torch.vmap` or not.
+    """
+    from equipoise.engine.cross_entropy import BinaryCrossEntropy
+
+    out: Tensor = BinaryCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
+    return out

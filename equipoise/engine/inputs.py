@@ -130,7 +130,8 @@ def affine(x: Tensor | Bags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
     if isinstance(x, Tensor):
         dense: Any = _Product.apply
-        return bias + dense(x, weight)
+        product: Tensor = dense(x, weight)
+        return product.add_(bias)
     return x.times(weight).add_(bias)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine.cross_entropy import slope
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.hyperparameters import bind
 from equipoise.strategy import Context, Strategy
@@ -38,10 +39,19 @@ class PopulationLoss:
         """Whether no loss so far had to be taken one lane after the other."""
         return not any(group.one_by_one for group in self._groups)
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def slope(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+        """The gradient (K, B, L) of each lane's mean loss in its logits, all that training needs of it."""
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
-            return self._groups[0](logits, targets, done)
+            return self._groups[0].slope(logits, targets, done)
+        own = [
+            group.slope(logits[i], targets[i], done[i])
+            for group, i in zip(self._groups, self._index, strict=True)
+        ]
+        return torch.cat(own)[self._back]
+
+    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         own = [
             group(logits[i], targets[i], done[i]) for group, i in zip(self._groups, self._index, strict=True)
         ]
@@ -68,6 +78,13 @@ class _Group:
         if len(logits) > 1:
             return self._all(arguments)
         return self._all(tuple(_twice(a) for a in arguments))[:1]
+
+    def slope(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
+        if type(self._strategy).loss is Strategy.loss:
+            return slope(logits, targets)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if not self.one_by_one:

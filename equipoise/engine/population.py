@@ -114,7 +114,7 @@ class Population:
         self._params.zero_grad()
         logits = forward(self._backbone, self._params, x, self._dropout, given)
         progress = np.minimum(self._optimizer.steps / self._total, 1.0)
-        self._loss(logits, y, progress).sum().backward()
+        logits.backward(self._loss.slope(logits.detach(), y, progress))
         self._optimizer.step()
 
     def _drawn(self, places: Sequence[int], steps: int) -> Tensor:

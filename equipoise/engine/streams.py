@@ -130,7 +130,7 @@ class Dropout:
     def _attach(self) -> None:
         levels = np.minimum(np.round(self._share * 65536), 65535).astype(np.int64)
         self.active = bool(levels.any())
-        self._levels = torch.as_tensor(levels - 32768, device=self._device).to(torch.int16)
+        self._levels = torch.as_tensor(levels - 32769, device=self._device).float()
         self._scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
         sources = {id(bits): bits for bits in self._bits}
         self._sources = list(sources.values())
@@ -166,4 +166,5 @@ class Dropout:
 
 
 def _mask(drawn: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-    return torch.where(drawn >= level, scale, torch.zeros_like(scale))
+    """scale where drawn ≥ level, else 0; in arithmetic on whole numbers, several times faster than comparing."""
+    return drawn.float().sub_(level).clamp_(0, 1).mul_(scale)
