@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from equipoise.dataset import Dataset
 from equipoise.seeds import seed_of
 from equipoise.settings import Settings
 from equipoise.source import meaning
+from equipoise.together import Asking, alone
 
 #: The modules that make the numbers: a row is reused only while they do the same.
 NUMBERS = (
@@ -30,6 +31,7 @@ NUMBERS = (
     "cell",
     "decide",
     "decisions",
+    "draft",
     "features",
     "interpolation",
     "measures",
@@ -96,68 +98,76 @@ class Cell:
         }
 
 
-def run_cell(
-    cell: Cell, data: Dataset, report: Callable[[float], None] | None = None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Run a cell: its row, and the predictions to keep beside it.
+Result: TypeAlias = "tuple[dict[str, Any], dict[str, np.ndarray]]"
 
-    Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
+
+def run_cell(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Result:
+    """Run a cell: its row, and the predictions to keep beside it.
 
     Args:
         report: called with the share that is done, 0..1.
     """
+    from equipoise.engine.device import repeatable, resolve
+
+    with repeatable(resolve(cell.device)):
+        return alone(cell_steps(cell, data, report))
+
+
+def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Asking[Result]:
+    """A cell from data to row, asking for the trainings it needs (`equipoise.together`).
+
+    Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
+    """
     from equipoise import metrics
     from equipoise.composition import get_strategy, with_params
     from equipoise.decide import fit_decider
-    from equipoise.engine.device import repeatable, resolve
+    from equipoise.engine.device import resolve
     from equipoise.registry import catalogue
     from equipoise.search import search
     from equipoise.splits import outer_split, split_hash
 
     if cell.plugin is not None:
         catalogue("strategy").add_file(cell.plugin)
-    clock = [time.perf_counter()]
+    began = time.perf_counter()
     device = resolve(cell.device)
-    with repeatable(device):
-        strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
-        train, test = outer_split(data.Y, cell.split, cell.seed)
-        features = backbone.features(data.kind).fit(data.X[train], data.nominal)
-        bench = _bench(cell, data, train, features, strategy, backbone, device)
-        found = search(bench, report)
-        clock.append(time.perf_counter())
-        oof = found.outcome.logits[found.rows]
-        chosen = with_params(strategy, found.params)
-        decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
-        model = bench.refit(found.params, found.outcome.steps)
-        clock.append(time.perf_counter())
-        inputs = features.transform(data.X[test]).to(device)
-        logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
-        made = decider.all(logits)
-        clock.append(time.perf_counter())
-        names = ("fixed", "tuned", "own")
-        Y, Y_train = data.Y[test], data.Y[train]
-        scores = {f"scores/{k}": v for k, v in metrics.score_metrics(Y, made["scores"], Y_train).items()}
-        decided = {
-            f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()
-        }
-        labels = {
-            f"{n}/{k}": v
-            for n in names[:2]
-            for k, v in metrics.per_label(Y, made[n], made["scores"], Y_train).items()
-        }
-        row = cell.row(
-            "ok",
-            generated=data.generated,
-            split_sha256=split_hash(train, test),
-            params=found.params,
-            objective=found.value,
-            metrics={**decided, **scores},
-            per_label=labels,
-            labels=list(data.labels),
-            audit=model.audit,
-            trials=found.trials,
-            cost=_cost(clock, bench),
-        )
+    strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
+    train, test = outer_split(data.Y, cell.split, cell.seed)
+    features = backbone.features(data.kind).fit(data.X[train], data.nominal)
+    bench = _bench(cell, data, train, features, strategy, backbone, device)
+    clock = [0.0]
+    found = yield from search(bench, report)
+    clock.append(bench.work.spent(began))
+    oof = found.outcome.logits[found.rows]
+    chosen = with_params(strategy, found.params)
+    decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
+    model = yield from bench.refitting(found.params, found.outcome.steps)
+    clock.append(bench.work.spent(began))
+    inputs = features.transform(data.X[test]).to(device)
+    logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
+    made = decider.all(logits)
+    clock.append(bench.work.spent(began))
+    names = ("fixed", "tuned", "own")
+    Y, Y_train = data.Y[test], data.Y[train]
+    scores = {f"scores/{k}": v for k, v in metrics.score_metrics(Y, made["scores"], Y_train).items()}
+    decided = {f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()}
+    labels = {
+        f"{n}/{k}": v
+        for n in names[:2]
+        for k, v in metrics.per_label(Y, made[n], made["scores"], Y_train).items()
+    }
+    row = cell.row(
+        "ok",
+        generated=data.generated,
+        split_sha256=split_hash(train, test),
+        params=found.params,
+        objective=found.value,
+        metrics={**decided, **scores},
+        per_label=labels,
+        labels=list(data.labels),
+        audit=model.audit,
+        trials=found.trials,
+        cost=_cost(clock, bench.work),
+    )
     predictions = {
         "test_rows": test,
         "test_logits": made["scores"].astype(np.float32),
@@ -232,11 +242,11 @@ def _seed(what: str, role: tuple[object, ...]) -> int:
     return seed_of(what, *role) % 2**63
 
 
-def _cost(clock: list[float], bench: Any) -> dict[str, Any]:
+def _cost(clock: list[float], work: Any) -> dict[str, Any]:
+    """What the cell took by itself: seconds in which only others' lanes were trained are not in it."""
     search, refit, predict = (b - a for a, b in itertools.pairwise(clock))
-    work = bench.work
     return {
-        "seconds_total": clock[-1] - clock[0],
+        "seconds_total": clock[-1],
         "seconds_search": search,
         "seconds_refit": refit,
         "seconds_predict": predict,
@@ -244,4 +254,5 @@ def _cost(clock: list[float], bench: Any) -> dict[str, Any]:
         "train_rows_per_s": work.rows / work.seconds if work.seconds else float("nan"),
         "steps": work.steps,
         "lanes": work.lanes,
+        "lanes_side_by_side": work.widest,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from equipoise.composition import space, with_params
 from equipoise.decide import decision_folds, objective
 from equipoise.hyperparameters import Tunable, tunables
 from equipoise.seeds import seed_of
-from equipoise.settings import WEIGHT_DECAY
+from equipoise.settings import WEIGHT_DECAY, Settings
+from equipoise.together import Asking
 from equipoise.workbench import Outcome, Workbench
 
 
@@ -36,10 +37,11 @@ def search_space(bench: Workbench) -> dict[str, Tunable]:
     return {"lr": backbone.lr, "weight_decay": WEIGHT_DECAY, **shared, **space(bench.strategy)}
 
 
-def search(bench: Workbench, report: Callable[[float], None] | None = None) -> Found:
+def search(bench: Workbench, report: Callable[[float], None] | None = None) -> Asking[Found]:
     """Try `settings.trials` settings, trial 0 being the defaults, in batches that train side by side.
 
-    The proposals depend on the role and on what earlier batches scored, not on the number of processes.
+    The proposals depend on the role and on what earlier batches scored, not on the number of processes. With
+    `settings.pruning` a batch pauses at the rungs of successive halving, where hopeless trials end.
 
     Args:
         report: called with the share of the search that is done, 0..1.
@@ -50,7 +52,8 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
     ranges = search_space(bench)
     settings = bench.settings
     sampler = optuna.samplers.TPESampler(seed=seed_of("search", *bench.role) % 2**32, n_startup_trials=5)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    pruner = _pruner(settings)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     study.enqueue_trial({name: spec.default for name, spec in ranges.items()})
     distributions = {name: _distribution(spec) for name, spec in ranges.items()}
     rows = np.flatnonzero(bench.folds >= 0)
@@ -62,9 +65,14 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
             study.ask(distributions) for _ in range(min(settings.trial_batch, settings.trials - len(done)))
         ]
         started = _steps_reporter(bench, len(done), len(batch), report)
-        for trial, outcome in zip(
-            batch, bench.cross_validate([t.params for t in batch], started), strict=True
-        ):
+        hopeless = _judge(batch) if settings.pruning else None
+        asked = [t.params for t in batch]
+        outcomes = yield from bench.cross_validation(asked, started, _rungs(settings), hopeless)
+        for trial, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                done.append({"params": dict(trial.params), "value": None, "pruned": True})
+                continue
             value = _value(bench, trial.params, outcome, rows, folds)
             study.tell(trial, value)
             done.append({"params": dict(trial.params), "value": value})
@@ -72,6 +80,28 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> F
                 best = (value, outcome, dict(trial.params))
     assert best is not None
     return Found(best[2], best[0], best[1], rows, folds, done)
+
+
+def _rungs(settings: Settings) -> list[int]:
+    """Epochs at which trials are compared: a ninth and a third of all."""
+    return sorted({max(1, settings.epochs // 9), max(1, settings.epochs // 3)})
+
+
+def _pruner(settings: Settings) -> Any:
+    """Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943; asynchronous as in Optuna): the best third goes on."""
+    import optuna
+
+    if not settings.pruning:
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.SuccessiveHalvingPruner(min_resource=_rungs(settings)[0], reduction_factor=3)
+
+
+def _judge(batch: Sequence[Any]) -> Callable[[int, int, float], bool]:
+    def hopeless(trial: int, epoch: int, score: float) -> bool:
+        batch[trial].report(score, epoch)
+        return bool(batch[trial].should_prune())
+
+    return hopeless
 
 
 def _value(

@@ -24,6 +24,7 @@ class Settings:
         batch_size: rows per step, a multiple of 32.
         patience: epochs without a better macro average precision on the held-out fold before a lane stops.
         trial_batch: trials that are asked for, trained and told together.
+        pruning: whether trials that fall behind end early (successive halving), at fewer gradient steps than the others.
         objective: what the search maximises out of fold: "macro_f1" (at cross-fitted thresholds) or "map".
     """
 
@@ -33,6 +34,7 @@ class Settings:
     batch_size: int = 64
     patience: int = 5
     trial_batch: int = 4
+    pruning: bool = False
     objective: str = dataclasses.field(default="macro_f1", metadata={"choices": OBJECTIVES})
 
     def __post_init__(self) -> None:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 
-from equipoise.audit import audit
 from equipoise.backbone import Backbone
-from equipoise.composition import chain, owner, with_params
+from equipoise.composition import owner
+from equipoise.draft import Draft, Drafting
 from equipoise.engine.inputs import Dense, Inputs, Sparse
-from equipoise.engine.lanes import Lane, Softmax, Trained
+from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
-from equipoise.engine.train import Work, train
-from equipoise.hyperparameters import bind
-from equipoise.seeds import stream
+from equipoise.engine.train import Request, Work
 from equipoise.settings import Settings
 from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Given, Task, chained, decided, rounds, sources
-from equipoise.training_rows import Rows
+from equipoise.tasks import Task, chained, decided, rounds, sources
+from equipoise.together import Asking, alone
 
 Params = Mapping[str, Any]
 
@@ -75,23 +74,57 @@ class Workbench:
         self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
     ) -> list[Outcome]:
         """Train every trial on every inner fold, all as lanes; out-of-fold logits of each trial."""
-        plans = [self._prepare(params, fold) for params in trials for fold in range(self.n_folds)]
-        models = self._train(plans, on_step)
-        rows = [np.flatnonzero(self.folds == fold) for _ in trials for fold in range(self.n_folds)]
+        return [o for o in alone(self.cross_validation(trials, on_step)) if o is not None]
+
+    def cross_validation(
+        self,
+        trials: Sequence[Params],
+        on_step: Callable[[int], None] | None = None,
+        rungs: Sequence[int] = (),
+        hopeless: Callable[[int, int, float], bool] | None = None,
+    ) -> Asking[list[Outcome | None]]:
+        """The same, asking for what is to be trained; a trial found hopeless at a rung has no outcome.
+
+        Args:
+            rungs: epochs after which `hopeless(trial, epoch, score)` is asked, the score being the mean over folds and tasks
+                of the best macro average precision so far.
+        """
+        folds = range(self.n_folds)
+        plans = {t: [self._drafting.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
+        for epoch in rungs if hopeless is not None else ():
+            halt = epoch * self.steps_per_epoch
+            flat = [plan.until(halt) for own in plans.values() for plan in own]
+            models = yield from self._training(flat, on_step)
+            for t in list(plans):
+                own, models = models[: len(folds)], models[len(folds) :]
+                score = float(np.mean([n.score for m in own for n in m.networks]))
+                if hopeless is not None and hopeless(t, epoch, score):
+                    del plans[t]
+                else:
+                    plans[t] = [plan.after(m.networks) for plan, m in zip(plans[t], own, strict=True)]
+        models = yield from self._training([plan for own in plans.values() for plan in own], on_step)
+        rows = [np.flatnonzero(self.folds == fold) for _ in plans for fold in folds]
         logits = self.predict(models, self.inputs, rows)
-        return [
-            self._outcome(models[i : i + self.n_folds], logits[i : i + self.n_folds])
-            for i in range(0, len(models), self.n_folds)
-        ]
+        outcomes: list[Outcome | None] = [None] * len(trials)
+        for place, t in enumerate(plans):
+            own = slice(place * len(folds), (place + 1) * len(folds))
+            outcomes[t] = self._outcome(models[own], logits[own])
+        return outcomes
 
     def refit(
         self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
     ) -> Fitted:
         """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
-        prepared, ctx, noted, lanes = self._prepare(params, None)
-        given = steps if len(steps) == len(lanes) else [int(np.median(steps))] * len(lanes)
-        exact = [replace(lane, steps=n) for lane, n in zip(lanes, given, strict=True)]
-        return self._train([(prepared, ctx, noted, exact)], on_step)[0]
+        return alone(self.refitting(params, steps, on_step))
+
+    def refitting(
+        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
+    ) -> Asking[Fitted]:
+        """The same, asking for what is to be trained."""
+        plan = self._drafting.model(params, None)
+        count = len(plan.lanes)
+        given = steps if len(steps) == count else [int(np.median(steps))] * count
+        return (yield from self._training([plan.lasting(given)], on_step))[0]
 
     def predict(
         self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
@@ -121,83 +154,34 @@ class Workbench:
 
     def lanes(self, params: Params, fold: int | None) -> list[Lane]:
         """The lanes of one model, not yet trained."""
-        return self._prepare(params, fold)[-1]
+        return [lane for lane in self._drafting.model(params, fold).lanes if isinstance(lane, Lane)]
 
-    def _prepare(
-        self, params: Params, fold: int | None
-    ) -> tuple[Sequence[Task], Context, dict[str, Any], list[Lane]]:
-        """Rows, tasks and lanes of one model: fold = None trains on all rows and watches none."""
-        strategy = with_params(self.strategy, params)
-        train_rows = np.arange(len(self.Y)) if fold is None else np.flatnonzero(self.folds != fold)
-        held = None if fold is None else np.flatnonzero(self.folds == fold)
-        Y = self.Y[train_rows]
-        ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
-        before = rows = Rows(train_rows, Y, self.features, nominal=self.nominal)
-        resamplers = chain(strategy, "resample")
-        for place, part in enumerate(resamplers):
-            rows = part.resample(rows, replace(ctx, rng=stream("resample", *self.role, fold, place)))
-        tasks = owner(strategy, "tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *self.role, fold)))
-        lanes = [self._lane(strategy, params, rows, t, task, Y, held, fold) for t, task in enumerate(tasks)]
-        if chained(tasks):
-            lanes = [self._given(lane, task, rows, held) for lane, task in zip(lanes, tasks, strict=True)]
-        noted = audit(before, rows) if fold is None and resamplers else {}
-        return tasks, ctx, noted, lanes
+    @cached_property
+    def _drafting(self) -> Drafting:
+        return Drafting(self)
 
-    def _lane(
-        self,
-        strategy: Strategy,
-        params: Params,
-        rows: Rows,
-        place: int,
-        task: Task,
-        Y: np.ndarray,
-        held: np.ndarray | None,
-        fold: int | None,
-    ) -> Lane:
-        own = rows if task.rows is None else rows.take(task.rows)
-        targets = task.encode(own.Y)
-        n_pos = task.encode(Y).sum(0, dtype=np.int64)
-        role = (*self.role, fold, place)
-        ctx = Context(n_pos, len(Y), rng=stream("weights", *role))
-        weights = owner(strategy, "weights").weights(targets, ctx)
-        return Lane(
-            index=own.index,
-            synthetic=own.synthetic,
-            targets=targets,
-            weights=None if np.ptp(weights) == 0 else weights,
-            n_pos=n_pos,
-            n_rows=len(Y),
-            strategy=owner(strategy, "loss") if task.classes is None else Softmax(),
-            backbone=bind(self.backbone, _of(self.backbone.name, params)),
-            lr=params["lr"],
-            weight_decay=params["weight_decay"],
-            role=role,
-            steps=self.settings.epochs * self.steps_per_epoch,
-            held_out=held,
-            held_targets=None if held is None else task.encode(self.Y[held]),
+    def _training(
+        self, plans: Sequence[Draft], on_step: Callable[[int], None] | None
+    ) -> Asking[list[Fitted]]:
+        """Ask for the lanes of several models."""
+        settings, began = self.settings, time.perf_counter()
+        asked = [lane for plan in plans for lane in plan.lanes if isinstance(lane, Lane)]
+        request = Request(
+            asked,
+            self.inputs,
+            settings.batch_size,
+            self.steps_per_epoch,
+            settings.patience,
+            self.device,
+            self.work,
+            on_step,
         )
-
-    def _given(self, lane: Lane, task: Task, rows: Rows, held: np.ndarray | None) -> Lane:
-        """The lane with true labels as further inputs, on the rows it learns from and on those it is watched by."""
-        own = rows if task.rows is None else rows.take(task.rows)
-        watched = None if held is None else Given(self.Y[held], task.given)
-        return replace(lane, given=Given(own.Y, task.given), held_given=watched)
-
-    def _train(self, plans: Sequence[Any], on_step: Callable[[int], None] | None) -> list[Fitted]:
-        lanes = [lane for *_, own in plans for lane in own]
-        trained = iter(
-            train(
-                lanes,
-                self.inputs,
-                batch_size=self.settings.batch_size,
-                every=self.steps_per_epoch,
-                patience=self.settings.patience,
-                device=self.device,
-                work=self.work,
-                on_step=on_step,
-            )
-        )
-        return [Fitted(tasks, [next(trained) for _ in own], ctx, noted) for tasks, ctx, noted, own in plans]
+        trained = iter((yield request) if asked else [])
+        self.work.waited += time.perf_counter() - began
+        return [
+            Fitted(p.tasks, [n if isinstance(n, Trained) else next(trained) for n in p.lanes], p.ctx, p.audit)
+            for p in plans
+        ]
 
     def _outcome(self, models: Sequence[Fitted], logits: Sequence[np.ndarray]) -> Outcome:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
@@ -231,10 +215,5 @@ def features_of(inputs: Inputs, averages: bool) -> Any:
     if isinstance(inputs, Dense):
         return inputs.x.cpu().numpy()
     if isinstance(inputs, Sparse):
-        parts = (inputs.values.cpu().numpy(), inputs.indices.cpu().numpy(), inputs.indptr.cpu().numpy())
-        return sp.csr_matrix(parts, shape=(len(inputs), inputs.width))
+        return inputs.matrix
     return None
-
-
-def _of(name: str, params: Params) -> dict[str, Any]:
-    return {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{name}.")}

@@ -22,7 +22,8 @@ _REPORT = 256
 class Work:
     """What training took, added up: seconds, rows × lanes seen, lane steps, lanes; and the most lanes side by side.
 
-    A population's seconds are shared among those who asked for its lanes by the steps their lanes ran.
+    A population's seconds are shared among those who asked for its lanes by the steps their lanes ran; `waited` are the seconds
+    from asking to being answered.
     """
 
     seconds: float = 0.0
@@ -30,6 +31,11 @@ class Work:
     steps: int = 0
     lanes: int = 0
     widest: int = 0
+    waited: float = 0.0
+
+    def spent(self, began: float) -> float:
+        """Seconds since `began` (of `time.perf_counter`), with training counted by its share and not by the wait for it."""
+        return time.perf_counter() - began - self.waited + self.seconds
 
 
 @dataclass(frozen=True, eq=False)
