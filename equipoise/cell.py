@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from equipoise.dataset import Dataset
-from equipoise.seeds import seed_of
 from equipoise.settings import Settings
 from equipoise.source import meaning
 from equipoise.together import Asking, alone
@@ -40,6 +39,7 @@ NUMBERS = (
     "seeds",
     "settings",
     "splits",
+    "stage",
     "workbench",
     "training_rows",
     "tasks",
@@ -124,16 +124,29 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
     from equipoise.engine.device import resolve
     from equipoise.registry import catalogue
     from equipoise.search import search
-    from equipoise.splits import outer_split, split_hash
+    from equipoise.splits import split_hash
+    from equipoise.stage import stage
+    from equipoise.workbench import Workbench
 
     if cell.plugin is not None:
         catalogue("strategy").add_file(cell.plugin)
     began = time.perf_counter()
     device = resolve(cell.device)
     strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
-    train, test = outer_split(data.Y, cell.split, cell.seed)
-    features = backbone.features(data.kind).fit(data.X[train], data.nominal)
-    bench = _bench(cell, data, train, features, strategy, backbone, device)
+    own = stage(cell, data, backbone, device)
+    train, test = own.train, own.test
+    bench = Workbench(
+        strategy,
+        backbone,
+        own.inputs,
+        own.features,
+        own.nominal,
+        own.Y,
+        own.folds,
+        own.role,
+        cell.settings,
+        device,
+    )
     clock = [0.0]
     found = yield from search(bench, report)
     clock.append(bench.work.spent(began))
@@ -142,7 +155,7 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
     decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
     model = yield from bench.refitting(found.params, found.outcome.steps)
     clock.append(bench.work.spent(began))
-    inputs = features.transform(data.X[test]).to(device)
+    inputs = own.extractor.transform(data.X[test]).to(device)
     logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
     made = decider.all(logits)
     clock.append(bench.work.spent(began))
@@ -214,32 +227,6 @@ def versions() -> dict[str, str]:
 
     names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")
     return {"python": platform.python_version(), **{n: version(n) for n in names}}
-
-
-def _bench(
-    cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy: Any, backbone: Any, device: Any
-) -> Any:
-    """The training side of the cell."""
-    from equipoise.splits import stratified_folds
-    from equipoise.workbench import Workbench, features_of
-
-    role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
-    Y = data.Y[train]
-    inputs = features.transform(data.X[train])
-    folds = stratified_folds(
-        Y, max(cell.settings.folds, 4 if cell.settings.folds == 1 else 2), _seed("folds", role)
-    )
-    if cell.settings.folds == 1:
-        folds = np.where(folds == 0, 0, -1)
-    averaged = features_of(inputs, backbone.averages)
-    nominal = getattr(features, "nominal", None)  # of the columns that came out, not of those that went in
-    return Workbench(
-        strategy, backbone, inputs.to(device), averaged, nominal, Y, folds, role, cell.settings, device
-    )
-
-
-def _seed(what: str, role: tuple[object, ...]) -> int:
-    return seed_of(what, *role) % 2**63
 
 
 def _cost(clock: list[float], work: Any) -> dict[str, Any]:

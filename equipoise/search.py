@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> A
         for trial, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-                done.append({"params": dict(trial.params), "value": None, "pruned": True})
+                done.append({"params": dict(trial.params), "value": math.nan, "pruned": True})
                 continue
             value = _value(bench, trial.params, outcome, rows, folds)
             study.tell(trial, value)

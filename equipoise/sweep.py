@@ -7,22 +7,19 @@ import os
 import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from equipoise.cell import Cell
 from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
+from equipoise.groups import Result, attempt, failed, groups
 from equipoise.plan import Plan
 from equipoise.store import Store
 
-Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
 DEATHS = 2
@@ -88,23 +85,6 @@ def sweep(
             _sync(store, watch)
 
 
-def attempt(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Result:
-    """Run a cell; whatever goes wrong becomes a failed row."""
-    from equipoise.cell import run_cell
-
-    try:
-        return run_cell(cell, data, report)
-    except Exception as error:
-        return failed(cell, error), None
-
-
-def failed(cell: Cell, error: BaseException) -> dict[str, Any]:
-    """The row of a cell that ended with an exception."""
-    line = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    trace = "".join(traceback.format_exception(error))
-    return cell.row("failed", error=line, traceback=trace)
-
-
 def _sync(store: Store, watch: Watcher) -> None:
     """Bring MLflow up to date. It is a view: trouble with it is told and loses no row."""
     if not store.rows_file.exists():
@@ -120,25 +100,21 @@ def _sync(store: Store, watch: Watcher) -> None:
 
 
 def _in_this_process(
-    cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
+    cells: Sequence[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    for cell in cells:
-
-        def report(share: float, cell: Cell = cell) -> None:
-            watch.on_share(cell, share)
-
-        yield cell, attempt(cell, data[cell.dataset], report)
+    for group in groups(cells):
+        yield from attempt(group, data, watch.on_share)
 
 
 def _in_processes(
-    cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
+    cells: Sequence[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
     """A pool of spawned processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
     while left:
         suspects = [cell for key, cell in left.items() if deaths[key]]
-        chosen = suspects or list(left.values())
+        chosen = [(cell,) for cell in suspects] or groups(left.values(), workers)
         with _Pool(1 if suspects else min(workers, len(chosen)), data, watch) as pool:
             try:
                 for key, result in pool.run(chosen):
@@ -186,18 +162,19 @@ class _Pool:
         time.sleep(0.2)  # let the listener catch up with what the dead had said
         return set(self._started)
 
-    def run(self, cells: Iterable[Cell]) -> Iterator[tuple[str, Result]]:
-        self._cells = {cell.key: cell for cell in cells}
-        futures: dict[Future[Result], str] = {
-            self._executor.submit(_work, cell): key for key, cell in self._cells.items()
+    def run(self, chosen: Iterable[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
+        """The results of groups of cells, as they come."""
+        self._cells = {cell.key: cell for group in chosen for cell in group}
+        futures: set[Future[list[tuple[str, Result]]]] = {
+            self._executor.submit(_work, tuple(group)) for group in chosen
         }
         while futures:
             done = wait(futures, return_when=FIRST_COMPLETED).done
+            futures -= done
             for future in sorted(done, key=lambda f: f.exception() is not None):  # a death loses no result
-                key = futures.pop(future)
-                result = future.result()
-                self._started.discard(key)
-                yield key, result
+                for key, result in future.result():
+                    self._started.discard(key)
+                    yield key, result
 
     def _listen(self) -> None:
         while (news := self._news.get()) is not None:
@@ -215,7 +192,7 @@ def _start_worker(data: dict[str, Dataset], news: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    _WORKER.update(data=data, news=news, said=0.0)
+    _WORKER.update(data=data, news=news, said={})
 
 
 def _end_with_parent() -> None:
@@ -225,14 +202,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(cell: Cell) -> Result:
-    key = cell.key
-    _WORKER["news"].put((key, 0.0))
+def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
+    for cell in cells:
+        _WORKER["news"].put((cell.key, 0.0))
 
-    def report(share: float) -> None:
+    def report(cell: Cell, share: float) -> None:
         now = time.monotonic()
-        if now - _WORKER["said"] > 0.2:
-            _WORKER["said"] = now
-            _WORKER["news"].put((key, max(share, 1e-9)))
+        if now - _WORKER["said"].get(cell.key, 0.0) > 0.2:
+            _WORKER["said"][cell.key] = now
+            _WORKER["news"].put((cell.key, max(share, 1e-9)))
 
-    return attempt(cell, _WORKER["data"][cell.dataset], report)
+    return [(cell.key, result) for cell, result in attempt(cells, _WORKER["data"], report)]

@@ -107,8 +107,8 @@ class Workbench:
         logits = self.predict(models, self.inputs, rows)
         outcomes: list[Outcome | None] = [None] * len(trials)
         for place, t in enumerate(plans):
-            own = slice(place * len(folds), (place + 1) * len(folds))
-            outcomes[t] = self._outcome(models[own], logits[own])
+            part = slice(place * len(folds), (place + 1) * len(folds))
+            outcomes[t] = self._outcome(models[part], logits[part])
         return outcomes
 
     def refit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,17 +17,19 @@ from equipoise.tasks import Given
 class Bank:
     """On the device: the shared features with all synthesised rows behind them, and each lane's list of examples.
 
-    Lanes that were given the same arrays (trials of one fold, say) share one list.
+    Lanes with equal rows and targets (trials of one fold, strategies that leave the rows alone) share one list.
     """
 
     def __init__(self, lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> None:
-        self._first: dict[tuple[int, ...], Lane] = {_arrays(lane): lane for lane in lanes}
+        digests: dict[int, bytes] = {}
+        keys = [_arrays(lane, digests) for lane in lanes]
+        self._first: dict[tuple[object, ...], Lane] = dict(zip(reversed(keys), reversed(lanes), strict=True))
         distinct = list(self._first.values())
         made, rows = _rows(distinct, len(inputs))
         ends = np.cumsum([0, *map(len, rows)])
         starts = dict(zip(self._first, ends.tolist(), strict=False))
         #: Where each lane's list begins.
-        self.starts = [int(starts[_arrays(lane)]) for lane in lanes]
+        self.starts = [int(starts[key]) for key in keys]
         self.inputs = inputs.extended(made) if made else inputs
         self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
         self._targets = torch.from_numpy(np.concatenate([lane.targets for lane in distinct])).to(device)
@@ -47,9 +50,14 @@ def matrix(given: Given | None) -> np.ndarray | None:
     return None if given is None else given.matrix()
 
 
-def _arrays(lane: Lane) -> tuple[int, ...]:
-    given = (0, 0) if lane.given is None else (id(lane.given.labels), id(lane.given))
-    return id(lane.index), id(lane.targets), id(lane.synthetic), *given
+def _arrays(lane: Lane, digests: dict[int, bytes]) -> tuple[object, ...]:
+    """What tells lists of examples apart; `digests`: of arrays seen before, by their identity."""
+    own = []
+    for array in (lane.index, lane.targets):
+        if id(array) not in digests:
+            digests[id(array)] = hashlib.blake2b(np.ascontiguousarray(array).data).digest()
+        own.append(digests[id(array)])
+    return *own, id(lane.synthetic), id(lane.given)
 
 
 def _rows(lanes: Sequence[Lane], end: int) -> tuple[list[object], list[np.ndarray]]:

@@ -34,7 +34,8 @@ class BinaryCrossEntropy(torch.autograd.Function):
         info: Any, dims: tuple[int | None, int | None], logits: Tensor, targets: Tensor
     ) -> tuple[Tensor, int]:
         both = (_first(x, d, info.batch_size) for x, d in zip((logits, targets), dims, strict=True))
-        return BinaryCrossEntropy.apply(*both), 0
+        apply: Any = BinaryCrossEntropy.apply
+        return apply(*both), 0
 
 
 def slope(logits: Tensor, targets: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class Population:
             ending = done >= self._total
             if watching and (due := (self._who != _NOBODY) & (ending | (done % every == 0))).any():
                 self._look(np.flatnonzero(due), patience * every)
-            for place in np.flatnonzero((self._who != _NOBODY) & (done >= self._halt)):
+            for place in np.flatnonzero((self._who != _NOBODY) & (done >= self._halt)).tolist():
                 self._leave(place, paused=not ending[place])
             self._fill()
         return [t for t in self._out if t is not None]

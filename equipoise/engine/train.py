@@ -111,7 +111,7 @@ def _share(
 ) -> None:
     before = [0 if lane.resume is None else lane.resume.optimizer[0] for lane in lanes]
     steps = np.array([t.steps_run for t in trained]) - before
-    for r in np.unique(owners):
+    for r in np.unique(owners).tolist():
         own, work = int(steps[owners == r].sum()), requests[r].work
         work.steps += own
         work.rows += own * requests[r].batch_size
