@@ -8,53 +8,24 @@ from the grammar in design_emails.json.
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from equipoise.dataset import Dataset, DatasetSource
+from equipoise.datasets._mail_grammar import Dice, Mail, expand, grammar, mail, sentence
 from equipoise.errors import EquipoiseError
 
 LABELS = ("existence", "property", "technology", "process", "not-ak")
 NOT_AK = "not-ak"
 #: The decision labels from the most to the least frequent.
 RANKED = ("existence", "technology", "property", "process")
-_SLOT = re.compile(r"\{([^{}]+)\}")
 _NOT_AK_SHARE = 0.56  # of the mails hold no decision
 _TOP_SHARE = 0.62  # of the mails with a decision hold the most frequent label
 _BOTH_SHARE = 0.012  # of the mails with a decision are marked not-ak as well
 _VAGUE = 0.28  # chance that a sentence about a label would fit a second label, too
-
-T = TypeVar("T")
-
-
-class Dice:
-    """Random choices of one mail. From raw PCG64 output, which NumPy keeps stable across versions (NEP 19)."""
-
-    def __init__(self, *seed: int) -> None:
-        self._bits = np.random.PCG64(list(seed))
-
-    def uniform(self) -> float:
-        return (int(self._bits.random_raw()) >> 11) * 2.0**-53
-
-    def chance(self, probability: float) -> bool:
-        return self.uniform() < probability
-
-    def pick(self, options: list[T] | tuple[T, ...]) -> T:
-        return options[int(self.uniform() * len(options))]
-
-
-class Mail(NamedTuple):
-    """A text, what it was written to say, and what its annotator made of it."""
-
-    text: str
-    meant: frozenset[str]
-    marked: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -142,58 +113,35 @@ class DesignEmails(DatasetSource):
                 raise EquipoiseError(f"{self.name}: {given} is out of range ({low:g} to {high:g})")
 
 
-@lru_cache(maxsize=1)
-def _grammar() -> dict[str, list[str]]:
-    text = Path(__file__).with_name("design_emails.json").read_text(encoding="utf-8")
-    content: dict[str, list[str]] = json.loads(text)
-    return content
-
-
 def _write(labels: frozenset[str], dice: Dice) -> str:
-    """Subject, blank line, greeting, the sentences in two paragraphs, perhaps a quotation, closing."""
+    """A mail with one or two sentences about each label, and some about nothing."""
     sentences = []
     for label in (label for label in LABELS if label in labels):
         sentences += [_about(label, dice) for _ in range(1 + dice.chance(0.25))]
     beside = [dice.pick(["filler", "filler", "about not-ak"]) for _ in range(int(dice.uniform() * 4))]
-    sentences += [_expand(symbol, dice) for symbol in beside]
-    sentences = [s for _, s in sorted((dice.uniform(), _sentence(s)) for s in sentences)]
-    cut = 1 + int(dice.uniform() * len(sentences))
-    parts = [_expand("subject", dice), _expand("greeting", dice) if dice.chance(0.8) else ""]
-    parts += [
-        _quotation(dice) if dice.chance(0.2) else "",
-        " ".join(sentences[:cut]),
-        " ".join(sentences[cut:]),
-    ]
-    if dice.chance(0.85):
-        parts.append(f"{_expand('closing', dice)}\n{_expand('signature', dice)}")
-    return "\n\n".join(part for part in parts if part)
+    sentences += [expand(symbol, dice) for symbol in beside]
+    sentences = [s for _, s in sorted((dice.uniform(), sentence(s)) for s in sentences)]
+    return mail(sentences, dice, _quotation)
 
 
 def _about(label: str, dice: Dice) -> str:
     """A sentence that says the label, or one that could as well say another."""
-    return _expand(dice.pick(_shared(label)) if dice.chance(_VAGUE) else f"about {label}", dice)
+    return expand(dice.pick(_shared(label)) if dice.chance(_VAGUE) else f"about {label}", dice)
 
 
 @lru_cache(maxsize=len(LABELS))
 def _shared(label: str) -> list[str]:
     """The symbols `about a|b`, whose sentences fit two labels, of this label."""
-    symbols = [symbol.removeprefix("about ") for symbol in _grammar() if "|" in symbol]
+    symbols = [symbol.removeprefix("about ") for symbol in grammar() if "|" in symbol]
     return [f"about {symbol}" for symbol in symbols if label in symbol.split("|")]
 
 
 def _quotation(dice: Dice) -> str:
-    """What somebody else wrote before, on any label: it says nothing about this mail."""
-    said = _sentence(_expand(f"about {dice.pick(LABELS)}", dice))
-    return f"{_expand('quoted', dice)}\n> {said}"
-
-
-def _expand(symbol: str, dice: Dice) -> str:
-    """A random sentence of the grammar from this symbol."""
-    return _SLOT.sub(lambda slot: _expand(slot[1], dice), dice.pick(_grammar()[symbol]))
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text[-1] in "?!." else ".")
+    """Perhaps what somebody else wrote before, on any label: it says nothing about this mail."""
+    if not dice.chance(0.2):
+        return ""
+    said = sentence(expand(f"about {dice.pick(LABELS)}", dice))
+    return f"{expand('quoted', dice)}\n> {said}"
 
 
 sources: tuple[DatasetSource, ...] = (
