@@ -4,6 +4,8 @@ Short mails of a developers' list, labelled with the kinds of architectural desi
 Lago & van Vliet 2006, Building up and reasoning about architectural knowledge, DOI 10.1007/11921998_8): existence,
 property, technology, process, or not-ak (no architectural knowledge). No real mail went into them: the texts come
 from the grammar in design_emails.json.
+
+With `labels=2` or more it is a controlled world instead, of which the best possible scores are known: see `_controlled`.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from equipoise.bayes import Posterior
 from equipoise.dataset import Dataset, DatasetSource
+from equipoise.datasets import _controlled_mails
+from equipoise.datasets._controlled import LIMITS, ControlledWorld, check_ranges
 from equipoise.datasets._mail_grammar import Dice, Mail, expand, grammar, mail, sentence
 from equipoise.errors import EquipoiseError
 
@@ -35,6 +41,12 @@ class DesignEmails(DatasetSource):
     Options: `rows`; `imbalance` (≥ 1): how many times the most frequent decision label outnumbers the rarest one;
     `dependence` (0..1): how strongly decision labels go together (0: independent, 1: a rarer label only beside the
     more frequent ones); `noise` (0..1): the share of mails whose annotator missed, added or mistook a label; `seed`.
+
+    With `labels` (2..1000) a controlled world: that many invented areas of a product, each knob moving one thing and
+    nothing else, and the exact posterior and best possible scores known (`equipoise.bayes_scores`). Then `imbalance` is
+    the ratio of the most to the least frequent label, geometric between; `top` the share of mails with the most frequent
+    one; `dependence` how far a label occurs only beside its parent in a tree of labels; `noise` the chance that a mark has
+    nothing to do with the mail; `overlap` (0..1) how little a text tells. docs/controlled-world.md has the formulas.
     """
 
     rows: int = 2400
@@ -42,10 +54,15 @@ class DesignEmails(DatasetSource):
     dependence: float = 0.3
     noise: float = 0.05
     seed: int = 0
+    labels: int = 0  # the five above
+    top: float = 0.3
+    overlap: float = 0.3
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """Generate; `data_dir` is not used. Raises EquipoiseError when an option is out of its range."""
         self._check()
+        if self.labels:
+            return _controlled_mails.dataset(self.world(), self.rows)
         mails = self.mails()
         Y = np.array([[label in mail.marked for label in LABELS] for mail in mails], dtype=np.uint8)
         return Dataset(
@@ -65,7 +82,25 @@ class DesignEmails(DatasetSource):
 
     def mails(self) -> list[Mail]:
         """The mails with the labels they were written for, before the annotator's mistakes, too."""
+        if self.labels:
+            return _controlled_mails.mails(self.world(), self.rows)
         return [self._mail(Dice(self.seed, row)) for row in range(self.rows)]
+
+    def world(self) -> ControlledWorld:
+        """The controlled world of these options. Raises EquipoiseError without `labels`."""
+        if not self.labels:
+            raise EquipoiseError(
+                f"the distribution behind {self.name} is known only with labels=2 or more, as in {self.name}[labels=20]"
+            )
+        return ControlledWorld(self.name, **{knob: getattr(self, knob) for knob in LIMITS})
+
+    def posterior(self, X: Any) -> Posterior:
+        """P(y | text) of texts of this controlled world; see `equipoise.bayes_posterior`."""
+        return _controlled_mails.posterior(self.world(), np.atleast_1d(np.asarray(X, dtype=object)))
+
+    def population(self, draws: int) -> Posterior:
+        """The posterior of that many fresh mails of this controlled world."""
+        return self.world().population(draws)
 
     def _mail(self, dice: Dice) -> Mail:
         meant = self._labels(dice)
@@ -106,11 +141,14 @@ class DesignEmails(DatasetSource):
         return (meant - {dice.pick(decisions)}) or frozenset([NOT_AK])
 
     def _check(self) -> None:
-        limits = {"rows": (20, 1e6), "imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
-        for option, (low, high) in {**limits, "seed": (0, 2**63)}.items():
-            if not low <= getattr(self, option) <= high:
-                given = f"{option}={getattr(self, option)}"
-                raise EquipoiseError(f"{self.name}: {given} is out of range ({low:g} to {high:g})")
+        known = LIMITS if self.labels else {"imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
+        check_ranges(self.name, self, {"rows": (20, 1e6), **known, "seed": LIMITS["seed"]})
+        for knob in () if self.labels else ("top", "overlap"):
+            if getattr(self, knob) != getattr(DesignEmails, knob):
+                raise EquipoiseError(
+                    f"{self.name}: {knob}={getattr(self, knob)} needs labels=2 or more, "
+                    f"as in {self.name}[labels=20,{knob}={getattr(self, knob)}]"
+                )
 
 
 def _write(labels: frozenset[str], dice: Dice) -> str:
