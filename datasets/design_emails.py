@@ -4,57 +4,34 @@ Short mails of a developers' list, labelled with the kinds of architectural desi
 Lago & van Vliet 2006, Building up and reasoning about architectural knowledge, DOI 10.1007/11921998_8): existence,
 property, technology, process, or not-ak (no architectural knowledge). No real mail went into them: the texts come
 from the grammar in design_emails.json.
+
+With `labels=2` or more it is a controlled world instead, of which the best possible scores are known: see `_controlled`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
+from equipoise.bayes import Posterior
 from equipoise.dataset import Dataset, DatasetSource
+from equipoise.datasets import _controlled_mails
+from equipoise.datasets._controlled import LIMITS, ControlledWorld, check_ranges
+from equipoise.datasets._mail_grammar import Dice, Mail, expand, grammar, mail, sentence
 from equipoise.errors import EquipoiseError
 
 LABELS = ("existence", "property", "technology", "process", "not-ak")
 NOT_AK = "not-ak"
 #: The decision labels from the most to the least frequent.
 RANKED = ("existence", "technology", "property", "process")
-_SLOT = re.compile(r"\{([^{}]+)\}")
 _NOT_AK_SHARE = 0.56  # of the mails hold no decision
 _TOP_SHARE = 0.62  # of the mails with a decision hold the most frequent label
 _BOTH_SHARE = 0.012  # of the mails with a decision are marked not-ak as well
 _VAGUE = 0.28  # chance that a sentence about a label would fit a second label, too
-
-T = TypeVar("T")
-
-
-class Dice:
-    """Random choices of one mail. From raw PCG64 output, which NumPy keeps stable across versions (NEP 19)."""
-
-    def __init__(self, *seed: int) -> None:
-        self._bits = np.random.PCG64(list(seed))
-
-    def uniform(self) -> float:
-        return (int(self._bits.random_raw()) >> 11) * 2.0**-53
-
-    def chance(self, probability: float) -> bool:
-        return self.uniform() < probability
-
-    def pick(self, options: list[T] | tuple[T, ...]) -> T:
-        return options[int(self.uniform() * len(options))]
-
-
-class Mail(NamedTuple):
-    """A text, what it was written to say, and what its annotator made of it."""
-
-    text: str
-    meant: frozenset[str]
-    marked: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -64,6 +41,12 @@ class DesignEmails(DatasetSource):
     Options: `rows`; `imbalance` (≥ 1): how many times the most frequent decision label outnumbers the rarest one;
     `dependence` (0..1): how strongly decision labels go together (0: independent, 1: a rarer label only beside the
     more frequent ones); `noise` (0..1): the share of mails whose annotator missed, added or mistook a label; `seed`.
+
+    With `labels` (2..1000) a controlled world: that many invented areas of a product, each knob moving one thing and
+    nothing else, and the exact posterior and best possible scores known (`equipoise.bayes_scores`). Then `imbalance` is
+    the ratio of the most to the least frequent label, geometric between; `top` the share of mails with the most frequent
+    one; `dependence` how far a label occurs only beside its parent in a tree of labels; `noise` the chance that a mark has
+    nothing to do with the mail; `overlap` (0..1) how little a text tells. docs/controlled-world.md has the formulas.
     """
 
     rows: int = 2400
@@ -71,10 +54,15 @@ class DesignEmails(DatasetSource):
     dependence: float = 0.3
     noise: float = 0.05
     seed: int = 0
+    labels: int = 0  # the five above
+    top: float = 0.3
+    overlap: float = 0.3
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """Generate; `data_dir` is not used. Raises EquipoiseError when an option is out of its range."""
         self._check()
+        if self.labels:
+            return _controlled_mails.dataset(self.world(), self.rows)
         mails = self.mails()
         Y = np.array([[label in mail.marked for label in LABELS] for mail in mails], dtype=np.uint8)
         return Dataset(
@@ -94,7 +82,25 @@ class DesignEmails(DatasetSource):
 
     def mails(self) -> list[Mail]:
         """The mails with the labels they were written for, before the annotator's mistakes, too."""
+        if self.labels:
+            return _controlled_mails.mails(self.world(), self.rows)
         return [self._mail(Dice(self.seed, row)) for row in range(self.rows)]
+
+    def world(self) -> ControlledWorld:
+        """The controlled world of these options. Raises EquipoiseError without `labels`."""
+        if not self.labels:
+            raise EquipoiseError(
+                f"the distribution behind {self.name} is known only with labels=2 or more, as in {self.name}[labels=20]"
+            )
+        return ControlledWorld(self.name, **{knob: getattr(self, knob) for knob in LIMITS})
+
+    def posterior(self, X: Any) -> Posterior:
+        """P(y | text) of texts of this controlled world; see `equipoise.bayes_posterior`."""
+        return _controlled_mails.posterior(self.world(), np.atleast_1d(np.asarray(X, dtype=object)))
+
+    def population(self, draws: int) -> Posterior:
+        """The posterior of that many fresh mails of this controlled world."""
+        return self.world().population(draws)
 
     def _mail(self, dice: Dice) -> Mail:
         meant = self._labels(dice)
@@ -135,65 +141,45 @@ class DesignEmails(DatasetSource):
         return (meant - {dice.pick(decisions)}) or frozenset([NOT_AK])
 
     def _check(self) -> None:
-        limits = {"rows": (20, 1e6), "imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
-        for option, (low, high) in {**limits, "seed": (0, 2**63)}.items():
-            if not low <= getattr(self, option) <= high:
-                given = f"{option}={getattr(self, option)}"
-                raise EquipoiseError(f"{self.name}: {given} is out of range ({low:g} to {high:g})")
-
-
-@lru_cache(maxsize=1)
-def _grammar() -> dict[str, list[str]]:
-    text = Path(__file__).with_name("design_emails.json").read_text(encoding="utf-8")
-    content: dict[str, list[str]] = json.loads(text)
-    return content
+        known = LIMITS if self.labels else {"imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
+        check_ranges(self.name, self, {"rows": (20, 1e6), **known, "seed": LIMITS["seed"]})
+        for knob in () if self.labels else ("top", "overlap"):
+            if getattr(self, knob) != getattr(DesignEmails, knob):
+                raise EquipoiseError(
+                    f"{self.name}: {knob}={getattr(self, knob)} needs labels=2 or more, "
+                    f"as in {self.name}[labels=20,{knob}={getattr(self, knob)}]"
+                )
 
 
 def _write(labels: frozenset[str], dice: Dice) -> str:
-    """Subject, blank line, greeting, the sentences in two paragraphs, perhaps a quotation, closing."""
+    """A mail with one or two sentences about each label, and some about nothing."""
     sentences = []
     for label in (label for label in LABELS if label in labels):
         sentences += [_about(label, dice) for _ in range(1 + dice.chance(0.25))]
     beside = [dice.pick(["filler", "filler", "about not-ak"]) for _ in range(int(dice.uniform() * 4))]
-    sentences += [_expand(symbol, dice) for symbol in beside]
-    sentences = [s for _, s in sorted((dice.uniform(), _sentence(s)) for s in sentences)]
-    cut = 1 + int(dice.uniform() * len(sentences))
-    parts = [_expand("subject", dice), _expand("greeting", dice) if dice.chance(0.8) else ""]
-    parts += [
-        _quotation(dice) if dice.chance(0.2) else "",
-        " ".join(sentences[:cut]),
-        " ".join(sentences[cut:]),
-    ]
-    if dice.chance(0.85):
-        parts.append(f"{_expand('closing', dice)}\n{_expand('signature', dice)}")
-    return "\n\n".join(part for part in parts if part)
+    sentences += [expand(symbol, dice) for symbol in beside]
+    sentences = [s for _, s in sorted((dice.uniform(), sentence(s)) for s in sentences)]
+    return mail(sentences, dice, _quotation)
 
 
 def _about(label: str, dice: Dice) -> str:
     """A sentence that says the label, or one that could as well say another."""
-    return _expand(dice.pick(_shared(label)) if dice.chance(_VAGUE) else f"about {label}", dice)
+    return expand(dice.pick(_shared(label)) if dice.chance(_VAGUE) else f"about {label}", dice)
 
 
 @lru_cache(maxsize=len(LABELS))
 def _shared(label: str) -> list[str]:
     """The symbols `about a|b`, whose sentences fit two labels, of this label."""
-    symbols = [symbol.removeprefix("about ") for symbol in _grammar() if "|" in symbol]
+    symbols = [symbol.removeprefix("about ") for symbol in grammar() if "|" in symbol]
     return [f"about {symbol}" for symbol in symbols if label in symbol.split("|")]
 
 
 def _quotation(dice: Dice) -> str:
-    """What somebody else wrote before, on any label: it says nothing about this mail."""
-    said = _sentence(_expand(f"about {dice.pick(LABELS)}", dice))
-    return f"{_expand('quoted', dice)}\n> {said}"
-
-
-def _expand(symbol: str, dice: Dice) -> str:
-    """A random sentence of the grammar from this symbol."""
-    return _SLOT.sub(lambda slot: _expand(slot[1], dice), dice.pick(_grammar()[symbol]))
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text[-1] in "?!." else ".")
+    """Perhaps what somebody else wrote before, on any label: it says nothing about this mail."""
+    if not dice.chance(0.2):
+        return ""
+    said = sentence(expand(f"about {dice.pick(LABELS)}", dice))
+    return f"{expand('quoted', dice)}\n> {said}"
 
 
 sources: tuple[DatasetSource, ...] = (

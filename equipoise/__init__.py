@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equipoise import measures, metrics
     from equipoise.api import run
+    from equipoise.bayes import bayes_posterior, bayes_scores
     from equipoise.composition import get_strategy
     from equipoise.data import load_dataset
     from equipoise.dataset import Dataset
@@ -35,6 +36,8 @@ _WHERE = {
     "Rows": "equipoise.training_rows",
     "Strategy": "equipoise.strategy",
     "Task": "equipoise.tasks",
+    "bayes_posterior": "equipoise.bayes",
+    "bayes_scores": "equipoise.bayes",
     "bce": "equipoise.strategy",
     "diagnose": "equipoise.diagnosis",
     "get_strategy": "equipoise.composition",
@@ -53,6 +56,8 @@ __all__ = [
     "Rows",
     "Strategy",
     "Task",
+    "bayes_posterior",
+    "bayes_scores",
     "bce",
     "diagnose",
     "get_strategy",

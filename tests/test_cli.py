@@ -169,6 +169,20 @@ def test_info(say: Say, name: str, parts: list[str]) -> None:
     assert json.loads(say("info", name, "--json").out)["name"] == name
 
 
+def test_info_of_a_controlled_world_tells_the_best_possible_scores(say: Say) -> None:
+    name = "design-emails[labels=3,noise=0,overlap=0,rows=60]"
+    told = json.loads(say("info", name, "--json").out)
+    assert (told["name"], told["rows"], list(told["labels"])) == (name, 60, ["area-1", "area-2", "area-3"])
+    assert told["best possible"]["macro_f1"] == {
+        "population": 1.0,
+        "error": 0.0,
+        "these rows": 1.0,
+        "decide": "label l where P(l) > F*_l / 2",
+    }
+    assert "best possible" in say("info", name).out
+    assert "best possible" not in say("info", "design-emails[rows=60]").out
+
+
 def test_help_needs_nothing_heavy() -> None:
     code = (
         "import sys\nfrom equipoise.cli import main\nsys.argv = ['equipoise', '--help']\n"
@@ -278,6 +292,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "results that cannot be": (words(results="a-file/below"), "a-file"),
     "report of nothing": (["report", "--results", "nowhere"], "no rows in nowhere"),
     "info of nothing": (["info", "fcoal"], "did you mean 'focal'"),
+    "info of a wrong option": (["info", "design-emails[labels=5,nosie=1]"], "did you mean 'noise'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
     "lanes": (["time", "--lanes", "x"], "--lanes must be numbers from 1"),

@@ -35,7 +35,7 @@ epochs = 4
 
 
 def test_the_promised_suites_are_there() -> None:
-    assert {"quick", "emails"} <= set(suite_names())
+    assert {"quick", "emails", "regimes"} <= set(suite_names())
     emails = load_suite("emails")
     assert {d for b in emails.blocks for d in b.datasets} >= {"design-emails", "enron-email"}
     assert {parse(b)[0] for block in emails.blocks for b in block.backbones} >= {"linear", "lstm"}

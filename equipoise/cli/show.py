@@ -128,8 +128,11 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 
 def _find(name: str) -> dict[str, Any]:
+    from equipoise.cli.about_data import about_data
     from equipoise.suite import load_suite, suite_names
 
+    if name.partition("[")[0] in catalogue("dataset").names() and "[" in name:
+        return about_data(name)
     known: list[str] = []
     for kind in KINDS.values():
         entries = {e.name: e for e in catalogue(kind).entries()}
@@ -146,30 +149,15 @@ def _find(name: str) -> dict[str, Any]:
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
     if "/" in name or Path(name).suffix:
-        return _file(name)
+        return about_data(name)
     raise unknown("name", name, [*known, *suite_names()])
-
-
-def _file(path: str) -> dict[str, Any]:
-    """A user's table, as it is read."""
-    from equipoise.data import load_dataset
-
-    data = load_dataset(path)
-    counts = data.Y.sum(0, dtype=int).tolist()
-    return {
-        "kind": "dataset",
-        "name": data.name,
-        "rows": data.n_rows,
-        "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
-        "labels": dict(zip(data.labels, counts, strict=True)),
-        "notes": list(data.notes),
-    }
 
 
 def _other(kind: str, entry: Entry) -> dict[str, Any]:
     record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
     if kind == "dataset":
-        return record | {"options": entry.thing.options()} | _committed(entry.name)
+        about = (inspect.getdoc(entry.thing) or "").partition("\n")[2].strip()
+        return record | {"about": about, "options": entry.thing.options()} | _committed(entry.name)
     from equipoise.hyperparameters import tunables
 
     cls = entry.thing
