@@ -128,7 +128,7 @@ def _reporter(requests: Sequence[Request], owners: np.ndarray) -> Callable[[np.n
         np.add.at(counts, owners[lanes], 1)
         if counts.sum() < _REPORT:
             return
-        for r in np.flatnonzero(counts):
+        for r in np.flatnonzero(counts).tolist():
             if (tell := requests[r].on_step) is not None:
                 tell(int(counts[r]))
         counts[:] = 0
