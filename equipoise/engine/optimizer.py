@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,20 @@ class AdamW:
 
     def _lane_by_lane(self, gradients: Mapping[str, Sequence[Tensor | None]]) -> None:
         fused: Any = torch._fused_adamw_
-        zipped = zip(*gradients.values(), strict=True)
-        rows = zip(self._params.rows, zipped, self._first.rows, self._second.rows, strict=True)
-        for k, parts in enumerate(rows):
-            own = [part for part in zip(*parts, strict=True) if part[1] is not None]
-            p, g, m, v = (list(column) for column in zip(*own, strict=True))
-            count = torch.tensor(float(self.steps[k]))
-            fused(
-                p, g, m, v, [], [count] * len(p), lr=self._lr[k], weight_decay=self._decay[k],
-                beta1=self.beta1, beta2=self.beta2, eps=self.eps, amsgrad=False, maximize=False,
-            )  # fmt: skip
+        fixed = {
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "eps": self.eps,
+            "amsgrad": False,
+            "maximize": False,
+        }
+        grads = [list(own) for own in zip(*gradients.values(), strict=True)]
+        rows = zip(self._params.rows, grads, self._first.rows, self._second.rows, strict=True)
+        numbers = zip(self.steps.tolist(), self._lr.tolist(), self._decay.tolist(), strict=True)
+        for parts, (step, lr, decay) in zip(rows, numbers, strict=True):
+            p, g, m, v = _there(parts) if any(own is None for own in parts[1]) else parts
+            count = _count(step)
+            fused(p, g, m, v, [], [count] * len(p), lr=lr, weight_decay=decay, **fixed)
 
     def _all(self, gradients: Mapping[str, Sequence[Tensor | None]]) -> None:
         correction1, correction2 = 1 - self.beta1**self.steps, np.sqrt(1 - self.beta2**self.steps)
@@ -85,6 +90,17 @@ class AdamW:
         self._params, self.steps = params, self.steps[lanes]
         self._lr, self._decay = self._lr[lanes], self._decay[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
+
+
+def _there(parts: Sequence[Sequence[Tensor | None]]) -> list[list[Tensor | None]]:
+    """Without the tensors that got no gradient."""
+    own = [part for part in zip(*parts, strict=True) if part[1] is not None]
+    return [list(column) for column in zip(*own, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _count(step: int) -> Tensor:
+    return torch.tensor(float(step))
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class Parameters:
     def _attach(self) -> None:
         self.names = list(self.data)
         #: rows[k] are lane k's tensors, in the order of the names.
-        self.rows = list(zip(*(d.unbind(0) for d in self.data.values()), strict=True))
+        self.rows = [list(own) for own in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
         self._lanes: list[Lane] = [
             dict(zip(self.names, (t.detach().requires_grad_() for t in row), strict=True))
             for row in self.rows

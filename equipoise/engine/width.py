@@ -20,9 +20,9 @@ CUDA = 64
 #: Backbones whose lanes run one after the other gain nothing from more; a few keep gathering and looks cheap.
 LOOPED = 8
 _TRIED = (8, 16, 32, 64, 128, 256)
-_STEPS, _WARM = 5, 2
-#: A wider population must be faster by this factor to be worth its memory.
-_GAIN = 1.04
+_STEPS, _WARM = 4, 1
+#: A wider population must be faster by this factor to be worth its memory; one slower by that ends the search.
+_GAIN, _LOSS = 1.04, 0.85
 #: Share of the free memory that one population may take.
 _SHARE = 0.2
 
@@ -36,16 +36,17 @@ def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.
     if not lanes[0].backbone.stacked:
         return LOOPED
     most = fitting(lanes[0], inputs, batch_size)
-    kind = (lanes[0].signature, type(lanes[0].strategy), type(inputs), inputs.width, batch_size)
+    kind = (lanes[0].backbone.structure, lanes[0].targets.shape[1], type(inputs), inputs.width, batch_size)
     speeds = _known.setdefault(kind, {})
-    best = _TRIED[0]
-    for count in (n for n in _TRIED if n <= min(most, _least_above(len(lanes)))):
+    tried = [n for n in _TRIED if n <= min(most, max(len(lanes), _TRIED[0]))] or [most]
+    for count in tried:
         if count not in speeds:
             speeds[count] = _speed(lanes, inputs, batch_size, device, count)
-        if count > best and speeds[count] < _GAIN * speeds[best]:
+        if speeds[count] < _LOSS * max(speeds.values()):
             break
-        best = count
-    return best
+    enough = max(speeds[n] for n in tried if n in speeds) / _GAIN
+    best = next(n for n in tried if speeds[n] >= enough)
+    return min(len(lanes), most) if best == tried[-1] and len(lanes) < 2 * best else best
 
 
 def fitting(lane: Lane, inputs: Inputs, batch_size: int) -> int:
@@ -70,15 +71,11 @@ def free_memory() -> int:
         return 4 << 30
 
 
-def _least_above(count: int) -> int:
-    return next((n for n in _TRIED if n >= count), _TRIED[-1])
-
-
 def _speed(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, count: int) -> float:
     """Lane steps a second with that many places."""
     some = [lanes[k % len(lanes)] for k in range(count)]
     population = Population(some, inputs, batch_size, device)
     population.advance(_WARM)
-    began = time.perf_counter()
+    began = time.process_time()  # of this process alone: what else the machine does is not measured
     population.advance(_STEPS)
-    return count * _STEPS / (time.perf_counter() - began)
+    return count * _STEPS / max(time.process_time() - began, 1e-9)
