@@ -21,6 +21,7 @@ from equipoise.dataset import Dataset
 from equipoise.seeds import seed_of
 from equipoise.settings import Settings
 from equipoise.source import meaning
+from equipoise.splits import Split
 
 #: The modules that make the numbers: a row is reused only while they do the same.
 NUMBERS = (
@@ -59,7 +60,7 @@ class Cell:
     dataset_sha256: str
     backbone: str
     strategy: str
-    split: int
+    split: Split
     seed: int
     settings: Settings
     device: str
@@ -123,7 +124,7 @@ def run_cell(
     device = resolve(cell.device)
     with repeatable(device):
         strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
-        train, test = outer_split(data.Y, cell.split, cell.seed)
+        train, test = outer_split(data.Y, cell.split, cell.seed, data.official)
         features = backbone.features(data.kind).fit(data.X[train], data.nominal)
         bench = _bench(cell, data, train, features, strategy, backbone, device)
         found = search(bench, report)

@@ -12,23 +12,51 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equipoise.dataset import TEST
 from equipoise.dealing import Index, deal, labelset_order
 from equipoise.errors import EquipoiseError
 from equipoise.exchange import exchange
 
 OUTER_FOLDS = 5
+#: In the place of an outer split's number: the split that comes with the data (`Dataset.official`).
+OFFICIAL = "official"
+Split = int | str
 
 
-def outer_split(Y: ArrayLike, split: int, seed: int) -> tuple[Index, Index]:
-    """(train, test) row positions of outer split number `split`, both ascending.
+def outer_split(
+    Y: ArrayLike, split: Split, seed: int, official: ArrayLike | None = None
+) -> tuple[Index, Index]:
+    """(train, test) row positions of outer split number `split`, or of the official one; both ascending.
 
-    Split i is fold i mod 5 of repetition i div 5 of a stratified 5-fold; each repetition shuffles anew.
+    Split i is fold i mod 5 of repetition i div 5 of a stratified 5-fold; each repetition shuffles anew. The official
+    split needs `official` (n,), the part of each row as `Dataset` has it. Its development rows train: what needs rows
+    held out draws them from the training rows.
     """
-    if split < 0:
-        raise EquipoiseError(f"split must be 0 or more, not {split}")
+    if split == OFFICIAL:
+        return official_split(official)
+    if not isinstance(split, int) or split < 0:
+        raise EquipoiseError(f"split must be 0 or more, or {OFFICIAL!r}, not {split!r}")
     repetition, fold = divmod(int(split), OUTER_FOLDS)
     folds = _folds(np.asarray(Y), OUTER_FOLDS, _generator(seed, repetition))
     return np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+
+def official_split(official: ArrayLike | None) -> tuple[Index, Index]:
+    """(train, test) row positions of the split that comes with the data.
+
+    Raises EquipoiseError when it comes with none, or with one that has no rows to train or to test on.
+    """
+    if official is None:
+        raise EquipoiseError("these data come with no official split")
+    tests = np.asarray(official) == TEST
+    if tests.all() or not tests.any():
+        raise EquipoiseError(f"their official split has no {'training' if tests.all() else 'test'} rows")
+    return np.flatnonzero(~tests), np.flatnonzero(tests)
+
+
+def split_name(split: Split) -> str:
+    """ "split 0", "official split"."""
+    return f"{OFFICIAL} split" if split == OFFICIAL else f"split {split}"
 
 
 def stratified_folds(Y: ArrayLike, k: int, seed: int) -> Index:
