@@ -10,7 +10,7 @@ import gzip
 import importlib.util
 import json
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from scipy import sparse
 
 from equipoise.arff import Arff, read_arff
 from equipoise.cache import Pin, fetch, present
-from equipoise.dataset import Dataset, DatasetSource, Features
+from equipoise.dataset import TEST, TRAIN, Dataset, DatasetSource, Features
 from equipoise.errors import EquipoiseError
 
 TERMS = "MULAN collection: cite the authors; no licence file at the source"
@@ -36,7 +36,7 @@ def _index() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MulanSource(DatasetSource):
-    """One set of the collection; a train and a test file are one dataset, in that order."""
+    """One set of the collection; a train and a test file are one dataset, in that order, which is its official split."""
 
     def pins(self) -> list[Pin]:
         """The files of the set, ARFF before XML."""
@@ -49,7 +49,11 @@ class MulanSource(DatasetSource):
         paths = [fetch(pin, data_dir) for pin in self.pins()]
         parts = [read_arff(path) for path in paths if path.suffix == ".arff"]
         marked = label_names(paths[-1])
-        return self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
+        whole = self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
+        if len(parts) == 1:
+            return whole
+        rows = [part.values.shape[0] for part in parts]
+        return replace(whole, official=np.repeat([TRAIN, TEST], rows).astype(np.int8))
 
     def _dataset(self, table: Arff, marked: set[str], source: str) -> Dataset:
         is_label = np.array([name in marked for name in table.names])

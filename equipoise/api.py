@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
 from equipoise.settings import Settings
+from equipoise.splits import Split
 from equipoise.suite import Block, Suite, load_suite
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run(
     dataset: str | Dataset | Sequence[str | Dataset] | None = None,
     backbone: Names | None = None,
     strategy: Names | None = None,
-    splits: int | None = None,
+    splits: Split | None = None,
     seed: int | None = None,
     workers: int = 1,
     device: str = "auto",
@@ -40,7 +41,9 @@ def run(
     Args:
         suite: the name of a suite, or a TOML file; else give the other three.
         dataset: names, paths or `Dataset` objects. backbone, strategy: names with settings, as on the command line.
-        splits, seed: outer splits 0..splits−1 (default 3), and what all random streams derive from (default 0).
+        splits: outer splits 0..splits−1 (default 3), or "official": the one split that comes with the data (rows to train on
+            and rows to test on; development rows train).
+        seed: what all random streams derive from (default 0).
         workers: processes. With more than one, a script must guard its entry with `if __name__ == "__main__":`.
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
@@ -82,7 +85,7 @@ def choose(
     backbones: Sequence[str],
     strategies: Sequence[str],
     settings: dict[str, Any],
-    splits: int | None,
+    splits: Split | None,
     seed: int | None,
 ) -> Suite:
     """A suite by name with some settings changed, or one made of the combinations given.
@@ -100,10 +103,13 @@ def choose(
     if missing := [n for n, v in given.items() if not v]:
         raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
     block = Block(
-        tuple(datasets), tuple(backbones), tuple(strategies), Settings.of(settings), splits or 3, seed or 0
+        tuple(datasets),
+        tuple(backbones),
+        tuple(strategies),
+        Settings.of(settings),
+        3 if splits is None else splits,
+        seed or 0,
     )
-    if splits is not None and splits < 1:
-        raise EquipoiseError(f"splits must be 1 or more, got {splits}")
     return Suite("combination", "", (block,))
 
 

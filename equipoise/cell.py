@@ -20,6 +20,7 @@ import numpy as np
 from equipoise.dataset import Dataset
 from equipoise.settings import Settings
 from equipoise.source import meaning
+from equipoise.splits import Split
 from equipoise.together import Asking, alone
 
 #: The modules that make the numbers: a row is reused only while they do the same.
@@ -28,11 +29,14 @@ NUMBERS = (
     "audit",
     "bags",
     "cell",
+    "dealing",
     "decide",
     "decisions",
     "draft",
+    "exchange",
     "features",
     "interpolation",
+    "label_pairs",
     "measures",
     "neighbours",
     "search",
@@ -58,7 +62,7 @@ class Cell:
     dataset_sha256: str
     backbone: str
     strategy: str
-    split: int
+    split: Split
     seed: int
     settings: Settings
     device: str

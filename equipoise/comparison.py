@@ -2,7 +2,8 @@
 
 A comparison holds rows of the same data (by hash), backbone and settings. Its units are (seed, split). Only strategies
 with a finished row on every unit are ranked; the others are listed with what is missing and why. A sweep under way, or
-a strategy run on extra splits, must not make everybody else incomplete: see `_common`.
+a strategy run on extra splits, must not make everybody else incomplete: see `_common`. The official split is a
+comparison of its own: it is one draw of the rows, whose seeds say nothing about other draws.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +19,13 @@ from equipoise import paired
 from equipoise.audit import sentence
 from equipoise.paired import Difference
 from equipoise.rows import Row
+from equipoise.splits import OFFICIAL, Split, split_name
 
 BASELINE = "none"
 RANKED, INCOMPLETE, FAILED, SKIPPED = "ranked", "incomplete", "failed", "skipped"
-Unit = tuple[int, int]
+Unit = tuple[int, Split]
+Values = Mapping[Unit, float]
+Compare = Callable[[Values, Values], Difference]
 # Shown name → metric of a row. Averaged over splits, undefined values left out.
 MEANS = {
     "fixed_macro_f1": "fixed/macro_f1",
@@ -72,6 +76,7 @@ class Comparison:
     support: float  # test rows with a combination seen 1..10 times in training, summed over the splits
     devices: list[str]
     superseded: int  # rows of the same cells from earlier code or versions, not used
+    official: bool  # on the split that comes with the data, and on no other
     variant: str = ""  # what tells it from other comparisons of the same data set and backbone
 
     @property
@@ -93,10 +98,11 @@ class Comparison:
 
 def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
     """Sort the rows into comparisons, in order of first appearance, and rank inside each."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
-        name = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")), settings)
+        data = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")))
+        name = (*data, settings, row["split"] == OFFICIAL)
         groups.setdefault(name, []).append(dict(row))
     found = [_comparison(group) for group in groups.values()]
     _name_variants(found, [name[2] for name in groups])
@@ -109,7 +115,7 @@ def _comparison(rows: list[Row]) -> Comparison:
     finished = {_unit(row) for row in kept if row["status"] == "ok"}
     units = _common(_tried(kept, finished))
     lines = [_line(name, kept, units) for name in dict.fromkeys(row["strategy"] for row in kept)]
-    _rank(lines)
+    _rank(lines, paired.on_one_split if rows[0]["split"] == OFFICIAL else paired.difference)
     supports = {_unit(row): _number(row, _SUPPORT) for row in kept if row["status"] == "ok"}
     return Comparison(
         dataset=str(rows[0]["dataset"]),
@@ -122,6 +128,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         support=sum(value for value in supports.values() if math.isfinite(value)),
         devices=sorted({str(row["device"]) for row in kept if row.get("device")}),
         superseded=len(rows) - len(kept),
+        official=rows[0]["split"] == OFFICIAL,
     )
 
 
@@ -154,7 +161,7 @@ def _common(tried: Mapping[str, set[Unit]]) -> list[Unit]:
 
 
 def _unit(row: Row) -> Unit:
-    return int(row.get("seed") or 0), int(row["split"])
+    return int(row.get("seed") or 0), OFFICIAL if row["split"] == OFFICIAL else int(row["split"])
 
 
 def _number(row: Row, metric: str) -> float:
@@ -195,7 +202,7 @@ def _why(mine: dict[Unit, Row], units: list[Unit]) -> str:
     return "; ".join(dict.fromkeys(filter(None, said)))
 
 
-def _rank(lines: list[Line]) -> None:
+def _rank(lines: list[Line], difference: Compare) -> None:
     """Number the complete strategies and compare each with `none`; sort the lines, ranked ones first."""
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
     score = {id(line): -line.means["tuned_macro_f1"] for line in lines}
@@ -205,16 +212,16 @@ def _rank(lines: list[Line]) -> None:
         line.rank = place
     base = next((line for line in ranked if line.strategy == BASELINE), None)
     if base is not None:
-        _compare_with(base, [line for line in ranked if line is not base])
+        _compare_with(base, [line for line in ranked if line is not base], difference)
 
 
-def _compare_with(base: Line, others: list[Line]) -> None:
+def _compare_with(base: Line, others: list[Line], difference: Compare) -> None:
     """Fill in `deltas`; each measure is one family for Holm's adjustment."""
     for name in DIFFERENCES:
         # A strategy's own decision is held against what `none` does untouched: the threshold 0.5.
         theirs = base.values["fixed_macro_f1" if name == "own_macro_f1" else name]
         mine = [line for line in others if name != "own_macro_f1" or line.own_decision]
-        family = {line.strategy: paired.difference(line.values[name], theirs) for line in mine}
+        family = {line.strategy: difference(line.values[name], theirs) for line in mine}
         for strategy, found in paired.holm(family).items():
             next(line for line in mine if line.strategy == strategy).deltas[name] = found
 
@@ -235,4 +242,6 @@ def _name_variants(comparisons: list[Comparison], hashes: list[str]) -> None:
         ]
         if len({sha for _, sha in twins}) > 1:
             said.append(f"data {hashes[place][:8]}")
+        if one.official:
+            said.append(split_name(OFFICIAL))
         one.variant = ", ".join(said)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from equipoise.cell import Cell
-from equipoise.dataset import Dataset
-from equipoise.splits import OUTER_FOLDS
+from equipoise.dataset import TEST, Dataset
+from equipoise.splits import OFFICIAL, OUTER_FOLDS
 
 _WORD = re.compile(r"\w\w+")
 _SAMPLE = 2_000_000  # characters of text that are looked at
@@ -51,12 +51,14 @@ class Size:
     labels: int
     width: int
     tokens: int
+    official: int = 0  # rows the official split trains on
 
     @classmethod
     def of(cls, data: Dataset) -> Size:
         """Of a dataset; a text's vocabulary is counted in its first two million characters."""
+        official = 0 if data.official is None else int((data.official != TEST).sum())
         if data.kind == "numeric":
-            return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0)
+            return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, official)
         counts: Counter[str] = Counter()
         lengths, seen = [], 0
         texts: Any = data.X
@@ -68,7 +70,7 @@ class Size:
             if seen > _SAMPLE:
                 break
         width = min(5000, sum(count > 1 for count in counts.values()))
-        return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)))
+        return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)), official)
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
@@ -80,7 +82,7 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
     if rate is None:
         return None
     s = cell.settings
-    rows = size.rows * (1 - 1 / OUTER_FOLDS)
+    rows = size.official if cell.split == OFFICIAL else size.rows * (1 - 1 / OUTER_FOLDS)
     inner = (s.folds - 1) if s.folds > 1 else 0.75
     passes = rows * s.epochs * (s.trials * inner + 1)
     tokens = min(size.tokens, getattr(backbone, "max_tokens", size.tokens))

@@ -45,7 +45,7 @@ def slug(name: str) -> str:
 
 
 def run_name(row: Row) -> str:
-    """Name the run after what tells it from the others on the page; the number is the split's."""
+    """Name the run after what tells it from the others on the page; the number (or word) is the split's."""
     name = f"{row['strategy']} · {row['backbone']} #{row['split']}"
     # MLflow marks a killed run as it marks a failed one: the name has to say which.
     return name if row["status"] == "ok" else f"{row['status']}: {name}"

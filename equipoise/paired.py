@@ -57,6 +57,16 @@ def difference(
     return _interval(deltas, ratio)
 
 
+def on_one_split(ours: Mapping[Split, float], theirs: Mapping[Split, float]) -> Difference:
+    """Compare two strategies on one outer split under one or more seeds: the mean difference, and no interval.
+
+    Seeds repeat the training, not the draw of the rows; an interval over them would promise what other rows need not keep.
+    """
+    found = difference(ours, theirs)
+    same = found.low == found.high == 0  # the very same predictions are so on any rows
+    return found if same else Difference(found.mean, pairs=found.pairs)
+
+
 def _interval(deltas: np.ndarray[tuple[int], np.dtype[np.float64]], ratio: float) -> Difference:
     pairs, mean = len(deltas), float(deltas.mean())
     spread = float(deltas.std(ddof=1)) if pairs > 1 else 0.0

@@ -14,6 +14,7 @@ from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
 from equipoise.registry import catalogue
 from equipoise.source import source_hash
+from equipoise.splits import OFFICIAL, OUTER_FOLDS, Split, official_split
 from equipoise.strategy import Strategy
 from equipoise.suite import Block, Suite
 
@@ -40,7 +41,8 @@ def make_plan(
         data: datasets that are there already, by the name the suite calls them.
 
     Raises:
-        EquipoiseError: an unknown dataset, backbone or strategy, or one given twice.
+        EquipoiseError: an unknown dataset, backbone or strategy, or one given twice; an official split asked for of a
+            dataset that has none.
     """
     from equipoise.data import load_dataset
     from equipoise.engine.device import resolve
@@ -58,13 +60,15 @@ def make_plan(
         for name in block.datasets:
             if name not in loaded:
                 loaded[name] = load_dataset(name, data_dir=data_dir)
+            if block.splits == OFFICIAL:
+                _check_official(loaded[name])
             for backbone_spec, backbone in backbones:
-                for split in range(block.splits):
+                for split in block.outer_splits:
                     for strategy, file in strategies:
                         cell = _cell(
                             name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where
                         )
-                        reason = misfit(loaded[name], backbone, strategy, block.settings.folds)
+                        reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
                         if reason is None:
                             cells.append(cell)
                         else:
@@ -72,7 +76,7 @@ def make_plan(
     return Plan(tuple(_once(cells)), tuple(skipped), loaded)
 
 
-def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int) -> str | None:
+def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
     """Why a strategy cannot run on this data with this backbone; None where it can."""
     if data.kind not in backbone.accepts:
         return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
@@ -85,10 +89,31 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int) ->
             return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
         if "labels" in part.needs and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
-    rows = 5 * max(folds, 2)
-    if data.n_rows < rows:
-        return f"{data.name} has {data.n_rows} rows; an outer split with {folds} inner folds needs {rows}"
-    return None
+    return _too_few(data, folds, split)
+
+
+def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
+    """Training takes four fifths of the rows, or what the official split gives it."""
+    rows, needed, words = data.n_rows, OUTER_FOLDS * max(folds, 2), "rows; an outer split"
+    if split == OFFICIAL:
+        rows, needed = len(official_split(data.official)[0]), needed - max(folds, 2)
+        words = "rows to train on; the official split"
+    return (
+        f"{data.name} has {rows} {words} with {folds} inner folds needs {needed}" if rows < needed else None
+    )
+
+
+def _check_official(data: Dataset) -> None:
+    """One line when a dataset has no official split that can be run, with the datasets that have."""
+    from equipoise.datasets.statistics import official_sizes
+
+    try:
+        official_split(data.official)
+    except EquipoiseError as error:
+        have = ", ".join(official_sizes())
+        raise EquipoiseError(
+            f"{data.name} cannot run with splits {OFFICIAL}: {error}; built-in ones with one: {have}"
+        ) from None
 
 
 def expand(spec: str) -> list[str]:
@@ -110,7 +135,7 @@ def _cell(
     backbone: Backbone,
     strategy: Strategy,
     file: str | None,
-    split: int,
+    split: Split,
     block: Block,
     device: str,
 ) -> Cell:

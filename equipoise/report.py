@@ -68,6 +68,7 @@ def _plain(one: Comparison) -> dict[str, Any]:
         "dataset": one.dataset,
         "backbone": one.backbone,
         "generated": one.generated,
+        "official": one.official,
         "settings": one.settings,
         "splits": [{"seed": seed, "split": split} for seed, split in one.units],
         "devices": one.devices,

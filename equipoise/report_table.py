@@ -56,6 +56,10 @@ def _print_comparison(one: Comparison, console: Console) -> None:
 def _subtitle(one: Comparison) -> str:
     splits, seeds = len(one.units), len({seed for seed, _ in one.units})
     said = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
+    if one.official:
+        said = "the official split alone, so no intervals" + (
+            f"; means of {seeds} seeds" if seeds > 1 else ""
+        )
     if one.ranked:
         said += f", ranked by macro-F1 with tuned thresholds; rcr@10 rests on {one.support:.0f} test rows"
     if one.devices:

@@ -57,7 +57,7 @@ def _made(cell: Cell, data: Dataset, backbone: Backbone, device: torch.device) -
     from equipoise.splits import outer_split
     from equipoise.workbench import features_of
 
-    train, test = outer_split(data.Y, cell.split, cell.seed)
+    train, test = outer_split(data.Y, cell.split, cell.seed, data.official)
     extractor = backbone.features(data.kind).fit(data.X[train], data.nominal)
     inputs = extractor.transform(data.X[train])
     role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)

@@ -11,6 +11,7 @@ from typing import Any
 
 from equipoise.errors import EquipoiseError, unknown
 from equipoise.settings import Settings
+from equipoise.splits import OFFICIAL, Split
 
 _LISTS = ("datasets", "backbones", "strategies")
 _TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
@@ -24,17 +25,22 @@ class Block:
     backbones: tuple[str, ...]
     strategies: tuple[str, ...]
     settings: Settings = field(default_factory=Settings)
-    splits: int = 3
+    splits: Split = 3  # how many, or "official"
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in _LISTS:
             if not getattr(self, name):
                 raise EquipoiseError(f"no {name} given: name at least one")
-        if self.splits < 1:
-            raise EquipoiseError(f"splits must be 1 or more, got {self.splits}")
+        if self.splits != OFFICIAL and (not isinstance(self.splits, int) or self.splits < 1):
+            raise EquipoiseError(f"splits must be 1 or more, or {OFFICIAL}, got {self.splits}")
         if self.seed < 0:
             raise EquipoiseError(f"seed must be 0 or more, got {self.seed}")
+
+    @property
+    def outer_splits(self) -> tuple[Split, ...]:
+        """The numbers of the outer splits, or the official one."""
+        return tuple(range(self.splits)) if isinstance(self.splits, int) else (self.splits,)
 
 
 @dataclass(frozen=True)
@@ -104,9 +110,12 @@ def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Bloc
     merged = {k: v for k, v in {**table, **own}.items() if k not in ("title", "blocks")}
     settings = Settings.of({**_settings(table, where), **_settings(own, where)})
     datasets, backbones, strategies = (_names(merged.get(name, []), name, where) for name in _LISTS)
-    for name in ("splits", "seed"):
-        if name in merged and (isinstance(merged[name], bool) or not isinstance(merged[name], int)):
-            raise EquipoiseError(f"suite {where}: {name} must be a whole number, got {merged[name]!r}")
+    for name, words in (("splits", f'a whole number or "{OFFICIAL}"'), ("seed", "a whole number")):
+        value = merged.get(name, 1)
+        if isinstance(value, bool) or not (
+            isinstance(value, int) or (name == "splits" and value == OFFICIAL)
+        ):
+            raise EquipoiseError(f"suite {where}: {name} must be {words}, got {value!r}")
     counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
     return Block(datasets, backbones, strategies, settings, **counts)
 

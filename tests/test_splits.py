@@ -129,11 +129,11 @@ def test_hash_of_a_split_is_of_its_content() -> None:
 
 
 def test_large_data_takes_seconds() -> None:
-    """100,000 × 100; the goal is 2 s, the bound leaves room for a busy machine."""
+    """100,000 × 100 with ten labels a row, 4.5 million pairs; CPU time, and the bound leaves room for a busy machine."""
     Y = random_labels(100_000, list(np.linspace(0.001, 0.2, 100)))
-    start = time.perf_counter()
+    start = time.process_time()
     folds = stratified_folds(Y, 5, 0)
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 6
     assert np.bincount(folds).tolist() == [20_000] * 5
 
 

@@ -89,8 +89,8 @@ def test_options_change_every_block() -> None:
         (("trials = 3", "folds = 0"), "folds must be 1 or more, got 0"),
         (("trials = 3", "batch_size = 100"), "batch_size must be a multiple of 32, got 100"),
         (("trials = 3", "objective = 'f1'"), "objective must be one of macro_f1, map"),
-        (("splits = 2", "splits = 0"), "splits must be 1 or more, got 0"),
-        (("splits = 2", "splits = 2.5"), "splits must be a whole number, got 2.5"),
+        (("splits = 2", "splits = 0"), "splits must be 1 or more, or official, got 0"),
+        (("splits = 2", "splits = 2.5"), 'splits must be a whole number or "official", got 2.5'),
         (("seed = 7", "seed = -1"), "seed must be 0 or more, got -1"),
         (('datasets = ["yeast"]', 'datasets = "yeast"'), "datasets must be a list of names"),
         (('datasets = ["yeast"]', "datasets = [1]"), "datasets must be a list of names"),
@@ -125,5 +125,5 @@ def test_combinations_are_complete_or_an_error_says_what_is_missing() -> None:
         choose(None, ["yeast"], [], [], {}, None, None)
     with pytest.raises(EquipoiseError, match="not both: suite 'quick' and dataset"):
         choose("quick", ["yeast"], [], [], {}, None, None)
-    with pytest.raises(EquipoiseError, match="splits must be 1 or more, got 0"):
+    with pytest.raises(EquipoiseError, match="splits must be 1 or more, or official, got 0"):
         choose(None, ["yeast"], ["mlp"], ["none"], {}, 0, None)

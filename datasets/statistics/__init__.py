@@ -31,6 +31,19 @@ def committed(name: str) -> dict[str, Any] | None:
     return content
 
 
+def official_sizes() -> dict[str, dict[str, int]]:
+    """The built-in datasets with an official split: rows of each part ("train", "dev", "test")."""
+    known = {name: (committed(name) or {}).get("official") for name in names()}
+    return {name: sizes for name, sizes in known.items() if sizes}
+
+
+def official_words(sizes: dict[str, int]) -> str:
+    """The sizes of an official split in a line."""
+    dev = f" ({sizes['dev']} of them published as development rows)" if sizes["dev"] else ""
+    train = sizes["train"] + sizes["dev"]
+    return f"{train} rows to train on{dev}, {sizes['test']} to test on; run it with --splits official"
+
+
 def statistics(data: Dataset) -> dict[str, Any]:
     """Terms, counts and the measures of `equipoise.measures.describe`; undefined is None.
 

@@ -100,7 +100,7 @@ def run(
     batch_size: Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")] = None,  # noqa: UP045
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
-    splits: Annotated[Optional[int], typer.Option(help="Outer splits.")] = None,  # noqa: UP045
+    splits: Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
     workers: Annotated[str, typer.Option(help="Processes: a number, or auto.")] = "auto",
     device: Device = "auto",

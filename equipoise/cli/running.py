@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +23,9 @@ from rich.progress import (
 
 from equipoise.errors import EquipoiseError
 
+if TYPE_CHECKING:
+    from equipoise.splits import Split
+
 
 def run(
     suite: str | None,
@@ -31,7 +34,7 @@ def run(
     strategies: Sequence[str],
     budget: dict[str, Any],
     *,
-    splits: int | None,
+    splits: str | None,
     seed: int | None,
     workers: str,
     device: str,
@@ -48,7 +51,7 @@ def run(
     from equipoise.sweep import outstanding, sweep
 
     console = Console()
-    chosen = choose(suite, datasets, backbones, _all(strategies), budget, splits, seed)
+    chosen = choose(suite, datasets, backbones, _all(strategies), budget, _splits(splits), seed)
     count = _workers(workers)
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     store = Store(results)
@@ -101,6 +104,17 @@ def _all(strategies: Sequence[str]) -> list[str]:
     return [n for s in strategies for n in (catalogue("strategy").names() if s == "all" else [s])]
 
 
+def _splits(text: str | None) -> Split | None:
+    from equipoise.splits import OFFICIAL
+
+    if text is None or text == OFFICIAL:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise EquipoiseError(f"--splits must be a number from 1, or {OFFICIAL}; got {text!r}") from None
+
+
 def _workers(text: str) -> int:
     if text == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -111,10 +125,13 @@ def _workers(text: str) -> int:
 
 def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -> None:
     from equipoise.plan import describe
+    from equipoise.splits import OFFICIAL
 
     for data in plan.data.values():
         for note in data.notes:
             console.print(f"{data.name}: {note}", style="dim", markup=False)
+    for name in dict.fromkeys(cell.dataset for cell in plan.cells if cell.split == OFFICIAL):
+        console.print(f"{name}: {_official(plan.data[name])}", style="dim", markup=False)
     counts = describe(plan)
     there = len(plan.cells) - todo
     console.print(
@@ -124,17 +141,25 @@ def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -
     )
 
 
+def _official(data: Any) -> str:
+    from equipoise.splits import official_split
+
+    train, test = official_split(data.official)
+    return f"the official split, {len(train)} rows to train and tune on, {len(test)} to test on"
+
+
 def _list(console: Console, plan: Any, todo: set[str]) -> None:
     for cell in plan.cells:
         state = "run" if cell.key in todo else "there"
-        console.print(
-            f"{state:6} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}", markup=False
-        )
+        console.print(f"{state:6} {_where(cell)}", markup=False)
     for cell, reason in plan.skipped:
-        console.print(
-            f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}",
-            markup=False,
-        )
+        console.print(f"skip   {_where(cell)}: {reason}", markup=False)
+
+
+def _where(cell: Any) -> str:
+    from equipoise.splits import split_name
+
+    return f"{cell.dataset} · {cell.backbone} · {cell.strategy} · {split_name(cell.split)}"
 
 
 def _price(console: Console, plan: Any, todo: Sequence[Any]) -> None:
@@ -197,8 +222,9 @@ class _Bars:
                 return
             self._shares[cell.key] = share
             if cell.key not in self._bars:
-                label = f"  {cell.dataset} · {cell.backbone} · {cell.strategy} · {cell.split}"
-                self._bars[cell.key] = self._progress.add_task(escape(label), total=1.0, state="")
+                self._bars[cell.key] = self._progress.add_task(
+                    escape(f"  {_where(cell)}"), total=1.0, state=""
+                )
             self._progress.update(self._bars[cell.key], completed=share)
             self._progress.update(self._total, completed=sum(self._shares.values()))
 
@@ -210,7 +236,7 @@ class _Bars:
                 self._progress.remove_task(self._bars.pop(cell.key))
             state = f"{len(self._finished)}/{len(self._shares)}"
             self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
-        where = f"{cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}"
+        where = _where(cell)
         if row["status"] == "failed":
             self._problem(f"{where} failed: {row['error']}")
         elif not self._live:

@@ -172,12 +172,14 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
 
 def _committed(name: str) -> dict[str, Any]:
     """Terms, citation and the statistics of a built-in dataset, of which nothing is loaded for that."""
-    from equipoise.datasets.statistics import committed
+    from equipoise.datasets.statistics import committed, official_words
 
     kept = committed(name)
     if kept is None:
         return {}
     first = {key: kept.pop(key) for key in ("source", "terms", "citation", "generated")}
+    if parts := kept.get("official"):
+        first["official split"] = official_words(parts)
     return first | {"statistics": {k: v for k, v in kept.items() if k not in ("name", "sha256")}}
 
 
@@ -227,7 +229,7 @@ def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]
         for r in rows
         if any(
             (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
-            and (r["seed"] == b.seed and r["split"] < b.splits and r["settings"] == settings)
+            and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
             for b, backbones, strategies, settings in asked
         )
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from equipoise.errors import EquipoiseError
 from equipoise.pictures.canvas import BLUE, FAINT, INK, MUTED, VERMILION, clean, panels, title
+from equipoise.splits import OFFICIAL, split_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,8 @@ def comparison(frame: pd.DataFrame, metric: str = "macro_f1") -> Figure:
 
     Small marks are the outer splits, large ones their means; strategies are ranked by the tuned mean, and the
     thin line marks the tuned mean of `none`. What a strategy wins at 0.5 but not when tuned is a threshold in
-    disguise: its bar is short where the bar of `none` is long, and their dots agree.
+    disguise: its bar is short where the bar of `none` is long, and their dots agree. An official split has a panel
+    of its own.
 
     `frame` has the columns dataset, backbone, strategy, split, "fixed/METRIC" and "tuned/METRIC"; NaN is left
     out. Raises EquipoiseError where a column is missing or no row has both numbers.
@@ -32,6 +34,10 @@ def comparison(frame: pd.DataFrame, metric: str = "macro_f1") -> Figure:
     rows = frame[wanted].dropna().set_axis([*wanted[:4], "fixed", "tuned"], axis=1)
     if rows.empty:
         raise EquipoiseError(f"no row of the frame has both fixed/{metric} and tuned/{metric}")
+    official = rows["split"] == OFFICIAL
+    rows["dataset"] = rows["dataset"].where(
+        ~official, rows["dataset"].astype(str) + ", " + split_name(OFFICIAL)
+    )
     cases = list(rows.groupby(["dataset", "backbone"], sort=True))
     most = max(part["strategy"].nunique() for _, part in cases)
     columns = 2 if len(cases) == 4 else min(3, len(cases))
