@@ -45,7 +45,7 @@ _last: dict[object, Stage] = {}
 
 def stage(cell: Cell, data: Dataset, backbone: Backbone, device: torch.device) -> Stage:
     """The stage of a cell; the one made last is kept, since neighbours in a plan share theirs."""
-    key = (cell.dataset_sha256, backbone.spec, cell.split, cell.seed, cell.settings.folds, device)
+    key = (data.sha256, cell.dataset_sha256, backbone.spec, cell.split, cell.seed, cell.settings.folds, device)
     if key not in _last:
         made = _made(cell, data, backbone, device)
         _last.clear()
