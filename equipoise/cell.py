@@ -11,16 +11,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equipoise.dataset import Dataset
-from equipoise.seeds import seed_of
 from equipoise.settings import Settings
 from equipoise.source import meaning
+
+if TYPE_CHECKING:
+    from equipoise.prepared import Prepared
 
 #: The modules that make the numbers: a row is reused only while they do the same.
 NUMBERS = (
@@ -34,6 +36,7 @@ NUMBERS = (
     "interpolation",
     "measures",
     "neighbours",
+    "prepared",
     "search",
     "seeds",
     "settings",
@@ -63,7 +66,7 @@ class Cell:
     code: str
     plugin: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """16 hex digits; where a plugin file lies and how the data is called do not count."""
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("plugin", "dataset")}
@@ -110,19 +113,20 @@ def run_cell(
     from equipoise.composition import get_strategy, with_params
     from equipoise.decide import fit_decider
     from equipoise.engine.device import repeatable, resolve
+    from equipoise.prepared import prepared
     from equipoise.registry import catalogue
     from equipoise.search import search
-    from equipoise.splits import outer_split, split_hash
+    from equipoise.splits import split_hash
 
     if cell.plugin is not None:
         catalogue("strategy").add_file(cell.plugin)
-    clock = [time.perf_counter()]
     device = resolve(cell.device)
     with repeatable(device):
         strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
-        train, test = outer_split(data.Y, cell.split, cell.seed)
-        features = backbone.features(data.kind).fit(data.X[train], data.nominal)
-        bench = _bench(cell, data, train, features, strategy, backbone, device)
+        ready = prepared(cell, data, backbone)
+        train, test = ready.train, ready.test
+        clock = [time.perf_counter()]
+        bench = _bench(cell, ready, strategy, backbone, device)
         found = search(bench, report)
         clock.append(time.perf_counter())
         oof = found.outcome.logits[found.rows]
@@ -130,8 +134,7 @@ def run_cell(
         decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
         model = bench.refit(found.params, found.outcome.steps)
         clock.append(time.perf_counter())
-        inputs = features.transform(data.X[test]).to(device)
-        logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
+        logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(test))])[0]
         made = decider.all(logits)
         clock.append(time.perf_counter())
         names = ("fixed", "tuned", "own")
@@ -156,7 +159,7 @@ def run_cell(
             labels=list(data.labels),
             audit=model.audit,
             trials=found.trials,
-            cost=_cost(clock, bench),
+            cost={**_cost(clock, bench), "seconds_features": ready.seconds},
         )
     predictions = {
         "test_rows": test,
@@ -206,30 +209,24 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{n: version(n) for n in names}}
 
 
-def _bench(
-    cell: Cell, data: Dataset, train: np.ndarray, features: Any, strategy: Any, backbone: Any, device: Any
-) -> Any:
+def _bench(cell: Cell, ready: Prepared, strategy: Any, backbone: Any, device: Any) -> Any:
     """The training side of the cell."""
-    from equipoise.splits import stratified_folds
-    from equipoise.workbench import Workbench, features_of
+    from equipoise.workbench import Workbench
 
     role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
-    Y = data.Y[train]
-    inputs = features.transform(data.X[train])
-    folds = stratified_folds(
-        Y, max(cell.settings.folds, 4 if cell.settings.folds == 1 else 2), _seed("folds", role)
-    )
-    if cell.settings.folds == 1:
-        folds = np.where(folds == 0, 0, -1)
-    averaged = features_of(inputs, backbone.averages)
-    nominal = getattr(features, "nominal", None)  # of the columns that came out, not of those that went in
+    Y = ready.data.Y[ready.train]
     return Workbench(
-        strategy, backbone, inputs.to(device), averaged, nominal, Y, folds, role, cell.settings, device
+        strategy,
+        backbone,
+        ready.inputs.to(device),
+        ready.averaged,
+        getattr(ready.features, "nominal", None),  # of the columns that came out, not of those that went in
+        Y,
+        ready.folds,
+        role,
+        cell.settings,
+        device,
     )
-
-
-def _seed(what: str, role: tuple[object, ...]) -> int:
-    return seed_of(what, *role) % 2**63
 
 
 def _cost(clock: list[float], bench: Any) -> dict[str, Any]:

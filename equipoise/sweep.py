@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from equipoise.cell import Cell
 from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
 from equipoise.plan import Plan
+from equipoise.pool import Pool, Result, laid_down, paced
 from equipoise.store import Store
 
-Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
 DEATHS = 2
+DIED = "the worker process died, twice (killed, or out of memory)"
 #: Seconds between two visits to MLflow while cells run.
 SYNC_EVERY = 10.0
 
@@ -122,117 +117,33 @@ def _sync(store: Store, watch: Watcher) -> None:
 def _in_this_process(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    for cell in cells:
+    from equipoise.prepared import forget
 
-        def report(share: float, cell: Cell = cell) -> None:
-            watch.on_share(cell, share)
-
-        yield cell, attempt(cell, data[cell.dataset], report)
+    try:
+        for cell in cells:
+            report = paced(partial(watch.on_share, cell))
+            yield cell, attempt(cell, data[cell.dataset], report)
+    finally:
+        forget()
 
 
 def _in_processes(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    """A pool of spawned processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
+    """A pool of processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
-    while left:
-        suspects = [cell for key, cell in left.items() if deaths[key]]
-        chosen = suspects or list(left.values())
-        with _Pool(1 if suspects else min(workers, len(chosen)), data, watch) as pool:
-            try:
-                for key, result in pool.run(chosen):
-                    yield left.pop(key), result
-            except BrokenProcessPool:
-                for key in pool.running():
-                    deaths[key] += 1
-        for key in [k for k in left if deaths[k] >= DEATHS]:
-            cell = left.pop(key)
-            yield (
-                cell,
-                (
-                    failed(cell, RuntimeError("the worker process died, twice (killed, or out of memory)")),
-                    None,
-                ),
-            )
-
-
-class _Pool:
-    """Worker processes with one thread each, and a queue on which they say how far they are."""
-
-    def __init__(self, workers: int, data: Mapping[str, Dataset], watch: Watcher) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._news = context.Queue()
-        self._watch = watch
-        self._started: set[str] = set()
-        self._cells: dict[str, Cell] = {}
-        self._executor = ProcessPoolExecutor(workers, context, _start_worker, (dict(data), self._news))
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-
-    def __enter__(self) -> _Pool:
-        self._listener.start()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-                process.terminate()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._news.put(None)
-        self._listener.join(timeout=5)
-
-    def running(self) -> set[str]:
-        """Keys of cells that were begun and not finished."""
-        time.sleep(0.2)  # let the listener catch up with what the dead had said
-        return set(self._started)
-
-    def run(self, cells: Iterable[Cell]) -> Iterator[tuple[str, Result]]:
-        self._cells = {cell.key: cell for cell in cells}
-        futures: dict[Future[Result], str] = {
-            self._executor.submit(_work, cell): key for key, cell in self._cells.items()
-        }
-        while futures:
-            done = wait(futures, return_when=FIRST_COMPLETED).done
-            for future in sorted(done, key=lambda f: f.exception() is not None):  # a death loses no result
-                key = futures.pop(future)
-                result = future.result()
-                self._started.discard(key)
-                yield key, result
-
-    def _listen(self) -> None:
-        while (news := self._news.get()) is not None:
-            key, share = news
-            if share == 0.0:
-                self._started.add(key)
-            self._watch.on_share(self._cells[key], share)
-
-
-_WORKER: dict[str, Any] = {}
-
-
-def _start_worker(data: dict[str, Dataset], news: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    _WORKER.update(data=data, news=news, said=0.0)
-
-
-def _end_with_parent() -> None:
-    """A worker whose sweep was killed outright would wait for its next cell for ever."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(cell: Cell) -> Result:
-    key = cell.key
-    _WORKER["news"].put((key, 0.0))
-
-    def report(share: float) -> None:
-        now = time.monotonic()
-        if now - _WORKER["said"] > 0.2:
-            _WORKER["said"] = now
-            _WORKER["news"].put((key, max(share, 1e-9)))
-
-    return attempt(cell, _WORKER["data"][cell.dataset], report)
+    with laid_down({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
+        while left:
+            suspects = [cell for key, cell in left.items() if deaths[key]]
+            chosen = suspects or list(left.values())
+            with Pool(1 if suspects else min(workers, len(chosen)), files, watch.on_share) as pool:
+                try:
+                    for key, result in pool.run(chosen):
+                        yield left.pop(key), result
+                except BrokenProcessPool:
+                    for key in pool.running():
+                        deaths[key] += 1
+            for key in [k for k in left if deaths[k] >= DEATHS]:
+                cell = left.pop(key)
+                yield cell, (failed(cell, RuntimeError(DIED)), None)

@@ -43,6 +43,7 @@ def run(
     """Plan, run, and show the report."""
     from equipoise.api import choose
     from equipoise.plan import make_plan
+    from equipoise.pool import begin
     from equipoise.report import render
     from equipoise.store import Store
     from equipoise.sweep import outstanding, sweep
@@ -50,6 +51,8 @@ def run(
     console = Console()
     chosen = choose(suite, datasets, backbones, _all(strategies), budget, splits, seed)
     count = _workers(workers)
+    if count > 1 and not dry_run:
+        begin()
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     store = Store(results)
     todo = outstanding(plan, store, redo)
