@@ -71,16 +71,14 @@ def sweep(
             if cell.key not in have:
                 store.append(cell.row("skipped", reason=reason))
         run = _in_processes if workers > 1 and len(cells) > 1 else _in_this_process
-        last = time.monotonic()
+        view = _View(store, watch)
         try:
             for cell, (row, predictions) in run(cells, plan.data, workers, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
-                if time.monotonic() - last > SYNC_EVERY:
-                    _sync(store, watch)
-                    last = time.monotonic()
+                view.add(row)
         finally:
-            _sync(store, watch)
+            view.complete()
 
 
 def attempt(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Result:
@@ -100,18 +98,40 @@ def failed(cell: Cell, error: BaseException) -> dict[str, Any]:
     return cell.row("failed", error=line, traceback=trace)
 
 
-def _sync(store: Store, watch: Watcher) -> None:
-    """Bring MLflow up to date. It is a view: trouble with it is told and loses no row."""
-    if not store.rows_file.exists():
-        return
-    try:
-        from equipoise.tracking import Tracker
+class _View:
+    """MLflow, brought up to date now and then. It is a view: trouble with it is told and loses no row."""
 
-        problems = Tracker(store).sync().problems
-    except Exception as error:
-        problems = [f"MLflow was not written ({type(error).__name__}: {' '.join(str(error).split())[:200]})"]
-    for line in problems:
-        watch.on_problem(line)
+    def __init__(self, store: Store, watch: Watcher) -> None:
+        self._store, self._watch = store, watch
+        self._tracker: Any = None  # one for the sweep: it remembers what MLflow holds
+        self._new: list[dict[str, Any]] = []
+        self._last = time.monotonic()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """A row that was stored. The first ones wait: opening MLflow takes seconds in which nothing is trained."""
+        self._new.append(row)
+        if time.monotonic() - self._last > SYNC_EVERY:
+            self._sync(self._new)
+            self._new = []
+            self._last = time.monotonic()
+
+    def complete(self) -> None:
+        """Write whatever MLflow lacks of the store, be it from an earlier sweep."""
+        if self._store.rows_file.exists():
+            self._sync(None)
+
+    def _sync(self, rows: list[dict[str, Any]] | None) -> None:
+        try:
+            if self._tracker is None:
+                from equipoise.tracking import Tracker
+
+                self._tracker = Tracker(self._store)
+            problems = self._tracker.sync(rows).problems
+        except Exception as error:
+            said = " ".join(str(error).split())[:200]
+            problems = [f"MLflow was not written ({type(error).__name__}: {said})"]
+        for line in problems:
+            self._watch.on_problem(line)
 
 
 def _in_this_process(

@@ -64,7 +64,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLflow, which has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._sync", lambda store, watch: None)
+    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
 
 
 def words(**changes: Any) -> list[str]:

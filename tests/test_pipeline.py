@@ -48,7 +48,7 @@ class Fragile(Strategy):
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow is a view with tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._sync", lambda store, watch: None)
+    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
 
 
 @pytest.fixture(autouse=True)

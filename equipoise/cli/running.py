@@ -171,6 +171,7 @@ class _Bars:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            refresh_per_second=4,  # ten, the default, are a twentieth of a core
             disable=not self._live,
         )
         self._finished: set[str] = set()
