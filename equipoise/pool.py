@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sys
 import tempfile
@@ -173,16 +174,18 @@ _WORKER: dict[str, Any] = {}
 
 def _start(files: dict[str, Path], tell: Any, environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _WORKER.update(files=files, tell=tell, data={})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.clear()  # of the process this one was forked from, perhaps long ago
     os.environ.update({**_ONE_THREAD, **environment})
-    _WORKER.update(files=files, tell=tell, data={})
 
 
 def _end_with_parent() -> None:
     """A worker whose sweep was killed outright would wait for its next cell for ever."""
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
+        for file in _WORKER["files"].values():  # the parent had no time to clear up
+            shutil.rmtree(file.parent, ignore_errors=True)
         os._exit(1)
 
 

@@ -16,6 +16,7 @@ from equipoise.errors import EquipoiseError
 from equipoise.plan import Plan
 from equipoise.pool import Pool, Result, laid_down, paced
 from equipoise.store import Store
+from equipoise.workers import asked, fitting
 
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
@@ -48,19 +49,18 @@ def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
 
 
 def sweep(
-    plan: Plan, store: Store, *, workers: int = 1, redo: str = "missing", watcher: Watcher | None = None
+    plan: Plan, store: Store, *, workers: int | str = 1, redo: str = "missing", watcher: Watcher | None = None
 ) -> None:
     """Run what is outstanding, writing each row as it comes and MLflow now and then.
 
     Args:
-        workers: processes; 1 runs in this one. The rows do not depend on it.
+        workers: processes, or "auto" (see `equipoise.workers`); 1 runs in this one. The rows do not depend on it.
 
     Raises:
-        EquipoiseError: another sweep is writing to the store, or workers < 1.
+        EquipoiseError: another sweep is writing to the store, or workers is neither a number from 1 nor "auto".
         KeyboardInterrupt: rows that were written stay; the same call goes on from there.
     """
-    if workers < 1:
-        raise EquipoiseError(f"workers must be 1 or more, got {workers}")
+    wanted = asked(workers)
     watch = watcher or Watcher()
     with store.locked():
         cells = outstanding(plan, store, redo)
@@ -70,10 +70,11 @@ def sweep(
         for cell, reason in plan.skipped:
             if cell.key not in have:
                 store.append(cell.row("skipped", reason=reason))
-        run = _in_processes if workers > 1 and len(cells) > 1 else _in_this_process
+        count = wanted or fitting(cells, plan.data).count
+        run = _in_processes if count > 1 and len(cells) > 1 else _in_this_process
         view = _View(store, watch)
         try:
-            for cell, (row, predictions) in run(cells, plan.data, workers, watch):
+            for cell, (row, predictions) in run(cells, plan.data, count, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
                 view.add(row)

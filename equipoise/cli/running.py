@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +21,9 @@ from rich.progress import (
 )
 
 from equipoise.errors import EquipoiseError
+
+if TYPE_CHECKING:
+    from equipoise.workers import Workers
 
 
 def run(
@@ -41,29 +43,30 @@ def run(
     dry_run: bool,
 ) -> None:
     """Plan, run, and show the report."""
-    from equipoise.api import choose
+    from equipoise.api import choose, prepare
     from equipoise.plan import make_plan
-    from equipoise.pool import begin
     from equipoise.report import render
     from equipoise.store import Store
     from equipoise.sweep import outstanding, sweep
+    from equipoise.workers import Workers, asked, fitting
 
     console = Console()
     chosen = choose(suite, datasets, backbones, _all(strategies), budget, splits, seed)
-    count = _workers(workers)
-    if count > 1 and not dry_run:
-        begin()
+    wanted = asked(workers)
+    if not dry_run:
+        prepare(chosen, workers)
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     store = Store(results)
     todo = outstanding(plan, store, redo)
-    _tell(console, plan, len(todo), count, results)
+    hands = fitting(todo, plan.data) if wanted is None else Workers(wanted)
+    _tell(console, plan, len(todo), hands, results)
     if dry_run:
         _list(console, plan, {c.key for c in todo})
         _price(console, plan, todo)
         return
     with _Bars(console, todo) as bars:
         try:
-            sweep(plan, store, workers=count, redo=redo, watcher=bars.watcher)
+            sweep(plan, store, workers=hands.count, redo=redo, watcher=bars.watcher)
         except KeyboardInterrupt:
             bars.stop()
             done, going_on = bars.finished, "" if redo == "missing" else ", without --redo,"
@@ -104,15 +107,7 @@ def _all(strategies: Sequence[str]) -> list[str]:
     return [n for s in strategies for n in (catalogue("strategy").names() if s == "all" else [s])]
 
 
-def _workers(text: str) -> int:
-    if text == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise EquipoiseError(f"--workers must be a number from 1, or auto; got {text!r}")
-    return int(text)
-
-
-def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -> None:
+def _tell(console: Console, plan: Any, todo: int, hands: Workers, results: Path) -> None:
     from equipoise.plan import describe
 
     for data in plan.data.values():
@@ -122,7 +117,7 @@ def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -
     there = len(plan.cells) - todo
     console.print(
         f"{counts['cells']} cells ({there} there already), {counts['trainings']} trainings, {counts['skipped']} skipped; "
-        f"{workers} process{'es' if workers > 1 else ''}, results in {results}",
+        f"{hands}; results in {results}",
         markup=False,
     )
 
