@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from equipoise.arff import Arff, read_arff
 from equipoise.cache import Pin, fetch, present
@@ -109,7 +109,7 @@ def _joined(name: str, parts: list[Arff]) -> Arff:
         raise EquipoiseError(f"{name}: the train and test files have different columns")
     if len(parts) == 1:
         return first
-    stack: Any = sparse.vstack if sparse.issparse(first.values) else np.concatenate
+    stack: Any = scipy.sparse.vstack if scipy.sparse.issparse(first.values) else np.concatenate
     return Arff(first.names, first.categories, stack([part.values for part in parts]))
 
 
@@ -121,7 +121,7 @@ def _identifiers(table: Arff) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def columns(values: Any, index: Any, dense: bool = False) -> Features:
     chosen: Any = values[:, index]
-    result: Features = chosen.toarray() if dense and sparse.issparse(values) else chosen
+    result: Features = chosen.toarray() if dense and scipy.sparse.issparse(values) else chosen
     return result
 
 

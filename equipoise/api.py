@@ -28,7 +28,7 @@ def run(
     strategy: Names | None = None,
     splits: Split | None = None,
     seed: int | None = None,
-    workers: int = 1,
+    workers: int | str = 1,
     device: str = "auto",
     redo: str = "missing",
     results: str | Path = "results/live",
@@ -44,7 +44,8 @@ def run(
         splits: outer splits 0..splits−1 (default 3), or "official": the one split that comes with the data (rows to train on
             and rows to test on; development rows train).
         seed: what all random streams derive from (default 0).
-        workers: processes. With more than one, a script must guard its entry with `if __name__ == "__main__":`.
+        workers: processes, or "auto": as many as CPUs, memory and cells allow. With more than one, a script must guard its
+            entry with `if __name__ == "__main__":`, so one is the default here.
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
         results: the store's folder.
@@ -71,6 +72,7 @@ def run(
         splits,
         seed,
     )
+    prepare(chosen, workers)
     folder = None if data_dir is None else Path(data_dir)
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
@@ -111,6 +113,18 @@ def choose(
         seed or 0,
     )
     return Suite("combination", "", (block,))
+
+
+def prepare(chosen: Suite, workers: int | str) -> None:
+    """Have worker processes import what they need while this one plans, where there will be several."""
+    from equipoise.pool import begin
+    from equipoise.workers import asked, cpus
+
+    possible = sum(
+        len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
+    )
+    if possible > 1 and (asked(workers) or cpus()) > 1:
+        begin()
 
 
 def _listed(value: Any) -> list[Any]:

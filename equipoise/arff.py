@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from equipoise.errors import EquipoiseError
 
@@ -29,7 +29,7 @@ class Arff:
 
     names: tuple[str, ...]
     categories: tuple[tuple[str, ...] | None, ...]
-    values: NDArray[np.float64] | sparse.csr_matrix
+    values: NDArray[np.float64] | scipy.sparse.csr_matrix
 
 
 def read_arff(path: Path) -> Arff:
@@ -116,7 +116,7 @@ def _column(
 
 def _sparse_rows(
     path: Path, lines: list[str], categories: tuple[tuple[str, ...] | None, ...]
-) -> sparse.csr_matrix:
+) -> scipy.sparse.csr_matrix:
     """`{index value,…}` rows. A value left out is 0, which is the code of a category only for {0,1}."""
     if any(values not in (None, ("0", "1")) for values in categories):
         raise EquipoiseError(f"{path}: sparse rows with categories other than {{0,1}} are not supported")
@@ -132,4 +132,4 @@ def _sparse_rows(
         raise EquipoiseError(f"{path}: a sparse row names an attribute beyond 0..{len(categories) - 1}")
     ends = np.concatenate([[0], np.cumsum(lengths)])
     shape = (len(lines), len(categories))
-    return sparse.csr_matrix((pairs[:, 1], pairs[:, 0].astype(np.int64), ends), shape=shape)
+    return scipy.sparse.csr_matrix((pairs[:, 1], pairs[:, 0].astype(np.int64), ends), shape=shape)

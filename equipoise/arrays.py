@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy  # it loads its parts when they are first used, so that `equipoise list` waits for none
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.errors import EquipoiseError

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import NDArray
 
 from equipoise.arrays import is_sparse, row_chunks
@@ -56,7 +56,7 @@ def _hashes(X: Any) -> _Hashes:
     """(n,) a number a row, equal for equal rows and else different but for a chance of about 1 in 10¹²."""
     salt = np.random.Generator(np.random.PCG64(0)).integers(1 << 63, size=X.shape[1], dtype=np.uint64) | 1
     if is_sparse(X):
-        X = sp.csr_matrix(X)
+        X = scipy.sparse.csr_matrix(X)
         mixed = _mixed(X.data, salt[X.indices])
         ends = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])
         return np.asarray(

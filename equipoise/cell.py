@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,11 +39,11 @@ NUMBERS = (
     "label_pairs",
     "measures",
     "neighbours",
+    "prepared",
     "search",
     "seeds",
     "settings",
     "splits",
-    "stage",
     "workbench",
     "training_rows",
     "tasks",
@@ -69,7 +69,7 @@ class Cell:
     code: str
     plugin: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """16 hex digits; where a plugin file lies and how the data is called do not count."""
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("plugin", "dataset")}
@@ -126,28 +126,28 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
     from equipoise.composition import get_strategy, with_params
     from equipoise.decide import fit_decider
     from equipoise.engine.device import resolve
+    from equipoise.prepared import prepared
     from equipoise.registry import catalogue
     from equipoise.search import search
     from equipoise.splits import split_hash
-    from equipoise.stage import stage
     from equipoise.workbench import Workbench
 
     if cell.plugin is not None:
         catalogue("strategy").add_file(cell.plugin)
-    began = time.perf_counter()
     device = resolve(cell.device)
     strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
-    own = stage(cell, data, backbone, device)
-    train, test = own.train, own.test
+    ready = prepared(cell, data, backbone)
+    train, test = ready.train, ready.test
+    began = time.perf_counter()  # what all strategies share is no strategy's cost
     bench = Workbench(
         strategy,
         backbone,
-        own.inputs,
-        own.features,
-        own.nominal,
-        own.Y,
-        own.folds,
-        own.role,
+        ready.on(device),
+        ready.averaged,
+        ready.nominal,
+        ready.Y,
+        ready.folds,
+        ready.role,
         cell.settings,
         device,
     )
@@ -159,8 +159,7 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
     decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
     model = yield from bench.refitting(found.params, found.outcome.steps)
     clock.append(bench.work.spent(began))
-    inputs = own.extractor.transform(data.X[test]).to(device)
-    logits = bench.predict([model], inputs, [np.arange(len(test))])[0]
+    logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(test))])[0]
     made = decider.all(logits)
     clock.append(bench.work.spent(began))
     names = ("fixed", "tuned", "own")
@@ -183,7 +182,7 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
         labels=list(data.labels),
         audit=model.audit,
         trials=found.trials,
-        cost=_cost(clock, bench.work),
+        cost={**_cost(clock, bench.work), "seconds_features": ready.seconds},
     )
     predictions = {
         "test_rows": test,

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from equipoise.errors import EquipoiseError, unknown
 
-Features = NDArray[Any] | sparse.csr_matrix
+Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
 #: The parts of a split that comes with the data (`Dataset.official`).
 TRAIN, DEV, TEST = 0, 1, 2
@@ -83,14 +83,14 @@ class Dataset:
 
 def _is_sparse(values: object) -> bool:
     """scipy's test without its type narrowing, which hides the methods every sparse format has."""
-    return bool(sparse.issparse(values))
+    return bool(scipy.sparse.issparse(values))
 
 
 def _checked_rows(name: str, X: Any) -> Features:
     if not _is_sparse(X) and np.asarray(X, dtype=object).ndim == 1:
         return _checked_texts(name, np.asarray(X, dtype=object))
     if _is_sparse(X):
-        matrix: sparse.csr_matrix = sparse.csr_matrix(X.astype(np.float32), copy=True)
+        matrix: scipy.sparse.csr_matrix = scipy.sparse.csr_matrix(X.astype(np.float32), copy=True)
         matrix.sum_duplicates()
         matrix.eliminate_zeros()
         _check_finite(name, matrix.data, lambda at: int(np.searchsorted(matrix.indptr, at, side="right")))

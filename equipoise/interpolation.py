@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from equipoise.arrays import Bools, Ints, is_sparse, row_chunks
 from equipoise.neighbours import nearest
@@ -55,10 +55,10 @@ def neighbours(X: Any, k: int, nominal: np.ndarray | None) -> Ints:
 def between(left: Any, right: Any, rng: np.random.Generator) -> Any:
     """Rows of `left` moved towards those of `right` (s, d) by a share of its own in every column, uniform in [0, 1)."""
     if is_sparse(left):
-        gap = sp.csr_matrix(right - left)
+        gap = scipy.sparse.csr_matrix(right - left)
         gap.data *= rng.random(gap.nnz).astype(gap.dtype)
         moved = (left + gap).maximum(left.minimum(right)).minimum(left.maximum(right))
-        return sp.csr_matrix(moved)
+        return scipy.sparse.csr_matrix(moved)
     moved = left + rng.random(left.shape).astype(left.dtype) * (right - left)
     return np.clip(
         moved, np.minimum(left, right), np.maximum(left, right)
@@ -72,7 +72,7 @@ def with_columns(made: Any, source: Any, coded: Ints) -> Any:
         return made
     taken = np.zeros(made.shape[1], dtype=made.dtype)
     taken[coded] = 1
-    mixed = sp.csr_matrix(made @ sp.diags(1 - taken) + source @ sp.diags(taken))
+    mixed = scipy.sparse.csr_matrix(made @ scipy.sparse.diags(1 - taken) + source @ scipy.sparse.diags(taken))
     mixed.eliminate_zeros()
     return mixed
 
@@ -97,7 +97,7 @@ def _kept(rows: Any, coded: Ints, mask: Bools) -> Any:
     place[coded] = np.arange(len(coded))
     at = place[entries.col]
     on = (at >= 0) & mask[entries.row, at]
-    return sp.csr_matrix((entries.data[on], (entries.row[on], entries.col[on])), shape=rows.shape)
+    return scipy.sparse.csr_matrix((entries.data[on], (entries.row[on], entries.col[on])), shape=rows.shape)
 
 
 def mode(X: Any, near: Ints, columns: Columns) -> Any:
@@ -136,7 +136,7 @@ def _sparse_mode(X: Any, near: Ints) -> Any:
     order = np.lexsort((rank, entries.data, cell))
     cell, value, rank = cell[order], entries.data[order], rank[order]
     if not len(cell):
-        return sp.csr_matrix((s, X.shape[1]), dtype=X.dtype)
+        return scipy.sparse.csr_matrix((s, X.shape[1]), dtype=X.dtype)
     runs = _starts(cell, value)
     count, first = np.diff(runs, append=len(cell)), rank[runs]
     cells = _starts(cell[runs])
@@ -149,7 +149,7 @@ def _sparse_mode(X: Any, near: Ints) -> Any:
     best = np.maximum.reduceat(score, cells)
     group = np.repeat(np.arange(len(cells)), np.diff(cells, append=len(runs)))
     on = runs[(score == best[group]) & (best > zeros * k - first_zero)[group]]
-    return sp.csr_matrix((value[on], np.divmod(cell[on], X.shape[1])), shape=(s, X.shape[1]))
+    return scipy.sparse.csr_matrix((value[on], np.divmod(cell[on], X.shape[1])), shape=(s, X.shape[1]))
 
 
 def _starts(*sorted_: np.ndarray) -> Ints:

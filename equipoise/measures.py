@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy.sparse
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks

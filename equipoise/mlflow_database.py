@@ -68,3 +68,20 @@ def relocate(path: Path, artifacts: Path) -> bool:
                     (here, len(old) + 1, len(old) + 1, f"{old}/"),
                 )
     return bool(stale)
+
+
+def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]]:
+    """(value of tag `key`, run id, value of tag `version`) of each run with that key, deleted ones left out.
+
+    The version is "" where the run has none or is still running. Asking MLflow would fetch all metrics of all runs.
+    """
+    query = """
+        SELECT own.value, runs.run_uuid, CASE runs.status WHEN 'RUNNING' THEN '' ELSE coalesce(made.value, '') END
+        FROM runs
+        JOIN experiments USING (experiment_id)
+        JOIN tags AS own ON own.run_uuid = runs.run_uuid AND own.key = ?
+        LEFT JOIN tags AS made ON made.run_uuid = runs.run_uuid AND made.key = ?
+        WHERE runs.lifecycle_stage = 'active' AND experiments.lifecycle_stage = 'active'
+    """
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute(query, (key, version)).fetchall()

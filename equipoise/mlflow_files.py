@@ -6,6 +6,7 @@ import csv
 import math
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from equipoise.rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
 
-PR_LABELS = 6  # each panel costs about 60 ms, in every run
+    from equipoise.pictures import CurveSheet
+
+PR_LABELS = 6  # as many as can be read side by side
 _DATASET_PICTURES = ("label_distribution", "cooccurrence")
 
 
@@ -85,32 +87,22 @@ def _cell(value: Any) -> Any:
 
 
 def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path) -> None:
-    from equipoise.pictures import pr_curves
-
     labels = list(row["labels"])
     cache = pictures / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
     if not all((cache / f"{name}.png").exists() for name in _DATASET_PICTURES):
         _draw_dataset(np.concatenate([predictions["oof_Y"], predictions["test_Y"]]), labels, cache)
     for name in _DATASET_PICTURES:
         shutil.copyfile(cache / f"{name}.png", folder / f"{name}.png")
-    figure = pr_curves(predictions["test_Y"], predictions["test_logits"], labels, max_labels=PR_LABELS)
-    _layout(figure, "|".join(labels))
-    _save(figure, folder / "pr_curves.png")
+    file = folder / "pr_curves.png"
+    _sheet().write(file, predictions["test_Y"], predictions["test_logits"], labels, max_labels=PR_LABELS)
 
 
-_layouts: dict[str, list[Bbox]] = {}
+@cache
+def _sheet() -> CurveSheet:
+    """One for all runs: a new figure each would cost more than all else that a run's files take."""
+    from equipoise.pictures import CurveSheet
 
-
-def _layout(figure: Figure, name: str) -> None:
-    """Lay the figure out as the last one of that name: finding room for the words is half the time of drawing."""
-    known = _layouts.get(name)
-    if known is None or len(known) != len(figure.axes):
-        figure.draw_without_rendering()
-        _layouts[name] = [axes.get_position() for axes in figure.axes]
-        return
-    figure.set_layout_engine("none")
-    for axes, place in zip(figure.axes, known, strict=True):
-        axes.set_position(place)
+    return CurveSheet()
 
 
 def _draw_dataset(Y: np.ndarray[Any, Any], labels: list[str], cache: Path) -> None:

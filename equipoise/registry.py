@@ -52,7 +52,7 @@ class Catalogue:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
         self._files: dict[Path, tuple[list[str], bytes]] = {}
-        for module_name in _modules(PACKAGES[kind]):
+        for module_name in built_in(PACKAGES[kind]):
             self._load(module_name, "built-in", module_name)
         for point in importlib.metadata.entry_points(group=PACKAGES[kind]):
             self._load_point(point)
@@ -160,7 +160,8 @@ def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
     return module
 
 
-def _modules(package_name: str) -> list[str]:
+def built_in(package_name: str) -> list[str]:
+    """The modules of one of our packages that hold strategies, datasets or backbones."""
     package = importlib.import_module(package_name)
     infos = pkgutil.iter_modules(package.__path__)
     return sorted(

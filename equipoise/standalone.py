@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from equipoise.arrays import is_sparse, label_matrix
 from equipoise.errors import EquipoiseError
@@ -103,7 +103,7 @@ def fit_resample(
         raise EquipoiseError(f"strategy {strategy.spec!r} does not resample; those that do: {known}")
     asker = next((p.name for p in parts if "numeric" in p.needs), None)
     labels = label_matrix(Y.toarray() if is_sparse(Y) else Y).astype(np.uint8)
-    array = sp.csr_matrix(X) if is_sparse(X) else np.asarray(X)
+    array = scipy.sparse.csr_matrix(X) if is_sparse(X) else np.asarray(X)
     if array.ndim == 0 or array.shape[0] != len(labels) or len(labels) == 0:
         raise EquipoiseError(
             f"X and Y must have the same rows, at least one; got {array.shape} and {labels.shape}"

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +13,14 @@ from equipoise.dataset import Dataset
 from equipoise.errors import EquipoiseError
 from equipoise.groups import Result, attempt, failed, groups
 from equipoise.plan import Plan
+from equipoise.pool import Pool, laid_down, paced
 from equipoise.store import Store
+from equipoise.workers import asked, fitting
 
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
 DEATHS = 2
+DIED = "the worker process died, twice (killed, or out of memory)"
 #: Seconds between two visits to MLflow while cells run.
 SYNC_EVERY = 10.0
 
@@ -50,19 +48,18 @@ def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
 
 
 def sweep(
-    plan: Plan, store: Store, *, workers: int = 1, redo: str = "missing", watcher: Watcher | None = None
+    plan: Plan, store: Store, *, workers: int | str = 1, redo: str = "missing", watcher: Watcher | None = None
 ) -> None:
     """Run what is outstanding, writing each row as it comes and MLflow now and then.
 
     Args:
-        workers: processes; 1 runs in this one. The rows do not depend on it.
+        workers: processes, or "auto" (see `equipoise.workers`); 1 runs in this one. The rows do not depend on it.
 
     Raises:
-        EquipoiseError: another sweep is writing to the store, or workers < 1.
+        EquipoiseError: another sweep is writing to the store, or workers is neither a number from 1 nor "auto".
         KeyboardInterrupt: rows that were written stay; the same call goes on from there.
     """
-    if workers < 1:
-        raise EquipoiseError(f"workers must be 1 or more, got {workers}")
+    wanted = asked(workers)
     watch = watcher or Watcher()
     with store.locked():
         cells = outstanding(plan, store, redo)
@@ -72,144 +69,83 @@ def sweep(
         for cell, reason in plan.skipped:
             if cell.key not in have:
                 store.append(cell.row("skipped", reason=reason))
-        run = _in_processes if workers > 1 and len(cells) > 1 else _in_this_process
-        last = time.monotonic()
+        count = wanted or fitting(cells, plan.data).count
+        run = _in_processes if count > 1 and len(cells) > 1 else _in_this_process
+        view = _View(store, watch)
         try:
-            for cell, (row, predictions) in run(cells, plan.data, workers, watch):
+            for cell, (row, predictions) in run(cells, plan.data, count, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
-                if time.monotonic() - last > SYNC_EVERY:
-                    _sync(store, watch)
-                    last = time.monotonic()
+                view.add(row)
         finally:
-            _sync(store, watch)
+            view.complete()
 
 
-def _sync(store: Store, watch: Watcher) -> None:
-    """Bring MLflow up to date. It is a view: trouble with it is told and loses no row."""
-    if not store.rows_file.exists():
-        return
-    try:
-        from equipoise.tracking import Tracker
+class _View:
+    """MLflow, brought up to date now and then. It is a view: trouble with it is told and loses no row."""
 
-        problems = Tracker(store).sync().problems
-    except Exception as error:
-        problems = [f"MLflow was not written ({type(error).__name__}: {' '.join(str(error).split())[:200]})"]
-    for line in problems:
-        watch.on_problem(line)
+    def __init__(self, store: Store, watch: Watcher) -> None:
+        self._store, self._watch = store, watch
+        self._tracker: Any = None  # one for the sweep: it remembers what MLflow holds
+        self._new: list[dict[str, Any]] = []
+        self._last = time.monotonic()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """A row that was stored. The first ones wait: opening MLflow takes seconds in which nothing is trained."""
+        self._new.append(row)
+        if time.monotonic() - self._last > SYNC_EVERY:
+            self._sync(self._new)
+            self._new = []
+            self._last = time.monotonic()
+
+    def complete(self) -> None:
+        """Write whatever MLflow lacks of the store, be it from an earlier sweep."""
+        if self._store.rows_file.exists():
+            self._sync(None)
+
+    def _sync(self, rows: list[dict[str, Any]] | None) -> None:
+        try:
+            if self._tracker is None:
+                from equipoise.tracking import Tracker
+
+                self._tracker = Tracker(self._store)
+            problems = self._tracker.sync(rows).problems
+        except Exception as error:
+            said = " ".join(str(error).split())[:200]
+            problems = [f"MLflow was not written ({type(error).__name__}: {said})"]
+        for line in problems:
+            self._watch.on_problem(line)
 
 
 def _in_this_process(
-    cells: Sequence[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
+    cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    for group in groups(cells):
-        yield from attempt(group, data, watch.on_share)
+    from equipoise.prepared import forget
+
+    try:
+        for group in groups(cells):
+            yield from attempt(group, data, paced(watch.on_share))
+    finally:
+        forget()
 
 
 def _in_processes(
-    cells: Sequence[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
+    cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    """A pool of spawned processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
+    """A pool of processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
-    while left:
-        suspects = [cell for key, cell in left.items() if deaths[key]]
-        chosen = [(cell,) for cell in suspects] or groups(left.values(), workers)
-        with _Pool(1 if suspects else min(workers, len(chosen)), data, watch) as pool:
-            try:
-                for key, result in pool.run(chosen):
-                    yield left.pop(key), result
-            except BrokenProcessPool:
-                for key in pool.running():
-                    deaths[key] += 1
-        for key in [k for k in left if deaths[k] >= DEATHS]:
-            cell = left.pop(key)
-            yield (
-                cell,
-                (
-                    failed(cell, RuntimeError("the worker process died, twice (killed, or out of memory)")),
-                    None,
-                ),
-            )
-
-
-class _Pool:
-    """Worker processes with one thread each, and a queue on which they say how far they are."""
-
-    def __init__(self, workers: int, data: Mapping[str, Dataset], watch: Watcher) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._news = context.Queue()
-        self._watch = watch
-        self._started: set[str] = set()
-        self._cells: dict[str, Cell] = {}
-        self._executor = ProcessPoolExecutor(workers, context, _start_worker, (dict(data), self._news))
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-
-    def __enter__(self) -> _Pool:
-        self._listener.start()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-                process.terminate()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._news.put(None)
-        self._listener.join(timeout=5)
-
-    def running(self) -> set[str]:
-        """Keys of cells that were begun and not finished."""
-        time.sleep(0.2)  # let the listener catch up with what the dead had said
-        return set(self._started)
-
-    def run(self, chosen: Iterable[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
-        """The results of groups of cells, as they come."""
-        self._cells = {cell.key: cell for group in chosen for cell in group}
-        futures: set[Future[list[tuple[str, Result]]]] = {
-            self._executor.submit(_work, tuple(group)) for group in chosen
-        }
-        while futures:
-            done = wait(futures, return_when=FIRST_COMPLETED).done
-            futures -= done
-            for future in sorted(done, key=lambda f: f.exception() is not None):  # a death loses no result
-                for key, result in future.result():
-                    self._started.discard(key)
-                    yield key, result
-
-    def _listen(self) -> None:
-        while (news := self._news.get()) is not None:
-            key, share = news
-            if share == 0.0:
-                self._started.add(key)
-            self._watch.on_share(self._cells[key], share)
-
-
-_WORKER: dict[str, Any] = {}
-
-
-def _start_worker(data: dict[str, Dataset], news: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    _WORKER.update(data=data, news=news, said={})
-
-
-def _end_with_parent() -> None:
-    """A worker whose sweep was killed outright would wait for its next cell for ever."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
-    for cell in cells:
-        _WORKER["news"].put((cell.key, 0.0))
-
-    def report(cell: Cell, share: float) -> None:
-        now = time.monotonic()
-        if now - _WORKER["said"].get(cell.key, 0.0) > 0.2:
-            _WORKER["said"][cell.key] = now
-            _WORKER["news"].put((cell.key, max(share, 1e-9)))
-
-    return [(cell.key, result) for cell, result in attempt(cells, _WORKER["data"], report)]
+    with laid_down({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
+        while left:
+            suspects = [cell for key, cell in left.items() if deaths[key]]
+            chosen = [(cell,) for cell in suspects] or groups(left.values(), workers)
+            with Pool(1 if suspects else min(workers, len(chosen)), files, watch.on_share) as pool:
+                try:
+                    for key, result in pool.run(chosen):
+                        yield left.pop(key), result
+                except BrokenProcessPool:
+                    for key in pool.running():
+                        deaths[key] += 1
+            for key in [k for k in left if deaths[k] >= DEATHS]:
+                cell = left.pop(key)
+                yield cell, (failed(cell, RuntimeError(DIED)), None)

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise import mlflow_view as view
-from equipoise.mlflow_database import create_database, quiet, relocate
+from equipoise.mlflow_database import create_database, quiet, relocate, runs_by_tag
 from equipoise.mlflow_files import write_files
 from equipoise.rows import Row, clean
 from equipoise.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 Note = Callable[[str], None]
 # MLflow's closed set has no word for "skipped"; KILLED is the one that says neither success nor fault of the cell.
@@ -75,28 +74,30 @@ class Tracker:
         return f"sqlite:///{self.database.resolve().as_posix()}"
 
     def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
-        """Write every row (default: all of the store's) that MLflow lacks. Never raises for MLflow's sake."""
+        """Write every row (default: all of the store's) that MLflow lacks. Never raises for MLflow's sake.
+
+        MLflow itself, two seconds to import, is loaded when there is something to write.
+        """
         done = Synced()
-        with quiet():
-            try:
-                wanted = list(self.store.rows() if rows is None else rows)
-                known = self._open() if wanted else {}
-            except Exception as error:
-                done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
-                return done
-            for row in wanted:
-                self._sync_row(dict(row), known, done)
+        try:
+            wanted = [(dict(row), digest(row)) for row in (self.store.rows() if rows is None else rows)]
+            known = self._open() if wanted else {}
+            lacking = [(row, version) for row, version in wanted if not _has(known, row, version)]
+            done.present = len(wanted) - len(lacking)
+            if lacking:
+                with quiet():
+                    self._open_client()
+                    for row, version in lacking:
+                        self._sync_row(row, version, known, done)
+        except Exception as error:
+            done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
         return done
 
-    def _sync_row(self, row: Row, known: dict[str, _Known], done: Synced) -> None:
-        key, version = str(row["key"]), digest(row)
-        found = known.get(key)
-        if found is not None and found.version == version:
-            done.present += 1
-            return
+    def _sync_row(self, row: Row, version: str, known: dict[str, _Known], done: Synced) -> None:
+        key = str(row["key"])
         try:
-            if found is not None:
-                self._forget(found.run_id, row)
+            if key in known:
+                self._forget(known[key].run_id, row)
             self._write(row, version, known, done.problems.append)
             done.written += 1
         except Exception as error:
@@ -155,24 +156,17 @@ class Tracker:
             self.artifacts.mkdir(parents=True, exist_ok=True)
             if not self.database.exists():
                 create_database(self.database, self.artifacts)
-            relocate(self.database, self.artifacts)
             self._client = MlflowClient(self.uri, self.uri)
         return self._client
 
     def _open(self) -> dict[str, _Known]:
         """Return what MLflow holds, read once: this process is the only one that adds to it."""
         if self._known is None:
-            client = self._open_client()
             known: dict[str, _Known] = {}
-            experiments = [found.experiment_id for found in client.search_experiments()]
-            token: str | None = None
-            while experiments:
-                page = client.search_runs(experiments, max_results=1000, page_token=token)
-                for key, entry in map(_known, page):
-                    self._keep(known, key, entry)
-                token = page.token
-                if not token:
-                    break
+            if self.database.exists():
+                relocate(self.database, self.artifacts)
+                for key, run_id, version in runs_by_tag(self.database, KEY, VERSION):
+                    self._keep(known, key, _Known(run_id, version))
             self._known = known
         return self._known
 
@@ -181,14 +175,15 @@ class Tracker:
         other = known.get(key)
         if other is not None:
             entry, spare = (entry, other) if entry.version else (other, entry)
-            self._open_client().delete_run(spare.run_id)
+            with quiet():
+                self._open_client().delete_run(spare.run_id)
         if key:
             known[key] = entry
 
 
-def _known(run: Run) -> tuple[str, _Known]:
-    tags, finished = run.data.tags, run.info.status != "RUNNING"
-    return tags.get(KEY, ""), _Known(run.info.run_id, tags.get(VERSION, "") if finished else "")
+def _has(known: Mapping[str, _Known], row: Row, version: str) -> bool:
+    found = known.get(str(row["key"]))
+    return found is not None and found.version == version
 
 
 def digest(row: Mapping[str, Any]) -> str:

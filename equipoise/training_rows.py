@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from equipoise.arrays import is_sparse
 
@@ -69,10 +69,10 @@ class Rows:
         """All rows, and the synthesised ones with features X (s, d) and labels Y (s, L)."""
         made: Any = X if self.synthetic is None else _stacked(self.synthetic, X)
         kind = np.float32 if self.shared is None else self.shared.dtype
-        plain = sp.csr_matrix(made) if is_sparse(made) else np.asarray(made, dtype=kind)
+        plain = scipy.sparse.csr_matrix(made) if is_sparse(made) else np.asarray(made, dtype=kind)
         return replace(self, synthetic=plain, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
 
 
 def _stacked(*parts: Any) -> Any:
     """Rows below each other: CSR where they are sparse, else dense."""
-    return sp.vstack(parts, format="csr") if is_sparse(parts[0]) else np.vstack(parts)
+    return scipy.sparse.vstack(parts, format="csr") if is_sparse(parts[0]) else np.vstack(parts)

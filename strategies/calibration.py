@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
+import scipy
 
 from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy
@@ -101,14 +100,14 @@ def _line(
     converge alike.
     """
     labels = z.shape[1]
-    p = expit(z * a0 + b0)
+    p = scipy.special.expit(z * a0 + b0)
     units = [1 / np.sqrt((p * (1 - p) * w).sum(0) + shrinkage) for w in (z * z, np.ones_like(z))]
     units[1] = units[1] * float(bias)
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         da, db = flat[:labels] * units[0], flat[labels:] * units[1]
         s = z * (a0 + da) + (b0 + db)
-        error = expit(s) - targets
+        error = scipy.special.expit(s) - targets
         value = np.logaddexp(0.0, s).sum() - (targets * s).sum() + 0.5 * shrinkage * (da @ da + db @ db)
         slope = (error * z).sum(0) + shrinkage * da
         shift = error.sum(0) + shrinkage * db
@@ -116,7 +115,7 @@ def _line(
 
     least = [(float(low), None) for low in (LEAST - a0[0]) / units[0]]
     limits: list[tuple[float | None, None]] = [*least, *([(None, None)] * labels)]
-    found = minimize(
+    found = scipy.optimize.minimize(
         cost,
         np.zeros(2 * labels),
         jac=True,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 
 from equipoise.arrays import Ints, is_sparse
 from equipoise.bags import bags_of, label_counts, minority, rarest_first
@@ -43,7 +43,7 @@ class MLSMOTE(Strategy):
         ]
         if not made:
             return rows
-        stack = sp.vstack if is_sparse(X) else np.vstack
+        stack = scipy.sparse.vstack if is_sparse(X) else np.vstack
         return rows.add(stack([m for m, _ in made]), np.vstack([y for _, y in made]))
 
     def _offspring(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy
 
 from equipoise import decisions
 from equipoise.strategy import Context, Strategy
@@ -83,7 +83,7 @@ class ExpectedF1(Strategy):
     reference: ClassVar[str] = "Lipton, Elkan & Naryanaswamy 2014, DOI 10.1007/978-3-662-44851-9_15"
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        thresholds = logit(best_expected_f1(expit(logits.astype(np.float64))) / 2)
+        thresholds = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
         return lambda z: decisions.predict(z, thresholds)
 
 
@@ -111,7 +111,7 @@ def rowwise(logits: np.ndarray) -> np.ndarray:
     rows = max(1, HELD // logits.shape[1] ** 2)
     for start in range(0, len(logits), rows):
         own = logits[start : start + rows]
-        p = -np.sort(-expit(own.astype(np.float64)), axis=1)
+        p = -np.sort(-scipy.special.expit(own.astype(np.float64)), axis=1)
         out[start : start + rows] = highest(own, 1 + np.argmax(np.round(expected_f1(p), 12), axis=1))
     return out
 

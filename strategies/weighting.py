@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy.special import logsumexp
+import scipy
 
 from equipoise.hyperparameters import tunable
 from equipoise.strategy import Context, Strategy, bce
@@ -87,5 +87,5 @@ def share_log_odds(logits: np.ndarray) -> np.ndarray:
     z = logits.astype(np.float64)
     out = np.empty_like(z)
     for j in range(z.shape[1]):
-        out[:, j] = z[:, j] - logsumexp(np.delete(z, j, axis=1), axis=1)
+        out[:, j] = z[:, j] - scipy.special.logsumexp(np.delete(z, j, axis=1), axis=1)
     return np.clip(out, -30.0, 30.0).astype(np.float32)

@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +64,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLflow, which has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._sync", lambda store, watch: None)
+    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
 
 
 def words(**changes: Any) -> list[str]:
@@ -183,16 +183,41 @@ def test_info_of_a_controlled_world_tells_the_best_possible_scores(say: Say) -> 
     assert "best possible" not in say("info", "design-emails[rows=60]").out
 
 
-def test_help_needs_nothing_heavy() -> None:
+HEAVY = ("torch", "scipy.sparse", "scipy.stats", "pandas", "mlflow", "optuna", "sklearn", "matplotlib")
+
+
+@pytest.mark.parametrize(
+    ("args", "shown", "heavy"),
+    [
+        (["--help"], "report", (*HEAVY, "numpy", "scipy")),
+        (["run", "--help"], "--workers", (*HEAVY, "numpy", "scipy")),
+        (["list"], "focal", HEAVY),
+        (["info", "focal"], "gamma", HEAVY),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
+)
+def test_what_only_tells_needs_nothing_heavy(args: list[str], shown: str, heavy: Sequence[str]) -> None:
     code = (
-        "import sys\nfrom equipoise.cli import main\nsys.argv = ['equipoise', '--help']\n"
+        f"import sys\nfrom equipoise.cli import main\nsys.argv = ['equipoise', *{args!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    code = end.code or 0\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'pandas', 'mlflow', 'optuna', 'sklearn', 'matplotlib'}\n"
-        "print('loaded', sorted(heavy & set(sys.modules)), code)"
+        f"print('loaded', sorted({set(heavy)!r} & set(sys.modules)), code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "loaded [] 0" in done.stdout
-    assert "report" in done.stdout
+    assert shown in done.stdout
+
+
+def test_a_first_step_needs_no_pictures_and_no_compiler(tmp_path: Path) -> None:
+    """What `run` loads before it trains: not what draws, nor MLflow, nor what compiles networks."""
+    code = (
+        "import sys\nimport equipoise\nfrom equipoise.sweep import Watcher\n"
+        "late = ('mlflow', 'sqlalchemy', 'matplotlib', 'torch._inductor', 'torch._dynamo')\n"
+        "def stop(cell, share):\n    print('loaded', [n for n in late if n in sys.modules]); sys.exit()\n"
+        "equipoise.run(dataset='design-emails[rows=60]', backbone='linear', strategy='none', trials=1, folds=2,"
+        f" epochs=1, splits=1, results={str(tmp_path)!r}, watcher=Watcher(on_share=stop))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "loaded []" in done.stdout, done.stderr
 
 
 # --- what it says to bad input

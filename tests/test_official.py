@@ -64,7 +64,7 @@ sources = (Toy("toy", "made up"),)
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._sync", lambda store, watch: None)
+    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
 
 
 @pytest.fixture

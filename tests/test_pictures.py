@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,22 @@ def test_curves_pass_through_what_the_thresholds_give() -> None:
     recall, precision = curve.get_data(orig=True)
     assert recall == pytest.approx([0, 0.5, 1, 1])
     assert precision == pytest.approx([1, 1, 2 / 3, 1 / 2])
+
+
+def test_a_sheet_of_curves_shows_what_a_figure_of_them_shows(tmp_path: Path) -> None:
+    """Filled for one run after another, also with other labels and more of them, it holds nothing of the run before."""
+    from PIL import Image
+
+    sheet, picture = pictures.CurveSheet(), tmp_path / "curves.png"
+    for labels, rows in ((3, 120), (3, 90), (40, 300), (3, 120)):
+        Y, scores, names = world(labels, rows)
+        sheet.write(picture, Y, scores, names, max_labels=6)
+        shown = np.asarray(Image.open(picture).convert("L")).astype(int)
+        pictures.pr_curves(Y, scores, names, max_labels=6).savefig(tmp_path / "figure.png", dpi=90)
+        expected = np.asarray(Image.open(tmp_path / "figure.png").convert("L")).astype(int)
+        assert shown.shape == expected.shape
+        assert np.mean(np.abs(shown - expected) > 30) < 0.003
+        assert np.mean(expected < 225) > 0.02, "there is something to see"
 
 
 def test_comparison_ranks_by_the_tuned_mean_and_shows_every_split() -> None:

@@ -48,7 +48,7 @@ class Fragile(Strategy):
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow is a view with tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._sync", lambda store, watch: None)
+    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
 
 
 @pytest.fixture(autouse=True)
@@ -255,6 +255,50 @@ COMMAND = [
 STRATEGIES = ["none", "focal"]
 
 
+def test_features_are_fitted_once_for_all_strategies_of_a_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same rows as with features of their own, one set of them held at a time and none after the sweep."""
+    from equipoise import prepared
+    from equipoise.features import TfIdf
+
+    plan = plan_of(["none", "focal", "ml_ros"], split_count=2)
+    data = plan.data[EMAILS]
+    fitted: list[int] = []
+    original = TfIdf.fit
+
+    def noting(self: TfIdf, X: Any, nominal: Any = None) -> TfIdf:
+        fitted.append(len(prepared._held))
+        return original(self, X, nominal)
+
+    monkeypatch.setattr(TfIdf, "fit", noting)
+    sweep(plan, Store(tmp_path))
+    assert fitted == [0, 0], "one for each split, the one before gone"
+    assert prepared._held == []
+    shared = prints(Store(tmp_path))
+    for cell in plan.cells:
+        prepared.forget()
+        row, _ = run_cell(cell, data)
+        assert Store(tmp_path).fingerprint(row) == shared[cell.key]
+    assert len(fitted) == 2 + len(plan.cells)
+
+
+def test_what_strategies_share_cannot_be_written_to() -> None:
+    from equipoise import prepared
+    from equipoise.cell import get_backbone
+
+    for data in (numbers(), load_dataset(EMAILS)):
+        plan = plan_of(["none"], data)
+        made = prepared.prepared(plan.cells[0], data, get_backbone("linear"))
+        array = made.averaged if data.kind == "numeric" else made.averaged.data
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7.0
+        assert prepared.prepared(plan.cells[0], data, get_backbone("linear")) is made
+        other = prepared.prepared(plan.cells[0], dataclasses.replace(data), get_backbone("linear"))
+        assert other is not made, "a copy of the data may hold anything"
+    prepared.forget()
+
+
 def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[str]:
     names = [word for name in STRATEGIES for word in ("--strategy", name)]
     more = ["--splits", str(split_count), "--workers", str(workers), "--results", str(folder)]
@@ -268,7 +312,9 @@ def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[st
         "--device",
         "cpu",
     ]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    folder.parent.mkdir(exist_ok=True)
+    env = {**os.environ, "TMPDIR": str(folder.parent)}
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
@@ -305,7 +351,8 @@ def test_killed_outright_and_started_again_a_sweep_has_the_rows_of_a_straight_on
     assert lines_of(folder) == len(plan.cells), "nothing twice"
 
 
-def children(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Children, and theirs: workers are forked from a child that does nothing else."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -314,7 +361,7 @@ def children(pid: int) -> list[int]:
             continue
         if int(fields[1]) == pid and fields[0] != "Z":
             found.append(int(stat.parent.name))
-    return found
+    return found + [deeper for child in found for deeper in descendants(child)]
 
 
 @pytest.mark.slow
@@ -323,11 +370,13 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     running = command(folder, 20, 2)
     wait_for(lambda: lines_of(folder) >= 1 or running.poll() is not None)
-    workers = children(running.pid)
+    workers = descendants(running.pid)
+    assert list(tmp_path.glob("equipoise-*/*.pickle")), "the data that workers read"
     running.kill()
     running.wait()
-    assert len(workers) >= 2
+    assert len(workers) >= 4, "two workers, what they are forked from, and Python's tracker of semaphores"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+    assert list(tmp_path.glob("equipoise-*")) == []
     done = lines_of(folder)
     sweep(plan_of(STRATEGIES, split_count=1), Store(folder))  # the lock is free again
     assert done >= 1

@@ -9,13 +9,14 @@ import shutil
 import sqlite3
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from equipoise import mlflow_files
 from equipoise.errors import EquipoiseError
 from equipoise.mlflow_database import create_database, quiet, relocate
 from equipoise.store import Store
@@ -75,7 +76,7 @@ def store(tmp_path: Path, template: Path) -> Store:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Stand in for the pictures module, and count what is drawn."""
     calls: list[str] = []
 
@@ -88,11 +89,19 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return draw
 
-    module = types.ModuleType("equipoise.pictures")
-    for name in ("label_distribution", "cooccurrence", "pr_curves"):
+    class Sheet:
+        def write(self, file: Path, *_args: Any, **_options: Any) -> None:
+            calls.append("pr_curves")
+            file.touch()
+
+    module: Any = types.ModuleType("equipoise.pictures")
+    for name in ("label_distribution", "cooccurrence"):
         setattr(module, name, drawer(name))
+    module.CurveSheet = Sheet
+    mlflow_files._sheet.cache_clear()
     monkeypatch.setitem(sys.modules, "equipoise.pictures", module)
-    return calls
+    yield calls
+    mlflow_files._sheet.cache_clear()
 
 
 def runs(store: Store) -> list[Any]:
@@ -246,7 +255,7 @@ def test_pictures_that_cannot_be_drawn_are_noted_and_the_run_is_kept(
     def broken(*_args: Any, **_options: Any) -> None:
         raise RuntimeError("no\nfont")
 
-    monkeypatch.setattr(sys.modules["equipoise.pictures"], "pr_curves", broken)
+    monkeypatch.setattr(sys.modules["equipoise.pictures"].CurveSheet, "write", broken)
     store.append(make_row(), make_predictions())
     (problem,) = Tracker(store).sync().problems
     assert problem == "no pictures for row k0 (RuntimeError: no font)"
@@ -329,3 +338,34 @@ def test_missing_predictions_of_a_finished_row_are_noted(store: Store) -> None:
     assert "no predictions for row 'k0'" in problem
     with pytest.raises(EquipoiseError):
         store.predictions("k0")
+
+
+def test_a_sweep_writes_each_row_once_though_it_comes_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows in memory and the same rows read back are the same rows; what is there needs no MLflow at all."""
+    from equipoise import sweep
+    from equipoise.api import choose
+    from equipoise.plan import make_plan
+
+    monkeypatch.setattr(sweep, "SYNC_EVERY", 0.0)
+    told: list[str] = []
+    synced: list[tuple[int, int]] = []
+    original = Tracker.sync
+
+    def noting(self: Tracker, rows: Any = None) -> Any:
+        done = original(self, rows)
+        synced.append((done.written, done.present))
+        return done
+
+    monkeypatch.setattr(Tracker, "sync", noting)
+    budget = {"trials": 1, "folds": 2, "epochs": 1}
+    chosen = choose(None, ["design-emails[rows=60]"], ["linear"], ["none", "focal"], budget, 1, None)
+    plan, store = make_plan(chosen, device="cpu"), Store(tmp_path)
+    sweep.sweep(plan, store, watcher=sweep.Watcher(on_problem=told.append))
+    assert synced == [(1, 0), (1, 0), (0, 2)]
+    monkeypatch.setattr("equipoise.tracking.quiet", None)  # it imports MLflow
+    sweep.sweep(plan, store, watcher=sweep.Watcher(on_problem=told.append))
+    assert synced[3:] == [(0, 2)]
+    assert told == []
+    assert len(runs(store)) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from equipoise.errors import EquipoiseError
 
 if TYPE_CHECKING:
     from equipoise.splits import Split
+    from equipoise.workers import Workers
 
 
 def run(
@@ -44,26 +44,30 @@ def run(
     dry_run: bool,
 ) -> None:
     """Plan, run, and show the report."""
-    from equipoise.api import choose
+    from equipoise.api import choose, prepare
     from equipoise.plan import make_plan
     from equipoise.report import render
     from equipoise.store import Store
     from equipoise.sweep import outstanding, sweep
+    from equipoise.workers import Workers, asked, fitting
 
     console = Console()
     chosen = choose(suite, datasets, backbones, _all(strategies), budget, _splits(splits), seed)
-    count = _workers(workers)
+    wanted = asked(workers)
+    if not dry_run:
+        prepare(chosen, workers)
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     store = Store(results)
     todo = outstanding(plan, store, redo)
-    _tell(console, plan, len(todo), count, results)
+    hands = fitting(todo, plan.data) if wanted is None else Workers(wanted)
+    _tell(console, plan, len(todo), hands, results)
     if dry_run:
         _list(console, plan, {c.key for c in todo})
         _price(console, plan, todo)
         return
     with _Bars(console, todo) as bars:
         try:
-            sweep(plan, store, workers=count, redo=redo, watcher=bars.watcher)
+            sweep(plan, store, workers=hands.count, redo=redo, watcher=bars.watcher)
         except KeyboardInterrupt:
             bars.stop()
             done, going_on = bars.finished, "" if redo == "missing" else ", without --redo,"
@@ -73,8 +77,8 @@ def run(
                 err=True,
             )
             sys.exit(130)
-    asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    rows = [row for row in store.rows() if row["key"] in asked]
+    keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    rows = [row for row in store.rows() if row["key"] in keys]
     render(rows, console)
     console.print(
         f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
@@ -115,15 +119,7 @@ def _splits(text: str | None) -> Split | None:
         raise EquipoiseError(f"--splits must be a number from 1, or {OFFICIAL}; got {text!r}") from None
 
 
-def _workers(text: str) -> int:
-    if text == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise EquipoiseError(f"--workers must be a number from 1, or auto; got {text!r}")
-    return int(text)
-
-
-def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -> None:
+def _tell(console: Console, plan: Any, todo: int, hands: Workers, results: Path) -> None:
     from equipoise.plan import describe
     from equipoise.splits import OFFICIAL
 
@@ -136,7 +132,7 @@ def _tell(console: Console, plan: Any, todo: int, workers: int, results: Path) -
     there = len(plan.cells) - todo
     console.print(
         f"{counts['cells']} cells ({there} there already), {counts['trainings']} trainings, {counts['skipped']} skipped; "
-        f"{workers} process{'es' if workers > 1 else ''}, results in {results}",
+        f"{hands}; results in {results}",
         markup=False,
     )
 
@@ -193,6 +189,7 @@ class _Bars:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            refresh_per_second=4,  # ten, the default, are a twentieth of a core
             disable=not self._live,
         )
         self._finished: set[str] = set()

@@ -41,4 +41,7 @@ def repeatable(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        if (
+            deterministic != torch.are_deterministic_algorithms_enabled()
+        ):  # the call imports TorchInductor: 1.5 s
+            torch.use_deterministic_algorithms(deterministic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike
 
 from equipoise.arrays import label_matrix, mean_defined, score_matrix, train_matrix

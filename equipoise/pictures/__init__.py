@@ -1,17 +1,18 @@
 """Pictures of the data and of results, as matplotlib figures.
 
 Each function returns a `matplotlib.figure.Figure` that belongs to nobody: no pyplot, no global state, no
-window. Save it with `figure.savefig("name.png", dpi=150)`. Colours are Okabe and Ito's, told apart by
-colour-blind readers; where two marks differ they differ in form as well.
+window (`CurveSheet` writes a file). Save it with `figure.savefig("name.png", dpi=150)`. Colours are Okabe and Ito's, told
+apart by colour-blind readers; where two marks differ they differ in form as well.
 """
 
-from equipoise.pictures.curves import pr_curves
+from equipoise.pictures.curves import CurveSheet, pr_curves
 from equipoise.pictures.data import cooccurrence, label_distribution
 from equipoise.pictures.imbalance import imbalance_ratios
 from equipoise.pictures.labelsets import labelset_spectrum, labelset_upset
 from equipoise.pictures.results import comparison
 
 __all__ = [
+    "CurveSheet",
     "comparison",
     "cooccurrence",
     "imbalance_ratios",

@@ -1,9 +1,11 @@
-"""Precision–recall curves, a small panel for each label."""
+"""Precision–recall curves, a small panel for each label: one figure, or a sheet that is filled anew for every run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +17,11 @@ from equipoise.metrics.ranking import average_precision_per_label
 from equipoise.pictures.canvas import BLUE, FAINT, INK, MUTED, clean, panels, with_labels
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+DPI = 90
 
 
 def pr_curves(Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], max_labels: int = 12) -> Figure:
@@ -26,23 +31,115 @@ def pr_curves(Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], max_l
     of more than `max_labels` others, some are chosen evenly from frequent to rare, and a note says so. Y_true
     and scores (n, L).
     """
+    contents, note = _contents(Y_true, scores, labels, max_labels)
+    figure, grid = _frame(len(contents), note)
+    for panel, content in zip(grid, contents, strict=True):
+        panel.show(content)
+    return figure
+
+
+class CurveSheet:
+    """`pr_curves` for one run after another: what they share (axes, ticks, words) is drawn once, and kept as pixels."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[object, ...] = ()
+        self._canvas: Any = None
+        self._panels: list[_Panel] = []
+        self._blank: Any = None
+
+    def write(
+        self, file: Path, Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], max_labels: int = 12
+    ) -> None:
+        """Write the picture as PNG; arguments as for `pr_curves`."""
+        from PIL import Image
+
+        contents, note = _contents(Y_true, scores, labels, max_labels)
+        if self._shape != (shape := (len(contents), note, *labels)):
+            self._prepare(contents, note)
+            self._shape = shape
+        self._canvas.restore_region(self._blank)
+        for panel, content in zip(self._panels, contents, strict=True):
+            panel.show(content)
+            for artist in panel.moving:
+                panel.axes.draw_artist(artist)
+        pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        Image.fromarray(pixels).save(file, format="png", dpi=(DPI, DPI), compress_level=4)
+
+    def _prepare(self, contents: Sequence[_Content], note: str) -> None:
+        """Lay out and draw what stays; the first run's words find their room."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self._shape = ()
+        figure, self._panels = _frame(len(contents), note)
+        self._canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(DPI)
+        for panel, content in zip(self._panels, contents, strict=True):
+            panel.show(content)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for panel in self._panels:
+            for artist in panel.moving:
+                artist.set_animated(True)
+        self._canvas.draw()
+        self._blank = self._canvas.copy_from_bbox(figure.bbox)
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """What one panel shows."""
+
+    name: str
+    words: str
+    recall: Floats
+    precision: Floats
+    prevalence: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """A pair of axes and the artists in it that differ from run to run."""
+
+    axes: Axes
+    curve: Any
+    guess: Any
+    title: Any
+    words: Any
+
+    @property
+    def moving(self) -> tuple[Artist, ...]:
+        return self.guess, self.curve, self.title, self.words
+
+    def show(self, content: _Content) -> None:
+        self.curve.set_data(content.recall, content.precision)
+        self.guess.set_ydata([content.prevalence] * 2)
+        self.title.set_text(f"{content.name}\n")
+        self.words.set_text(content.words)
+
+
+def _contents(
+    Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], most: int
+) -> tuple[list[_Content], str]:
+    """One content per panel, and the picture's title."""
     true = with_labels(Y_true, labels)
     logits = score_matrix(scores, true.shape)
-    chosen, scored = _spread(np.count_nonzero(true, axis=0), max_labels)
-    columns = len(chosen) if len(chosen) <= 5 else 4
-    figure, grid = panels(
-        len(chosen), columns, 1.9 * columns + 0.5, 1.95 * math.ceil(len(chosen) / columns) + 0.8
-    )
+    chosen, scored = _spread(np.count_nonzero(true, axis=0), most)
+    true, logits = true[:, chosen], logits[:, chosen]
     quality = average_precision_per_label(true, logits)
-    for axes, j in zip(grid, chosen, strict=False):
-        _pr_panel(axes, true[:, j], logits[:, j], clean(labels[j], 22), float(quality[j]))
+    contents = []
+    for j, label in enumerate(chosen):
+        recall, precision = _points(true[:, j], logits[:, j])
+        words = f"AP {quality[j]:.2f}, {np.count_nonzero(true[:, j]):,} positive"
+        contents.append(
+            _Content(
+                clean(labels[label], 22),
+                words,
+                np.concatenate([[0.0], recall]),
+                np.concatenate([precision[:1], precision]),
+                float(true[:, j].mean()),
+            )
+        )
     cap = f"; {len(chosen)} of {scored} labels, from frequent to rare" if len(chosen) < scored else ""
-    figure.supxlabel("recall", fontsize=9, color=MUTED)
-    figure.supylabel("precision", fontsize=9, color=MUTED)
-    figure.suptitle(
-        f"Precision and recall (dashed: prevalence{cap})", fontsize=10.5, color=INK, x=0.01, ha="left"
-    )
-    return figure
+    return contents, f"Precision and recall (dashed: prevalence{cap})"
 
 
 def _spread(counts: Ints, most: int) -> tuple[list[int], int]:
@@ -64,22 +161,24 @@ def _points(true: Bools, scores: NDArray[Any]) -> tuple[Floats, Floats]:
     return hits / true.sum(), hits / size
 
 
-def _pr_panel(axes: Axes, true: Bools, scores: NDArray[Any], name: str, quality: float) -> None:
-    recall, precision = _points(true, scores)
-    across = np.concatenate([[0.0], recall])
-    axes.step(across, np.concatenate([precision[:1], precision]), where="pre", color=BLUE, linewidth=1.5)
-    axes.axhline(true.mean(), color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)))
+def _frame(count: int, title: str) -> tuple[Figure, list[_Panel]]:
+    """A figure with `count` panels that show nothing yet."""
+    columns = count if count <= 5 else 4
+    figure, grid = panels(count, columns, 1.9 * columns + 0.5, 1.95 * math.ceil(count / columns) + 0.8)
+    figure.supxlabel("recall", fontsize=9, color=MUTED)
+    figure.supylabel("precision", fontsize=9, color=MUTED)
+    figure.suptitle(title, fontsize=10.5, color=INK, x=0.01, ha="left")
+    return figure, [_panel(axes) for axes in grid]
+
+
+def _panel(axes: Axes) -> _Panel:
+    (curve,) = axes.step([], [], where="pre", color=BLUE, linewidth=1.5)
+    guess = axes.axhline(0.0, color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     axes.set_xticklabels(["0", ".5", "1"])
     axes.set_yticklabels(["0", ".5", "1"])
     axes.grid(color=FAINT, linewidth=0.5)
-    axes.set_title(f"{name}\n", loc="left", fontsize=9, color=INK)
-    axes.annotate(
-        f"AP {quality:.2f}, {true.sum():,} positive",
-        (0, 1),
-        (0, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=7.5,
-        color=MUTED,
-    )
+    title = axes.set_title("", loc="left", fontsize=9, color=INK)
+    style = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 7.5, "color": MUTED}
+    words = axes.annotate("", (0, 1), (0, 4), **style)  # type: ignore[arg-type]
+    return _Panel(axes, curve, guess, title, words)
