@@ -28,6 +28,7 @@ class LSTM(Backbone):
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     averages: ClassVar[bool] = False
+    stacked_on_cuda: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 5e-2, log=True)
     entry: ClassVar[str] = "bias"
 
@@ -63,6 +64,8 @@ class LSTM(Backbone):
         import torch
         import torch.nn.functional as F
 
+        if params["words"].dim() == 3:
+            return self._all(params, x, drop)
         longest = int(x.lengths.max())
         ids = x.ids[:, :longest]
         place = torch.arange(longest, device=ids.device)
@@ -74,6 +77,26 @@ class LSTM(Backbone):
             states = self._recur(params, way, drop(F.embedding(ids, params["words"])))
             read.append(states.masked_fill(padding[:, :, None], -2.0).amax(1))
         return torch.addmm(params["bias"], drop(torch.cat(read, 1)), params["weight"])
+
+    def _all(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+        """The same for K lanes: ids (K, B, T) → (K, B, L)."""
+        import torch
+
+        from equipoise.engine.recurrent import lstm
+
+        lanes, _, longest = x.ids.shape
+        words, place = params["words"], torch.arange(longest, device=x.ids.device)
+        padding = place >= x.lengths[..., None]
+        shift = torch.arange(lanes, device=x.ids.device)[:, None, None] * words.shape[1]
+        table, ids, read = words.reshape(-1, self.embedding), x.ids, []
+        for way in self._ways():
+            if way == "backward":
+                ids = ids.gather(2, torch.where(padding, place, x.lengths[..., None] - 1 - place))
+            seen = drop(torch.nn.functional.embedding(ids + shift, table)).transpose(1, 2)
+            states = lstm(seen, params[f"{way}_ih"], params[f"{way}_hh"], params[f"{way}_b"])
+            read.append(states.masked_fill(padding.transpose(1, 2)[..., None], -2.0).amax(1))
+        bias = params["bias"] if params["bias"].dim() == 3 else params["bias"][:, None]
+        return torch.baddbmm(bias, drop(torch.cat(read, 2)), params["weight"])
 
     def _ways(self) -> tuple[str, ...]:
         return ("forward", "backward") if self.bidirectional else ("forward",)

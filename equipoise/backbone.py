@@ -30,6 +30,7 @@ class Backbone(Configurable):
         averages: True where its features are vectors, so that a resampler may interpolate them.
         stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
+        stacked_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
         lr: the default and the range of the learning rate.
         entry: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an affine
             term, (B, h); "": it takes none.
@@ -39,6 +40,7 @@ class Backbone(Configurable):
     accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
     averages: ClassVar[bool] = True
     stacked: ClassVar[bool] = False
+    stacked_on_cuda: ClassVar[bool] = False
     lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
     entry: ClassVar[str] = ""
 
@@ -61,6 +63,10 @@ class Backbone(Configurable):
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
         """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
         raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+
+    def stacks(self, device: torch.device) -> bool:
+        """Whether `forward` is given all lanes at once there."""
+        return self.stacked or (self.stacked_on_cuda and device.type == "cuda")
 
     @property
     def structure(self) -> tuple[object, ...]:

@@ -64,7 +64,9 @@ def _kind(cell: Cell) -> tuple[object, ...]:
 def _size(cell: Cell) -> int:
     s = cell.settings
     asked = min(s.trial_batch, s.trials) * s.folds
-    return max(1, -(-LANES // asked)) if get_backbone(cell.backbone).stacked else 1
+    backbone = get_backbone(cell.backbone)
+    stacks = backbone.stacked or (backbone.stacked_on_cuda and cell.device == "cuda")
+    return max(1, -(-LANES // asked)) if stacks else 1
 
 
 def _reporter(cell: Cell, report: Callable[[Cell, float], None]) -> Callable[[float], None]:

@@ -54,7 +54,8 @@ class Population:
         first = lanes[0]
         self._lanes, self._backbone = lanes, first.backbone
         self._device, self._batch = device, batch_size
-        self._least = 2 if first.backbone.stacked else 1
+        stacks = first.backbone.stacks(device)
+        self._least = 2 if stacks else 1
         self._shrinks = width is None or device.type == "cpu"
         wanted = len(lanes) if width is None else width
         places = max(self._least, min(wanted, len(lanes)) if self._shrinks else wanted)
@@ -66,7 +67,7 @@ class Population:
         self._params = Parameters([_init(lane, inputs.width) for lane in here], device)
         self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
         rates = [n.backbone.dropout_rate for n in here]
-        self._dropout = Dropout(rates, [n.role for n in here], device, shared=first.backbone.stacked)
+        self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
         self._loss = PopulationLoss(here, device)
         self._total = np.array([n.steps for n in here])
         self._halt = np.array([_halt(n) for n in here])

@@ -26,7 +26,7 @@ def forward(
 
     `given` (K, B, G) are further inputs. They enter as an affine term on the backbone's entry bias.
     """
-    if backbone.stacked:
+    if backbone.stacks(params.device):
         own = _entered(backbone, params.stacked, given)
         out: Tensor = backbone.forward(own, x, dropout.stacked if dropout else _as_it_is)
         return out
@@ -42,8 +42,10 @@ def _entered(backbone: Any, params: Mapping[str, Tensor], given: Tensor | None) 
     if given is None:
         return params
     bias, weight = params[backbone.entry], params["given"]
-    term = affine(given, weight, bias) if given.dim() == 3 else torch.addmm(bias, given, weight)
-    return {**params, backbone.entry: term}
+    if given.dim() == 2:
+        return {**params, backbone.entry: torch.addmm(bias, given, weight)}
+    each = bias if bias.dim() == 3 else bias[:, None]
+    return {**params, backbone.entry: affine(given, weight, each)}
 
 
 @torch.no_grad()
@@ -80,7 +82,7 @@ def predict(
     """Logits (v_k, L_k) of each trained lane for its own rows of the inputs, and their further inputs (v_k, G)."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     for members in _alike(trained):
-        padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacked else members
+        padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacks(device) else members
         params = Parameters([trained[i].params for i in padded], device)
         further = [None if given is None else given[i] for i in padded]
         logits = predict_blocks(
