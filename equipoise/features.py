@@ -89,7 +89,7 @@ class Standardised:
         if sp.issparse(X):
             return Sparse.of(self._scaler.transform(X))
         scaled = self._scaler.transform(self._columns(X).astype(np.float64))
-        return Dense(torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)))
+        return Dense.of(scaled)
 
     def _categories(self, nominal: np.ndarray) -> np.ndarray:
         """Number the categories among the columns that `transform` gives: 0 a quantity, one-hot columns share a number."""

@@ -213,7 +213,7 @@ def features_of(inputs: Inputs, averages: bool) -> Any:
     if not averages:
         return None
     if isinstance(inputs, Dense):
-        return inputs.x.cpu().numpy()
+        return inputs.array()
     if isinstance(inputs, Sparse):
         return inputs.matrix
     return None

@@ -42,6 +42,10 @@ def dense(width: int = 103) -> Dense:
     return Dense(torch.from_numpy(np.random.default_rng(4).normal(size=(ROWS, width)).astype(np.float32)))
 
 
+def widened(width: int = 103) -> Dense:
+    return Dense.of(dense(width).array())
+
+
 def sparse(width: int = 611) -> Sparse:
     return Sparse.of(
         sp.random(ROWS, width, density=0.03, format="csr", random_state=np.random.default_rng(5))
@@ -133,6 +137,8 @@ CASES: dict[str, tuple[Backbone, Callable[[], Inputs], int]] = {
     "linear-dense": (Linear(), dense, 32),
     "linear-sparse": (Linear(), sparse, 32),
     "mlp-dense": (MLP(hidden=13), dense, 32),
+    "linear-widened": (Linear(), widened, 32),
+    "mlp-widened": (MLP(hidden=13), widened, 32),
     "mlp-sparse": (MLP(hidden=13), sparse, 32),
     "lstm": (LSTM(hidden=7, embedding=5), tokens, 4),
     "lstm-bidirectional": (LSTM(hidden=7, embedding=5, bidirectional=True), tokens, 4),

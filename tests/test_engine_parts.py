@@ -156,6 +156,23 @@ def test_sparse_and_dense_inputs_train_the_same_model() -> None:
     assert torch.allclose(thin, full, atol=1e-5)
 
 
+def test_columns_of_zeros_behind_the_features_change_nothing() -> None:
+    x = np.random.default_rng(0).normal(size=(90, 13)).astype(np.float32)
+    Y = (np.random.default_rng(1).random((90, 3)) < 0.3).astype(np.uint8)
+    wide, plain = Dense.of(x), Dense(torch.from_numpy(x))
+    assert (wide.width, wide.x.shape[1]) == (13, 16)
+    assert np.array_equal(wide.array(), x)
+    own, other = (run(a_lane(90, Y, steps=15), inputs).params["weight"] for inputs in (wide, plain))
+    assert own.shape == (13, 3)
+    assert torch.allclose(own, other, atol=1e-5)
+    more = wide.extended([x[:2] + 1])
+    assert np.array_equal(more.array()[-2:], x[:2] + 1)
+    rows, generator = torch.tensor([[0, 5], [7, 1]]), torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(2, 13, 3, generator=generator), torch.randn(2, 1, 3, generator=generator)
+    outs = [affine(inputs.gather(rows), weight, bias) for inputs in (wide, plain)]
+    assert torch.allclose(*outs, atol=1e-6), "weights that are not the engine's own are widened on the way"
+
+
 def test_affine_of_sparse_rows_equals_the_dense_product_with_its_gradient() -> None:
     x = sp.random(20, 15, density=0.3, format="csr", random_state=np.random.default_rng(0), dtype=np.float32)
     rows = torch.tensor([[3, 3, 0, 19], [7, 1, 3, 2]])

@@ -12,15 +12,23 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from equipoise.engine.memory import lanes_like
+from equipoise.engine.memory import eightfold, lanes_like, widened
 from equipoise.engine.sparse import Bags, Stacked
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """(n, d) float32 features."""
+    """(n, d) float32 features, with columns of zeros up to a multiple of eight where `of` made them."""
 
     x: Tensor
+    d: int | None = None
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Dense:
+        """From an array (n, d)."""
+        wide = np.zeros((len(x), eightfold(x.shape[1])), dtype=np.float32)
+        wide[:, : x.shape[1]] = x
+        return cls(torch.from_numpy(wide), x.shape[1])
 
     def __len__(self) -> int:
         return len(self.x)
@@ -28,19 +36,24 @@ class Dense:
     @property
     def width(self) -> int:
         """d, the number of features."""
-        return self.x.shape[1]
+        return self.x.shape[1] if self.d is None else self.d
+
+    def array(self) -> np.ndarray:
+        """(n, d), on the CPU."""
+        return self.x[:, : self.width].cpu().numpy()
 
     def to(self, device: torch.device) -> Dense:
-        return Dense(self.x.to(device))
+        return Dense(self.x.to(device), self.d)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Rows (K, B) → (K, B, d)."""
-        return self.x.index_select(0, rows.reshape(-1)).view(*rows.shape, self.width)
+        """Rows (K, B) → (K, B, d), with the columns of zeros."""
+        return self.x.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
 
     def extended(self, more: Sequence[Any]) -> Dense:
         """With further rows (each (s, d)) at the end."""
         made = [torch.as_tensor(np.asarray(m, dtype=np.float32)) for m in more]
-        return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in made)]))
+        wide = [torch.nn.functional.pad(m, (0, self.x.shape[1] - m.shape[1])) for m in made]
+        return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in wide)]), self.d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,26 +140,33 @@ Inputs: TypeAlias = Dense | Sparse | Tokens
 
 
 def affine(x: Tensor | Bags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
-    """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h)."""
-    if isinstance(x, Tensor):
-        dense: Any = _Product.apply
-        product: Tensor = dense(x, weight)
-        return product.add_(bias)
-    return x.times(weight).add_(bias)
+    """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h); x may have columns of zeros behind its d."""
+    if not isinstance(x, Tensor):
+        return x.times(weight).add_(bias)
+    dense: Any = _Product.apply
+    more = x.shape[-1] - weight.shape[-2]
+    wide: Tensor | None = getattr(weight, "widened", None) if more else None
+    if more and wide is None:
+        weight = torch.nn.functional.pad(weight, (0, 0, 0, more))
+    product: Tensor = dense(x, weight, wide)
+    return product.add_(bias)
 
 
 class _Product(torch.autograd.Function):
-    """x·W for K lanes; the gradient of W is written to aligned lanes (see `memory`)."""
+    """x·W for K lanes; the gradient of W is written to aligned lanes (see `memory`). `wide`: W with rows of zeros behind it."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return torch.bmm(x, weight)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, wide: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight if wide is None else wide)
+        ctx.rows = weight.shape[1]
+        return torch.bmm(x, weight if wide is None else wide)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         x, weight = ctx.saved_tensors
         grad = grad.contiguous()
         to_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        to_weight = lanes_like(len(weight), weight.shape[1:], weight.device, zero=False)
-        return to_x, torch.bmm(x.transpose(1, 2), grad, out=to_weight)
+        to_weight = lanes_like(len(weight), (ctx.rows, weight.shape[2]), weight.device, zero=False)
+        whole = widened(to_weight) if weight.shape[1] > ctx.rows else to_weight
+        torch.bmm(x.transpose(1, 2), grad, out=whole)
+        return to_x, to_weight, None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.memory import aligned, lanes_like
+from equipoise.engine.memory import aligned, lanes_like, widened
 
 #: Name → tensor of one lane.
 Lane: TypeAlias = dict[str, Tensor]
@@ -37,6 +37,8 @@ class Parameters:
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in self.data.items()}
         for name, leaf in self.stacked.items():
             leaf.lanes = [own[name] for own in self._lanes]  # type: ignore[attr-defined]
+            if leaf.dim() == 3:
+                leaf.widened = widened(self.data[name])  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
         return len(self.rows)
