@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from equipoise.errors import EquipoiseError
-from equipoise.tables import Table
+from equipoise.tables import Table, shown
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
 _TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+_ENOUGH = 10_000  # rows that are looked at to tell words from numbers
 _ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
@@ -29,13 +30,22 @@ class Roles:
     label_column: str | None
     notes: tuple[str, ...]
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.text or self.features
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that hold labels."""
+        return self.labels if self.label_column is None else (self.label_column,)
+
 
 def assign(table: Table, text: Any, features: Any, labels: Any, label_column: Any) -> Roles:
     """Raises EquipoiseError on a column that is not there or is used twice, or where no guess makes sense."""
     _only_one(text=text, features=features)
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
-    named = _named(table, labels) or (() if label_column is None else (table.column(label_column),))
+    named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
     _check_twice(table, inputs, named)
     notes: list[str] = []
     guessed = () if inputs else _guess_text(table, named)
@@ -47,7 +57,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         inputs = guessed or _guess_features(table, named)
         notes.append(_told("text" if is_text else "features", inputs, "text=… or features=…"))
     if left := [name for name in table.columns if name not in (*inputs, *named)]:
-        notes.append(f"columns left out: {', '.join(left)}")
+        notes.append(f"columns left out: {shown(left)}")
     return Roles(
         text=inputs if is_text else (),
         features=() if is_text else inputs,
@@ -55,6 +65,11 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         label_column=named[0] if label_column is not None else None,
         notes=tuple(notes),
     )
+
+
+def truth(cell: str) -> int | None:
+    """The 0 or 1 a cell stands for, None where it is another one."""
+    return TRUTH.get(cell.strip().lower())
 
 
 def _only_one(**options: Any) -> None:
@@ -68,11 +83,11 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
         return ()
     one = not isinstance(value, Iterable) or isinstance(value, str)
     names = [value] if one and str(value) in table.columns else str(value).split("+") if one else list(value)
-    found = tuple(table.column(str(name).strip()) for name in names)
+    found = tuple(table.name_of(str(name).strip()) for name in names)
     if repeated := sorted({name for name in found if found.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
     if not found:
-        raise EquipoiseError(f"an empty list of columns was given (known: {', '.join(table.columns)})")
+        raise EquipoiseError(f"an empty list of columns was given (known: {shown(table.columns)})")
     return found
 
 
@@ -82,8 +97,7 @@ def _check_twice(table: Table, inputs: tuple[str, ...], labels: tuple[str, ...])
 
 
 def _told(role: str, columns: tuple[str, ...], option: str) -> str:
-    shown = ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
-    return f"guessed as {role}: {shown} ({option} says otherwise)"
+    return f"guessed as {role}: {shown(columns, 8)} ({option} says otherwise)"
 
 
 def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
@@ -101,20 +115,22 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
                 return (name,), name
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; say labels=a+b or "
-        f"label_column=a (columns: {', '.join(table.columns)})"
+        f"label_column=a (columns: {shown(table.columns)})"
     )
 
 
 def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     """A heading and a body by name, else the column with the longest cells of several words; else none."""
-    free = [name for name in table.columns if name not in labels and _has_words(table, name)]
+    free = [name for name in table.columns if name not in labels and not _is_truth(table, name)]
+    free = [name for name in free if _has_words(table, name)]
     by_name = {name.lower(): name for name in free}
     headings = [by_name[name] for name in _HEADINGS if name in by_name][:1]
     bodies = [by_name[name] for name in _BODIES if name in by_name][:1]
     if bodies or headings:
         return (*headings, *bodies)
-    wordy = [name for name in free if table.cells[name].str.count(" ").mean() >= 2]
-    return (max(wordy, key=lambda name: table.cells[name].str.len().mean()),) if wordy else ()
+    heads = {name: table.columns[name].head(_ENOUGH) for name in free}
+    wordy = [name for name in free if heads[name].mean(lambda cell: cell.count(" ")) >= 2]
+    return (max(wordy, key=lambda name: heads[name].mean(len)),) if wordy else ()
 
 
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,21 +140,19 @@ def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     if not found:
         raise EquipoiseError(
             f"{table.file}: no column is left for the inputs; say text=… or features=…, and labels=… "
-            f"(columns: {', '.join(table.columns)})"
+            f"(columns: {shown(table.columns)})"
         )
     return found
 
 
 def _is_truth(table: Table, name: str) -> bool:
-    return all(cell.strip().lower() in TRUTH for cell in table.distinct(name))
+    return all(truth(cell) is not None for cell in table.columns[name].values())
 
 
 def _has_words(table: Table, name: str) -> bool:
-    """Whether most cells are something else than numbers."""
-    return bool(np.isnan(table.numbers(name)).mean() > 0.5)
+    """Whether most cells, of the first, are something else than numbers."""
+    return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
 
 
 def _names_the_row(table: Table, name: str) -> bool:
-    cells = table.cells[name]
-    unique = cells.nunique() == len(cells)
-    return bool(unique and (name.lower() in _ROW_NAMES or _has_words(table, name)))
+    return (name.lower() in _ROW_NAMES or _has_words(table, name)) and table.columns[name].all_differ()

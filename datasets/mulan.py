@@ -98,9 +98,11 @@ def label_names(path: Path) -> set[str]:
     """The labels of a MULAN XML file; labels may be nested in a hierarchy."""
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as problem:
+    except (ElementTree.ParseError, OSError, ValueError) as problem:  # ValueError: an unknown encoding
         raise EquipoiseError(f"cannot read {path}: {problem}") from None
-    return {element.attrib["name"] for element in root.iter() if "name" in element.attrib}
+    if names := {element.attrib["name"] for element in root.iter() if "name" in element.attrib}:
+        return names
+    raise EquipoiseError(f'{path} names no labels; MULAN writes <labels><label name="…"/></labels>')
 
 
 def _joined(name: str, parts: list[Arff]) -> Arff:
@@ -136,7 +138,7 @@ def _river_file() -> Path | None:
 def _river_table(path: Path) -> Arff:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         names = tuple(file.readline().strip().split(","))
-        values = np.loadtxt(file, delimiter=",", dtype=np.float64, ndmin=2)
+        values = np.loadtxt(file, delimiter=",", dtype=np.float64, ndmin=2).astype(np.float32)
     return Arff(names, (None,) * len(names), values)
 
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.columns import Column
 from equipoise.dataset import Dataset, DatasetSource
-from equipoise.datasets._table_roles import TRUTH, Roles, assign
+from equipoise.datasets._table_roles import Roles, assign, truth
 from equipoise.errors import EquipoiseError
-from equipoise.records import LISTED, read_records, reads
+from equipoise.pieces import LISTED
+from equipoise.records import read_records, reads
 from equipoise.tables import Table, read_table
 
 MIN_ROWS = 10
@@ -47,10 +50,12 @@ class TableSource(DatasetSource):
         """Read the file; `data_dir` is not used. Raises EquipoiseError with file, and line and column if any."""
         path = Path(self.name).expanduser()
         table = read_records(path) if reads(path) else read_table(path, self.delimiter, self.encoding)
-        if len(table.cells) < MIN_ROWS:
-            raise EquipoiseError(f"{table.file} has {len(table.cells)} rows; at least {MIN_ROWS} are needed")
+        if table.rows < MIN_ROWS:
+            raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
+        table.keep((*roles.inputs, *roles.named))  # a column is let go when it has been read: memory
         Y, names, label_notes = _label_matrix(table, roles, self.separator)
+        table.keep(roles.inputs)
         X, nominal, input_notes = _texts(table, roles.text) if roles.text else _numbers(table, roles.features)
         return Dataset(
             name=path.stem,
@@ -70,48 +75,83 @@ def _label_matrix(
 ) -> tuple[NDArray[np.uint8], tuple[str, ...], list[str]]:
     if roles.label_column is not None:
         return _from_names(table, roles.label_column, separator)
-    columns = [_truth(table, name) for name in roles.labels]
-    return np.column_stack(columns), roles.labels, []
+    for name in roles.labels:
+        _check_truth(table, name)
+    Y, begin = _zeros(table, len(roles.labels)), 0
+    for block in zip(*(table.columns[name].drained() for name in roles.labels), strict=True):
+        end = begin + len(block[0].codes)
+        for place, (values, codes) in enumerate(block):
+            Y[begin:end, place] = np.array([truth(cell) for cell in values], dtype=np.uint8)[codes]
+        begin = end
+    return Y, roles.labels, []
 
 
-def _truth(table: Table, name: str) -> NDArray[np.uint8]:
-    """One 0/1 column; yes/no and true/false will do."""
-    codes = {cell: TRUTH.get(cell.strip().lower()) for cell in table.distinct(name)}
-    if None in codes.values():
-        cells = table.cells[name]
-        row = int(cells.map(lambda cell: codes[cell] is None).astype(bool).to_numpy().argmax())
-        found = f"has {cells[row]!r:.40}" if cells[row].strip() else "is empty"
+def _check_truth(table: Table, name: str) -> None:
+    """A column of 0 and 1; yes/no and true/false will do."""
+    column = table.columns[name]
+    if (row := column.first(lambda cell: truth(cell) is None)) >= 0:
+        cell = column.cell(row)
+        found = f"has {cell!r:.40}" if cell.strip() else "is empty"
         raise EquipoiseError(f"{table.at(row, name)} {found}; a label is 0 or 1 (or no/yes, false/true)")
-    return np.asarray(table.cells[name].map(codes), dtype=np.uint8)
 
 
 def _from_names(
-    table: Table, column: str, separator: Any
+    table: Table, name: str, separator: Any
 ) -> tuple[NDArray[np.uint8], tuple[str, ...], list[str]]:
     """A column of label names; the labels are sorted by name."""
-    cells = [cell.strip().removeprefix("[").removesuffix("]") for cell in table.cells[column]]
-    mark = str(separator) if separator is not None else _guess_separator(cells)
-    rows = [
-        {name.strip(" '\"\t") for name in (cell.split(mark) if mark else [cell])} - {""} for cell in cells
+    column = table.columns[name]
+    mark = str(separator) if separator is not None else _guess_separator(column)
+    number: dict[str, int] = {}  # of a label, in the order they turn up
+    blocks = [_ones(values, codes, mark, number) for values, codes in column.drained()]
+    if not number:
+        raise EquipoiseError(f"{table.file} column {name!r} holds no label in any row")
+    if len(number) > table.rows:
+        shown = f"{len(number)} different labels in {table.rows} rows"
+        raise EquipoiseError(f"{table.file} column {name!r} holds {shown}: is it the label column?")
+    names = tuple(sorted(number))
+    places = np.empty(len(names), dtype=np.int32)
+    places[[number[label] for label in names]] = np.arange(len(names))
+    Y, begin = _zeros(table, len(names)), 0
+    for lengths, numbers in blocks:
+        rows = begin + np.repeat(np.arange(len(lengths)), lengths)
+        Y[rows, places[numbers]] = 1
+        begin += len(lengths)
+    return Y, names, _separator_notes(name, mark, separator, Y)
+
+
+def _ones(
+    values: list[str], codes: NDArray[Any], mark: str, number: dict[str, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How many labels each row has, and the numbers of all of them; labels met first are put into `number`."""
+    split = [
+        [number.setdefault(label, len(number)) for label in sorted(_labels(cell, mark))] for cell in values
     ]
-    names = tuple(sorted(set().union(*rows)))
-    if not names:
-        raise EquipoiseError(f"{table.file} column {column!r} holds no label in any row")
-    if len(names) > len(rows):
-        shown = f"{len(names)} different labels in {len(rows)} rows"
-        raise EquipoiseError(f"{table.file} column {column!r} holds {shown}: is it the label column?")
-    place = {name: i for i, name in enumerate(names)}
-    Y = np.zeros((len(rows), len(names)), dtype=np.uint8)
-    for row, found in enumerate(rows):
-        Y[row, [place[name] for name in found]] = 1
-    return Y, names, _separator_notes(column, mark, separator, Y)
+    lengths = np.array([len(found) for found in split], dtype=np.int32)[codes]
+    flat = chain.from_iterable(split[code] for code in codes)
+    return lengths, np.fromiter(flat, dtype=np.int32, count=int(lengths.sum()))
 
 
-def _guess_separator(cells: list[str]) -> str:
+def _labels(cell: str, mark: str) -> set[str]:
+    inside = cell.strip().removeprefix("[").removesuffix("]")
+    return {label.strip(" '\"\t") for label in (inside.split(mark) if mark else [inside])} - {""}
+
+
+def _zeros(table: Table, labels: int) -> NDArray[np.uint8]:
+    try:
+        return np.zeros((table.rows, labels), dtype=np.uint8)
+    except MemoryError:
+        size = f"{table.rows} rows × {labels} labels take {table.rows * labels / 2**30:.0f} GiB"
+        raise EquipoiseError(
+            f"{table.file}: {size} of memory; keep the commoner labels, or fewer rows"
+        ) from None
+
+
+def _guess_separator(column: Column) -> str:
     """The one of ; | , that most rows hold, in this order where they tie; none where no row has any."""
-    counts = {mark: sum(mark in cell for cell in cells) for mark in _SEPARATORS}
-    best = max(_SEPARATORS, key=lambda mark: counts[mark])
-    return best if counts[best] else ""
+    counts = np.zeros(len(_SEPARATORS))
+    for values, codes in column.coded():
+        counts += np.array([[mark in cell for mark in _SEPARATORS] for cell in values])[codes].sum(axis=0)
+    return _SEPARATORS[int(counts.argmax())] if counts.any() else ""
 
 
 def _separator_notes(column: str, mark: str, separator: Any, Y: NDArray[np.uint8]) -> list[str]:
@@ -143,8 +183,12 @@ def _constant(table: Table, Y: NDArray[np.uint8], names: tuple[str, ...]) -> lis
 
 def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:
     """The columns joined by blank lines."""
-    parts = zip(*(table.cells[name].str.strip() for name in columns), strict=True)
-    texts = np.array(["\n\n".join(part for part in row if part) for row in parts], dtype=object)
+    texts, begin = np.empty(table.rows, dtype=object), 0
+    for block in zip(*(table.columns[name].drained() for name in columns), strict=True):
+        cells = [np.array([v.strip() for v in values], dtype=object)[codes] for values, codes in block]
+        joined = ["\n\n".join(filter(None, row)) for row in zip(*cells, strict=True)]
+        texts[begin : begin + len(joined)] = joined
+        begin += len(joined)
     empty = np.flatnonzero(texts == "")
     if len(empty) == len(texts):
         raise EquipoiseError(
@@ -156,28 +200,40 @@ def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, 
 
 def _numbers(
     table: Table, columns: tuple[str, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None, list[str]]:
-    read = [_column(table, name) for name in columns]
-    nominal = np.array([coded for _, coded in read])
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
+    X = np.empty((table.rows, len(columns)), dtype=np.float32)
+    nominal = np.zeros(len(columns), dtype=bool)
+    with np.errstate(over="ignore"):  # what overflows becomes inf, which `Dataset` reports
+        for place, name in enumerate(columns):
+            X[:, place], nominal[place] = _column(table, name)
     coded = [name for name, is_coded in zip(columns, nominal, strict=True) if is_coded]
     notes = [f"column {name!r} holds words: coded as categories" for name in coded]
-    X = np.column_stack([values for values, _ in read])
     return X, nominal if nominal.any() else None, notes
 
 
 def _column(table: Table, name: str) -> tuple[NDArray[np.float64], bool]:
     """Numbers, or the codes of at most 50 different words."""
-    cells, numbers = table.cells[name].str.strip(), table.numbers(name)
+    column = table.columns[name]
+    numbers = column.numbers(table.decimal_comma)
     if np.isfinite(numbers).all():
         return numbers, False
-    words = sorted(set(cells))
-    few = len(words) <= min(_MOST_CATEGORIES, len(cells) // 2)
-    if np.isnan(numbers).all() and few and all(_WORD.search(word) for word in words):
-        codes = cells.map({word: i for i, word in enumerate(words)})
-        return np.asarray(codes, dtype=np.float64), True
+    if np.isnan(numbers).all() and (words := _categories(column)):
+        code = {word: i for i, word in enumerate(words)}
+        return column.map(lambda cells: np.array([float(code[cell.strip()]) for cell in cells])), True
     row = int((~np.isfinite(numbers)).argmax())
-    found = f"has {cells[row]!r:.40}, not a finite number" if cells[row] else "is empty"
+    cell = column.cell(row).strip()
+    found = f"has {cell!r:.40}, not a finite number" if cell else "is empty"
     raise EquipoiseError(f"{table.at(row, name)} {found}; fill it, drop the row, or leave the column out")
+
+
+def _categories(column: Column) -> list[str]:
+    """The different words, sorted; none where there are too many or one is a number gone wrong."""
+    words: set[str] = set()
+    for cell in column.values():
+        words.add(cell.strip())
+        if len(words) > min(_MOST_CATEGORIES, len(column) // 2) or not _WORD.search(cell):
+            return []
+    return sorted(words)
 
 
 #: A table has no name of its own, so none is listed; `load_dataset` comes here with a path.

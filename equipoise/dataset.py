@@ -21,6 +21,7 @@ Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
 #: The parts of a split that comes with the data (`Dataset.official`).
 TRAIN, DEV, TEST = 0, 1, 2
+_BLOCK = 1 << 13  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def _is_sparse(values: object) -> bool:
 
 
 def _checked_rows(name: str, X: Any) -> Features:
-    if not _is_sparse(X) and np.asarray(X, dtype=object).ndim == 1:
+    if not _is_sparse(X) and _dimensions(X) == 1:
         return _checked_texts(name, np.asarray(X, dtype=object))
     if _is_sparse(X):
         matrix: scipy.sparse.csr_matrix = scipy.sparse.csr_matrix(X.astype(np.float32), copy=True)
@@ -104,6 +105,11 @@ def _checked_rows(name: str, X: Any) -> Features:
         raise EquipoiseError(f"{name}: numeric features must have shape (rows, columns), not {dense.shape}")
     _check_finite(name, dense.ravel(), lambda at: at // dense.shape[1] + 1)
     return dense
+
+
+def _dimensions(X: Any) -> int:
+    """Of rows that are no array yet, as objects: NumPy would take a list of words and numbers for words."""
+    return X.ndim if isinstance(X, np.ndarray) else np.asarray(X, dtype=object).ndim
 
 
 def _checked_texts(name: str, texts: NDArray[Any]) -> NDArray[Any]:
@@ -131,11 +137,17 @@ def _checked_labels(name: str, labels: Any, rows: int) -> NDArray[np.uint8]:
         raise EquipoiseError(f"{name}: {rows} rows of features but {Y.shape[0]} rows of labels")
     if rows < 2:
         raise EquipoiseError(f"{name}: {rows} row(s); at least 2 are needed")
-    known = Y == 0
-    known |= Y == 1
-    if not known.all():
-        raise EquipoiseError(f"{name}: labels must be 0 or 1, found {Y[~known][0]}")
+    for block in _blocks(Y):
+        known = block == 0
+        known |= block == 1
+        if not known.all():
+            raise EquipoiseError(f"{name}: labels must be 0 or 1, found {block[~known][0]}")
     return np.ascontiguousarray(Y, dtype=np.uint8)
+
+
+def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Some thousand rows at a time: a test of all at once would take as much memory as the rows themselves."""
+    return (rows[begin : begin + _BLOCK] for begin in range(0, len(rows), _BLOCK))
 
 
 def _checked_names(name: str, labels: Any, columns: int) -> tuple[str, ...]:
@@ -162,10 +174,10 @@ def _check_columns(data: Dataset) -> None:
         raise EquipoiseError(f"{data.name}: `nominal` must have shape ({columns},), not {data.nominal.shape}")
 
 
-def _parts(data: Dataset) -> Iterator[bytes]:
+def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
     """The bytes that are hashed: fixed widths, little-endian, -0.0 written as 0.0, csr in canonical order."""
     yield str(data.Y.shape).encode()
-    yield data.Y.tobytes()
+    yield data.Y.data.cast("B")  # the bytes as they lie there: no copy
     yield from (label.encode() for label in data.labels)
     if isinstance(data.X, np.ndarray) and data.kind == "text":
         yield from (text.encode("utf-8", "surrogatepass") for text in data.X)

@@ -132,17 +132,47 @@ BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
     "broken xml": (ARFF + "1,u,0,1\n", XML[:-4], {}, "mine.xml"),
     "no data line": ("@relation r\n", None, {}, "has no @data line"),
     "no rows": (ARFF, XML, {}, "no data rows"),
-    "no columns": ("@relation r\n@data\n1,2\n", XML, {}, "data row 1 has 2 values, not 0"),
-    "short row": (ARFF + "1,u,0\n", XML, {}, "data row 1 has 3 values, not 4"),
-    "unknown category": (ARFF + "1,w,0,1\n", XML, {}, "data row 1 of attribute 'c' has 'w', not one of u, v"),
-    "word for number": (ARFF + "x,u,0,1\n", XML, {}, "data row 1 of attribute 'x' has 'x', not a number"),
-    "missing value": (ARFF + "?,u,0,1\n1,u,0,1\n", XML, {}, "NaN"),
-    "missing label": (ARFF + "1,u,?,1\n1,u,0,1\n", XML, {}, "labels must be 0 or 1"),
-    "string attribute": (ARFF.replace("numeric", "string") + "x,u,0,1\n", XML, {}, "is of type 'string'"),
-    "sparse odd": (ARFF.replace("{u,v}", "numeric") + "{0 1,2}\n", XML, {}, "sparse rows cannot be read"),
-    "sparse beyond": (ARFF.replace("{u,v}", "numeric") + "{9 1}\n{0 1}\n", XML, {}, "beyond 0..3"),
-    "sparse negative": (ARFF.replace("{u,v}", "numeric") + "{-1 1}\n{0 1}\n", XML, {}, "beyond 0..3"),
-    "all labels": (ARFF + "1,u,0,1\n", None, {"labels": "x+c+a+b"}, "columns"),
+    "no columns": ("@relation r\n@data\n1,2\n", XML, {}, "has no @attribute lines"),
+    "short row": (ARFF + "1,u,0\n", XML, {}, "mine.arff line 7 has 3 values, not 4"),
+    "unknown category": (
+        ARFF + "1,w,0,1\n",
+        XML,
+        {},
+        "mine.arff line 7, attribute 'c' has 'w', not one of u, v",
+    ),
+    "word for number": (ARFF + "x,u,0,1\n", XML, {}, "mine.arff line 7, attribute 'x' has 'x', not a number"),
+    "missing value": (ARFF + "?,u,0,1\n1,u,0,1\n", XML, {}, "line 7, attribute 'x' is missing; fill it"),
+    "missing label": (
+        ARFF + "1,u,?,1\n1,u,0,1\n",
+        XML,
+        {},
+        "line 7, attribute 'a' is missing; a label is 0 or 1",
+    ),
+    "string attribute": (
+        ARFF.replace("numeric", "string") + "x,u,0,1\n",
+        XML,
+        {},
+        "line 2: attribute 'x' is of type 'string'",
+    ),
+    "sparse odd": (
+        ARFF.replace("{u,v}", "numeric") + "{0 1,2}\n",
+        XML,
+        {},
+        "line 7: cannot read '2'; a sparse row is",
+    ),
+    "sparse beyond": (
+        ARFF.replace("{u,v}", "numeric") + "{0 1}\n{9 1}\n",
+        XML,
+        {},
+        "line 8 names attribute 9, beyond 0..3",
+    ),
+    "sparse negative": (
+        ARFF.replace("{u,v}", "numeric") + "{-1 1}\n{0 1}\n",
+        XML,
+        {},
+        "line 7 names attribute -1, beyond 0..3",
+    ),
+    "all labels": (ARFF + "1,u,0,1\n", None, {"labels": "x+c+a+b"}, "none is left for the inputs"),
 }
 
 
@@ -186,7 +216,7 @@ def test_other_broken_files(tmp_path: Path) -> None:
     pd.DataFrame({"s": [{"a": 1}] * 12}).to_parquet(tmp_path / "s.parquet")
     fails(tmp_path / "s.parquet", "s.parquet row 1, column 's' holds dict")
     pd.DataFrame({"x": [1.0, None] * 6, "a": [0, 1] * 6}).to_parquet(tmp_path / "g.parquet")
-    fails(tmp_path / "g.parquet", "g.parquet line 2, column 'x' is empty", labels="a")
+    fails(tmp_path / "g.parquet", "g.parquet row 2, column 'x' is empty", labels="a")
 
 
 def test_hugging_face_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
