@@ -8,20 +8,26 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable
-from importlib.metadata import version
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 # Before torch or BLAS can load: a cell runs on one thread.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# pytest's importlib mode leaves sys.path alone: the modules that timings share lie beside them.
+sys.path.append(str(Path(__file__).parent))
+
 import pytest  # noqa: E402
 
 #: (what, rows a second, seconds) of every timing that counts rows, for the table at the end.
 SPEEDS: list[tuple[str, float, float]] = []
-#: (what, lanes, who) → rows a second, for the ratio at the end.
-LANES: dict[tuple[str, int, str], float] = {}
+#: File → (title, text) of the tables that are printed at the end and written to results/benchmarks/FILE.md.
+TABLES: dict[str, list[tuple[str, str]]] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,22 +53,21 @@ def facts(benchmark: Any) -> dict[str, Any]:
     """Written beside the timing: where and with what it ran."""
     import torch
 
-    names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")
     benchmark.extra_info.update(
         device="cpu",
         threads=torch.get_num_threads(),
-        processor=platform.processor() or platform.machine(),
+        processor=processor(),
         cpus=os.cpu_count(),
         python=platform.python_version(),
-        versions={name: version(name) for name in names},
+        versions=versions(),
     )
     return benchmark.extra_info  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def lanes_table() -> dict[tuple[str, int, str], float]:
-    """Where a timing of lanes, or of the loops beside them, leaves its rows a second for the ratio at the end."""
-    return LANES
+def tell() -> Callable[[str, str, str], None]:
+    """`tell(file, title, text)`: show a table at the end, and write it to results/benchmarks/FILE.md with the others."""
+    return lambda file, title, text: TABLES.setdefault(file, []).append((title, text))
 
 
 Timed = Callable[..., float]
@@ -116,16 +121,49 @@ def _with_events(work: Callable[..., Any], spans: list[float]) -> Callable[..., 
     return run
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Rows a second, and how much faster lanes are than one plain loop after the other."""
-    if not SPEEDS:
-        return
-    terminalreporter.section("rows a second")
-    for name, speed, seconds in SPEEDS:
-        terminalreporter.write_line(f"{name:<58} {speed:>14,.0f} rows/s {seconds * 1000:>11,.3f} ms")
-    for (what, lanes, who), speed in sorted(LANES.items()):
-        if who == "lanes" and (plain := LANES.get((what, lanes, "loops"))):
-            line = (
-                f"{what}: {lanes} lanes run {speed / plain:.2f} × as fast as {lanes} plain loops one by one"
-            )
-            terminalreporter.write_line(line)
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on, as far as it is installed."""
+    found = {}
+    for name in ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna", "mlflow", "skorch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def measured_on() -> str:
+    """Machine, versions and day, in one line."""
+    import torch
+
+    gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    having = ", ".join(f"{n} {v}" for n, v in versions().items() if n != "equipoise")
+    return (
+        f"{processor()}, {os.cpu_count()} CPUs, {torch.get_num_threads()} thread a process{gpu}; "
+        f"Python {platform.python_version()}, {having}; {date.today().isoformat()}."
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Rows a second, and the tables."""
+    if SPEEDS:
+        terminalreporter.section("rows a second")
+        for name, speed, seconds in SPEEDS:
+            terminalreporter.write_line(f"{name:<58} {speed:>14,.0f} rows/s {seconds * 1000:>11,.3f} ms")
+    for file, tables in TABLES.items():
+        terminalreporter.section(file)
+        text = "\n\n".join([f"Measured on {measured_on()}", *(f"### {t}\n\n{x}" for t, x in tables)])
+        terminalreporter.write_line(text)
+        path = config.rootpath / "results" / "benchmarks" / f"{file}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+        terminalreporter.write_line(f"\nwritten to {path.relative_to(config.rootpath)}")

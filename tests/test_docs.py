@@ -12,3 +12,15 @@ def test_the_table_of_strategies_is_up_to_date() -> None:
     made = runpy.run_path(str(DOCS / "make_strategies.py"))["table"]()
     kept = (DOCS / "strategies.md").read_text(encoding="utf-8")
     assert made == kept, "run: python docs/make_strategies.py"
+
+
+def test_measured_tables_go_between_their_marks() -> None:
+    filled = runpy.run_path(str(DOCS / "make_performance.py"))["filled"]
+    page = "a\n<!-- measured: one -->\nold\n<!-- end -->\nb\n<!-- measured: two -->\nkept\n<!-- end -->\n"
+    made = filled(page, {"one": "new\n"})
+    assert made == page.replace("old", "new")
+    assert filled(made, {"one": "new\n"}) == made
+    kept = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert (
+        filled(kept, dict.fromkeys(("training", "training-long", "sweep", "growth"), "x")).count("\nx\n") == 4
+    )

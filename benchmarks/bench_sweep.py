@@ -1,0 +1,194 @@
+"""A whole sweep, from data to rows and MLflow: `equipoise.run` beside the same written by hand (`by_hand.py`).
+
+    pytest benchmarks/bench_sweep.py -m slow       # 6 strategies × 16 trials × 4 folds on yeast: some minutes
+
+Each side runs in a process of its own, from first import to last MLflow run. Wall time is what a user waits, processor time
+what it costs; on a shared machine trust the second. The table goes to results/benchmarks/sweep.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from story import markdown
+
+from equipoise import Context, Rows, get_strategy, load_dataset
+from equipoise.errors import EquipoiseError
+from equipoise.splits import outer_split
+
+HERE = Path(__file__).parent
+STRATEGIES = ("none", "pos_weight", "focal", "asl", "ml_ros", "balanced_sampling")
+SMALL = {
+    "strategies": ("none", "ml_ros"),
+    "trials": 2,
+    "folds": 2,
+    "epochs": 2,
+    "patience": 2,
+    "trial_batch": 2,
+}
+WHOLE = {"strategies": STRATEGIES, "trials": 16, "folds": 4, "epochs": 20, "patience": 5, "trial_batch": 16}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a process said, and what it and its children took: seconds, and bytes of the largest one."""
+
+    said: dict[str, Any]
+    wall: float
+    cpu: float
+    memory: int
+
+
+def _missing() -> str:
+    """What the version by hand needs and is not there."""
+    names = [name for name in ("skorch", "iterstrat") if importlib.util.find_spec(name) is None]
+    return f"{', '.join(names)} not installed: pip install 'equipoise[test,bench]'" if names else ""
+
+
+@pytest.fixture(scope="module")
+def yeast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outer split 0 of yeast as a file: both sides train and test on the same rows."""
+    if missing := _missing():
+        pytest.skip(missing)
+    if not hasattr(os, "wait4"):
+        pytest.skip("the processor time of other processes is not told on this system")
+    try:
+        data = load_dataset("yeast")
+    except EquipoiseError as error:
+        pytest.skip(str(error))
+    train, test = outer_split(data.Y, 0, 0)
+    path = tmp_path_factory.mktemp("data") / "yeast.npz"
+    np.savez(path, X=data.X[train], Y=data.Y[train], X_test=data.X[test], Y_test=data.Y[test])
+    return path
+
+
+def ran(script: str, what: dict[str, Any]) -> Ran:
+    """Run a script on one thread, with what it is to do as JSON."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / script), json.dumps(what)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **threads},
+        cwd=what["out"],
+    )
+    assert process.stdout is not None
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    assert process.returncode == 0, f"{script} failed: see what it wrote above"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Ran(
+        json.loads(out.splitlines()[-1]), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+    )
+
+
+@pytest.mark.parametrize(
+    "budget", [pytest.param(SMALL, id="small"), pytest.param(WHOLE, id="whole", marks=pytest.mark.slow)]
+)
+def test_sweep(
+    benchmark: Any,
+    facts: dict[str, Any],
+    tell: Callable[..., None],
+    yeast: Path,
+    tmp_path: Path,
+    budget: dict[str, Any],
+) -> None:
+    """By hand, ours, ours with two workers; the scores of both sides must be alike."""
+    results: dict[str, Ran] = {}
+
+    def run(name: str, script: str, workers: int = 1) -> None:
+        out = tmp_path / name.replace(" ", "-")
+        out.mkdir()
+        what = {**budget, "data": str(yeast), "dataset": "yeast", "out": str(out), "workers": workers}
+        results[name] = ran(script, what)
+
+    run("by hand", "by_hand.py")
+    benchmark.group = "sweep"
+    benchmark.pedantic(run, ("equipoise", "with_equipoise.py"), rounds=1)
+    if budget is WHOLE:
+        run("equipoise, 2 workers", "with_equipoise.py", workers=2)
+    ours, theirs = results["equipoise"].said["scores"], results["by hand"].said["scores"]
+    assert set(ours) == set(theirs) == set(budget["strategies"])
+    assert all(0 < scores[name] < 1 for side in (ours, theirs) for scores in side.values() for name in scores)
+    facts.update({name: vars(r) for name, r in results.items()})
+    title = "{} strategies × {trials} trials × {folds} folds, at most {epochs} epochs, mlp on yeast".format(
+        len(budget["strategies"]), **budget
+    )
+    if budget is WHOLE:
+        tell("sweep", title, f"{_speeds(results)}\n\n{_scores(ours, theirs)}")
+        mean = [np.mean([s["objective"] for s in side.values()]) for side in (ours, theirs)]
+        assert mean[0] == pytest.approx(mean[1], abs=0.02)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_both_sides_mean_the_same_by_a_strategy(name: str) -> None:
+    """At the published defaults: the same loss and its gradient, the same row weights, about as many clones."""
+    if missing := _missing():
+        pytest.skip(missing)
+    import by_hand
+    import torch
+
+    rng = np.random.default_rng(0)
+    Y = (rng.random((400, 8)) < np.geomspace(0.5, 0.02, 8)).astype(np.uint8)
+    params = {p: default for p, (default, _, _) in by_hand.SPACE[name].items()}
+    strategy, ctx = get_strategy(name), Context(Y.sum(0, dtype=np.int64), len(Y), rng=rng)
+    z, y = (
+        torch.from_numpy(rng.normal(size=Y.shape) * 3).requires_grad_(),
+        torch.from_numpy(Y.astype(np.float64)),
+    )
+    counts = Context(torch.from_numpy(ctx.n_pos).double(), torch.tensor(float(len(Y))))
+    losses = strategy.loss(z, y, counts).mean(), by_hand.Loss(name, params, Y.astype(np.float64))(z, y)
+    gradients = [torch.autograd.grad(loss, z)[0].numpy() for loss in losses]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-9)
+    if name == "balanced_sampling":
+        np.testing.assert_allclose(strategy.weights(Y, ctx), by_hand.drawing(Y.astype(float), params["mix"]))
+    if name == "ml_ros":
+        rows = Rows(np.arange(len(Y)), Y)
+        added = len(strategy.resample(rows, ctx)) - len(Y), len(by_hand.ml_ros(Y, params["p"])) - len(Y)
+        assert added[0] == pytest.approx(added[1], abs=10)  # who is drawn decides when a bag leaves
+        assert min(added) > 20
+
+
+def _speeds(results: dict[str, Ran]) -> str:
+    base = results["by hand"]
+    lines = [
+        (
+            name,
+            f"{r.wall:,.1f}",
+            f"{r.cpu:,.1f}",
+            f"{base.wall / r.wall:.2f}",
+            f"{base.cpu / r.cpu:.2f}",
+            f"{r.memory / 2**20:,.0f}",
+            ", ".join(f"{what} {seconds:.1f}" for what, seconds in r.said["seconds"].items()),
+        )
+        for name, r in results.items()
+    ]
+    head = ("swept by", "seconds", "CPU seconds", "×", "× CPU", "MiB", "of its own seconds")
+    return markdown(head, lines)
+
+
+def _scores(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """Best macro-F1 out of fold, and on test rows, of both sides."""
+    names = {"objective": "out of fold", "test_tuned": "test, tuned", "test_fixed": "test, at .5"}
+    head = ("macro-F1", *(f"{shown}: {who}" for shown in names.values() for who in ("equipoise", "by hand")))
+    lines = [
+        (strategy, *(f"{side[strategy][name]:.3f}" for name in names for side in (ours, theirs)))
+        for strategy in ours
+    ]
+    return markdown(head, lines)
