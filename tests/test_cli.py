@@ -116,6 +116,44 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(say: Say) -> None:
     assert not Path("results").exists()
 
 
+def test_a_dry_run_as_data(say: Say) -> None:
+    told = json.loads(say(*words(splits=2, strategy="all"), "--dry-run", "--json").out)
+    assert told["cells"] == told["to_run"] == sum(c["state"] == "run" for c in told["plan"])
+    assert told["skipped"] == sum("numeric" in c.get("reason", "") for c in told["plan"]) > 0
+    assert told["core_hours"] > 0
+    assert told["workers"] == 1
+    assert not Path("results").exists()
+
+
+def test_time_tells_speeds_and_what_a_sweep_would_take(say: Say) -> None:
+    given = [
+        "time",
+        "--dataset",
+        "design-emails[rows=120]",
+        "--backbone",
+        "linear",
+        "--lanes",
+        "1,4",
+        "--device",
+        "cpu",
+    ]
+    given += ["--strategy", "none", "--strategy", "mlsmote", "--strategy", "binary_relevance"]
+    few, many = (
+        json.loads(say(*given, "--splits", "2", "--trials", n, "--price", "0.5", "--json").out)
+        for n in ("1", "9")
+    )
+    speeds = {r["strategy"]: r for r in few["speeds"]}
+    assert set(speeds["none"]["rows_per_s"]) == {"1", "4"}
+    assert (speeds["none"]["networks"], speeds["binary_relevance"]["networks"]) == (1, 5)
+    assert "numeric" in speeds["mlsmote"]["skipped"]
+    assert (few["sweep"]["cells"], few["sweep"]["strategies"], few["sweep"]["trials"]) == (4, 2, 1)
+    assert few["sweep"]["cost"] == pytest.approx(0.5 * few["sweep"]["core_hours"])
+    assert many["sweep"]["core_hours"] > few["sweep"]["core_hours"] > 0
+    said = say(*given)
+    assert "rows per second" in said.out
+    assert "A sweep of these (1 backbone, 2 strategies, 3 splits: 6 cells" in " ".join(said.out.split())
+
+
 def test_a_suite_file_and_a_plugin_run(say: Say, quick: None) -> None:
     Path("mine.py").write_text(
         "from dataclasses import dataclass\nfrom equipoise.strategy import Strategy\n\n"
@@ -320,6 +358,12 @@ BAD: dict[str, tuple[list[str], str]] = {
     "info of a wrong option": (["info", "design-emails[labels=5,nosie=1]"], "did you mean 'noise'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
+    "data of a run": ([*words(), "--json"], "--json goes with --dry-run"),
+    "price": (["time", "--price", "-1"], "--price must be a number from 0"),
+    "splits of time": (
+        ["time", "--splits", "0", "--lanes", "1", "--backbone", "linear", "--strategy", "none"],
+        "--splits must be",
+    ),
     "lanes": (["time", "--lanes", "x"], "--lanes must be numbers from 1"),
 }
 

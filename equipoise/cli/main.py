@@ -100,6 +100,7 @@ def run(
     batch_size: Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")] = None,  # noqa: UP045
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
+    pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
     splits: Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")] = None,  # noqa: UP045
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
     workers: Annotated[str, typer.Option(help="Processes: a number, or auto.")] = "auto",
@@ -108,6 +109,7 @@ def run(
     data_dir: DataDir = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as data.")] = False,
 ) -> None:
     """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
     from equipoise.cli import running
@@ -120,6 +122,7 @@ def run(
         "batch_size": batch_size,
         "patience": patience,
         "objective": objective,
+        "pruning": pruning or None,
     }
     running.run(
         suite,
@@ -135,6 +138,7 @@ def run(
         data_dir=data_dir,
         redo=redo,
         dry_run=dry_run,
+        json=json,
     )
 
 
@@ -171,14 +175,20 @@ def time(
     backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
     strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
     lanes: Annotated[str, typer.Option(help="Populations to time, 1,8,32.")] = "1,8,32",
+    splits: Annotated[int, typer.Option(help="Outer splits of the sweep that is foretold.")] = 3,
+    trials: Annotated[int | None, typer.Option(help="Its settings tried per cell.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Its inner folds.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Its epochs at most.")] = None,
+    price: Annotated[float | None, typer.Option(help="Of a core-hour, to say what it costs.")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Training throughput here: rows per second for each backbone, strategy and number of lanes."""
+    """Training throughput here: rows per second for each backbone, strategy and number of lanes; what a sweep would take."""
     from equipoise.cli import timing
 
-    timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json)
+    budget = {"trials": trials, "folds": folds, "epochs": epochs}
+    timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json, splits, budget, price)
 
 
 @app.command()

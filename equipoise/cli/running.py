@@ -42,6 +42,7 @@ def run(
     data_dir: Path | None,
     redo: str,
     dry_run: bool,
+    json: bool = False,
 ) -> None:
     """Plan, run, and show the report."""
     from equipoise.api import choose, prepare
@@ -51,6 +52,8 @@ def run(
     from equipoise.sweep import outstanding, sweep
     from equipoise.workers import Workers, asked, fitting
 
+    if json and not dry_run:
+        raise EquipoiseError("--json goes with --dry-run; the results as data: equipoise report --json")
     console = Console()
     chosen = choose(suite, datasets, backbones, _all(strategies), budget, _splits(splits), seed)
     wanted = asked(workers)
@@ -60,6 +63,11 @@ def run(
     store = Store(results)
     todo = outstanding(plan, store, redo)
     hands = fitting(todo, plan.data) if wanted is None else Workers(wanted)
+    if json:
+        from equipoise.cli.dry import as_data
+
+        typer.echo(as_data(plan, todo, hands.count))
+        return
     _tell(console, plan, len(todo), hands, results)
     if dry_run:
         _list(console, plan, {c.key for c in todo})

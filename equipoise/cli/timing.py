@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +24,28 @@ def time(
     device: str,
     data_dir: Path | None,
     json: bool,
+    splits: int = 3,
+    budget: Mapping[str, Any] | None = None,
+    price: float | None = None,
 ) -> None:
-    """Time a few steps of each combination and print rows per second."""
+    """Time a few steps of each combination; print rows per second, and what a sweep of them would take."""
+    from equipoise.cli.forecast import forecast, in_words
     from equipoise.data import load_dataset
+    from equipoise.settings import Settings
 
+    if price is not None and not 0 <= price < float("inf"):
+        raise EquipoiseError(f"--price must be a number from 0, per core-hour; got {price}")
+    settings = Settings.of({k: v for k, v in (budget or {}).items() if v is not None})
     data = load_dataset(dataset, data_dir=data_dir)
     console = Console(stderr=True)
     with console.status("timing") as status:
         records = measure(data, backbones, strategies, _counts(lanes), device, status.update)
+    told = forecast(data, records, settings, splits, price)
     if json:
-        typer.echo(json_.dumps(records, indent=2))
+        typer.echo(json_.dumps({"speeds": records, "sweep": told}, indent=2))
         return
     _print(data, records, _counts(lanes))
+    Console().print(in_words(told), markup=False, highlight=False)
 
 
 def measure(
@@ -69,12 +79,15 @@ def measure(
             if reason is None:
                 if say is not None:
                     say(f"{name} · {spec}")
-                record["rows_per_s"] = {str(k): _speed(data, backbone, strategy, k, device) for k in lanes}
+                timed = [_speed(data, backbone, strategy, k, device) for k in lanes]
+                record["rows_per_s"] = {str(k): speed for k, (speed, _) in zip(lanes, timed, strict=True)}
+                record["networks"] = timed[0][1]
             out.append(record)
     return out
 
 
-def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> float:
+def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> tuple[float, int]:
+    """Rows a second of that many lanes, and the networks of one model."""
     import torch
 
     from equipoise.engine.device import repeatable, resolve
@@ -102,7 +115,8 @@ def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> 
             where,
         )
         params = {"lr": backbone.lr.default, "weight_decay": 1e-2}
-        one = [lane for k in range(lanes) for lane in bench.lanes(params, 0)][:lanes]
+        model = bench.lanes(params, 0)
+        one = [model[k % len(model)] for k in range(lanes)]
         seconds = []
         for _ in range(3):
             population = Population(one, bench.inputs, settings.batch_size, where)
@@ -111,7 +125,7 @@ def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> 
             if where.type == "cuda":
                 torch.cuda.synchronize()
             seconds.append(clock.perf_counter() - began)
-    return lanes * 20 * settings.batch_size / float(np.median(seconds))
+    return lanes * 20 * settings.batch_size / float(np.median(seconds)), len(model)
 
 
 def _counts(text: str) -> list[int]:

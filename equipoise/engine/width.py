@@ -5,7 +5,6 @@ On CPU the number changes no bit of any lane, only the time; on CUDA, where it m
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
@@ -58,17 +57,10 @@ def fitting(lane: Lane, inputs: Inputs, batch_size: int) -> int:
 
 
 def free_memory() -> int:
-    """Bytes that are free on this machine."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            line = next(text for text in file if text.startswith("MemAvailable"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, ValueError, OSError):
-        return 4 << 30
+    """Bytes that this process may count on: its share where each CPU has a worker."""
+    from equipoise.workers import cpus, memory
+
+    return (memory() or 4 << 30) // max(1, cpus() // 2)
 
 
 def _speed(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, count: int) -> float:
