@@ -18,6 +18,9 @@ def not_for_children() -> Iterator[None]:
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
     """Ctrl-C takes effect at the end: for an import, of which half would be left for the rest of the process."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
     came: list[int] = []
     with _handled_by(lambda number, frame: came.append(number)):
         yield

@@ -94,6 +94,10 @@ class Tracker:
             done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
         return done
 
+    def lacks(self) -> bool:
+        """Whether there is a row of the store that MLflow lacks."""
+        return any(not _has(self._open(), row, digest(row)) for row in self.store.rows())
+
     def _sync_row(self, row: Row, version: str, known: dict[str, _Known], done: Synced) -> None:
         key = str(row["key"])
         try:

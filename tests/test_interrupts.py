@@ -52,6 +52,11 @@ def test_children_are_deaf_from_their_start(tmp_path: Path) -> None:
     assert (deaf.stdout.strip(), hearing.stdout.strip()) == ("True", "False")
 
 
+def test_who_is_deaf_stays_deaf() -> None:
+    with not_for_children(), put_off():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_in_another_thread_nothing_is_changed() -> None:
     seen = []
 
