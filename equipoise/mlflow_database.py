@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from equipoise.interrupts import put_off
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -24,7 +26,8 @@ def quiet() -> Iterator[None]:
     try:
         if first:  # MLflow decides once, when it is imported
             os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-            import mlflow  # noqa: F401  (importing it sets up its loggers)
+            with put_off():
+                import mlflow  # noqa: F401  (importing it sets up its loggers)
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():

@@ -22,6 +22,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.interrupts import not_for_children
+
 if TYPE_CHECKING:
     from equipoise.cell import Cell
     from equipoise.dataset import Dataset
@@ -44,7 +46,7 @@ def begin() -> None:
     from multiprocessing import forkserver
 
     _context().set_forkserver_preload(["equipoise.warm"])
-    with _environment({**_FORK_SAFE, **_ONE_THREAD}), _without_interrupts():
+    with _environment({**_FORK_SAFE, **_ONE_THREAD}), not_for_children():
         forkserver.ensure_running()
 
 
@@ -62,19 +64,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in mine:
             os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that start meanwhile are deaf to Ctrl-C, which is ours to handle, from their first instruction."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from equipoise.errors import EquipoiseError
 from equipoise.groups import Result, attempt, failed, groups
 from equipoise.plan import Plan
 from equipoise.pool import Pool, laid_down, paced
+from equipoise.scribe import Scribe
 from equipoise.store import Store
 from equipoise.workers import asked, fitting
 
@@ -21,7 +22,7 @@ REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
 DEATHS = 2
 DIED = "the worker process died, twice (killed, or out of memory)"
-#: Seconds between two visits to MLflow while cells run.
+#: Seconds between two visits to MLflow while cells run; the first is after the first row.
 SYNC_EVERY = 10.0
 
 
@@ -71,50 +72,16 @@ def sweep(
                 store.append(cell.row("skipped", reason=reason))
         count = wanted or fitting(cells, plan.data).count
         run = _in_processes if count > 1 and len(cells) > 1 else _in_this_process
-        view = _View(store, watch)
+        scribe, told = Scribe(store, watch.on_problem), -SYNC_EVERY
         try:
             for cell, (row, predictions) in run(cells, plan.data, count, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
-                view.add(row)
+                if time.monotonic() - told > SYNC_EVERY:
+                    scribe.news()
+                    told = time.monotonic()
         finally:
-            view.complete()
-
-
-class _View:
-    """MLflow, brought up to date now and then. It is a view: trouble with it is told and loses no row."""
-
-    def __init__(self, store: Store, watch: Watcher) -> None:
-        self._store, self._watch = store, watch
-        self._tracker: Any = None  # one for the sweep: it remembers what MLflow holds
-        self._new: list[dict[str, Any]] = []
-        self._last = time.monotonic()
-
-    def add(self, row: dict[str, Any]) -> None:
-        """A row that was stored. The first ones wait: opening MLflow takes seconds in which nothing is trained."""
-        self._new.append(row)
-        if time.monotonic() - self._last > SYNC_EVERY:
-            self._sync(self._new)
-            self._new = []
-            self._last = time.monotonic()
-
-    def complete(self) -> None:
-        """Write whatever MLflow lacks of the store, be it from an earlier sweep."""
-        if self._store.rows_file.exists():
-            self._sync(None)
-
-    def _sync(self, rows: list[dict[str, Any]] | None) -> None:
-        try:
-            if self._tracker is None:
-                from equipoise.tracking import Tracker
-
-                self._tracker = Tracker(self._store)
-            problems = self._tracker.sync(rows).problems
-        except Exception as error:
-            said = " ".join(str(error).split())[:200]
-            problems = [f"MLflow was not written ({type(error).__name__}: {said})"]
-        for line in problems:
-            self._watch.on_problem(line)
+            scribe.finish()
 
 
 def _in_this_process(

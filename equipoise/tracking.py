@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise import mlflow_view as view
+from equipoise.interrupts import put_off
 from equipoise.mlflow_database import create_database, quiet, relocate, runs_by_tag
 from equipoise.mlflow_files import write_files
 from equipoise.rows import Row, clean
@@ -93,6 +94,10 @@ class Tracker:
             done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
         return done
 
+    def lacks(self) -> bool:
+        """Whether there is a row of the store that MLflow lacks."""
+        return any(not _has(self._open(), row, digest(row)) for row in self.store.rows())
+
     def _sync_row(self, row: Row, version: str, known: dict[str, _Known], done: Synced) -> None:
         key = str(row["key"])
         try:
@@ -151,12 +156,14 @@ class Tracker:
 
     def _open_client(self) -> MlflowClient:
         if self._client is None:
-            from mlflow import MlflowClient
+            with put_off():  # what MLflow imports along the way cannot be imported twice
+                from mlflow import MlflowClient
 
-            self.artifacts.mkdir(parents=True, exist_ok=True)
-            if not self.database.exists():
-                create_database(self.database, self.artifacts)
-            self._client = MlflowClient(self.uri, self.uri)
+                self.artifacts.mkdir(parents=True, exist_ok=True)
+                if not self.database.exists():
+                    create_database(self.database, self.artifacts)
+                self._client = MlflowClient(self.uri, self.uri)
+                self._client.search_experiments(max_results=1)
         return self._client
 
     def _open(self) -> dict[str, _Known]:

@@ -44,6 +44,17 @@ def data_dir() -> Path:
     return found
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database, migrated once: the migration takes seconds."""
+    from equipoise.mlflow_database import create_database, quiet
+
+    folder = tmp_path_factory.mktemp("template")
+    with quiet():
+        create_database(folder / "mlflow.db", folder / "mlartifacts")
+    return folder / "mlflow.db"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give the markers `needs_data` and `gpu` their meaning."""
     if item.get_closest_marker("needs_data") and _find_data() is None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 
@@ -64,7 +65,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLflow, which has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep._View._sync", lambda view, rows: None)
+    monkeypatch.setattr("equipoise.sweep.Scribe", Mock())
 
 
 def words(**changes: Any) -> list[str]:

@@ -18,7 +18,7 @@ import pytest
 
 from equipoise import mlflow_files
 from equipoise.errors import EquipoiseError
-from equipoise.mlflow_database import create_database, quiet, relocate
+from equipoise.mlflow_database import quiet, relocate
 from equipoise.store import Store
 from equipoise.tracking import KEY, Tracker
 
@@ -56,15 +56,6 @@ def make_predictions(n: int = 30) -> dict[str, np.ndarray[Any, Any]]:
     Y = (draw.random((n, 3)) < 0.4).astype(np.uint8)
     logits = (2.0 * Y - 1 + draw.normal(size=Y.shape)).astype(np.float32)
     return {"test_Y": Y, "test_logits": logits, "oof_Y": Y, "oof_logits": logits}
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, migrated once: the migration takes seconds."""
-    folder = tmp_path_factory.mktemp("template")
-    with quiet():
-        create_database(folder / "mlflow.db", folder / "mlartifacts")
-    return folder / "mlflow.db"
 
 
 @pytest.fixture
@@ -338,34 +329,3 @@ def test_missing_predictions_of_a_finished_row_are_noted(store: Store) -> None:
     assert "no predictions for row 'k0'" in problem
     with pytest.raises(EquipoiseError):
         store.predictions("k0")
-
-
-def test_a_sweep_writes_each_row_once_though_it_comes_in_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows in memory and the same rows read back are the same rows; what is there needs no MLflow at all."""
-    from equipoise import sweep
-    from equipoise.api import choose
-    from equipoise.plan import make_plan
-
-    monkeypatch.setattr(sweep, "SYNC_EVERY", 0.0)
-    told: list[str] = []
-    synced: list[tuple[int, int]] = []
-    original = Tracker.sync
-
-    def noting(self: Tracker, rows: Any = None) -> Any:
-        done = original(self, rows)
-        synced.append((done.written, done.present))
-        return done
-
-    monkeypatch.setattr(Tracker, "sync", noting)
-    budget = {"trials": 1, "folds": 2, "epochs": 1}
-    chosen = choose(None, ["design-emails[rows=60]"], ["linear"], ["none", "focal"], budget, 1, None)
-    plan, store = make_plan(chosen, device="cpu"), Store(tmp_path)
-    sweep.sweep(plan, store, watcher=sweep.Watcher(on_problem=told.append))
-    assert synced == [(1, 0), (1, 0), (0, 2)]
-    monkeypatch.setattr("equipoise.tracking.quiet", None)  # it imports MLflow
-    sweep.sweep(plan, store, watcher=sweep.Watcher(on_problem=told.append))
-    assert synced[3:] == [(0, 2)]
-    assert told == []
-    assert len(runs(store)) == 2

@@ -85,8 +85,8 @@ def run(
                 err=True,
             )
             sys.exit(130)
-    keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    rows = [row for row in store.rows() if row["key"] in keys]
+    planned = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    rows = [row for row in store.rows() if row["key"] in planned]
     render(rows, console)
     console.print(
         f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
