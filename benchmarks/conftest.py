@@ -30,6 +30,11 @@ SPEEDS: list[tuple[str, float, float]] = []
 TABLES: dict[str, list[tuple[str, str]]] = {}
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Timings run one after the other, in this process."""
+    return 0
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Save, unless a name or a file was given."""

@@ -55,6 +55,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite runs on up to four CPUs; a file or a test that is named, in this process."""
+    named = any(not Path(arg).is_dir() for arg in config.args)
+    return 0 if named else min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give the markers `needs_data` and `gpu` their meaning."""
     if item.get_closest_marker("needs_data") and _find_data() is None:
