@@ -62,11 +62,12 @@ def line_of(path: Path, encoding: str, delimiter: str, row: int) -> int:
         lines, number, seen = iter(text), 0, -1  # the header is no row
         for line in lines:
             begin, number = number + 1, number + 1
+            record = line.split(delimiter)
             if '"' in line:
                 reader = csv.reader(chain([line], lines), delimiter=delimiter)
-                next(reader)
+                record = next(reader)
                 number += reader.line_num - 1
-            elif line.isspace() and delimiter not in line:
+            if _is_blank(record):
                 continue
             if seen == row:
                 return begin
@@ -78,12 +79,24 @@ def _tail(delimiter: str, fields: int) -> str:
     return f"\n{_END}{delimiter * (fields - 1)}\n"
 
 
+class _Unsplit(io.BufferedReader):
+    """Reads that never end between CR and LF: there Arrow loses the LF of a quoted cell (seen with 25.0)."""
+
+    _held = b""
+
+    def read(self, size: int | None = -1) -> bytes:
+        block = self._held + super().read(-1 if size is None or size < 0 else size - len(self._held))
+        self._held = b"\r" if len(block) > 1 and block.endswith(b"\r") else b""
+        return block[: len(block) - len(self._held)]
+
+
 def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[Piece]]:
     import pyarrow as pa
 
     begin, last = 1, None  # the first row is the header, the last one ours
     try:
         for batch in _batches(path, encoding, delimiter, fields):
+            pa.default_memory_pool().release_unused()
             if last is not None:
                 yield from _pieces(last, begin, len(last))
                 begin = 0
@@ -100,7 +113,7 @@ def _batches(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator
     from pyarrow import csv as arrow
 
     names = [f"f{i}" for i in range(fields)]
-    with io.BufferedReader(Utf8(path, encoding, _tail(delimiter, fields)), 1 << 20) as content:
+    with _Unsplit(Utf8(path, encoding, _tail(delimiter, fields)), 1 << 20) as content:
         yield from arrow.open_csv(
             content,
             read_options=arrow.ReadOptions(
@@ -108,11 +121,18 @@ def _batches(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator
                 block_size=min(max(_LEAST, _FIELD * fields), _MOST),
                 column_names=names,
             ),
-            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            parse_options=arrow.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=_judged
+            ),
             convert_options=arrow.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
             ),
         )
+
+
+def _judged(row: Any) -> str:
+    """A line of blanks is no row."""
+    return "skip" if row.actual_columns == 1 and not row.text.strip() else "error"
 
 
 def _pieces(batch: Any, begin: int, end: int) -> Iterator[list[Piece]]:
@@ -152,11 +172,15 @@ def _records(path: Path, encoding: str, delimiter: str, tail: str = "") -> Itera
         reader = csv.reader(text, delimiter=delimiter)
         try:
             for record in reader:
-                if len(record) > 1 or "".join(record).strip():
+                if not _is_blank(record):
                     yield last + 1, record
                 last = reader.line_num
         except csv.Error as problem:
             raise EquipoiseError(f"{path.name} line {last + 1}: {problem}") from None
+
+
+def _is_blank(record: list[str]) -> bool:
+    return len(record) <= 1 and not "".join(record).strip()
 
 
 @contextmanager
