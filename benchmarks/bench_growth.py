@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 from contest import clocked
-from scenarios import BATCH, FEATURES, lanes, numbers
+from plain_training import BATCH
+from scenarios import FEATURES, lanes, numbers
 from story import markdown
 
 from equipoise import get_strategy

@@ -23,7 +23,8 @@ import plain_training as plain
 import pytest
 import torch
 from contest import Contestant, memory_added, peak
-from scenarios import BATCH, Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
+from plain_training import BATCH
+from scenarios import Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
 from story import Story
 
 from equipoise import metrics
