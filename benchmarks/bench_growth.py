@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 from contest import clocked
-from scenarios import BATCH, FEATURES, lanes, numbers
+from plain_training import BATCH
+from scenarios import FEATURES, lanes, numbers
 from story import markdown
 
 from equipoise import get_strategy
@@ -45,7 +46,7 @@ def made(rows: int, labels: int) -> tuple[Dense, np.ndarray]:
     X, _ = numbers(min(rows, 10_000))
     rng = np.random.default_rng(0)
     Y = (rng.random((rows, labels)) < np.geomspace(0.5, 0.005, labels)).astype(np.uint8)
-    return Dense(torch.from_numpy(np.resize(X, (rows, FEATURES)))), Y
+    return Dense.of(np.resize(X, (rows, FEATURES))), Y
 
 
 def advancing(rows: int, labels: int, count: int, steps: int = STEPS, tries: int = 3) -> float:

@@ -69,7 +69,8 @@ def yeast(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
     train, test = outer_split(data.Y, 0, 0)
     path = tmp_path_factory.mktemp("data") / "yeast.npz"
-    np.savez(path, X=data.X[train], Y=data.Y[train], X_test=data.X[test], Y_test=data.Y[test])
+    X: Any = data.X
+    np.savez(path, X=X[train], Y=data.Y[train], X_test=X[test], Y_test=data.Y[test])
     return path
 
 
@@ -123,14 +124,16 @@ def test_sweep(
     if budget is WHOLE:
         run("equipoise, 2 workers", "with_equipoise.py", workers=2)
     ours, theirs = results["equipoise"].said["scores"], results["by hand"].said["scores"]
-    assert set(ours) == set(theirs) == set(budget["strategies"])
-    assert all(0 < scores[name] < 1 for side in (ours, theirs) for scores in side.values() for name in scores)
     facts.update({name: vars(r) for name, r in results.items()})
     title = "{} strategies × {trials} trials × {folds} folds, at most {epochs} epochs, mlp on yeast".format(
         len(budget["strategies"]), **budget
     )
     if budget is WHOLE:
         tell("sweep", title, f"{_speeds(results)}\n\n{_scores(ours, theirs)}")
+    assert set(ours) == set(theirs) == set(budget["strategies"])
+    failed = [name for side in (ours, theirs) for name, s in side.items() if not 0 < s["test_tuned"] < 1]
+    assert not failed
+    if budget is WHOLE:
         mean = [np.mean([s["objective"] for s in side.values()]) for side in (ours, theirs)]
         assert mean[0] == pytest.approx(mean[1], abs=0.02)
 
@@ -155,7 +158,7 @@ def test_both_sides_mean_the_same_by_a_strategy(name: str) -> None:
     losses = strategy.loss(z, y, counts).mean(), by_hand.Loss(name, params, Y.astype(np.float64))(z, y)
     gradients = [torch.autograd.grad(loss, z)[0].numpy() for loss in losses]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
-    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-9)
     if name == "balanced_sampling":
         np.testing.assert_allclose(strategy.weights(Y, ctx), by_hand.drawing(Y.astype(float), params["mix"]))
     if name == "ml_ros":

@@ -4,7 +4,7 @@
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
 The contestants take turns, do the same steps on the same data with AdamW, and are compared in the same run. The benchmark's
-own figure is that of 64 lanes as the engine trains them (8 of an LSTM); the rest is in its extra_info and in
+own figure is that of 64 lanes as the engine trains them (8 of an LSTM on CPU); the rest is in its extra_info and in
 results/benchmarks/training.md. "of peak" is the useful arithmetic in a processor second over a matrix product's.
 """
 
@@ -23,10 +23,12 @@ import plain_training as plain
 import pytest
 import torch
 from contest import Contestant, memory_added, peak
-from scenarios import BATCH, Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
+from plain_training import BATCH
+from scenarios import Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
 from story import Story
 
 from equipoise import metrics
+from equipoise.cell import get_backbone
 from equipoise.engine.device import repeatable
 from equipoise.engine.inputs import Dense
 from equipoise.engine.population import Population
@@ -88,7 +90,7 @@ def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[
     side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in own.items()]
     if workers is not None:
         side.append(Contestant("8 lanes in 2 processes", 8, lambda: in_two(scenario, workers)))
-    chosen = 8 if scenario.backbone == "lstm" else 64
+    chosen = 64 if get_backbone(scenario.backbone).stacks(device) else 8
     engine = partial(as_the_engine_does, ours[:chosen], inputs, device)
     last = Contestant(f"{chosen} lanes, width as measured", chosen, _silent(engine))
     return [*plain_contestants(scenario, device), *side, last]
@@ -173,8 +175,8 @@ def learned() -> dict[str, dict[str, float]]:
                 theirs = [plain.logits(m, new) for m in way(make, x, y, 8, 4)]
                 out[f"{name} {backbone}"] = _scores(theirs, Y_new)
             own = lanes(backbone, Y, 4, 8 * len(Y) // BATCH)
-            trained = as_the_engine_does(own, Dense(x), x.device)
-            ours = predict(trained, Dense(new), [np.arange(len(new))] * 4, new.device)
+            trained = as_the_engine_does(own, Dense.of(X), x.device)
+            ours = predict(trained, Dense.of(X_new), [np.arange(len(new))] * 4, new.device)
             out[f"lanes {backbone}"] = _scores(ours, Y_new)
     return out
 

@@ -92,7 +92,7 @@ def ml_ros(Y: np.ndarray, p: float) -> np.ndarray:
     """All rows, and clones of rows with labels rarer than the mean, in turn, until p · rows have been added."""
     rng, counts = np.random.default_rng(0), Y.sum(0).astype(int)
     ratio = counts.max() / np.maximum(counts, 1)
-    mean, more = ratio[counts > 0].mean(), []
+    mean, more = ratio[counts > 0].mean(), list[int]()
     bags = {j: np.flatnonzero(Y[:, j]) for j in np.flatnonzero((ratio > mean) & (counts > 0))}
     while bags and len(more) < int(p * len(Y)):
         for j in list(bags):

@@ -81,7 +81,9 @@ class Content:
         """The features as a user holds them: a tensor, or a CSR matrix."""
         if isinstance(self.inputs, Sparse):
             return self.inputs.matrix
-        return self.inputs.ids if isinstance(self.inputs, Tokens) else self.inputs.x
+        if isinstance(self.inputs, Tokens):
+            return self.inputs.ids
+        return torch.from_numpy(np.ascontiguousarray(self.inputs.array()))  # without the engine's padding
 
     @property
     def dense(self) -> torch.Tensor:
@@ -95,9 +97,7 @@ def content(backbone: str, data: str, rows: int) -> Content:
     """The first rows, and their features by the backbone's own extractor."""
     if data == "numbers":
         X, Y = numbers(rows)
-        return Content(
-            Dense(torch.from_numpy(X)), Y, f"{rows} rows × {FEATURES} numbers, {LABELS} labels, as yeast."
-        )
+        return Content(Dense.of(X), Y, f"{rows} rows × {FEATURES} numbers, {LABELS} labels, as yeast.")
     found, why = emails() if data == "tfidf" else (None, "")
     mails = found or load_dataset("design-emails", rows=rows)
     texts, Y = mails.X[:rows], np.ascontiguousarray(mails.Y[:rows])
