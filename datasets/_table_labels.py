@@ -12,7 +12,7 @@ from equipoise.columns import Column
 from equipoise.datasets._table_roles import Roles, truth
 from equipoise.errors import EquipoiseError
 from equipoise.pieces import LISTED
-from equipoise.tables import Table
+from equipoise.tables import Table, shown
 
 _SEPARATORS = (LISTED, ";", "|", ",")
 
@@ -27,6 +27,9 @@ def label_matrix(
     """
     if roles.label_column is not None:
         return _from_names(table, roles.label_column, separator)
+    if separator is not None:
+        found = f"the labels are 0/1 columns ({shown(roles.labels)})"
+        raise EquipoiseError(f"{table.file}: separator divides a column of label names, but {found}")
     for name in roles.labels:
         _check_truth(table, name)
     Y, begin = _zeros(table, len(roles.labels)), 0

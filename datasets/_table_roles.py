@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.errors import EquipoiseError
-from equipoise.tables import Table, shown
+from equipoise.tables import Table, shown, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")
@@ -87,8 +87,8 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     one = not isinstance(value, Iterable) or isinstance(value, str)
-    names = [value] if one and str(value) in table.columns else str(value).split("+") if one else list(value)
-    found = tuple(table.name_of(str(name).strip()) for name in names)
+    names = split_names(str(value), table.columns) if one else [str(name).strip() for name in value]
+    found = tuple(table.name_of(name) for name in names)
     if repeated := sorted({name for name in found if found.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
     if not found:

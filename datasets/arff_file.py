@@ -15,7 +15,7 @@ from equipoise.arff import Arff, read_arff
 from equipoise.dataset import Dataset, DatasetSource
 from equipoise.datasets.mulan import columns, label_names
 from equipoise.errors import EquipoiseError, unknown
-from equipoise.tables import check_readable
+from equipoise.tables import check_readable, split_names
 
 _BLOCK = 1 << 13  # rows
 _MEKA = re.compile(r"-[Cc]\s+(-?\d+)")
@@ -62,7 +62,8 @@ class ArffFile(DatasetSource):
         """The names of the label columns and where they come from."""
         listed = Path(str(self.xml)).expanduser() if self.xml is not None else path.with_suffix(".xml")
         if self.labels is not None:
-            names = str(self.labels).split("+") if isinstance(self.labels, str) else list(self.labels)
+            one = not isinstance(self.labels, list | tuple)
+            names = split_names(str(self.labels), table.names) if one else [str(n) for n in self.labels]
             note = "labels as named"
         elif self.xml is not None or listed.is_file():
             names, note = sorted(label_names(listed)), f"labels are those of {listed.name}"

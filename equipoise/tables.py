@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +115,18 @@ def shown(names: Iterable[str], most: int = 12) -> str:
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(f"{name:.60}" for name in known[:most]) + more
+
+
+def split_names(text: str, known: Collection[str]) -> list[str]:
+    """ "a+b" → its names; a known name may hold plus signs itself, as in "java+c++"."""
+    names = [part.strip() for part in text.split("+")]
+    if text.strip() in known:
+        return [text.strip()]
+    for end in range(len(names) - 1, 0, -1):
+        first = "+".join(text.split("+")[:end]).strip()
+        if first in known:
+            return [first, *split_names("+".join(text.split("+")[end:]), known)]
+    return names
 
 
 def _delimiter(path: Path, header: str) -> str:

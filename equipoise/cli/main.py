@@ -217,7 +217,7 @@ def check(
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="equipoise")
     except EquipoiseError as error:
         _refuse(str(error))
     except KeyboardInterrupt:
