@@ -117,6 +117,37 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(say: Say) -> None:
     assert not Path("results").exists()
 
 
+def test_a_dry_run_as_json_is_the_plan(say: Say, quick: None) -> None:
+    done = say(*words())
+    assert done.code == 0, done.err
+    said = say(
+        *words(strategy="focal", workers=3),
+        "--strategy",
+        "none",
+        "--strategy",
+        "mlsmote",
+        "--dry-run",
+        "--json",
+    )
+    plan = json.loads(said.out)
+    states = {cell["strategy"]: cell["state"] for cell in plan["cells"]}
+    assert states == {"focal": "run", "none": "there"}
+    (skipped,) = plan["skipped"]
+    assert skipped["strategy"] == "mlsmote"
+    assert "interpolates numeric inputs" in skipped["reason"]
+    assert plan["trainings"] == 2 * (1 * 2 + 1)
+    assert (plan["to_run"]["cells"], plan["to_run"]["trainings"]) == (1, 3)
+    assert 0 < plan["to_run"]["core_hours"] < 1
+    assert plan["to_run"]["cells_of_unknown_speed"] == 0
+    assert plan["workers"] == {"count": 3, "why": ""}
+    auto = json.loads(say(*words(strategy="focal", workers="auto"), "--dry-run", "--json").out)
+    assert auto["workers"] == {"count": 1, "why": "1 cell"}
+
+
+def test_the_number_of_workers_is_told_with_its_reason(say: Say, quick: None) -> None:
+    assert "; 1 worker: 1 cell; results in" in " ".join(say(*words(workers="auto")).out.split())
+
+
 def test_a_suite_file_and_a_plugin_run(say: Say, quick: None) -> None:
     Path("mine.py").write_text(
         "from dataclasses import dataclass\nfrom equipoise.strategy import Strategy\n\n"
@@ -306,7 +337,14 @@ BAD: dict[str, tuple[list[str], str]] = {
     "info of nothing": (["info", "fcoal"], "did you mean 'focal'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
-    "lanes": (["time", "--lanes", "x"], "--lanes must be numbers from 1"),
+    "json without a dry run": ([*words(), "--json"], "--json goes with --dry-run"),
+    "time workers": (["time", "--workers", "x"], "--workers must be a number from 1"),
+    "time price": (["time", "--price", "-1"], "--price must be what an hour of one core costs"),
+    "time a suite and data": (["time", "quick", "--dataset", "yeast"], "a suite or combinations, not both"),
+    "time nothing": (
+        ["time", "--dataset", "numbers.csv", "--labels", "a+b", "--backbone", "lstm"],
+        "nothing here can be run: lstm reads text",
+    ),
 }
 
 

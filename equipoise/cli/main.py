@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn, Optional
 
 import typer
 
+from equipoise.cli.options import (
+    BatchSize,
+    DataDir,
+    Datasets,
+    Device,
+    Epochs,
+    Folds,
+    Json,
+    LabelColumn,
+    Labels,
+    Names,
+    Plugin,
+    Results,
+    Separator,
+    Splits,
+    Suite,
+    Text,
+    Trials,
+    What,
+    WorkerCount,
+)
 from equipoise.errors import EquipoiseError
 
 app = typer.Typer(
@@ -20,21 +40,6 @@ app = typer.Typer(
 )
 
 
-class What(StrEnum):
-    """What `list` can list."""
-
-    strategies = "strategies"
-    datasets = "datasets"
-    backbones = "backbones"
-    suites = "suites"
-
-
-Names = Optional[list[str]]  # noqa: UP045 - typer reads it
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Results = Annotated[Path, typer.Option(help="The store: rows, predictions, MLflow.")]
-DataDir = Annotated[Optional[Path], typer.Option(help="The download cache [default: $EQUIPOISE_DATA].")]  # noqa: UP045
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
 LIVE = Path("results/live")
 
 
@@ -62,10 +67,10 @@ def info(
 @app.command()
 def diagnose(
     dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a CSV file.")],
-    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
-    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
-    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
-    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
+    text: Text = None,
+    labels: Labels = None,
+    label_column: LabelColumn = None,
+    separator: Separator = None,
     html: Annotated[Optional[Path], typer.Option(help="Write it as a page with pictures, too.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="Of samples and shuffles.")] = 0,
     folds: Annotated[int, typer.Option(help="Inner folds to hold rare labels against.")] = 3,
@@ -82,32 +87,31 @@ def diagnose(
 
 @app.command()
 def run(
-    suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
-    dataset: Annotated[
-        Names, typer.Option(help="A name, or the path of a CSV file. Repeat for more.")
-    ] = None,
+    suite: Suite = None,
+    dataset: Datasets = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
     strategy: Annotated[
         Names, typer.Option(help="A name, a+b[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
-    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
-    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
-    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
-    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
-    trials: Annotated[Optional[int], typer.Option(help="Settings tried per cell.")] = None,  # noqa: UP045
-    folds: Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")] = None,  # noqa: UP045
-    epochs: Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")] = None,  # noqa: UP045
-    batch_size: Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")] = None,  # noqa: UP045
+    text: Text = None,
+    labels: Labels = None,
+    label_column: LabelColumn = None,
+    separator: Separator = None,
+    trials: Trials = None,
+    folds: Folds = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
-    splits: Annotated[Optional[int], typer.Option(help="Outer splits.")] = None,  # noqa: UP045
+    splits: Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
-    workers: Annotated[str, typer.Option(help="Processes: a number, or auto.")] = "auto",
+    workers: WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
     data_dir: DataDir = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: machine-readable.")] = False,
 ) -> None:
     """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
     from equipoise.cli import running
@@ -135,6 +139,7 @@ def run(
         data_dir=data_dir,
         redo=redo,
         dry_run=dry_run,
+        json=json,
     )
 
 
@@ -167,18 +172,43 @@ def ui(
 
 @app.command()
 def time(
-    dataset: Annotated[str, typer.Option(help="A name, or the path of a CSV file.")] = "design-emails",
+    suite: Suite = None,
+    dataset: Datasets = None,
     backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
     strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
-    lanes: Annotated[str, typer.Option(help="Populations to time, 1,8,32.")] = "1,8,32",
+    text: Text = None,
+    labels: Labels = None,
+    label_column: LabelColumn = None,
+    separator: Separator = None,
+    trials: Trials = None,
+    folds: Folds = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    splits: Splits = None,
+    workers: WorkerCount = "auto",
+    price: Annotated[float | None, typer.Option(help="What an hour of one core (or device) costs.")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Training throughput here: rows per second for each backbone, strategy and number of lanes."""
-    from equipoise.cli import timing
+    """How fast training is here, on your data, and what a sweep of a suite or of these combinations will take and cost."""
+    from equipoise.cli import running, timing
 
-    timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json)
+    table = {"text": text, "labels": labels, "label_column": label_column, "separator": separator}
+    budget = {"trials": trials, "folds": folds, "epochs": epochs, "batch_size": batch_size}
+    timing.time(
+        suite,
+        running.with_columns(dataset or [], {k: v for k, v in table.items() if v is not None}),
+        backbone or [],
+        strategy or [],
+        {k: v for k, v in budget.items() if v is not None},
+        splits=splits,
+        workers=workers,
+        price=price,
+        device=device,
+        data_dir=data_dir,
+        json=json,
+    )
 
 
 @app.command()

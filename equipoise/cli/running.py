@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -41,9 +42,11 @@ def run(
     data_dir: Path | None,
     redo: str,
     dry_run: bool,
+    json: bool = False,
 ) -> None:
     """Plan, run, and show the report."""
     from equipoise.api import choose, prepare
+    from equipoise.cli import planned
     from equipoise.plan import make_plan
     from equipoise.report import render
     from equipoise.store import Store
@@ -51,7 +54,11 @@ def run(
     from equipoise.workers import Workers, asked, fitting
 
     console = Console()
-    chosen = choose(suite, datasets, backbones, _all(strategies), budget, splits, seed)
+    if json and not dry_run:
+        raise EquipoiseError(
+            "--json goes with --dry-run; the rows of a sweep as JSON: equipoise report --json"
+        )
+    chosen = choose(suite, datasets, backbones, all_named(strategies), budget, splits, seed)
     wanted = asked(workers)
     if not dry_run:
         prepare(chosen, workers)
@@ -59,10 +66,12 @@ def run(
     store = Store(results)
     todo = outstanding(plan, store, redo)
     hands = fitting(todo, plan.data) if wanted is None else Workers(wanted)
+    if json:
+        typer.echo(json_.dumps(planned.as_data(plan, todo, hands, results), indent=2))
+        return
     _tell(console, plan, len(todo), hands, results)
     if dry_run:
-        _list(console, plan, {c.key for c in todo})
-        _price(console, plan, todo)
+        planned.tell(console, plan, todo)
         return
     with _Bars(console, todo) as bars:
         try:
@@ -76,8 +85,8 @@ def run(
                 err=True,
             )
             sys.exit(130)
-    planned = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    rows = [row for row in store.rows() if row["key"] in planned]
+    wanted_keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    rows = [row for row in store.rows() if row["key"] in wanted_keys]
     render(rows, console)
     console.print(
         f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
@@ -100,7 +109,7 @@ def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]
     return [f"{spec[:-1]},{inside}]" if spec.endswith("]") else f"{spec}[{inside}]"]
 
 
-def _all(strategies: Sequence[str]) -> list[str]:
+def all_named(strategies: Sequence[str]) -> list[str]:
     """`all` stands for every strategy that can be loaded."""
     from equipoise.registry import catalogue
 
@@ -120,28 +129,6 @@ def _tell(console: Console, plan: Any, todo: int, hands: Workers, results: Path)
         f"{hands}; results in {results}",
         markup=False,
     )
-
-
-def _list(console: Console, plan: Any, todo: set[str]) -> None:
-    for cell in plan.cells:
-        state = "run" if cell.key in todo else "there"
-        console.print(
-            f"{state:6} {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}", markup=False
-        )
-    for cell, reason in plan.skipped:
-        console.print(
-            f"skip   {cell.dataset} · {cell.backbone} · {cell.strategy} · split {cell.split}: {reason}",
-            markup=False,
-        )
-
-
-def _price(console: Console, plan: Any, todo: Sequence[Any]) -> None:
-    """What the cells that are left will cost, roughly."""
-    from equipoise.cost import core_hours, in_words
-
-    if todo:
-        price = in_words(*core_hours(todo, plan.data))
-        console.print(f"estimated cost: {price}; a rough guess", markup=False)
 
 
 def _flag(results: Path) -> str:
