@@ -16,6 +16,7 @@ import numpy as np
 
 from equipoise.cell import Cell
 from equipoise.dataset import TEST, Dataset
+from equipoise.settings import Settings
 from equipoise.splits import OFFICIAL, OUTER_FOLDS
 
 _WORD = re.compile(r"\w\w+")
@@ -73,6 +74,17 @@ class Size:
         return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)), official)
 
 
+def training_rows(rows: int) -> float:
+    """Of a dataset, in a numbered split."""
+    return rows * (1 - 1 / OUTER_FOLDS)
+
+
+def passes(settings: Settings, rows: float) -> float:
+    """Rows that models see in all epochs at most, of so many training rows: trials × inner folds, and the last one on all."""
+    inner = (settings.folds - 1) if settings.folds > 1 else 0.75
+    return rows * settings.epochs * (settings.trials * inner + 1)
+
+
 def core_seconds(cell: Cell, size: Size) -> float | None:
     """CPU seconds of a cell at most; None for a backbone that is not in the table (a plugin's)."""
     from equipoise.cell import get_backbone
@@ -81,15 +93,12 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
     rate = RATES.get(backbone.name)
     if rate is None:
         return None
-    s = cell.settings
-    rows = size.official if cell.split == OFFICIAL else size.rows * (1 - 1 / OUTER_FOLDS)
-    inner = (s.folds - 1) if s.folds > 1 else 0.75
-    passes = rows * s.epochs * (s.trials * inner + 1)
+    rows = size.official if cell.split == OFFICIAL else training_rows(size.rows)
     tokens = min(size.tokens, getattr(backbone, "max_tokens", size.tokens))
     directions = 2 if getattr(backbone, "bidirectional", False) else 1
     micros = rate.row + rate.width * size.width + rate.label * size.labels
     micros += rate.weight * size.width * size.labels / 1000 + rate.token * tokens * directions
-    return CELL + passes * micros * 1e-6 * _networks(cell.strategy, size.labels)
+    return CELL + passes(cell.settings, rows) * micros * 1e-6 * _networks(cell.strategy, size.labels)
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
@@ -104,11 +113,21 @@ def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[floa
     return total / 3600, unknown
 
 
-def in_words(hours: float, unknown: int = 0) -> str:
+def in_words(hours: float, unknown: int = 0, unit: str = "core") -> str:
     """ "about 3 core-hours", to one or two digits, in the unit that fits."""
-    value, unit = (hours, "core-hours") if hours >= 1 else (hours * 60, "core-minutes")
-    shown = f"about {float(f'{value:.2g}'):,g} {unit}" if value >= 1 else "less than one core-minute"
+    value, measure = (hours, "hours") if hours >= 1 else (hours * 60, "minutes")
+    shown = (
+        f"about {float(f'{value:.2g}'):,g} {unit}-{measure}" if value >= 1 else f"less than one {unit}-minute"
+    )
     return shown + (f", and {unknown} cells of backbones whose speed is not known" if unknown else "")
+
+
+def duration(seconds: float) -> str:
+    """ "about 42 min": a time on the clock, to two digits, in the unit that fits."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"about {float(f'{seconds / size:.2g}'):g} {unit}"
+    return f"about {max(1, round(seconds))} s"
 
 
 def _networks(spec: str, labels: int) -> float:

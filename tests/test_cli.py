@@ -117,42 +117,35 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(say: Say) -> None:
     assert not Path("results").exists()
 
 
-def test_a_dry_run_as_data(say: Say) -> None:
-    told = json.loads(say(*words(splits=2, strategy="all"), "--dry-run", "--json").out)
-    assert told["cells"] == told["to_run"] == sum(c["state"] == "run" for c in told["plan"])
-    assert told["skipped"] == sum("numeric" in c.get("reason", "") for c in told["plan"]) > 0
-    assert told["core_hours"] > 0
-    assert told["workers"] == 1
-    assert not Path("results").exists()
-
-
-def test_time_tells_speeds_and_what_a_sweep_would_take(say: Say) -> None:
-    given = [
-        "time",
-        "--dataset",
-        "design-emails[rows=120]",
-        "--backbone",
-        "linear",
-        "--lanes",
-        "1,4",
-        "--device",
-        "cpu",
-    ]
-    given += ["--strategy", "none", "--strategy", "mlsmote", "--strategy", "binary_relevance"]
-    few, many = (
-        json.loads(say(*given, "--splits", "2", "--trials", n, "--price", "0.5", "--json").out)
-        for n in ("1", "9")
+def test_a_dry_run_as_json_is_the_plan(say: Say, quick: None) -> None:
+    done = say(*words())
+    assert done.code == 0, done.err
+    said = say(
+        *words(strategy="focal", workers=3),
+        "--strategy",
+        "none",
+        "--strategy",
+        "mlsmote",
+        "--dry-run",
+        "--json",
     )
-    speeds = {r["strategy"]: r for r in few["speeds"]}
-    assert set(speeds["none"]["rows_per_s"]) == {"1", "4"}
-    assert (speeds["none"]["networks"], speeds["binary_relevance"]["networks"]) == (1, 5)
-    assert "numeric" in speeds["mlsmote"]["skipped"]
-    assert (few["sweep"]["cells"], few["sweep"]["strategies"], few["sweep"]["trials"]) == (4, 2, 1)
-    assert few["sweep"]["cost"] == pytest.approx(0.5 * few["sweep"]["core_hours"])
-    assert many["sweep"]["core_hours"] > few["sweep"]["core_hours"] > 0
-    said = say(*given)
-    assert "rows per second" in said.out
-    assert "A sweep of these (1 backbone, 2 strategies, 3 splits: 6 cells" in " ".join(said.out.split())
+    plan = json.loads(said.out)
+    states = {cell["strategy"]: cell["state"] for cell in plan["cells"]}
+    assert states == {"focal": "run", "none": "there"}
+    (skipped,) = plan["skipped"]
+    assert skipped["strategy"] == "mlsmote"
+    assert "interpolates numeric inputs" in skipped["reason"]
+    assert plan["trainings"] == 2 * (1 * 2 + 1)
+    assert (plan["to_run"]["cells"], plan["to_run"]["trainings"]) == (1, 3)
+    assert 0 < plan["to_run"]["core_hours"] < 1
+    assert plan["to_run"]["cells_of_unknown_speed"] == 0
+    assert plan["workers"] == {"count": 3, "why": ""}
+    auto = json.loads(say(*words(strategy="focal", workers="auto"), "--dry-run", "--json").out)
+    assert auto["workers"] == {"count": 1, "why": "1 cell"}
+
+
+def test_the_number_of_workers_is_told_with_its_reason(say: Say, quick: None) -> None:
+    assert "; 1 worker: 1 cell; results in" in " ".join(say(*words(workers="auto")).out.split())
 
 
 def test_a_suite_file_and_a_plugin_run(say: Say, quick: None) -> None:
@@ -359,13 +352,14 @@ BAD: dict[str, tuple[list[str], str]] = {
     "info of a wrong option": (["info", "design-emails[labels=5,nosie=1]"], "did you mean 'noise'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
-    "data of a run": ([*words(), "--json"], "--json goes with --dry-run"),
-    "price": (["time", "--price", "-1"], "--price must be a number from 0"),
-    "splits of time": (
-        ["time", "--splits", "0", "--lanes", "1", "--backbone", "linear", "--strategy", "none"],
-        "--splits must be",
+    "json without a dry run": ([*words(), "--json"], "--json goes with --dry-run"),
+    "time workers": (["time", "--workers", "x"], "--workers must be a number from 1"),
+    "time price": (["time", "--price", "-1"], "--price must be what an hour of one core costs"),
+    "time a suite and data": (["time", "quick", "--dataset", "yeast"], "a suite or combinations, not both"),
+    "time nothing": (
+        ["time", "--dataset", "numbers.csv", "--labels", "a+b", "--backbone", "lstm"],
+        "nothing here can be run: lstm reads text",
     ),
-    "lanes": (["time", "--lanes", "x"], "--lanes must be numbers from 1"),
 }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn, Optional
 
 import typer
 
 from equipoise.cli import options
-from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, given
+from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, What, given
 from equipoise.errors import EquipoiseError
 
 app = typer.Typer(
@@ -20,15 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class What(StrEnum):
-    """What `list` can list."""
-
-    strategies = "strategies"
-    datasets = "datasets"
-    backbones = "backbones"
-    suites = "suites"
 
 
 @app.command("list")
@@ -85,8 +75,8 @@ def diagnose(
 
 @app.command()
 def run(
-    suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
-    dataset: Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")] = None,
+    suite: options.Suite = None,
+    dataset: options.Datasets = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
     strategy: Annotated[
         Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
@@ -98,16 +88,16 @@ def run(
     separator: options.Separator = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
-    trials: Annotated[Optional[int], typer.Option(help="Settings tried per cell.")] = None,  # noqa: UP045
-    folds: Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")] = None,  # noqa: UP045
-    epochs: Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")] = None,  # noqa: UP045
-    batch_size: Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")] = None,  # noqa: UP045
+    trials: options.Trials = None,
+    folds: options.Folds = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
     pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
-    splits: Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")] = None,  # noqa: UP045
+    splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
-    workers: Annotated[str, typer.Option(help="Processes: a number, or auto.")] = "auto",
+    workers: options.WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
     data_dir: DataDir = None,
@@ -183,24 +173,54 @@ def ui(
 
 @app.command()
 def time(
-    dataset: Annotated[str, typer.Option(help="A name, or the path of a file.")] = "design-emails",
+    suite: options.Suite = None,
+    dataset: options.Datasets = None,
     backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
     strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
-    lanes: Annotated[str, typer.Option(help="Populations to time, 1,8,32.")] = "1,8,32",
-    splits: Annotated[int, typer.Option(help="Outer splits of the sweep that is foretold.")] = 3,
-    trials: Annotated[int | None, typer.Option(help="Its settings tried per cell.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Its inner folds.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Its epochs at most.")] = None,
-    price: Annotated[float | None, typer.Option(help="Of a core-hour, to say what it costs.")] = None,
+    text: options.Text = None,
+    features: options.Features = None,
+    labels: options.Labels = None,
+    label_column: options.LabelColumn = None,
+    separator: options.Separator = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
+    trials: options.Trials = None,
+    folds: options.Folds = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    splits: options.Splits = None,
+    workers: options.WorkerCount = "auto",
+    price: Annotated[float | None, typer.Option(help="What an hour of one core (or device) costs.")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Training throughput here: rows per second for each backbone, strategy and number of lanes; what a sweep would take."""
-    from equipoise.cli import timing
+    """How fast training is here, on your data, and what a sweep of a suite or of these combinations will take and cost."""
+    from equipoise.cli import running, timing
 
-    budget = {"trials": trials, "folds": folds, "epochs": epochs}
-    timing.time(dataset, backbone or [], strategy or [], lanes, device, data_dir, json, splits, budget, price)
+    table = given(
+        text=text,
+        features=features,
+        labels=labels,
+        label_column=label_column,
+        separator=separator,
+        delimiter=delimiter,
+        encoding=encoding,
+    )
+    budget = {"trials": trials, "folds": folds, "epochs": epochs, "batch_size": batch_size}
+    timing.time(
+        suite,
+        running.with_columns(dataset or [], table),
+        backbone or [],
+        strategy or [],
+        {k: v for k, v in budget.items() if v is not None},
+        splits=splits,
+        workers=workers,
+        price=price,
+        device=device,
+        data_dir=data_dir,
+        json=json,
+    )
 
 
 @app.command()

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+
+class What(StrEnum):
+    """What `list` can list."""
+
+    strategies = "strategies"
+    datasets = "datasets"
+    backbones = "backbones"
+    suites = "suites"
+
 
 Names = Optional[list[str]]  # noqa: UP045 - typer reads it
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -14,6 +25,16 @@ DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (defau
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
 LIVE = Path("results/live")
+Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
+Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]
+Trials = Annotated[Optional[int], typer.Option(help="Settings tried per cell.")]  # noqa: UP045
+Folds = Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")]  # noqa: UP045
+Epochs = Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")]  # noqa: UP045
+BatchSize = Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")]  # noqa: UP045
+Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
+WorkerCount = Annotated[
+    str, typer.Option(help="Processes: a number, or auto: as many as CPUs, memory and cells allow.")
+]
 
 _PANEL = "Your own data (what is not said is guessed, and told)"
 

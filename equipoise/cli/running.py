@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from equipoise.cli import planned
 from equipoise.errors import EquipoiseError
 from equipoise.spec import with_settings
 
@@ -56,7 +58,7 @@ def run(
     if json and not dry_run:
         raise EquipoiseError("--json goes with --dry-run; the results as data: equipoise report --json")
     console = Console()
-    chosen = choose(suite, datasets, backbones, _all(strategies), budget, _splits(splits), seed)
+    chosen = choose(suite, datasets, backbones, all_named(strategies), budget, splits_of(splits), seed)
     wanted = asked(workers)
     if not dry_run:
         prepare(chosen, workers)
@@ -65,14 +67,11 @@ def run(
     todo = outstanding(plan, store, redo)
     hands = fitting(todo, plan.data) if wanted is None else Workers(wanted)
     if json:
-        from equipoise.cli.dry import as_data
-
-        typer.echo(as_data(plan, todo, hands.count))
+        typer.echo(json_.dumps(planned.as_data(plan, todo, hands, results), indent=2))
         return
     _tell(console, plan, len(todo), hands, results)
     if dry_run:
-        _list(console, plan, {c.key for c in todo})
-        _price(console, plan, todo)
+        planned.tell(console, plan, todo)
         return
     with _Bars(console, todo) as bars:
         try:
@@ -86,8 +85,8 @@ def run(
                 err=True,
             )
             sys.exit(130)
-    planned = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    rows = [row for row in store.rows() if row["key"] in planned]
+    wanted_keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    rows = [row for row in store.rows() if row["key"] in wanted_keys]
     render(rows, console)
     console.print(
         f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{_flag(results)}", style="dim"
@@ -108,14 +107,14 @@ def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]
     return [with_settings(datasets[0], table)]
 
 
-def _all(strategies: Sequence[str]) -> list[str]:
+def all_named(strategies: Sequence[str]) -> list[str]:
     """`all` stands for every strategy that can be loaded."""
     from equipoise.registry import catalogue
 
     return [n for s in strategies for n in (catalogue("strategy").names() if s == "all" else [s])]
 
 
-def _splits(text: str | None) -> Split | None:
+def splits_of(text: str | None) -> Split | None:
     from equipoise.splits import OFFICIAL
 
     if text is None or text == OFFICIAL:
@@ -149,29 +148,6 @@ def _official(data: Any) -> str:
 
     train, test = official_split(data.official)
     return f"the official split, {len(train)} rows to train and tune on, {len(test)} to test on"
-
-
-def _list(console: Console, plan: Any, todo: set[str]) -> None:
-    for cell in plan.cells:
-        state = "run" if cell.key in todo else "there"
-        console.print(f"{state:6} {_where(cell)}", markup=False)
-    for cell, reason in plan.skipped:
-        console.print(f"skip   {_where(cell)}: {reason}", markup=False)
-
-
-def _where(cell: Any) -> str:
-    from equipoise.splits import split_name
-
-    return f"{cell.dataset} · {cell.backbone} · {cell.strategy} · {split_name(cell.split)}"
-
-
-def _price(console: Console, plan: Any, todo: Sequence[Any]) -> None:
-    """What the cells that are left will cost, roughly."""
-    from equipoise.cost import core_hours, in_words
-
-    if todo:
-        price = in_words(*core_hours(todo, plan.data))
-        console.print(f"estimated cost: {price}; a rough guess", markup=False)
 
 
 def _flag(results: Path) -> str:
@@ -227,7 +203,7 @@ class _Bars:
             self._shares[cell.key] = share
             if cell.key not in self._bars:
                 self._bars[cell.key] = self._progress.add_task(
-                    escape(f"  {_where(cell)}"), total=1.0, state=""
+                    escape(f"  {planned.where(cell)}"), total=1.0, state=""
                 )
             self._progress.update(self._bars[cell.key], completed=share)
             self._progress.update(self._total, completed=sum(self._shares.values()))
@@ -240,7 +216,7 @@ class _Bars:
                 self._progress.remove_task(self._bars.pop(cell.key))
             state = f"{len(self._finished)}/{len(self._shares)}"
             self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
-        where = _where(cell)
+        where = planned.where(cell)
         if row["status"] == "failed":
             self._problem(f"{where} failed: {row['error']}")
         elif not self._live:

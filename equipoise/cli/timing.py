@@ -1,156 +1,150 @@
-"""`equipoise time`: training throughput on this machine, on a user's own data."""
+"""`equipoise time`: how fast training is here on a user's own data, and what a sweep will take and cost."""
 
 from __future__ import annotations
 
 import json as json_
-import time as clock
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from equipoise.errors import EquipoiseError
 
+if TYPE_CHECKING:
+    from equipoise.plan import Plan
+    from equipoise.suite import Suite
+    from equipoise.throughput import Speed, Sweep
+    from equipoise.workers import Workers
+
+DATASET = "design-emails"
+
 
 def time(
-    dataset: str,
+    suite: str | None,
+    datasets: Sequence[str],
     backbones: Sequence[str],
     strategies: Sequence[str],
-    lanes: str,
+    budget: Mapping[str, Any],
+    *,
+    splits: str | None,
+    workers: str,
+    price: float | None,
     device: str,
     data_dir: Path | None,
     json: bool,
-    splits: int = 3,
-    budget: Mapping[str, Any] | None = None,
-    price: float | None = None,
 ) -> None:
-    """Time a few steps of each combination; print rows per second, and what a sweep of them would take."""
-    from equipoise.cli.forecast import forecast, in_words
-    from equipoise.data import load_dataset
-    from equipoise.settings import Settings
+    """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take."""
+    from equipoise.engine.device import THREADS
+    from equipoise.plan import make_plan
+    from equipoise.throughput import estimate, measure, records
+    from equipoise.workers import Workers, asked, fitting
 
+    wanted = asked(workers)
     if price is not None and not 0 <= price < float("inf"):
-        raise EquipoiseError(f"--price must be a number from 0, per core-hour; got {price}")
-    settings = Settings.of({k: v for k, v in (budget or {}).items() if v is not None})
-    data = load_dataset(dataset, data_dir=data_dir)
-    console = Console(stderr=True)
-    with console.status("timing") as status:
-        records = measure(data, backbones, strategies, _counts(lanes), device, status.update)
-    told = forecast(data, records, settings, splits, price)
+        raise EquipoiseError(f"--price must be what an hour of one core costs, 0 or more; got {price}")
+    chosen = _chosen(suite, datasets, backbones, strategies, dict(budget), splits, data_dir)
+    plan = make_plan(chosen, device=device, data_dir=data_dir)
+    if not plan.cells:
+        reasons = sorted({reason for _, reason in plan.skipped})
+        raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
+    hands = fitting(plan.cells, plan.data) if wanted is None else Workers(wanted)
+    with Console(stderr=True).status("timing") as status:
+        speeds, failures = measure(plan, lambda line: status.update(f"timing {line}"))
+    sweep = estimate(plan, speeds, hands.count)
+    machine: dict[str, Any] = {"device": plan.cells[0].device, "threads": THREADS}
+    left_out = [*plan.skipped, *failures]
     if json:
-        typer.echo(json_.dumps({"speeds": records, "sweep": told}, indent=2))
+        told = {
+            **machine,
+            "speeds": records(plan, speeds),
+            "left_out": _left_out(left_out),
+            "sweep": {**asdict(sweep), "core_hours": sweep.core_seconds / 3600, "price": _cost(sweep, price)},
+        }
+        typer.echo(json_.dumps(told, indent=2))
         return
-    _print(data, records, _counts(lanes))
-    Console().print(in_words(told), markup=False, highlight=False)
+    console = Console()
+    for name in plan.data:
+        _table(console, plan, name, speeds, machine)
+    for entry in _left_out(left_out):
+        words = f"{entry['dataset']} · {entry['backbone']} · {entry['strategy']}"
+        console.print(f"left out: {words}: {entry['reason']}", markup=False, style="dim")
+    _tell(console, sweep, hands, machine["device"], price)
 
 
-def measure(
-    data: Any,
+def _chosen(
+    suite: str | None,
+    datasets: Sequence[str],
     backbones: Sequence[str],
     strategies: Sequence[str],
-    lanes: Sequence[int],
-    device: str,
-    say: Any = None,
-) -> list[dict[str, Any]]:
-    """Rows per second of each backbone, strategy and number of lanes; the median of three runs of 20 steps."""
+    budget: dict[str, Any],
+    splits: str | None,
+    data_dir: Path | None,
+) -> Suite:
+    """What `run` would take; without a suite, what is not named means all there is."""
+    from equipoise.api import choose
     from equipoise.cell import get_backbone
-    from equipoise.composition import get_strategy
-    from equipoise.engine.device import resolve
-    from equipoise.plan import misfit
+    from equipoise.cli.running import all_named, splits_of
+    from equipoise.data import load_dataset
     from equipoise.registry import catalogue
 
-    names = backbones or [b for b in catalogue("backbone").names() if data.kind in get_backbone(b).accepts]
-    specs = strategies or catalogue("strategy").names()
-    out = []
-    for name in names:
-        for spec in specs:
-            backbone, strategy = get_backbone(name), get_strategy(spec)
-            reason = misfit(data, backbone, strategy, 2)
-            record: dict[str, Any] = {
-                "backbone": name,
-                "strategy": spec,
-                "device": resolve(device).type,
-                "skipped": reason,
-            }
-            if reason is None:
-                if say is not None:
-                    say(f"{name} · {spec}")
-                timed = [_speed(data, backbone, strategy, k, device) for k in lanes]
-                record["rows_per_s"] = {str(k): speed for k, (speed, _) in zip(lanes, timed, strict=True)}
-                record["networks"] = timed[0][1]
-            out.append(record)
-    return out
+    if suite is None:
+        datasets = datasets or [DATASET]
+        strategies = strategies or ["all"]
+        if not backbones:
+            kinds = {load_dataset(name, data_dir=data_dir).kind for name in datasets}
+            backbones = [b for b in catalogue("backbone").names() if kinds & get_backbone(b).accepts]
+    return choose(suite, datasets, backbones, all_named(strategies), budget, splits_of(splits), None)
 
 
-def _speed(data: Any, backbone: Any, strategy: Any, lanes: int, device: str) -> tuple[float, int]:
-    """Rows a second of that many lanes, and the networks of one model."""
-    import torch
+def _table(
+    console: Console, plan: Plan, name: str, speeds: Sequence[Speed], machine: Mapping[str, Any]
+) -> None:
+    from equipoise.throughput import records
 
-    from equipoise.engine.device import repeatable, resolve
-    from equipoise.engine.population import Population
-    from equipoise.settings import Settings
-    from equipoise.workbench import Workbench, features_of
+    data = plan.data[name]
+    where = f"{machine['device']}, {machine['threads']} thread"
+    size = f"{data.n_rows:,} rows, {data.n_labels} label{'s' * (data.n_labels > 1)}"
+    table = Table(title=f"{data.name} ({size}) on {where}", title_justify="left")
+    for column in ("backbone", "strategy"):
+        table.add_column(column)
+    for column in ("rows/s", "× none", "s per cell"):
+        table.add_column(column, justify="right")
+    for own in (r for r in records(plan, speeds) if r["dataset"] == name):
+        numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", f"{own['seconds_per_cell']:.3g}")
+        table.add_row(own["backbone"], own["strategy"], *numbers)
+    console.print(table)
+    console.print(
+        "rows/s: rows that all models in training see in a second, in trials and folds", style="dim"
+    )
 
-    where = resolve(device)
-    with repeatable(where):
-        fitted = backbone.features(data.kind).fit(data.X, data.nominal)
-        inputs = fitted.transform(data.X)
-        folds = np.arange(data.n_rows) % 2
-        held = features_of(inputs, backbone.averages)
-        settings = Settings(epochs=1)
-        bench = Workbench(
-            strategy,
-            backbone,
-            inputs.to(where),
-            held,
-            getattr(fitted, "nominal", None),
-            data.Y,
-            folds,
-            ("time",),
-            settings,
-            where,
+
+def _tell(console: Console, sweep: Sweep, hands: Workers, device: str, price: float | None) -> None:
+    from equipoise.cost import duration, in_words
+
+    unit = "device" if device == "cuda" else "core"
+    console.print(
+        f"this sweep: {sweep.cells} cells ({sweep.skipped} skipped), {sweep.trainings:,} trainings: "
+        f"{in_words(sweep.core_seconds / 3600, unit=unit)} here, {duration(sweep.seconds)} with {hands}. "
+        "Less where trainings stop early.",
+        markup=False,
+    )
+    if price is not None:
+        console.print(
+            f"at {price:g} for an hour of one {unit}: about {_cost(sweep, price):.2g}", markup=False
         )
-        params = {"lr": backbone.lr.default, "weight_decay": 1e-2}
-        model = bench.lanes(params, 0)
-        one = [model[k % len(model)] for k in range(lanes)]
-        seconds = []
-        for _ in range(3):
-            population = Population(one, bench.inputs, settings.batch_size, where)
-            began = clock.perf_counter()
-            population.advance(20)
-            if where.type == "cuda":
-                torch.cuda.synchronize()
-            seconds.append(clock.perf_counter() - began)
-    return lanes * 20 * settings.batch_size / float(np.median(seconds)), len(model)
 
 
-def _counts(text: str) -> list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1:
-        raise EquipoiseError(f"--lanes must be numbers from 1, e.g. 1,8,32; got {text!r}")
-    return counts
+def _cost(sweep: Sweep, price: float | None) -> float | None:
+    return None if price is None else price * sweep.core_seconds / 3600
 
 
-def _print(data: Any, records: Sequence[dict[str, Any]], lanes: Sequence[int]) -> None:
-    title = f"training rows per second on {data.name} ({records[0]['device']}, one thread)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("backbone")
-    table.add_column("strategy")
-    for k in lanes:
-        table.add_column(f"{k} lane{'s' if k > 1 else ''}", justify="right")
-    for record in records:
-        if record["skipped"]:
-            table.add_row(
-                record["backbone"], record["strategy"], f"skipped: {record['skipped']}", style="dim"
-            )
-        else:
-            speeds = [f"{record['rows_per_s'][str(k)]:,.0f}" for k in lanes]
-            table.add_row(record["backbone"], record["strategy"], *speeds)
-    Console().print(table)
+def _left_out(cells: Sequence[tuple[Any, str]]) -> list[dict[str, str]]:
+    """Each combination once, whatever its splits."""
+    found = {(c.dataset, c.backbone, c.strategy): reason for c, reason in cells}
+    return [
+        {"dataset": d, "backbone": b, "strategy": s, "reason": reason} for (d, b, s), reason in found.items()
+    ]
