@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from equipoise.errors import EquipoiseError
-from equipoise.tables import Table, shown
+from equipoise.tables import Table, shown, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
 _TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
@@ -58,6 +60,9 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         notes.append(_told("text" if is_text else "features", inputs, "text=… or features=…"))
     if left := [name for name in table.columns if name not in (*inputs, *named)]:
         notes.append(f"columns left out: {shown(left)}")
+    notes += [f"column left out: {why}" for why in table.refused.values()]
+    if all(truth(name) is not None for name in named):
+        notes.append("line 1 is read as the names of columns; if it is a row, put a line of names above it")
     return Roles(
         text=inputs if is_text else (),
         features=() if is_text else inputs,
@@ -82,8 +87,8 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     one = not isinstance(value, Iterable) or isinstance(value, str)
-    names = [value] if one and str(value) in table.columns else str(value).split("+") if one else list(value)
-    found = tuple(table.name_of(str(name).strip()) for name in names)
+    names = split_names(str(value), table.columns) if one else [str(name).strip() for name in value]
+    found = tuple(table.name_of(name) for name in names)
     if repeated := sorted({name for name in found if found.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
     if not found:
@@ -113,6 +118,7 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
         for name in free:
             if name.lower() == tag:
                 return (name,), name
+    _check_refused(table)
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; say labels=a+b or "
         f"label_column=a (columns: {shown(table.columns)})"
@@ -134,15 +140,22 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Every other column but those that name the row."""
+    """Every other column but those that name the row or are empty."""
     free = [name for name in table.columns if name not in labels]
-    found = tuple(name for name in free if not _names_the_row(table, name))
+    found = tuple(name for name in free if not (_names_the_row(table, name) or _is_empty(table, name)))
     if not found:
+        _check_refused(table)
         raise EquipoiseError(
             f"{table.file}: no column is left for the inputs; say text=… or features=…, and labels=… "
             f"(columns: {shown(table.columns)})"
         )
     return found
+
+
+def _check_refused(table: Table) -> None:
+    """Where a role cannot be filled, a column that could not be read is the likely reason."""
+    for why in table.refused.values():
+        raise EquipoiseError(why)
 
 
 def _is_truth(table: Table, name: str) -> bool:
@@ -154,5 +167,11 @@ def _has_words(table: Table, name: str) -> bool:
     return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
 
 
+def _is_empty(table: Table, name: str) -> bool:
+    return not any(cell.strip() for cell in table.columns[name].values())
+
+
 def _names_the_row(table: Table, name: str) -> bool:
-    return (name.lower() in _ROW_NAMES or _has_words(table, name)) and table.columns[name].all_differ()
+    column = table.columns[name]
+    words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
+    return (name.lower() in _ROW_NAMES or words) and column.all_differ()

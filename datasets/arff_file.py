@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from equipoise.arff import Arff, read_arff
 from equipoise.dataset import Dataset, DatasetSource
 from equipoise.datasets.mulan import columns, label_names
 from equipoise.errors import EquipoiseError, unknown
-from equipoise.tables import check_readable
+from equipoise.tables import check_readable, split_names
 
 _BLOCK = 1 << 13  # rows
 _MEKA = re.compile(r"-[Cc]\s+(-?\d+)")
@@ -37,6 +38,8 @@ class ArffFile(DatasetSource):
         table = read_arff(path, self.encoding)
         if table.values.shape[0] == 0:
             raise EquipoiseError(f"{path} has no data rows")
+        if twice := [name for name, times in Counter(table.names).items() if times > 1]:
+            raise EquipoiseError(f"{path}: attribute {twice[0]!r} is declared twice")
         marked, note = self._marked(path, table)
         is_label = np.array([name in marked for name in table.names])
         if is_label.all():
@@ -59,12 +62,12 @@ class ArffFile(DatasetSource):
         """The names of the label columns and where they come from."""
         listed = Path(str(self.xml)).expanduser() if self.xml is not None else path.with_suffix(".xml")
         if self.labels is not None:
-            names = str(self.labels).split("+") if isinstance(self.labels, str) else list(self.labels)
+            one = not isinstance(self.labels, list | tuple)
+            names = split_names(str(self.labels), table.names) if one else [str(n) for n in self.labels]
             note = "labels as named"
         elif self.xml is not None or listed.is_file():
             names, note = sorted(label_names(listed)), f"labels are those of {listed.name}"
-        elif found := _MEKA.search(table.relation):
-            count = int(found[1])
+        elif (found := _MEKA.search(table.relation)) and (count := int(found[1])):
             names = list(table.names[:count] if count > 0 else table.names[count:])
             note = f"labels are the {'first' if count > 0 else 'last'} {abs(count)} attributes ({found[0]})"
         else:
@@ -112,7 +115,7 @@ def _fault(value: float, categories: tuple[str, ...] | None, is_label: bool) -> 
         return "is missing; " + ("a label is 0 or 1" if is_label else "fill it, or drop the row or attribute")
     if is_label:
         shown = f"{value:g}" if categories is None else repr(categories[int(value)])
-        return f"has {shown}; a label is 0 or 1, or the second of two categories"
+        return f"has {shown}; a label is 0 or 1, or one of two categories"
     return "has a number that is infinite or beyond float32"
 
 

@@ -115,6 +115,8 @@ def _attribute(where: str, line: str) -> _Attribute:
         raise EquipoiseError(f"{where}: cannot read {line!r:.100}; write @attribute name numeric, or {{a,b}}")
     name, kind = _unquoted(match[1]), match[2].strip()
     if kind.startswith("{") and kind.endswith("}"):
+        if not kind[1:-1].strip():
+            raise EquipoiseError(f"{where}: attribute {name!r} has no categories between {{ and }}")
         return _Attribute(name, _in_order(_cells(kind[1:-1])))
     if kind.lower() in ("numeric", "real", "integer"):
         return _Attribute(name, None)

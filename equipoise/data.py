@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +34,44 @@ def load_dataset(name_or_path: str | Path, *, data_dir: str | Path | None = None
 def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]]:
     """The source a name or path stands for, and the options written in its brackets."""
     text = str(name_or_path)
-    if isinstance(name_or_path, Path) or Path(text).is_file():
+    if isinstance(name_or_path, Path) or _is_file(text):
         return _table(text), {}
-    name, bracket, inside = text.partition("[")
-    name = name.strip()
-    # A path may hold blanks, which names with settings may not.
-    options = spec.parse(f"{name.replace(' ', '_')}[{inside}")[1] if bracket else {}
+    name, inside = _divided(text)
+    if not name:
+        raise EquipoiseError(
+            "no dataset is named: give a name (`equipoise list datasets`) or the path of a file"
+        )
+    # A path may hold blanks and brackets, which names with settings may not.
+    options = spec.parse(re.sub(r"[\[\]\s]", "_", name) + inside)[1]
     if _is_path(name):
         return _table(name), options
     known = catalogue("dataset")
     if name not in [entry.name for entry in known.entries()]:
+        if Path(name).is_dir():
+            return _table(name), options
         problem = unknown("dataset", name, known.names())
         raise EquipoiseError(f"{problem}; a file is given by its path, as in mails.csv")
     source: DatasetSource = known.get(name)
     return source, options
 
 
+def _divided(text: str) -> tuple[str, str]:
+    """A name or path, and the brackets behind it."""
+    places = [place for place, character in enumerate(text) if character == "["]
+    files = (place for place in places if _is_file(text[:place].strip()))
+    place = next(files, places[0] if places else len(text))
+    return text[:place].strip(), text[place:]
+
+
 def _is_path(name: str) -> bool:
-    return "/" in name or "\\" in name or name.lower().endswith(TABLE_SUFFIXES)
+    return "/" in name or "\\" in name or name.lower().endswith(TABLE_SUFFIXES) or _is_file(name)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a folder that may not be entered, a name too long for the system
+        return False
 
 
 def _table(path: str) -> DatasetSource:

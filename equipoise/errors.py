@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST = 100
+
 
 class EquipoiseError(ValueError):
     """Bad input, in one line that says what is wrong and what would be right.
@@ -14,9 +16,10 @@ class EquipoiseError(ValueError):
 
 
 def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
-    """Build the error for a name that is not known, with the nearest known one and the full list."""
+    """Build the error for a name that is not known, with the nearest known one and the list, of 100 at most."""
     known = sorted(options)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    listing = ", ".join(known) if known else "none"
-    return EquipoiseError(f"unknown {kind} {name!r}{hint} (known: {listing})")
+    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
+    listing = ", ".join(known[:_MOST]) + more if known else "none"
+    return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")

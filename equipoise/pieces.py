@@ -9,6 +9,7 @@ import math
 import mmap
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import date, time, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,13 +44,15 @@ def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
         where: says where a row of this piece is, for the error.
 
     Raises:
-        EquipoiseError: on a value that is neither text, number, truth nor a list of these.
+        EquipoiseError: on a value that is neither text, number, truth, date nor a list of these.
     """
     import pyarrow as pa
 
     array = cells if isinstance(cells, pa.Array) else _array(cells)
     if array is not None and pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if array is not None and (pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
+        array = _text(array)
     if array is not None and (pa.types.is_decimal(array.type) or pa.types.is_float16(array.type)):
         array = array.cast(pa.float64())
     if array is not None and _is_plain(array.type):
@@ -84,7 +87,7 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, bool | np.bool_):
         return str(int(value))
-    if isinstance(value, int | float | np.generic):
+    if isinstance(value, int | float | np.generic | date | time | timedelta):
         return str(value)
     raise TypeError(f"holds {type(value).__name__}; known are text, numbers and lists")
 
@@ -114,6 +117,16 @@ def _array(values: Sequence[Any]) -> Any:
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        return None
+
+
+def _text(array: Any) -> Any:
+    """Bytes as text, as Parquet files of some writers mean them; None where they are none."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.string())
+    except pa.ArrowInvalid:
         return None
 
 

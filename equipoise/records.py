@@ -10,7 +10,7 @@ import importlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -20,7 +20,7 @@ from typing import Any
 from equipoise.columns import Column
 from equipoise.errors import EquipoiseError
 from equipoise.pieces import Piece, blank, piece_of
-from equipoise.tables import Table, shown
+from equipoise.tables import Table, check_readable, shown
 
 _JSON = (".jsonl", ".ndjson")
 _HUGGING_FACE = ("dataset_info.json", "dataset_dict.json", "state.json")
@@ -35,41 +35,57 @@ def reads(path: Path) -> bool:
 
 
 def _is_hugging_face(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in _HUGGING_FACE)
+    try:
+        return path.is_dir() and any((path / name).is_file() for name in _HUGGING_FACE)
+    except OSError:  # a folder that may not be entered: said when the file is opened
+        return False
 
 
 def read_records(path: Path) -> Table:
     """Read the file or folder. Raises EquipoiseError, naming file, line (or row) and column where there is one."""
-    if not path.exists():
-        raise EquipoiseError(f"{path} does not exist; give the path of a file, or the name of a dataset")
-    if path.is_dir() and not _is_hugging_face(path):
-        raise EquipoiseError(f"{path} is a folder, not a file; give one of the files in it")
-    if path.suffix.lower() in _JSON:
-        return _json_lines(path)
-    columns = _hugging_face(path) if path.is_dir() else _parquet(path)
-    if not columns:
-        raise EquipoiseError(f"{path} holds no columns")
-    return Table(path.name, columns, len(next(iter(columns.values()))), _row)
+    if _is_hugging_face(path):
+        return _hugging_face(path)
+    check_readable(path, text=path.suffix.lower() in _JSON)
+    return _json_lines(path) if path.suffix.lower() in _JSON else _parquet(path)
 
 
-def _row(row: int) -> str:
-    return f"row {row + 1}"
+class _Pieces:
+    """Columns while they are read; one that cannot be read is kept as the reason why."""
+
+    def __init__(self, path: Path, names: Iterable[str] = ()) -> None:
+        self._path, self._rows = path, list[int]()
+        self._found: dict[str, list[Piece]] = {name: [] for name in names}
+        self._refused: dict[str, str] = {}
+
+    def add(self, where: Callable[[int], str], rows: int, block: Mapping[str, Any]) -> None:
+        """A block of rows: an Arrow array or a list for each name; a column may come late, or be left out."""
+        for name in dict.fromkeys([*self._found, *block]):
+            pieces = self._found.setdefault(name, [blank(before) for before in self._rows])
+            if name in block and name not in self._refused:
+                try:
+                    pieces.append(piece_of(where, name, block[name]))
+                except EquipoiseError as problem:
+                    self._refused[name] = str(problem)
+            else:
+                pieces.append(blank(rows))
+        self._rows.append(rows)
+
+    def table(self, place: Callable[[int], str]) -> Table:
+        columns = {n: Column(pieces) for n, pieces in self._found.items() if n not in self._refused}
+        if not columns:
+            raise EquipoiseError(next(iter(self._refused.values()), f"{self._path} holds no columns"))
+        return Table(self._path.name, columns, sum(self._rows), place, refused=self._refused)
 
 
 def _json_lines(path: Path) -> Table:
-    lines, blocks, rows = array("q"), dict[str, list[Piece]](), list[int]()
+    lines, found = array("q"), _Pieces(path)
     records = _records(path, lines)
     while block := list(islice(records, _LINES)):
         where = partial(_line, path.name, "line", lines[-len(block) :])
-        cells = _transposed(block)
-        for name in dict.fromkeys([*blocks, *cells]):
-            pieces = blocks.setdefault(name, [blank(before) for before in rows])
-            pieces.append(piece_of(where, name, cells[name]) if name in cells else blank(len(block)))
-        rows.append(len(block))
-    if not blocks:
-        raise EquipoiseError(f"{path} {'holds no columns' if rows else 'is empty'}")
-    columns = {name: Column(pieces) for name, pieces in blocks.items()}
-    return Table(path.name, columns, len(lines), lambda row: f"line {lines[row]}")
+        found.add(where, len(block), _transposed(block))
+    if not lines:
+        raise EquipoiseError(f"{path} is empty")
+    return found.table(lambda row: f"line {lines[row]}")
 
 
 def _transposed(block: list[dict[str, Any]]) -> dict[str, Sequence[Any]]:
@@ -126,29 +142,27 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
-def _columns(file: str, names: Sequence[str], blocks: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
-    """Columns of blocks of rows, which hold an Arrow array or a list for each name."""
-    found: dict[str, list[Piece]] = {name: [] for name in names}
-    begin = 0
+def _table(path: Path, names: Sequence[str], blocks: Iterable[Mapping[str, Any]]) -> Table:
+    """Of blocks of rows, which are counted from 1."""
+    if len(set(names)) < len(names):
+        raise EquipoiseError(f"{path.name}: column names must differ: {shown(sorted(names))}")
+    found, begin = _Pieces(path, names), 0
     for block in blocks:
-        where = partial(_line, file, "row", range(begin + 1, 2**62))
-        for name, cells in block.items():
-            found[name].append(piece_of(where, name, cells))
-        begin += len(next(iter(block.values())))
-    return {name: Column(pieces) for name, pieces in found.items()}
+        rows = len(next(iter(block.values())))
+        found.add(partial(_line, path.name, "row", range(begin + 1, begin + rows + 1)), rows, block)
+        begin += rows
+    return found.table(lambda row: f"row {row + 1}")
 
 
-def _parquet(path: Path) -> dict[str, Column]:
+def _parquet(path: Path) -> Table:
     parquet: Any = importlib.import_module("pyarrow.parquet")
     with _one_line(path), parquet.ParquetFile(path, memory_map=True) as file:
         names = file.schema_arrow.names
-        if len(set(names)) < len(names):
-            raise EquipoiseError(f"column names must differ: {shown(sorted(names))}")
         blocks = (
             dict(zip(names, batch.columns, strict=True))
             for batch in file.iter_batches(_ROWS, use_threads=False)
         )
-        return _columns(path.name, names, blocks)
+        return _table(path, names, blocks)
 
 
 @contextmanager
@@ -162,7 +176,7 @@ def _one_line(path: Path) -> Iterator[None]:
         raise EquipoiseError(f"cannot read {path}: {' '.join(str(problem).split())[:200]}") from None
 
 
-def _hugging_face(path: Path) -> dict[str, Column]:
+def _hugging_face(path: Path) -> Table:
     """The parts of a folder one after another; label numbers become the names that the folder gives them."""
     try:
         load_from_disk: Any = importlib.import_module("datasets").load_from_disk
@@ -178,7 +192,7 @@ def _hugging_face(path: Path) -> dict[str, Column]:
     names = list(parts[0].column_names)
     blocks = ({name: _named(part.features[name], list(part[name])) for name in names} for part in parts)
     with _one_line(path):
-        return _columns(path.name, names, blocks)
+        return _table(path, names, blocks)
 
 
 def _named(feature: Any, values: list[Any]) -> list[Any]:

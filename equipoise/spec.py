@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from equipoise.errors import EquipoiseError
 
-_FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[([^\[\]]*)\])?\s*$")
+_FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*$", re.DOTALL)
+_QUOTED = r"=\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*(?=,|$)"  # a value that holds commas or brackets
+_ITEM = re.compile(rf"[^,=]*{_QUOTED}|[^,]+")
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
-    """`name[key=value,…]` → the name and its settings.
+    """`name[key=value,…]` → the name and its settings. A value in quotation marks may hold anything.
 
     Raises:
         EquipoiseError: it does not have that form.
     """
     match = _FORM.match(text)
-    if match is None:
+    name, inside = match.groups(default="") if match else ("", "")
+    if match is None or set("[]") & set(re.sub(_QUOTED, "", inside)):
         raise EquipoiseError(f"cannot read {text!r}: write name or name[key=value,key=value]")
-    name, inside = match.groups()
     settings: dict[str, Any] = {}
-    for item in filter(None, (s.strip() for s in (inside or "").split(","))):
+    for item in filter(None, (item.strip() for item in _ITEM.findall(inside))):
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key or not value.strip():
@@ -31,6 +34,23 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
             raise EquipoiseError(f"{key!r} is given twice in {text!r}")
         settings[key] = literal(value.strip())
     return name, settings
+
+
+def with_settings(text: str, settings: Mapping[str, Any]) -> str:
+    """A name or path, with or without brackets, with these settings added as `parse` reads them."""
+    if not settings:
+        return text
+    inside = ",".join(f"{key}={_written(value)}" for key, value in settings.items())
+    return f"{text[:-1]},{inside}]" if text.endswith("]") else f"{text}[{inside}]"
+
+
+def _written(value: Any) -> str:
+    """So that `literal` reads it; a list as a+b."""
+    if isinstance(value, list | tuple):
+        value = "+".join(map(str, value))
+    text = str(value)
+    same = type(literal(text)) is type(value) and literal(text) == value and text == text.strip() != ""
+    return text if same and not set(text) & set(",[]'\"") else repr(value)
 
 
 def split_parts(text: str) -> list[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from equipoise import delimited
 from equipoise.columns import Column
 from equipoise.errors import EquipoiseError, unknown
 
-_OTHER_KINDS = (".xlsx", ".xls", ".ods", ".json", ".feather", ".zip", ".gz", ".bz2", ".xz", ".7z", ".pdf")
+_OTHER_KINDS = dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z"), "unpack it first") | {
+    ".json": "write one object a line and call it .jsonl",
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "export it as CSV"),
+    **dict.fromkeys((".feather", ".arrow", ".orc", ".pkl", ".pickle", ".pdf"), "export it as CSV or Parquet"),
+}
 #: How files begin that are no text, whatever they are called.
 _MARKS = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
@@ -20,7 +24,7 @@ _MARKS = {
     b"BZh": "compressed with bzip2",
     b"\xfd7zXZ": "compressed with xz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
-    b"PAR1": "a Parquet file (call it .parquet)",
+    b"PAR1": "a Parquet file, to be called .parquet",
     b"ARROW1": "an Arrow or Feather file",
     b"%PDF": "a PDF file",
     b"SQLite format 3": "an SQLite database",
@@ -37,9 +41,12 @@ class Table:
     rows: int
     place: Callable[[int], str]  # "line 7" or "row 6": where a row (from 0) is
     decimal_comma: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)  # columns that cannot be read, and why
 
     def name_of(self, name: object) -> str:
         """The name of an existing column. Raises EquipoiseError with the nearest one."""
+        if str(name) in self.refused:
+            raise EquipoiseError(self.refused[str(name)])
         if str(name) not in self.columns:
             raise unknown(f"column of {self.file}:", str(name), self.columns)
         return str(name)
@@ -62,7 +69,7 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
     """Read the file; `delimiter` None: a tab for .tsv and .tab, else the commonest of , ; tab | in the header."""
     check_readable(path)
     first = delimited.first_line(path, encoding)
-    mark = _WRITTEN.get(str(delimiter), delimiter) or _delimiter(path, first)
+    mark = _delimiter(path, first) if delimiter is None else _WRITTEN.get(delimiter, str(delimiter))
     if len(mark) != 1 or mark in '\r\n"\0':
         raise EquipoiseError(f"delimiter must be one character, not {mark!r}")
     line, cells = delimited.header(path, encoding, mark)
@@ -78,30 +85,48 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
     )
 
 
-def check_readable(path: Path) -> None:
-    """Raises EquipoiseError where there is no such file, or it is known to be no text."""
-    if not path.is_file():
-        link = path.is_symlink() and not path.exists()
-        what = "is a link to nothing" if link else "does not exist" if not path.exists() else "is not a file"
-        what = "is a folder, not a file" if path.is_dir() else what
-        raise EquipoiseError(f"{path} {what}; give the path of a CSV or TSV file, or the name of a dataset")
-    if path.suffix.lower() in _OTHER_KINDS:
-        raise EquipoiseError(f"{path} is not a CSV or TSV file ({path.suffix}); export or unpack it first")
+def check_readable(path: Path, text: bool = True) -> None:
+    """Raises EquipoiseError where there is no such file, it cannot be opened, or it is known to be no text."""
+    if hint := _OTHER_KINDS.get(path.suffix.lower()):
+        raise EquipoiseError(f"{path}: {path.suffix} files are not read; {hint}")
     try:
+        if not path.is_file():
+            found = f"{_instead_of_a_file(path)}; give the path of a file, or the name of a dataset"
+            raise EquipoiseError(f"{path} {found}")
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as problem:
         raise EquipoiseError(f"cannot read {path}: {problem.strerror}") from None
     for mark, kind in _MARKS.items():
-        if start.startswith(mark):
+        if text and start.startswith(mark):
             raise EquipoiseError(f"{path} is {kind}, not a text file; export or unpack it first")
+
+
+def _instead_of_a_file(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder, not a file"
+    if path.exists():
+        return "is a device or a pipe, not a file"
+    return "is a link to nothing" if path.is_symlink() else "does not exist"
 
 
 def shown(names: Iterable[str], most: int = 12) -> str:
     """The first names, and how many there are more."""
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
+    return ", ".join(f"{name:.60}" for name in known[:most]) + more
+
+
+def split_names(text: str, known: Collection[str]) -> list[str]:
+    """ "a+b" → its names; a known name may hold plus signs itself, as in "java+c++"."""
+    names = [part.strip() for part in text.split("+")]
+    if text.strip() in known:
+        return [text.strip()]
+    for end in range(len(names) - 1, 0, -1):
+        first = "+".join(text.split("+")[:end]).strip()
+        if first in known:
+            return [first, *split_names("+".join(text.split("+")[end:]), known)]
+    return names
 
 
 def _delimiter(path: Path, header: str) -> str:

@@ -10,6 +10,12 @@ from typing import Any
 from equipoise.errors import EquipoiseError
 
 _BLOCK = 1 << 20  # bytes
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 class Utf8(io.RawIOBase):
@@ -47,7 +53,7 @@ class Utf8(io.RawIOBase):
 
     def _next(self) -> bytes:
         block = self._file.read(_BLOCK)
-        self._start = self._start or block[:2]
+        self._start = self._start or block[:4]
         text = self._decoded(block)
         if "\0" in text:
             hint = f"not a text file, or another encoding (try {_wide(block)})"
@@ -63,9 +69,11 @@ class Utf8(io.RawIOBase):
             return self._decoder.decode(block, not block)
         except UnicodeDecodeError as problem:
             line = self._lines + problem.object[: problem.start].count(b"\n") + 1
-            where = f"line {line}" if b"\0" not in problem.object else "the content"
-            hint = "utf-16" if self._start in (b"\xff\xfe", b"\xfe\xff") else "latin-1 or cp1252"
-            found = f"{where} is not {self._encoding}; try encoding={hint}"
+            found = f"line {line} is not {self._encoding}; try encoding=latin-1 or cp1252"
+            if mark := next((name for start, name in _MARKS if self._start.startswith(start)), ""):
+                found = f"the content is not {self._encoding}; try encoding={mark}"
+            elif b"\0" in problem.object:
+                found = f"the content is not {self._encoding}: not a text file, or another encoding"
             raise EquipoiseError(f"{self._path}: {found}") from None
         except (UnicodeError, ValueError, TypeError) as problem:
             raise EquipoiseError(f"{self._path} cannot be read as {self._encoding} ({problem})") from None

@@ -196,7 +196,7 @@ def test_broken_roles(tmp_path: Path, case: str) -> None:
         ({"r5x": "nan"}, "numbers.csv line 7, column 'x' has 'nan', not a finite number"),
         ({"r5y": ""}, "numbers.csv line 7, column 'y' is empty"),
         ({"r0y": "inf"}, "numbers.csv line 2, column 'y' has 'inf'"),
-        ({"r2x": "1e60"}, "beyond float32, the first in row 3"),
+        ({"r2x": "1e60"}, "numbers.csv line 4, column 'x' has '1e60', which is beyond float32"),
         ({"r2x": "1,5"}, "line 4 has 6 fields"),
         ({"r9x": "four"}, "numbers.csv line 11, column 'x' has 'four'"),
     ],
@@ -254,12 +254,12 @@ def test_undecodable_bytes_are_located(tmp_path: Path) -> None:
 
 
 def test_paths_that_hold_no_table(tmp_path: Path) -> None:
-    fails(tmp_path / "nowhere.csv", "nowhere.csv does not exist; give the path of a CSV")
+    fails(tmp_path / "nowhere.csv", "nowhere.csv does not exist; give the path of a file")
     fails("nowhere.csv", "nowhere.csv does not exist")
     fails(tmp_path, "is a folder")
     sheet = tmp_path / "book.xlsx"
     sheet.write_bytes(b"PK")
-    fails(sheet, "not a CSV or TSV file (.xlsx)")
+    fails(sheet, ".xlsx files are not read; export it as CSV")
 
 
 def fails(path: Path | str, expected: str, **options: Any) -> None:

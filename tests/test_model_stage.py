@@ -207,7 +207,7 @@ def test_prediction_goes_from_decision_to_decision() -> None:
         work = bench("classifier_chain", "linear", epochs=20)
         model = work.refit(params(work), [60])
         got = work.predict([model], work.inputs, [np.arange(N)])[0]
-        x = work.inputs.x
+        x = torch.from_numpy(work.inputs.array())
         seen = torch.zeros(N, L)
         for label, network in enumerate(model.networks):
             p = network.params

@@ -136,7 +136,7 @@ def test_the_pipeline_says_which_columns_are_categories() -> None:
     features = Standardised().fit(X, np.array([False, True, True, False]))
     assert features.nominal is not None
     assert features.nominal.tolist() == [0, 1, 0, 2, 2, 2, 2]  # the four codes of column 1 go to the end
-    assert features.transform(X).x.shape[1] == 7
+    assert features.transform(X).width == 7
     assert Standardised().fit(X).nominal is None
 
 

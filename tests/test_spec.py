@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise.errors import EquipoiseError
-from equipoise.spec import literal, parse, split_parts
+from equipoise.spec import literal, parse, split_parts, with_settings
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True)
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
@@ -31,6 +31,20 @@ def test_what_is_written_is_read(name: str, settings: dict[str, Any]) -> None:
     read = parse(written(name, settings))
     assert read == (name, settings)
     assert {k: type(v) for k, v in read[1].items()} == {k: type(v) for k, v in settings.items()}
+
+
+@given(NAMES, st.dictionaries(KEYS, st.one_of(VALUES, st.text(max_size=12)), max_size=4))
+def test_any_value_survives_being_written(name: str, settings: dict[str, Any]) -> None:
+    assert parse(with_settings(name, settings)) == (name, settings)
+    first = dict(list(settings.items())[:1])
+    rest = {key: value for key, value in settings.items() if key not in first}
+    assert parse(with_settings(with_settings(name, first), rest)) == (name, settings)
+
+
+def test_values_in_quotation_marks_hold_commas_and_brackets() -> None:
+    text = """file[labels='a[0]+b', separator=",",text=it's]"""
+    assert parse(text) == ("file", {"labels": "a[0]+b", "separator": ",", "text": "it's"})
+    assert with_settings("f", {"labels": ["a", "b"], "n": 1, "s": "1"}) == "f[labels=a+b,n=1,s='1']"
 
 
 @given(st.lists(st.tuples(NAMES, st.dictionaries(KEYS, VALUES, max_size=3)), min_size=1, max_size=4))

@@ -9,6 +9,8 @@ from typing import Annotated, NoReturn, Optional
 
 import typer
 
+from equipoise.cli import options
+from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, given
 from equipoise.errors import EquipoiseError
 
 app = typer.Typer(
@@ -29,15 +31,6 @@ class What(StrEnum):
     suites = "suites"
 
 
-Names = Optional[list[str]]  # noqa: UP045 - typer reads it
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Results = Annotated[Path, typer.Option(help="The store: rows, predictions, MLflow.")]
-DataDir = Annotated[Optional[Path], typer.Option(help="The download cache [default: $EQUIPOISE_DATA].")]  # noqa: UP045
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
-LIVE = Path("results/live")
-
-
 @app.command("list")
 def list_(
     what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
@@ -50,7 +43,7 @@ def list_(
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone, suite or CSV file.")],
+    name: Annotated[str, typer.Argument(help="A strategy, dataset, backbone, suite or file.")],
     json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
@@ -61,11 +54,14 @@ def info(
 
 @app.command()
 def diagnose(
-    dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a CSV file.")],
-    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
-    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
-    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
-    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
+    dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a file.")],
+    text: options.Text = None,
+    features: options.Features = None,
+    labels: options.Labels = None,
+    label_column: options.LabelColumn = None,
+    separator: options.Separator = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
     html: Annotated[Optional[Path], typer.Option(help="Write it as a page with pictures, too.")] = None,  # noqa: UP045
     seed: Annotated[int, typer.Option(help="Of samples and shuffles.")] = 0,
     folds: Annotated[int, typer.Option(help="Inner folds to hold rare labels against.")] = 3,
@@ -75,25 +71,33 @@ def diagnose(
     """Know your data: imbalance, label dependence, what is wrong with them, and what is worth trying."""
     from equipoise.cli import diagnosing
 
-    table = {"text": text, "labels": labels, "label_column": label_column, "separator": separator}
-    given = {name: value for name, value in table.items() if value is not None}
-    diagnosing.diagnose(dataset, given, json, html, seed, folds, data_dir)
+    table = given(
+        text=text,
+        features=features,
+        labels=labels,
+        label_column=label_column,
+        separator=separator,
+        delimiter=delimiter,
+        encoding=encoding,
+    )
+    diagnosing.diagnose(dataset, table, json, html, seed, folds, data_dir)
 
 
 @app.command()
 def run(
     suite: Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")] = None,  # noqa: UP045
-    dataset: Annotated[
-        Names, typer.Option(help="A name, or the path of a CSV file. Repeat for more.")
-    ] = None,
+    dataset: Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")] = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
     strategy: Annotated[
-        Names, typer.Option(help="A name, a+b[p=1], ./mine.py or all. Repeat for more.")
+        Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
-    text: Annotated[Optional[str], typer.Option(help="CSV: the text column(s), a+b.")] = None,  # noqa: UP045
-    labels: Annotated[Optional[str], typer.Option(help="CSV: the 0/1 label columns, a+b+c.")] = None,  # noqa: UP045
-    label_column: Annotated[Optional[str], typer.Option(help="CSV: the column that lists labels.")] = None,  # noqa: UP045
-    separator: Annotated[Optional[str], typer.Option(help="CSV: what separates labels there.")] = None,  # noqa: UP045
+    text: options.Text = None,
+    features: options.Features = None,
+    labels: options.Labels = None,
+    label_column: options.LabelColumn = None,
+    separator: options.Separator = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
     trials: Annotated[Optional[int], typer.Option(help="Settings tried per cell.")] = None,  # noqa: UP045
     folds: Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")] = None,  # noqa: UP045
     epochs: Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")] = None,  # noqa: UP045
@@ -114,7 +118,15 @@ def run(
     """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
     from equipoise.cli import running
 
-    table = {"text": text, "labels": labels, "label_column": label_column, "separator": separator}
+    table = given(
+        text=text,
+        features=features,
+        labels=labels,
+        label_column=label_column,
+        separator=separator,
+        delimiter=delimiter,
+        encoding=encoding,
+    )
     budget = {
         "trials": trials,
         "folds": folds,
@@ -126,7 +138,7 @@ def run(
     }
     running.run(
         suite,
-        running.with_columns(dataset or [], {k: v for k, v in table.items() if v is not None}),
+        running.with_columns(dataset or [], table),
         backbone or [],
         strategy or [],
         {k: v for k, v in budget.items() if v is not None},
@@ -171,7 +183,7 @@ def ui(
 
 @app.command()
 def time(
-    dataset: Annotated[str, typer.Option(help="A name, or the path of a CSV file.")] = "design-emails",
+    dataset: Annotated[str, typer.Option(help="A name, or the path of a file.")] = "design-emails",
     backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
     strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
     lanes: Annotated[str, typer.Option(help="Populations to time, 1,8,32.")] = "1,8,32",
@@ -205,7 +217,7 @@ def check(
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="equipoise")
     except EquipoiseError as error:
         _refuse(str(error))
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from equipoise.errors import EquipoiseError
+from equipoise.spec import with_settings
 
 if TYPE_CHECKING:
     from equipoise.splits import Split
@@ -97,16 +98,14 @@ def run(
 
 
 def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]:
-    """Dataset specs with the columns given for a CSV file written into their brackets."""
+    """Dataset specs with the options given for a file written into its brackets."""
     if not table:
         return list(datasets)
     if len(datasets) != 1:
         raise EquipoiseError(
-            f"{', '.join('--' + k.replace('_', '-') for k in table)} describe one CSV file: give one --dataset"
+            f"{', '.join('--' + k.replace('_', '-') for k in table)} describe one file: give one --dataset"
         )
-    inside = ",".join(f"{k}={v}" for k, v in table.items())
-    spec = datasets[0]
-    return [f"{spec[:-1]},{inside}]" if spec.endswith("]") else f"{spec}[{inside}]"]
+    return [with_settings(datasets[0], table)]
 
 
 def _all(strategies: Sequence[str]) -> list[str]:

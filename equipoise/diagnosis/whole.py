@@ -20,6 +20,7 @@ from equipoise.diagnosis.health import health_section
 from equipoise.diagnosis.numbers import labels_section, labelsets_section, numbers_section
 from equipoise.errors import EquipoiseError
 from equipoise.rows import clean
+from equipoise.spec import with_settings
 from equipoise.splits import OUTER_FOLDS, outer_split
 
 #: Raised when a key of `Diagnosis.data` goes or changes its meaning; new keys do not raise it.
@@ -92,7 +93,7 @@ def diagnose(
         data = dataset
     else:
         data = load_dataset(dataset, data_dir=data_dir, **options)
-    about = {**_about(data), "spec": data.name if data is dataset else _spec(str(dataset), options)}
+    about = {**_about(data), "spec": data.name if data is dataset else with_settings(str(dataset), options)}
     found: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": about}
     with threadpool_limits(
         1
@@ -129,12 +130,6 @@ def _about(data: Dataset) -> dict[str, Any]:
         "sha256": data.sha256,
         "notes": list(data.notes),
     }
-
-
-def _spec(name: str, options: dict[str, Any]) -> str:
-    """The name or path with its options in brackets, as `run` takes it."""
-    inside = ",".join(f"{key}={value}" for key, value in options.items())
-    return name if not inside else f"{name[:-1]},{inside}]" if name.endswith("]") else f"{name}[{inside}]"
 
 
 def _split(data: Dataset, given: tuple[ArrayLike, ArrayLike] | None) -> tuple[tuple[Ints, Ints], str]:

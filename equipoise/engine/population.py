@@ -122,7 +122,11 @@ class Population:
         """Places in the bank's lists for the next steps, (K, steps, B)."""
         count = steps * self._batch
         starts = [self._bank.starts[max(self._who[p], 0)] for p in places]
-        drawn = [start + self._streams[p].take(count) for p, start in zip(places, starts, strict=True)]
+        drawn = [
+            start
+            + (self._streams[p].take(count) if self._who[p] != _NOBODY else np.zeros(count, dtype=np.int64))
+            for p, start in zip(places, starts, strict=True)
+        ]
         return torch.from_numpy(np.stack(drawn)).view(len(drawn), steps, self._batch).to(self._device)
 
     def _look(self, places: np.ndarray, patience: int) -> None:

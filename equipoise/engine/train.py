@@ -96,7 +96,9 @@ def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -
     began = time.perf_counter()
     places = width(lanes, first.inputs, first.batch_size, first.device)
     population = Population(lanes, first.inputs, first.batch_size, first.device, places)
-    trained = population.train(first.every, first.patience, _reporter(requests, owners))
+    progress = _Progress(requests, owners)
+    trained = population.train(first.every, first.patience, progress.on_step)
+    progress.tell()
     _share(requests, owners, lanes, trained, time.perf_counter() - began, min(places, len(lanes)))
     return trained
 
@@ -120,17 +122,22 @@ def _share(
         work.widest = max(work.widest, places)
 
 
-def _reporter(requests: Sequence[Request], owners: np.ndarray) -> Callable[[np.ndarray], None]:
-    """Adds up whose lanes took steps, and tells them now and then."""
-    counts = np.zeros(len(requests), dtype=np.int64)
+class _Progress:
+    """Adds up whose lanes took steps, and tells them: at the first step, now and then, and in the end."""
 
-    def on_step(lanes: np.ndarray) -> None:
-        np.add.at(counts, owners[lanes], 1)
-        if counts.sum() < _REPORT:
-            return
-        for r in np.flatnonzero(counts).tolist():
-            if (tell := requests[r].on_step) is not None:
-                tell(int(counts[r]))
-        counts[:] = 0
+    def __init__(self, requests: Sequence[Request], owners: np.ndarray) -> None:
+        self._requests, self._owners = requests, owners
+        self._counts = np.zeros(len(requests), dtype=np.int64)
+        self._begun = False
 
-    return on_step
+    def on_step(self, lanes: np.ndarray) -> None:
+        np.add.at(self._counts, self._owners[lanes], 1)
+        if not self._begun or self._counts.sum() >= _REPORT:
+            self._begun = True
+            self.tell()
+
+    def tell(self) -> None:
+        for r in np.flatnonzero(self._counts).tolist():
+            if (hear := self._requests[r].on_step) is not None:
+                hear(int(self._counts[r]))
+        self._counts[:] = 0
