@@ -22,7 +22,7 @@ import numpy as np
 import plain_training as plain
 import pytest
 import torch
-from contest import Contestant, memory_added, peak
+from contest import Contestant, peak
 from plain_training import BATCH
 from scenarios import Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
 from story import Story
@@ -66,7 +66,7 @@ def test_story(
         for c in (running[0], everybody[4]):  # the first of each side loads what is loaded only once
             c.work()
         for c in running:
-            c.added = memory_added(c.work, device)
+            c.warm_up(device)
         benchmark.group = f"training: {scenario.title}"
         benchmark.pedantic(lambda: ours.run(device), setup=lambda: _take_turns(others, device), rounds=rounds)
     note = f"{scenario.content.note} {scenario.steps} steps of {BATCH} rows a training."
@@ -89,7 +89,9 @@ def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[
     own = {k: partial(side_by_side, ours[:k], inputs, device) for k in scenario.lanes}
     side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in own.items()]
     if workers is not None:
-        side.append(Contestant("8 lanes in 2 processes", 8, lambda: in_two(scenario, workers)))
+        side.append(
+            Contestant("8 lanes in 2 processes", 8, lambda: in_two(scenario, workers), elsewhere=True)
+        )
     chosen = 64 if get_backbone(scenario.backbone).stacks(device) else 8
     engine = partial(as_the_engine_does, ours[:chosen], inputs, device)
     last = Contestant(f"{chosen} lanes, width as measured", chosen, _silent(engine))

@@ -25,6 +25,7 @@ class Contestant:
 
     Attributes:
         trainings: how many one call of `work` does; 0 where it cannot run, with the reason in `why`.
+        elsewhere: whether it trains in other processes, whose memory is not seen from here.
         wall, cpu: seconds of each round; added: bytes of memory that one call needed at most beyond what was there before.
     """
 
@@ -32,6 +33,7 @@ class Contestant:
     trainings: int
     work: Work
     why: str = ""
+    elsewhere: bool = False
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     added: int | None = None
@@ -41,6 +43,11 @@ class Contestant:
         wall, cpu = clocked(self.work, device)
         self.wall.append(wall)
         self.cpu.append(cpu)
+
+    def warm_up(self, device: torch.device) -> None:
+        """One round that is watched for memory, not for time."""
+        added = memory_added(self.work, device)
+        self.added = None if self.elsewhere else added
 
     def seconds(self, clock: str) -> float:
         """One training, the median over the rounds; `clock` is "wall" or "cpu"."""
