@@ -31,13 +31,15 @@ class Rate:
     label: float = 0.0
     weight: float = 0.0  # per thousand of width × labels
     token: float = 0.0  # per token and direction
+    character: float = 0.0  # of text, once a cell: features are fitted on the training rows of each
 
 
 RATES = {
-    "linear": Rate(row=12, label=0.1, weight=0.2),
-    "mlp": Rate(row=16, width=0.017, label=0.17),
-    "lstm": Rate(row=130, token=2.0),
+    "linear": Rate(row=12, label=0.1, weight=0.2, character=0.28),
+    "mlp": Rate(row=16, width=0.017, label=0.17, character=0.28),
+    "lstm": Rate(row=130, token=2.0, character=0.15),
 }
+TEXT = 9.0  # microseconds for a text of whatever length, once a cell
 #: A network per label costs less than as many single ones: they train side by side.
 PER_LABEL_NETWORK = 0.35
 CELL = 0.1  # seconds whatever the size
@@ -51,6 +53,7 @@ class Size:
     labels: int
     width: int
     tokens: int
+    characters: int = 0  # of all texts
 
     @classmethod
     def of(cls, data: Dataset) -> Size:
@@ -68,7 +71,8 @@ class Size:
             if seen > _SAMPLE:
                 break
         width = min(5000, sum(count > 1 for count in counts.values()))
-        return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)))
+        tokens = int(np.quantile(lengths, 0.9))
+        return cls(data.n_rows, data.n_labels, width, tokens, sum(map(len, texts)))
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
@@ -87,7 +91,8 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
     directions = 2 if getattr(backbone, "bidirectional", False) else 1
     micros = rate.row + rate.width * size.width + rate.label * size.labels
     micros += rate.weight * size.width * size.labels / 1000 + rate.token * tokens * directions
-    return CELL + passes * micros * 1e-6 * _networks(cell.strategy, size.labels)
+    features = (rate.character * size.characters + TEXT * size.rows) if size.characters else 0.0
+    return CELL + (features + passes * micros * _networks(cell.strategy, size.labels)) * 1e-6
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
