@@ -32,13 +32,15 @@ class Rate:
     label: float = 0.0
     weight: float = 0.0  # per thousand of width × labels
     token: float = 0.0  # per token and direction
+    character: float = 0.0  # of text, once a cell: features are fitted on the training rows of each
 
 
 RATES = {
-    "linear": Rate(row=12, label=0.1, weight=0.2),
-    "mlp": Rate(row=16, width=0.017, label=0.17),
-    "lstm": Rate(row=130, token=2.0),
+    "linear": Rate(row=12, label=0.1, weight=0.2, character=0.28),
+    "mlp": Rate(row=16, width=0.017, label=0.17, character=0.28),
+    "lstm": Rate(row=130, token=2.0, character=0.15),
 }
+TEXT = 9.0  # microseconds for a text of whatever length, once a cell
 #: A network per label costs less than as many single ones: they train side by side.
 PER_LABEL_NETWORK = 0.35
 CELL = 0.1  # seconds whatever the size
@@ -52,6 +54,7 @@ class Size:
     labels: int
     width: int
     tokens: int
+    characters: int = 0  # of all texts
     official: int = 0  # rows the official split trains on
 
     @classmethod
@@ -59,7 +62,7 @@ class Size:
         """Of a dataset; a text's vocabulary is counted in its first two million characters."""
         official = 0 if data.official is None else int((data.official != TEST).sum())
         if data.kind == "numeric":
-            return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, official)
+            return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, 0, official)
         counts: Counter[str] = Counter()
         lengths, seen = [], 0
         texts: Any = data.X
@@ -71,7 +74,8 @@ class Size:
             if seen > _SAMPLE:
                 break
         width = min(5000, sum(count > 1 for count in counts.values()))
-        return cls(data.n_rows, data.n_labels, width, int(np.quantile(lengths, 0.9)), official)
+        tokens = int(np.quantile(lengths, 0.9))
+        return cls(data.n_rows, data.n_labels, width, tokens, sum(map(len, texts)), official)
 
 
 def training_rows(rows: int) -> float:
@@ -98,7 +102,9 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
     directions = 2 if getattr(backbone, "bidirectional", False) else 1
     micros = rate.row + rate.width * size.width + rate.label * size.labels
     micros += rate.weight * size.width * size.labels / 1000 + rate.token * tokens * directions
-    return CELL + passes(cell.settings, rows) * micros * 1e-6 * _networks(cell.strategy, size.labels)
+    features = (rate.character * size.characters + TEXT * size.rows) if size.characters else 0.0
+    training = passes(cell.settings, rows) * micros * _networks(cell.strategy, size.labels)
+    return CELL + (features + training) * 1e-6
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:

@@ -72,7 +72,42 @@ def test_more_of_anything_costs_more() -> None:
 def test_text_is_measured_by_its_words() -> None:
     texts = np.array(["One two three, two!", "two three four"] * 5, dtype=object)
     size = Size.of(Dataset("t", texts, np.array([[0], [1]] * 5), ("a",)))
-    assert size == Size(10, 1, 4, 4)
+    assert size == Size(10, 1, 4, 4, characters=165)
+
+
+#: CPU seconds of fitting and applying the features, measured: (rows, characters, backbone, seconds).
+FEATURES = [
+    (10_789, 8_420_000, "linear", 2.22),
+    (10_789, 8_420_000, "lstm", 1.13),
+    (54_263, 3_710_000, "mlp", 1.58),
+    (54_263, 3_710_000, "lstm", 1.04),
+    (1702, 11_310_000, "linear", 3.21),
+    (1702, 11_310_000, "lstm", 1.67),
+]
+
+
+@pytest.mark.parametrize(("rows", "characters", "backbone", "seconds"), FEATURES)
+def test_long_texts_cost_more(rows: int, characters: int, backbone: str, seconds: float) -> None:
+    short, long, longer = (
+        core_seconds(cell(backbone), Size(rows, 5, 5000, 80, length))
+        for length in (0, characters, 2 * characters)
+    )
+    assert short is not None
+    assert long is not None
+    assert longer is not None
+    assert seconds / 1.5 < long - short < seconds * 1.5
+    assert longer > long
+
+
+def test_every_character_of_a_text_counts() -> None:
+    """Only the vocabulary is counted in a sample."""
+    Y = np.array([[0], [1]] * 10)
+    short = np.array(["a few words of text"] * 20, dtype=object)
+    long = np.array(["a few words of text " * 10_000] * 20, dtype=object)
+    sizes = [Size.of(Dataset("t", texts, Y, ("a",))) for texts in (short, long)]
+    assert sizes[1].characters == 4_000_000
+    costs = [core_seconds(cell(), size) or 0.0 for size in sizes]
+    assert costs[1] > costs[0] + 1
 
 
 def test_unknown_backbones_are_counted_and_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
