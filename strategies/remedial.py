@@ -31,7 +31,7 @@ class Remedial(Strategy):
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         mixed = scumble_rows(rows.Y)
-        split = np.flatnonzero(mixed > mixed.mean() * (1 + _ROUNDING))
+        split = np.flatnonzero(mixed > mixed.mean() + _ROUNDING)
         if not len(split):
             return rows
         rare = minority(label_counts(rows.Y))
