@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from equipoise.errors import EquipoiseError
 
 LISTED = "\x1f"  # between the items of a cell that is a list: ASCII's unit separator, which no name holds
+_STRING = 60  # bytes that Python adds to a string in a list
+_SMALL = 1 << 12  # bytes for which it is not worth the thought
 _MAPPED = 1 << 16  # bytes
 _PRIVATE = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANON} if hasattr(mmap, "MAP_ANON") else {}
@@ -138,15 +140,18 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _small(array: Any) -> Piece:
-    """Codes where few cells differ, else the array."""
+    """Codes where they take less memory, else the array."""
     import pyarrow as pa
 
     if pa.types.is_string(array.type) and (digits := _digits(array)) is not None:
         return digits
     encoded = _encoded(array)
     few = len(encoded.dictionary)
-    if few > 127 and few > len(array) // 4:
-        return _copied(array) if pa.types.is_string(array.type) else array
+    if 2 * len(array) + encoded.dictionary.nbytes + _STRING * few > max(array.nbytes, _SMALL):
+        if array.null_count or not pa.types.is_string(array.type):
+            return array
+        numbers = _whole_numbers(array)
+        return _copied(array) if numbers is None else numbers
     return _in_codes(encoded)
 
 
@@ -161,12 +166,24 @@ def _in_codes(encoded: Any) -> Coded:
     return Coded(values, encoded.indices.to_numpy(zero_copy_only=False).astype(size))
 
 
+def _whole_numbers(array: Any) -> Any:
+    """Cells such as 417 and -3 as numbers, where the very same cells can be made of them again; else None."""
+    import pyarrow as pa
+
+    try:
+        numbers = array.cast(pa.int32())
+    except pa.ArrowInvalid:
+        return None
+    if not numbers.cast(pa.string()).equals(array):
+        return None
+    values = numbers.to_numpy()
+    return pa.array(values.astype(np.min_scalar_type(min(values.min(), -1 - values.max()))))
+
+
 def _copied(array: Any) -> Any:
     """The strings in memory of their own. What Arrow read them into is larger, and leaves holes between what is kept."""
     import pyarrow as pa
 
-    if array.null_count:
-        return array
     _, offsets, content = array.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32, count=len(array) + 1, offset=4 * array.offset)
     kept = _own(memoryview(content)[ends[0] : ends[-1]])

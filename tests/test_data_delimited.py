@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from equipoise import delimited
 from equipoise.columns import Column
 from equipoise.errors import EquipoiseError
+from equipoise.pieces import piece_of
 
 PIECES = [
     "a",
@@ -125,3 +127,35 @@ def test_encodings_are_read_in_parts(tmp_path: Path) -> None:
     path.write_bytes(b"x,y\n" + b"fine,1\n" * 300_000 + b"\xff,0\n")
     with pytest.raises(EquipoiseError, match="line 300002 is not utf-8"):
         delimited.read(path, "utf-8", ",", 2)
+
+
+CELLS: dict[str, list[str]] = {
+    "0/1": [str(i % 2) for i in range(3000)],
+    "one character": [chr(33 + i % 90) for i in range(3000)],
+    "whole numbers": [str(i * 37 - 5000) for i in range(3000)],
+    "large numbers": [str(i * 10**7) for i in range(3000)],
+    "leading zeros": [f"{i:05d}" for i in range(3000)],
+    "signs": [f"+{i}" for i in range(3000)],
+    "decimals": [str(i / 8) for i in range(3000)],
+    "words": [f"word {i % 300}" for i in range(3000)],
+    "texts": [f"text {i} " * 9 for i in range(3000)],
+    "not ASCII": ["äöü€𝄞"[i % 5] for i in range(3000)],
+    "gaps": ["" if i % 3 else str(i) for i in range(3000)],
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_are_kept_as_they_are_whatever_they_are_kept_in(kind: str) -> None:
+    expected = CELLS[kind]
+    arrow = pa.array(["head", *expected, "tail"], pa.string())
+    for cells in (expected, arrow.slice(1, len(expected))):
+        column = Column([piece_of(str, "", cells)])
+        assert [column.cell(row) for row in range(0, 3000, 7)] == expected[::7]
+        values, codes = next(column.coded())
+        assert [values[code] for code in codes] == expected
+        assert column.all_differ() == (len(set(expected)) == 3000)
+        numbers = [
+            float(cell) if cell.strip("+-").replace(".", "", 1).isdecimal() else None for cell in expected
+        ]
+        read = [None if value != value else value for value in column.numbers().tolist()]
+        assert read == numbers

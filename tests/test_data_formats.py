@@ -86,102 +86,6 @@ def test_formats_agree(tmp_path: Path) -> None:
     assert len(hashes) == 1
 
 
-def arff(tmp_path: Path, text: str, xml: str | None = None) -> Path:
-    path = tmp_path / "mine.arff"
-    path.write_text(text, encoding="utf-8")
-    if xml is not None:
-        path.with_suffix(".xml").write_text(xml, encoding="utf-8")
-    return path
-
-
-ARFF = (
-    "@relation r\n@attribute x numeric\n@attribute c {u,v}\n@attribute a {0,1}\n@attribute b {0,1}\n@data\n"
-)
-XML = '<labels xmlns="http://mulan.sourceforge.net/labels"><label name="b"/><label name="a"/></labels>'
-
-
-def test_arff_with_the_xml_beside_it(tmp_path: Path) -> None:
-    data = load_dataset(arff(tmp_path, ARFF + "1,u,0,1\n2,v,1,0\n", XML))
-    assert data.labels == ("a", "b")
-    assert data.features == ("x", "c")
-    assert data.nominal is not None
-    assert data.nominal.tolist() == [False, True]
-    assert data.Y.tolist() == [[0, 1], [1, 0]]
-    assert "labels are those of mine.xml" in data.notes
-
-
-@pytest.mark.parametrize("names", ["a+b", ["a", "b"]])
-def test_arff_with_named_labels(tmp_path: Path, names: Any) -> None:
-    assert load_dataset(arff(tmp_path, ARFF + "1,u,0,1\n2,v,1,0\n"), labels=names).labels == ("a", "b")
-
-
-BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
-    "no labels": (ARFF + "1,u,0,1\n", None, {}, "which columns are labels? put mine.xml beside it"),
-    "unknown label": (
-        ARFF + "1,u,0,1\n",
-        None,
-        {"labels": "a+bb"},
-        "unknown label of mine.arff: 'bb'; did you",
-    ),
-    "label of the xml": (
-        ARFF + "1,u,0,1\n",
-        XML.replace('"b"', '"z"'),
-        {},
-        "unknown label of mine.arff: 'z'",
-    ),
-    "broken xml": (ARFF + "1,u,0,1\n", XML[:-4], {}, "mine.xml"),
-    "no data line": ("@relation r\n", None, {}, "has no @data line"),
-    "no rows": (ARFF, XML, {}, "no data rows"),
-    "no columns": ("@relation r\n@data\n1,2\n", XML, {}, "has no @attribute lines"),
-    "short row": (ARFF + "1,u,0\n", XML, {}, "mine.arff line 7 has 3 values, not 4"),
-    "unknown category": (
-        ARFF + "1,w,0,1\n",
-        XML,
-        {},
-        "mine.arff line 7, attribute 'c' has 'w', not one of u, v",
-    ),
-    "word for number": (ARFF + "x,u,0,1\n", XML, {}, "mine.arff line 7, attribute 'x' has 'x', not a number"),
-    "missing value": (ARFF + "?,u,0,1\n1,u,0,1\n", XML, {}, "line 7, attribute 'x' is missing; fill it"),
-    "missing label": (
-        ARFF + "1,u,?,1\n1,u,0,1\n",
-        XML,
-        {},
-        "line 7, attribute 'a' is missing; a label is 0 or 1",
-    ),
-    "string attribute": (
-        ARFF.replace("numeric", "string") + "x,u,0,1\n",
-        XML,
-        {},
-        "line 2: attribute 'x' is of type 'string'",
-    ),
-    "sparse odd": (
-        ARFF.replace("{u,v}", "numeric") + "{0 1,2}\n",
-        XML,
-        {},
-        "line 7: cannot read '2'; a sparse row is",
-    ),
-    "sparse beyond": (
-        ARFF.replace("{u,v}", "numeric") + "{0 1}\n{9 1}\n",
-        XML,
-        {},
-        "line 8 names attribute 9, beyond 0..3",
-    ),
-    "sparse negative": (
-        ARFF.replace("{u,v}", "numeric") + "{-1 1}\n{0 1}\n",
-        XML,
-        {},
-        "line 7 names attribute -1, beyond 0..3",
-    ),
-    "all labels": (ARFF + "1,u,0,1\n", None, {"labels": "x+c+a+b"}, "none is left for the inputs"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN_ARFF)
-def test_broken_arff(tmp_path: Path, case: str) -> None:
-    text, xml, options, expected = BROKEN_ARFF[case]
-    fails(arff(tmp_path, text, xml), expected, **options)
-
-
 BROKEN_LINES: dict[str, tuple[str, str]] = {
     "empty": ("", "is empty"),
     "blank": ("\n \n", "is empty"),
@@ -287,14 +191,6 @@ def test_any_table_is_a_dataset_or_one_line(
     path = tmp_path_factory.mktemp("any") / "any.csv"
     path.write_bytes("".join(pieces).encode("utf-8"))
     attempt(path, encoding=encoding, **options)
-
-
-@settings(max_examples=60)
-@given(st.lists(st.text(st.sampled_from("@attributed xyz{},?%\"'01\\ \n"), max_size=20), max_size=12))
-def test_any_arff_is_a_dataset_or_one_line(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> None:
-    path = tmp_path_factory.mktemp("any") / "any.arff"
-    path.write_text(ARFF + "\n".join(rows), encoding="utf-8")
-    attempt(path, labels="a+b")
 
 
 def attempt(path: Path, **options: Any) -> None:

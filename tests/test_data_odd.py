@@ -24,8 +24,6 @@ ROWS = 30
 TEXTS = [f"this is mail number {i} about something" for i in range(ROWS)]
 GOOD = "text,a,b\n" + "".join(f"{text},{i % 2},{int(i % 3 == 0)}\n" for i, text in enumerate(TEXTS))
 NUMBERS = "x,y,a\n" + "".join(f"{i},{i * i},{i % 2}\n" for i in range(ROWS))
-HEAD = "@relation r\n@attribute x numeric\n@attribute c {u,v}\n@attribute a {0,1}\n@data\n"
-CELLS = "".join(f"{i},{'uv'[i % 2]},{i % 2}\n" for i in range(ROWS))
 
 READ: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "cr.csv": (GOOD.replace("\n", "\r"), {}),
@@ -100,32 +98,6 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "line 9, column 'x' has '1e39', which is beyond float32",
     ),
     "missing.csv": (NUMBERS.replace("\n7,", "\nNA,"), {}, "line 9, column 'x' has 'NA', not a finite number"),
-    "category.arff": (
-        HEAD.replace("{u,v}", "{}") + CELLS,
-        {"labels": "a"},
-        "line 3: attribute 'c' has no categor",
-    ),
-    "twice.arff": (HEAD.replace(" c ", " x ") + CELLS, {"labels": "a"}, "attribute 'x' is declared twice"),
-    "three.arff": (
-        HEAD.replace("{0,1}", "{p,q,r}") + CELLS.replace(",0\n", ",p\n").replace(",1\n", ",r\n"),
-        {"labels": "a"},
-        "line 7, attribute 'a' has 'r'; a label is 0 or 1",
-    ),
-    "infinite.arff": (
-        HEAD + CELLS.replace("\n7,", "\n1e39,"),
-        {"labels": "a"},
-        "line 13, attribute 'x' has a",
-    ),
-    "mixed.arff": (
-        HEAD.replace("{u,v}", "numeric") + "{0 1}\n1,2,0\n",
-        {"labels": "a"},
-        "line 7: a sparse row is written {index value, …}, not '1,2,0'",
-    ),
-    "double.arff": (
-        HEAD.replace("{u,v}", "numeric") + "{0 1}\n{0 1,0 2}\n",
-        {"labels": "a"},
-        "line 7 names attribute 0 ('x') twice",
-    ),
     "encoded.jsonl": ('{"a": 1}\n', {"encoding": "latin-1"}, "encoding are for CSV and TSV files only"),
 }
 
@@ -212,32 +184,6 @@ def test_parquet_of_other_kinds(tmp_path: Path) -> None:
     fails(path, "k.parquet row 8, column 'a' is empty; a label is 0 or 1", labels="a")
     parquet.write_table(pa.Table.from_arrays([numbers, numbers], names=["a", "a"]), path)
     fails(path, "k.parquet: column names must differ")
-
-
-def test_arff_as_meka_writes_it(tmp_path: Path) -> None:
-    head = "@relation 'mails: -C {}'\n@attribute a {{0,1}}\n@attribute 'b, c' {{no,'so, yes'}}\n@attribute x real\n@data\n"
-    rows = "".join(f"{i % 2},{('no', chr(39) + 'so, yes' + chr(39))[i % 3 == 0]},{i}\n" for i in range(ROWS))
-    data = load_dataset(put(tmp_path / "m.arff", head.format(2) + rows))
-    assert data.labels == ("a", "b, c")
-    assert data.Y[:4].tolist() == [[0, 1], [1, 0], [0, 0], [1, 1]]
-    assert "labels are the first 2 attributes (-C 2)" in data.notes
-    fails(put(tmp_path / "m.arff", head.format(0) + rows), "which columns are labels?")
-    fails(put(tmp_path / "m.arff", head.format(9) + rows), "every attribute is a label")
-    assert load_dataset(
-        put(tmp_path / "m.arff", head.format(-1) + rows.replace(",2\n", ",1\n")), labels="a"
-    ).labels == ("a",)
-    latin = (head.format(1) + rows).replace("so, yes", "größer").encode("latin-1")
-    fails(put(tmp_path / "m.arff", latin), "line 3 is not utf-8; try encoding=latin-1")
-    assert load_dataset(put(tmp_path / "m.arff", latin), encoding="latin-1").labels == ("a",)
-
-
-def test_arff_beside_odd_xml(tmp_path: Path) -> None:
-    path = put(tmp_path / "x.arff", HEAD + CELLS)
-    put(tmp_path / "x.xml", "<labels/>")
-    fails(path, "x.xml names no labels")
-    put(tmp_path / "x.xml", "")
-    fails(path, "cannot read")
-    fails(path, "cannot read nowhere.xml", xml="nowhere.xml")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arff"])
