@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.engine.dropout import Drop
     from equipoise.features import Features
 
 
@@ -35,8 +36,8 @@ class Linear(Backbone):
 
         return {"weight": uniform(generator, width, outputs, fan_in=width), "bias": torch.zeros(1, outputs)}
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
-        from equipoise.engine.inputs import affine
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        from equipoise.engine.affine import affine
 
         return affine(x, params["weight"], params["bias"])
 

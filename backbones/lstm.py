@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.engine.dropout import Drop
     from equipoise.features import Features
 
 
@@ -60,7 +61,7 @@ class LSTM(Backbone):
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
         return params
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         import torch
         import torch.nn.functional as F
 
@@ -78,7 +79,7 @@ class LSTM(Backbone):
             read.append(states.masked_fill(padding[:, :, None], -2.0).amax(1))
         return torch.addmm(params["bias"], drop(torch.cat(read, 1)), params["weight"])
 
-    def _all(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+    def _all(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         """The same for K lanes: ids (K, B, T) → (K, B, L)."""
         import torch
 

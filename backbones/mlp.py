@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.engine.dropout import Drop
     from equipoise.features import Features
 
 
@@ -42,10 +43,8 @@ class MLP(Backbone):
             "bias2": torch.zeros(1, outputs),
         }
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
-        import torch
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        from equipoise.engine.affine import affine
 
-        from equipoise.engine.inputs import affine
-
-        hidden = drop(torch.relu(affine(x, params["weight1"], params["bias1"])))
+        hidden = drop.relu(affine(x, params["weight1"], params["bias1"]))
         return affine(hidden, params["weight2"], params["bias2"])

@@ -6,7 +6,7 @@ lane without splitting the population; every other field decides the shape of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.engine.dropout import Drop
     from equipoise.features import Features
 
 
@@ -60,7 +61,7 @@ class Backbone(Configurable):
         """One lane's initial parameters, float32 on CPU, for inputs of `width` (features, or words in the vocabulary)."""
         raise NotImplementedError(f"backbone {self.name!r} must define init()")
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
         raise NotImplementedError(f"backbone {self.name!r} must define forward()")
 

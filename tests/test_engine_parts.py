@@ -17,14 +17,16 @@ from torch import Tensor
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.composition import get_strategy
+from equipoise.engine.affine import affine
+from equipoise.engine.dropout import Dropout
 from equipoise.engine.device import repeatable, resolve
-from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, affine
+from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import AdamW
 from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import predict
 from equipoise.engine.ranking import macro_average_precision
-from equipoise.engine.streams import BatchStream, Dropout
+from equipoise.engine.streams import BatchStream
 from equipoise.engine.train import Work, train
 from equipoise.errors import EquipoiseError
 from equipoise.seeds import seed_of, stream
@@ -197,7 +199,7 @@ def test_adamw_is_the_library_s(shape: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
     lanes = [{"w": torch.randn(shape, generator=generator)} for _ in range(3)]
     rates, decays = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0)
-    params = Parameters(lanes, CPU)
+    params = Parameters.of(lanes, CPU)
     optimizer = AdamW(params, rates, decays)
     plain = [lane["w"].clone().requires_grad_() for lane in lanes]
     theirs = [
@@ -214,7 +216,7 @@ def test_adamw_is_the_library_s(shape: tuple[int, int]) -> None:
             other.step()
     for k, p in enumerate(plain):
         assert not torch.equal(p, lanes[k]["w"])
-        assert torch.allclose(params.copy(k)["w"], p.detach(), atol=1e-6)
+        assert torch.allclose(params.stack.copy(k)["w"], p.detach(), atol=1e-6)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 6), st.floats(0.02, 0.9))
@@ -272,10 +274,10 @@ def test_the_strategy_does_not_change_the_batches_nor_the_first_weights() -> Non
 def test_dropout_is_each_lane_s_own_and_keeps_the_mean(rates: list[float], seed: int) -> None:
     roles = [("dropout", seed, k) for k in range(len(rates))]
     h = torch.ones(len(rates), 64, 33)
-    out = Dropout(rates, roles, CPU).stacked(h)
+    out = Dropout(rates, roles, CPU).stacked()(h)
     for k, rate in enumerate(rates):
         alone = Dropout([rate], [roles[k]], CPU)
-        assert torch.equal(alone.stacked(h[k : k + 1])[0], out[k])
+        assert torch.equal(alone.stacked()(h[k : k + 1])[0], out[k])
         assert torch.equal(Dropout([rate], [roles[k]], CPU).of_lane(0)(h[k]), out[k])
         kept = out[k] != 0
         assert abs(kept.float().mean().item() - (1 - rate)) < 0.06

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Lane
+from equipoise.engine.scratch import Scratch
 from equipoise.tasks import Given
 
 
@@ -21,6 +22,7 @@ class Bank:
     """
 
     def __init__(self, lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> None:
+        self._scratch = Scratch()
         digests: dict[int, bytes] = {}
         keys = [_arrays(lane, digests) for lane in lanes]
         self._first: dict[tuple[object, ...], Lane] = dict(zip(reversed(keys), reversed(lanes), strict=True))
@@ -38,11 +40,20 @@ class Bank:
         self._given = torch.from_numpy(np.concatenate(there)).to(device) if there else None
 
     def gather(self, places: Tensor) -> tuple[object, Tensor, Tensor | None]:
-        """Features, targets (K, B, L) and further inputs (K, B, G) of the examples at places (K, B)."""
+        """Features, targets (K, B, L) and further inputs (K, B, G) of the examples at places (K, B).
+
+        They are good until the next batch.
+        """
         flat = places.reshape(-1)
-        pick: Callable[[Tensor], Tensor] = lambda m: m.index_select(0, flat).view(*places.shape, -1).float()  # noqa: E731
-        x = self.inputs.gather(self._rows.index_select(0, flat).view(places.shape))
-        return x, pick(self._targets), None if self._given is None else pick(self._given)
+        x = self.inputs.gather(self._rows.index_select(0, flat).view(places.shape), self._scratch)
+        further = None if self._given is None else self._pick("given", self._given, places)
+        return x, self._pick("targets", self._targets, places), further
+
+    def _pick(self, name: str, values: Tensor, places: Tensor) -> Tensor:
+        """As float32; good until the next batch."""
+        picked = values.index_select(0, places.reshape(-1))
+        shape = (*places.shape, values.shape[1])
+        return self._scratch.take(name, shape, torch.float32, values.device).copy_(picked.view(shape))
 
 
 def matrix(given: Given | None) -> np.ndarray | None:

@@ -38,10 +38,10 @@ class BinaryCrossEntropy(torch.autograd.Function):
         return apply(*both), 0
 
 
-def slope(logits: Tensor, targets: Tensor) -> Tensor:
+def slope(logits: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
     """What `BinaryCrossEntropy`, averaged over each lane's (B, L), gives back for logits (K, B, L)."""
     each = torch.tensor(1.0, device=logits.device) / logits[0].numel()
-    return torch.sigmoid(logits).sub_(targets).mul_(each)
+    return torch.sigmoid(logits, out=out).sub_(targets).mul_(each)
 
 
 def _first(x: Tensor, dim: int | None, size: int) -> Tensor:

@@ -12,8 +12,9 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from equipoise.engine.memory import eightfold, lanes_like, widened
+from equipoise.engine.scratch import Scratch
 from equipoise.engine.sparse import Bags, Stacked
+from equipoise.engine.stack import eightfold
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +46,12 @@ class Dense:
     def to(self, device: torch.device) -> Dense:
         return Dense(self.x.to(device), self.d)
 
-    def gather(self, rows: Tensor) -> Tensor:
-        """Rows (K, B) → (K, B, d), with the columns of zeros."""
-        return self.x.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> Tensor:
+        """Rows (K, B) → (K, B, d), with the columns of zeros; in memory of `scratch`, if there is one."""
+        shape = (*rows.shape, self.x.shape[1])
+        out = None if scratch is None else scratch.take("x", shape, self.x.dtype, self.x.device)
+        flat = None if out is None else out.view(-1, shape[-1])
+        return torch.index_select(self.x, 0, rows.reshape(-1), out=flat).view(shape)
 
     def extended(self, more: Sequence[Any]) -> Dense:
         """With further rows (each (s, d)) at the end."""
@@ -79,7 +83,7 @@ class Sparse:
     def to(self, device: torch.device) -> Sparse:
         return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
 
-    def gather(self, rows: Tensor) -> Bags | Stacked:
+    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> Bags | Stacked:
         """Rows (K, B) → the entries of all of them, lane by lane."""
         if self.indptr.device.type == "cpu":
             return Bags.of(self.matrix, rows.numpy())
@@ -128,7 +132,7 @@ class Tokens:
     def to(self, device: torch.device) -> Tokens:
         return Tokens(self.ids.to(device), self.lengths.to(device), self.width)
 
-    def gather(self, rows: Tensor) -> TokenBatch:
+    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> TokenBatch:
         """Rows (K, B) → ids (K, B, T) and lengths (K, B)."""
         return TokenBatch(self.ids[rows], self.lengths[rows])
 
@@ -138,35 +142,3 @@ class Tokens:
 
 Inputs: TypeAlias = Dense | Sparse | Tokens
 
-
-def affine(x: Tensor | Bags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
-    """x·W + b for K lanes at once: weight (K, d, h), bias (K, 1, h) → (K, B, h); x may have columns of zeros behind its d."""
-    if not isinstance(x, Tensor):
-        return x.times(weight).add_(bias)
-    dense: Any = _Product.apply
-    more = x.shape[-1] - weight.shape[-2]
-    wide: Tensor | None = getattr(weight, "widened", None) if more else None
-    if more and wide is None:
-        weight = torch.nn.functional.pad(weight, (0, 0, 0, more))
-    product: Tensor = dense(x, weight, wide)
-    return product.add_(bias)
-
-
-class _Product(torch.autograd.Function):
-    """x·W for K lanes; the gradient of W is written to aligned lanes (see `memory`). `wide`: W with rows of zeros behind it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, wide: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight if wide is None else wide)
-        ctx.rows = weight.shape[1]
-        return torch.bmm(x, weight if wide is None else wide)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
-        x, weight = ctx.saved_tensors
-        grad = grad.contiguous()
-        to_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        to_weight = lanes_like(len(weight), (ctx.rows, weight.shape[2]), weight.device, zero=False)
-        whole = widened(to_weight) if weight.shape[1] > ctx.rows else to_weight
-        torch.bmm(x.transpose(1, 2), grad, out=whole)
-        return to_x, to_weight, None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.engine.cross_entropy import slope
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
+from equipoise.engine.scratch import Scratch
 from equipoise.hyperparameters import bind
 from equipoise.strategy import Context, Strategy
 
@@ -62,7 +63,7 @@ class _Group:
     """The loss of lanes whose strategies differ in nothing but numbers."""
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
-        self._strategy = lanes[0].strategy
+        self._strategy, self._scratch = lanes[0].strategy, Scratch()
         names = continuous_fields(self._strategy)
         values = {n: [float(getattr(lane.strategy, n)) for lane in lanes] for n in names}
         self._hyper = {n: torch.tensor(v, dtype=torch.float32, device=device) for n, v in values.items()}
@@ -81,7 +82,8 @@ class _Group:
 
     def slope(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
         if type(self._strategy).loss is Strategy.loss:
-            return slope(logits, targets)
+            memory = self._scratch.take("slope", logits.shape, logits.dtype, logits.device)
+            return slope(logits, targets, memory)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]

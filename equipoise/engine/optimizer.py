@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.parameters import Parameters
+from equipoise.engine.stack import Stack
 
 
 class AdamW:
     """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), each lane with its own learning rate, weight decay and step.
 
-    On CPU the library's fused kernel runs over one lane after the other: one pass over memory, and nothing that a lane
-    beside it could change. Elsewhere the same formula runs over whole stacks, operation by operation.
+    On CPU the library's fused kernel runs over one lane after the other: one pass over memory, nothing that a lane beside it
+    could change, and a large gradient is made only when its turn comes. Elsewhere the same formula runs over whole stacks,
+    operation by operation.
     """
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
@@ -25,19 +28,20 @@ class AdamW:
     def __init__(self, params: Parameters, lr: Sequence[float], weight_decay: Sequence[float]) -> None:
         self._params = params
         self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
-        self._first, self._second = params.zeros(), params.zeros()
-        self.steps = np.zeros(len(params), dtype=np.int64)
+        layout, lanes, device = params.stack.layout, len(params), params.device
+        self._first, self._second = Stack(layout, lanes, device), Stack(layout, lanes, device)
+        self.steps = np.zeros(lanes, dtype=np.int64)
 
+    @torch.no_grad()
     def step(self) -> None:
         """One update of every lane from its gradient."""
         self.steps += 1
-        with torch.no_grad():
-            if self._params.device.type == "cpu":
-                self._lane_by_lane(self._params.gradients())
-            else:
-                self._all(self._params.gradients())
+        if self._params.device.type == "cpu":
+            self._lane_by_lane()
+        else:
+            self._all()
 
-    def _lane_by_lane(self, gradients: Mapping[str, Sequence[Tensor | None]]) -> None:
+    def _lane_by_lane(self) -> None:
         fused: Any = torch._fused_adamw_
         fixed = {
             "beta1": self.beta1,
@@ -46,34 +50,38 @@ class AdamW:
             "amsgrad": False,
             "maximize": False,
         }
-        grads = [list(own) for own in zip(*gradients.values(), strict=True)]
-        rows = zip(self._params.rows, grads, self._first.rows, self._second.rows, strict=True)
+        stacks, whole = (self._params.stack, self._first, self._second), self._params.gradients()
         numbers = zip(self.steps.tolist(), self._lr.tolist(), self._decay.tolist(), strict=True)
-        for parts, (step, lr, decay) in zip(rows, numbers, strict=True):
-            p, g, m, v = _there(parts) if any(own is None for own in parts[1]) else parts
-            count = _count(step)
-            fused(p, g, m, v, [], [count] * len(p), lr=lr, weight_decay=decay, **fixed)
+        for k, (step, lr, decay) in enumerate(numbers):
+            if whole is None:
+                p, m, v, g = _there(*(s.rows[k] for s in stacks), self._params.gradient(k))
+            else:
+                p, m, v, g = *(s.flat_rows[k] for s in stacks), whole.flat_rows[k]
+            if p:
+                fused(p, g, m, v, [], [_count(step)] * len(p), lr=lr, weight_decay=decay, **fixed)
 
-    def _all(self, gradients: Mapping[str, Sequence[Tensor | None]]) -> None:
+    def _all(self) -> None:
+        whole = self._params.gradients()
+        if whole is not None:
+            self._update(self._params.stack.flat, whole.flat, self._first.flat, self._second.flat)
+            return
+        for name, p in self._params.stack.data.items():
+            if (g := self._params.gradient_of(name)) is not None:
+                self._update(p, g, self._first.data[name], self._second.data[name])
+
+    def _update(self, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
         correction1, correction2 = 1 - self.beta1**self.steps, np.sqrt(1 - self.beta2**self.steps)
-        for name, p in self._params.data.items():
-            if any(own is None for own in gradients[name]):
-                continue
-            leaf = self._params.stacked[name].grad
-            g = torch.stack(list(gradients[name])) if leaf is None else leaf  # type: ignore[arg-type]
-            m, v = self._first.data[name], self._second.data[name]
-            m.lerp_(g, 1 - self.beta1)
-            v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            p.mul_(_column(1 - self._lr * self._decay, p))
-            scale = (v.sqrt() / _column(correction2, p)).add_(self.eps)
-            p.sub_(_column(self._lr / correction1, p) * (m / scale))
+        m.lerp_(g, 1 - self.beta1)
+        v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+        p.mul_(_column(1 - self._lr * self._decay, p))
+        scale = (v.sqrt() / _column(correction2, p)).add_(self.eps)
+        p.sub_(_column(self._lr / correction1, p) * (m / scale))
 
     def put(self, k: int, lr: float, weight_decay: float) -> None:
         """Start anew at place k."""
         self._lr[k], self._decay[k], self.steps[k] = lr, weight_decay, 0
-        for moments in (self._first, self._second):
-            for own in moments.rows[k]:
-                own.zero_()
+        self._first.flat[k].zero_()
+        self._second.flat[k].zero_()
 
     def state(self, k: int) -> tuple[int, dict[str, Tensor], dict[str, Tensor]]:
         """Step and moments of lane k, copied."""
@@ -92,10 +100,12 @@ class AdamW:
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
 
 
-def _there(parts: Sequence[Sequence[Tensor | None]]) -> list[list[Tensor | None]]:
+def _there(
+    p: Sequence[Tensor], m: Sequence[Tensor], v: Sequence[Tensor], g: Sequence[Tensor | None]
+) -> tuple[list[Tensor], ...]:
     """Without the tensors that got no gradient."""
-    own = [part for part in zip(*parts, strict=True) if part[1] is not None]
-    return [list(column) for column in zip(*own, strict=True)]
+    there = [own is not None for own in g]
+    return tuple(list(compress(column, there)) for column in (p, m, v, g))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)

@@ -1,91 +1,107 @@
-"""Stacked parameters of K lanes."""
+"""Stacked parameters of K lanes, and their gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.memory import aligned, lanes_like, widened
-
-#: Name → tensor of one lane.
-Lane: TypeAlias = dict[str, Tensor]
+from equipoise.engine.gradient import Home
+from equipoise.engine.stack import Stack
 
 
 class Parameters:
-    """Name → (K, …) float32, each lane's tensors aligned in memory.
+    """Name → (K, …) float32.
 
     `stacked` are leaves over all lanes, `lane(k)` leaves over one lane that share its memory. A forward pass uses a name
-    either at once or lane by lane; `gradients` finds them where they are.
+    either at once or lane by lane; the gradients are found where they are.
     """
 
-    def __init__(self, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> None:
-        self.data = {n: aligned(torch.stack([p[n] for p in lanes]).to(device)) for n in lanes[0]}
-        self._attach()
-
-    def _attach(self) -> None:
-        self.names = list(self.data)
-        #: rows[k] are lane k's tensors, in the order of the names.
-        self.rows = [list(own) for own in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
-        self._lanes: list[Lane] = [
-            dict(zip(self.names, (t.detach().requires_grad_() for t in row), strict=True))
-            for row in self.rows
-        ]
-        self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in self.data.items()}
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
+        self._homes = {n: Home(d, partial(self._slot, n)) for n, d in stack.wide.items()}
+        self._number = {n: i for i, n in enumerate(stack.data)}
         for name, leaf in self.stacked.items():
-            leaf.lanes = [own[name] for own in self._lanes]  # type: ignore[attr-defined]
-            if leaf.dim() == 3:
-                leaf.widened = widened(self.data[name])  # type: ignore[attr-defined]
+            leaf.home = self._homes[name]  # type: ignore[attr-defined]
+
+    @classmethod
+    def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Parameters:
+        """From the tensors of each lane."""
+        return cls(Stack.of(lanes, device))
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.stack)
 
     @property
     def device(self) -> torch.device:
         """Where they are."""
-        return next(iter(self.data.values())).device
+        return self.stack.flat.device
 
-    def lane(self, k: int) -> Lane:
+    def lane(self, k: int) -> dict[str, Tensor]:
         """Lane k's own leaves."""
-        return self._lanes[k]
+        return self._leaves[k]
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for leaves in (self.stacked, *self._lanes):
-            for leaf in leaves.values():
-                leaf.grad = None
-
-    def gradients(self) -> dict[str, Sequence[Tensor | None]]:
-        """Name → the gradient of each lane; None where the loss did not depend on it."""
-        return {n: self._gradient(n, leaf.grad) for n, leaf in self.stacked.items()}
-
-    def _gradient(self, name: str, stack: Tensor | None) -> Sequence[Tensor | None]:
-        return [own[name].grad for own in self._lanes] if stack is None else stack.unbind(0)
-
-    def copy(self, k: int) -> Lane:
-        """Lane k's parameters as they are now."""
-        return {n: d.clone() for n, d in zip(self.names, self.rows[k], strict=True)}
-
-    @torch.no_grad()
-    def put(self, k: int, values: Mapping[str, Tensor]) -> None:
-        """Give place k to another lane."""
-        for name, own in zip(self.names, self.rows[k], strict=True):
-            own.copy_(values[name])
+    @cached_property
+    def _leaves(self) -> list[dict[str, Tensor]]:
+        own = ([t.detach().requires_grad_() for t in row] for row in self.stack.rows)
+        return [dict(zip(self.stack.layout.names, leaves, strict=True)) for leaves in own]
 
     def take(self, lanes: Sequence[int] | np.ndarray) -> Parameters:
         """A copy of some lanes."""
-        chosen = Parameters.__new__(Parameters)
-        index = torch.as_tensor(np.asarray(lanes), device=self.device)
-        chosen.data = {n: aligned(d[index]) for n, d in self.data.items()}
-        chosen._attach()
-        return chosen
+        return Parameters(self.stack.take(lanes))
 
-    def zeros(self) -> Parameters:
-        """As many lanes of the same shapes, all zero."""
-        made = Parameters.__new__(Parameters)
-        made.data = {n: lanes_like(len(d), d.shape[1:], d.device) for n, d in self.data.items()}
-        made._attach()
-        return made
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for name, leaf in self.stacked.items():
+            leaf.grad = None
+            self._homes[name].forget()
+        for own in self.__dict__.get("_leaves", ()):
+            for leaf in own.values():
+                leaf.grad = None
+
+    @cached_property
+    def _gradients(self) -> Stack:
+        return Stack(self.stack.layout, len(self), self.device)
+
+    def _slot(self, name: str) -> Tensor:
+        return self._gradients.wide[name]
+
+    def gradients(self) -> Stack | None:
+        """All gradients in one stack; None where some are elsewhere (then ask for each lane's)."""
+        homes = self._homes.values()
+        apart = any(leaf.grad is not None for leaf in self.stacked.values())
+        together = all(h.written is not None and h.later is None for h in homes) and not apart
+        return self._gradients if together else None
+
+    def gradient(self, k: int) -> list[Tensor | None]:
+        """Lane k's gradients, in the order of the names; None where the loss did not depend on a parameter."""
+        return [_sum(self._parts(name, k)) for name in self.stacked]
+
+    def gradient_of(self, name: str) -> Tensor | None:
+        """One parameter's gradients, (K, …)."""
+        own = [_sum(self._parts(name, k)) for k in range(len(self))]
+        there = [g for g in own if g is not None]
+        return torch.stack(there) if len(there) == len(own) else None
+
+    def _parts(self, name: str, k: int) -> Iterator[Tensor]:
+        """Where a gradient of lane k may be: several places, if the parameter was used in several ways."""
+        at, leaf = self._homes[name], self.stacked[name]
+        if leaf.grad is not None:
+            yield leaf.grad[k]
+        if at.written is not None:
+            yield self._gradients.rows[k][self._number[name]]
+        if at.later is not None:
+            yield at.later(k)
+        if "_leaves" in self.__dict__ and (grad := self._leaves[k][name].grad) is not None:
+            yield grad
+
+
+def _sum(parts: Iterator[Tensor]) -> Tensor | None:
+    total = next(parts, None)
+    for part in parts:
+        total = total + part
+    return total

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.bank import Bank, matrix
+from equipoise.engine.dropout import Dropout
 from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
@@ -25,7 +26,7 @@ from equipoise.engine.optimizer import AdamW
 from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.ranking import macro_average_precision
-from equipoise.engine.streams import BatchStream, Dropout
+from equipoise.engine.streams import BatchStream
 from equipoise.seeds import seed_of, stream
 
 #: Steps whose batches are drawn at once.
@@ -64,7 +65,7 @@ class Population:
         self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(places)])
         here = [lanes[max(k, 0)] for k in self._who]
         self._bank = Bank(lanes, inputs, device)
-        self._params = Parameters([_init(lane, inputs.width) for lane in here], device)
+        self._params = Parameters.of([_init(lane, inputs.width) for lane in here], device)
         self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
         rates = [n.backbone.dropout_rate for n in here]
         self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
@@ -141,7 +142,7 @@ class Population:
         for place, score in zip(places, _scores(lanes, logits), strict=True):
             k, step = self._who[place], int(self._optimizer.steps[place])
             if score > self._best[k][0]:
-                self._best[k] = (score, step, self._params.copy(place))
+                self._best[k] = (score, step, self._params.stack.copy(place))
             if step - self._best[k][1] >= patience:
                 self._leave(place, paused=False)
 
@@ -149,7 +150,7 @@ class Population:
         """A lane is done, or is put aside."""
         k, step = self._who[place], int(self._optimizer.steps[place])
         lane, best = self._lanes[k], self._best[k]
-        score, at, params = best if lane.held_out is not None else (0.0, step, self._params.copy(place))
+        score, at, params = best if lane.held_out is not None else (0.0, step, self._params.stack.copy(place))
         state = self._state(place, best) if paused else None
         self._out[k] = Trained(params, lane.backbone, at, step, float(score), state)
         self._who[place] = _NOBODY
@@ -169,7 +170,7 @@ class Population:
         lanes = [self._lanes[self._who[p]] for p in places]
         self._dropout.put(places.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
         for place, lane in zip(places, lanes, strict=True):
-            self._params.put(place, _init(lane, self._bank.inputs.width))
+            self._params.stack.put(place, _init(lane, self._bank.inputs.width))
             self._optimizer.put(place, lane.lr, lane.weight_decay)
             self._streams[place] = self._stream(lane)
             self._total[place], self._halt[place] = lane.steps, _halt(lane)
@@ -201,12 +202,12 @@ class Population:
     def _state(self, place: int, best: tuple[float, int, dict[str, Tensor]]) -> Paused:
         left = self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._bank.starts[self._who[place]]
         optimizer, dropout = self._optimizer.state(place), self._dropout.state(place)
-        return Paused(self._params.copy(place), optimizer, self._streams[place], left, dropout, best)
+        return Paused(self._params.stack.copy(place), optimizer, self._streams[place], left, dropout, best)
 
     def _resume(self, place: int, lane: Lane) -> None:
         if (state := lane.resume) is None:
             return
-        self._params.put(place, state.params)
+        self._params.stack.put(place, state.params)
         self._optimizer.restore(place, state.optimizer)
         self._dropout.restore(place, state.dropout)
         self._streams[place] = state.batches.again(state.drawn)

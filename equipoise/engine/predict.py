@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.inputs import Inputs, affine
+from equipoise.engine.affine import affine
+from equipoise.engine.dropout import Drop, Dropout
+from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Trained
 from equipoise.engine.parameters import Parameters
-from equipoise.engine.streams import Dropout
 
 #: Rows of a block in prediction, and networks side by side.
 BLOCK, SIDE_BY_SIDE = 256, 32
@@ -28,9 +29,9 @@ def forward(
     """
     if backbone.stacks(params.device):
         own = _entered(backbone, params.stacked, given)
-        out: Tensor = backbone.forward(own, x, dropout.stacked if dropout else _as_it_is)
+        out: Tensor = backbone.forward(own, x, dropout.stacked() if dropout else Drop())
         return out
-    drops = [dropout.of_lane(k) if dropout else _as_it_is for k in range(len(params))]
+    drops = [dropout.of_lane(k) if dropout else Drop() for k in range(len(params))]
     lanes = [
         _entered(backbone, params.lane(k), None if given is None else given[k]) for k in range(len(params))
     ]
@@ -83,7 +84,7 @@ def predict(
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     for members in _alike(trained):
         padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacks(device) else members
-        params = Parameters([trained[i].params for i in padded], device)
+        params = Parameters.of([trained[i].params for i in padded], device)
         further = [None if given is None else given[i] for i in padded]
         logits = predict_blocks(
             trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], further
@@ -114,6 +115,3 @@ def _padded(
         out[k, : len(own)] = torch.from_numpy(own)
     return out.to(device).split(BLOCK, dim=1)
 
-
-def _as_it_is(h: Tensor) -> Tensor:
-    return h

@@ -16,6 +16,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from equipoise.engine.gradient import Home, home
+
 #: Indices, values and offsets: the entries of bag r are those from offsets[r] to offsets[r + 1].
 Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
@@ -52,24 +54,29 @@ class Bags:
 
     def times(self, weight: Tensor) -> Tensor:
         """x·W: weight (K, d, h) → (K, B, h)."""
-        lanes = getattr(weight, "lanes", None) or weight.unbind(0)
         product: Any = _BagProducts.apply
-        out: Tensor = product(self, *lanes)
+        out: Tensor = product(self, weight, home(weight))
         return out
 
 
 class _BagProducts(torch.autograd.Function):
-    """Bags of features sum rows of W; for the gradient, bags of rows sum rows of what comes back."""
+    """Bags of features sum rows of W; for the gradient, bags of rows sum rows of what comes back.
+
+    Gradients are as large as the weights. One is made when the optimizer asks for it, and is gone before the next.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Bags, *weights: Tensor) -> Tensor:
-        ctx.batches = x.batches
-        return torch.stack([_sum(w, b.by_row) for w, b in zip(weights, x.batches, strict=True)])
+    def forward(ctx: Any, x: Bags, weight: Tensor, at: Home | None) -> Tensor:
+        ctx.batches, ctx.at = x.batches, at
+        return torch.stack([_sum(w, b.by_row) for w, b in zip(weight.unbind(0), x.batches, strict=True)])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        lanes = zip(grad.contiguous().unbind(0), ctx.batches, strict=True)
-        return None, *(_sum(own, batch.by_feature) for own, batch in lanes)
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
+        own, batches = grad.contiguous().unbind(0), ctx.batches
+        if ctx.at is None:
+            return None, torch.stack([_sum(g, b.by_feature) for g, b in zip(own, batches, strict=True)]), None
+        ctx.at.tell(lambda k: _sum(own[k], batches[k].by_feature))
+        return None, None, None
 
 
 @dataclass(frozen=True, eq=False)

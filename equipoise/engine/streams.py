@@ -1,4 +1,4 @@
-"""Each lane's own random streams: the order of its batches and its dropout masks.
+"""Each lane's own stream of batches.
 
 Nothing is drawn over all lanes at once, so a lane sees the same numbers whoever trains beside it.
 """
@@ -6,14 +6,8 @@ Nothing is drawn over all lanes at once, so a lane sees the same numbers whoever
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-
-from equipoise.seeds import seed_of
 
 
 class BatchStream:
@@ -80,91 +74,3 @@ class BatchStream:
         for f in np.unique(frame):
             drawn[frame == f] = self._draw(cumulative[f], u[frame == f, 1])
         return drawn
-
-
-class Dropout:
-    """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
-
-    A lane with probability 0 is left as it is, bit for bit. Lanes of one role draw the same numbers; with `shared`, those
-    that begin together draw them once.
-    """
-
-    def __init__(
-        self,
-        probabilities: Sequence[float],
-        roles: Sequence[tuple[object, ...]],
-        device: torch.device,
-        shared: bool = False,
-    ) -> None:
-        self._device, self._shared = device, shared
-        self._share = np.zeros(len(roles))
-        self._bits = [np.random.SFC64(0)] * len(roles)
-        self.put(range(len(roles)), probabilities, roles)
-
-    def put(
-        self, lanes: Sequence[int], probabilities: Sequence[float], roles: Sequence[tuple[object, ...]]
-    ) -> None:
-        """Start anew at some places."""
-        begun: dict[tuple[object, ...], np.random.SFC64] = {}
-        for k, probability, role in zip(lanes, probabilities, roles, strict=True):
-            if role not in begun or not self._shared:
-                begun[role] = np.random.SFC64(seed_of("dropout", *role))
-            self._bits[k], self._share[k] = begun[role], probability
-        self._attach()
-
-    def state(self, k: int) -> Any:
-        """Where lane k's stream is."""
-        return self._bits[k].state
-
-    def restore(self, k: int, state: Any) -> None:
-        """Go on from a state."""
-        self._bits[k] = np.random.SFC64(0)
-        self._bits[k].state = state
-        self._attach()
-
-    def keep(self, lanes: np.ndarray) -> None:
-        """Go on with these lanes only."""
-        self._bits, self._share = [self._bits[i] for i in lanes], self._share[lanes]
-        self._attach()
-
-    def _attach(self) -> None:
-        levels = np.minimum(np.round(self._share * 65536), 65535).astype(np.int64)
-        self.active = bool(levels.any())
-        self._levels = torch.as_tensor(levels - 32769, device=self._device).float()
-        self._scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
-        sources = {id(bits): bits for bits in self._bits}
-        self._sources = list(sources.values())
-        place = {key: i for i, key in enumerate(sources)}
-        self._source = torch.tensor([place[id(bits)] for bits in self._bits], device=self._device)
-
-    def stacked(self, h: Tensor) -> Tensor:
-        """h (K, …) with each lane's mask."""
-        if not self.active:
-            return h
-        shape = (len(h), *([1] * (h.dim() - 1)))
-        drawn = self._draw(self._sources, h[0].numel())
-        if len(drawn) < len(h):
-            drawn = drawn.index_select(0, self._source)
-        return h * _mask(drawn.view(h.shape), self._levels.view(shape), self._scale.view(shape))
-
-    def of_lane(self, k: int) -> Callable[[Tensor], Tensor]:
-        """The mask of lane k alone, for h without a lane dimension."""
-
-        def drop(h: Tensor) -> Tensor:
-            if not self.active:
-                return h
-            drawn = self._draw([self._bits[k]], h.numel()).view(h.shape)
-            return h * _mask(drawn, self._levels[k], self._scale[k])
-
-        return drop
-
-    def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
-        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
-        for i, bits in enumerate(sources):
-            words[i] = bits.random_raw(words.shape[1])
-        return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
-
-
-def _mask(drawn: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-    """scale where drawn ≥ level, else 0; in arithmetic on whole numbers, several times faster than comparing."""
-    return drawn.float().sub_(level).clamp_(0, 1).mul_(scale)

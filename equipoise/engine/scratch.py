@@ -1,0 +1,26 @@
+"""Memory that is used again in every step.
+
+The C library hands out large aligned blocks that, once freed, are a few bytes too short for the next request of the same
+size: a training that asks anew in every step grows by a megabyte a step, and waits for the kernel to bring each page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Scratch:
+    """Tensors by name; each good until it is taken again."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+        """A tensor with whatever is in it."""
+        held = self._held.get(name)
+        if held is None or held.shape != tuple(shape) or held.dtype != dtype:
+            held = self._held[name] = torch.empty(tuple(shape), dtype=dtype, device=device)
+        return held
