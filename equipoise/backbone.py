@@ -86,4 +86,4 @@ def uniform(generator: torch.Generator, *shape: int, fan_in: int) -> Tensor:
     import torch
 
     bound = fan_in**-0.5
-    return (torch.rand(*shape, generator=generator) * 2 - 1) * bound
+    return torch.rand(*shape, generator=generator).mul_(2).sub_(1).mul_(bound)

@@ -37,6 +37,8 @@ _FORKED = sys.platform == "linux"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: For the process that is forked: no thread of Arrow's allocator, and no module of the user's folder in place of another.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
+#: Without its cache of small blocks glibc can join what is left of large ones (see `equipoise.engine.scratch`).
+_COMPACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
 
 def begin() -> None:
@@ -46,7 +48,7 @@ def begin() -> None:
     from multiprocessing import forkserver
 
     _context().set_forkserver_preload(["equipoise.warm"])
-    with _environment({**_FORK_SAFE, **_ONE_THREAD}), not_for_children():
+    with _environment({**_FORK_SAFE, **_ONE_THREAD, **_COMPACT}), not_for_children():
         forkserver.ensure_running()
 
 

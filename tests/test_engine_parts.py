@@ -18,8 +18,8 @@ from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.composition import get_strategy
 from equipoise.engine.affine import affine
-from equipoise.engine.dropout import Dropout
 from equipoise.engine.device import repeatable, resolve
+from equipoise.engine.dropout import Dropout
 from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import AdamW

@@ -77,7 +77,7 @@ def test_trained_together_as_lane_by_lane(bidirectional: bool, monkeypatch: pyte
         with repeatable(CPU):
             population = Population(lanes, inputs, 32, CPU)
             population.advance(12)
-            return [population._params.copy(k)["weight"] for k in range(3)]
+            return [population._params.stack.copy(k)["weight"] for k in range(3)]
 
     apart = trained()
     monkeypatch.setattr(LSTM, "stacked", True)

@@ -38,7 +38,9 @@ class _Product(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad, at, to_x = grad.contiguous(), ctx.at, None
         if ctx.needs_input_grad[0]:
-            to_x = torch.bmm(grad, weight.transpose(1, 2), out=None if at is None else at.lend("back", x.shape))
+            to_x = torch.bmm(
+                grad, weight.transpose(1, 2), out=None if at is None else at.lend("back", x.shape)
+            )
         if at is None:
             return to_x, torch.bmm(x.transpose(1, 2), grad)[:, : ctx.rows], None, None
         at.write(lambda out: torch.bmm(x.transpose(1, 2), grad, out=out[:, : x.shape[2]]))

@@ -21,10 +21,11 @@ class Home:
 
     Attributes:
         wide: the parameter, with the room behind it (see `stack`).
+        apart: whether it will be told of, so that no memory need be kept for it.
     """
 
     def __init__(self, wide: Tensor, slot: Callable[[], Tensor]) -> None:
-        self.wide = wide
+        self.wide, self.apart = wide, False
         self._slot, self._scratch = slot, Scratch()
         self.forget()
 

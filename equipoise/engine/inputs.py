@@ -91,8 +91,10 @@ class Sparse:
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:
-        """(n, d), on the CPU, over the same memory where that is there already."""
-        parts = (self.values.cpu().numpy(), *(t.cpu().numpy() for t in (self.indices, self.indptr)))
+        """(n, d), on the CPU; indices of 32 bits where they suffice."""
+        small = np.int32 if max(len(self.values), self.width) < 2**31 else np.int64
+        places = (t.cpu().numpy().astype(small) for t in (self.indices, self.indptr))
+        parts = (self.values.cpu().numpy(), *places)
         return sp.csr_matrix(parts, shape=(len(self), self.width))
 
     def extended(self, more: Sequence[Any]) -> Sparse:
@@ -141,4 +143,3 @@ class Tokens:
 
 
 Inputs: TypeAlias = Dense | Sparse | Tokens
-

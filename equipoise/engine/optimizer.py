@@ -54,7 +54,7 @@ class AdamW:
         numbers = zip(self.steps.tolist(), self._lr.tolist(), self._decay.tolist(), strict=True)
         for k, (step, lr, decay) in enumerate(numbers):
             if whole is None:
-                p, m, v, g = _there(*(s.rows[k] for s in stacks), self._params.gradient(k))
+                p, m, v, g = _there((*(s.rows[k] for s in stacks), self._params.gradient(k)))
             else:
                 p, m, v, g = *(s.flat_rows[k] for s in stacks), whole.flat_rows[k]
             if p:
@@ -100,12 +100,10 @@ class AdamW:
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
 
 
-def _there(
-    p: Sequence[Tensor], m: Sequence[Tensor], v: Sequence[Tensor], g: Sequence[Tensor | None]
-) -> tuple[list[Tensor], ...]:
-    """Without the tensors that got no gradient."""
-    there = [own is not None for own in g]
-    return tuple(list(compress(column, there)) for column in (p, m, v, g))  # type: ignore[arg-type]
+def _there(columns: Sequence[Sequence[Tensor | None]]) -> list[list[Any]]:
+    """Columns of parameters, moments and gradients (the last) without those that got no gradient."""
+    there = [g is not None for g in columns[-1]]
+    return [list(compress(column, there)) for column in columns]
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.gradient import Home
-from equipoise.engine.stack import Stack
+from equipoise.engine.stack import Layout, Stack
 
 
 class Parameters:
@@ -24,7 +24,6 @@ class Parameters:
         self.stack = stack
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
         self._homes = {n: Home(d, partial(self._slot, n)) for n, d in stack.wide.items()}
-        self._number = {n: i for i, n in enumerate(stack.data)}
         for name, leaf in self.stacked.items():
             leaf.home = self._homes[name]  # type: ignore[attr-defined]
 
@@ -65,7 +64,11 @@ class Parameters:
 
     @cached_property
     def _gradients(self) -> Stack:
-        return Stack(self.stack.layout, len(self), self.device)
+        layout = self.stack.layout
+        kept = [
+            pair for pair in zip(layout.names, layout.shapes, strict=True) if not self._homes[pair[0]].apart
+        ]
+        return Stack(Layout(*zip(*kept, strict=True)), len(self), self.device)
 
     def _slot(self, name: str) -> Tensor:
         return self._gradients.wide[name]
@@ -93,7 +96,7 @@ class Parameters:
         if leaf.grad is not None:
             yield leaf.grad[k]
         if at.written is not None:
-            yield self._gradients.rows[k][self._number[name]]
+            yield at.written[k, : leaf.shape[1]]  # without the room behind
         if at.later is not None:
             yield at.later(k)
         if "_leaves" in self.__dict__ and (grad := self._leaves[k][name].grad) is not None:
@@ -101,7 +104,5 @@ class Parameters:
 
 
 def _sum(parts: Iterator[Tensor]) -> Tensor | None:
-    total = next(parts, None)
-    for part in parts:
-        total = total + part
-    return total
+    found = list(parts)
+    return None if not found else found[0] if len(found) == 1 else torch.stack(found).sum(0)

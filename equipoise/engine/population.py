@@ -19,6 +19,7 @@ from torch import Tensor
 
 from equipoise.engine.bank import Bank, matrix
 from equipoise.engine.dropout import Dropout
+from equipoise.engine.first_weights import first_weights
 from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
@@ -26,8 +27,9 @@ from equipoise.engine.optimizer import AdamW
 from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.ranking import macro_average_precision
+from equipoise.engine.scratch import give_back
 from equipoise.engine.streams import BatchStream
-from equipoise.seeds import seed_of, stream
+from equipoise.seeds import stream
 
 #: Steps whose batches are drawn at once.
 CHUNK = 64
@@ -65,7 +67,7 @@ class Population:
         self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(places)])
         here = [lanes[max(k, 0)] for k in self._who]
         self._bank = Bank(lanes, inputs, device)
-        self._params = Parameters.of([_init(lane, inputs.width) for lane in here], device)
+        self._params = Parameters.of(first_weights(here, inputs.width), device)
         self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
         rates = [n.backbone.dropout_rate for n in here]
         self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
@@ -110,6 +112,7 @@ class Population:
 
     def _step(self) -> None:
         if self._cursor == CHUNK:
+            give_back()
             self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
         x, y, given = self._bank.gather(self._chunk[:, self._cursor])
         self._cursor += 1
@@ -169,8 +172,9 @@ class Population:
     def _begin(self, places: np.ndarray) -> None:
         lanes = [self._lanes[self._who[p]] for p in places]
         self._dropout.put(places.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
-        for place, lane in zip(places, lanes, strict=True):
-            self._params.stack.put(place, _init(lane, self._bank.inputs.width))
+        first = first_weights(lanes, self._bank.inputs.width)
+        for place, lane, weights in zip(places, lanes, first, strict=True):
+            self._params.stack.put(place, weights)
             self._optimizer.put(place, lane.lr, lane.weight_decay)
             self._streams[place] = self._stream(lane)
             self._total[place], self._halt[place] = lane.steps, _halt(lane)
@@ -227,14 +231,6 @@ def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
         for i, score in zip(members, scores.tolist(), strict=True):
             out[i] = score
     return out
-
-
-def _init(lane: Lane, width: int) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed_of("init", *lane.role) % 2**63)
-    params = lane.backbone.init(width, lane.targets.shape[1], generator)
-    if lane.given is not None:  # zeros: a chain begins as binary relevance, with the same initial weights
-        params["given"] = torch.zeros(lane.given.labels.shape[1], params[lane.backbone.entry].shape[-1])
-    return params
 
 
 def _halt(lane: Lane) -> int:

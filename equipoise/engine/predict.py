@@ -114,4 +114,3 @@ def _padded(
     for k, own in enumerate(there):
         out[k, : len(own)] = torch.from_numpy(own)
     return out.to(device).split(BLOCK, dim=1)
-

@@ -23,39 +23,53 @@ Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """B gathered rows of d features, as bags of features; `transposed`, as bags of rows."""
+class Gathered:
+    """Some batches of B rows, one after the other, gathered at once; and the same turned round at once."""
 
     rows: sp.csr_matrix
+    batch: int
+
+    def by_row(self, u: int) -> Entries:
+        """Batch u as bags of features."""
+        return _part(self.rows, u * self.batch, self.batch)
+
+    def by_feature(self, u: int) -> Entries:
+        """Batch u as bags of its rows, 0 to B − 1."""
+        return _part(self._turned, u * self.rows.shape[1], self.rows.shape[1])
 
     @cached_property
-    def by_row(self) -> Entries:
-        return _entries(self.rows)
-
-    @cached_property
-    def by_feature(self) -> Entries:
-        return _entries(self.rows.tocsc())
+    def _turned(self) -> Any:
+        """A row for each feature of the first batch, of the second, …"""
+        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
+        number, entries = np.arange(count // self.batch), np.diff(ends)
+        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
+        shape = (count, len(number) * width)
+        turned = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
+        turned.indices -= np.repeat((number * self.batch).astype(turned.indices.dtype), entries)
+        return turned
 
 
 @dataclass(frozen=True, eq=False)
 class Bags:
-    """The rows of K lanes on CPU: lane k's are batches[k]; equal ones are the same object."""
+    """The rows of K lanes on CPU: lane k's are those of batch which[k]; lanes that drew the same rows share them."""
 
-    batches: Sequence[Batch]
+    gathered: Gathered
+    which: Sequence[int]
 
     @classmethod
     def of(cls, matrix: sp.csr_matrix, rows: np.ndarray) -> Bags:
         """Gather rows (K, B) of a matrix (n, d)."""
-        known: dict[bytes, Batch] = {}
-        for own in rows:
-            if (key := own.tobytes()) not in known:
-                known[key] = Batch(matrix[own])
-        return cls([known[own.tobytes()] for own in rows])
+        known: dict[bytes, int] = {}
+        which = [known.setdefault(own.tobytes(), len(known)) for own in rows]
+        distinct = np.frombuffer(b"".join(known), dtype=rows.dtype)
+        return cls(Gathered(matrix[distinct], rows.shape[1]), which)
 
     def times(self, weight: Tensor) -> Tensor:
         """x·W: weight (K, d, h) → (K, B, h)."""
         product: Any = _BagProducts.apply
-        out: Tensor = product(self, weight, home(weight))
+        if (at := home(weight)) is not None:
+            at.apart = True
+        out: Tensor = product(self, weight, at)
         return out
 
 
@@ -67,15 +81,19 @@ class _BagProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Bags, weight: Tensor, at: Home | None) -> Tensor:
-        ctx.batches, ctx.at = x.batches, at
-        return torch.stack([_sum(w, b.by_row) for w, b in zip(weight.unbind(0), x.batches, strict=True)])
+        ctx.x, ctx.at = x, at
+        return torch.stack([_sum(w, x.gathered.by_row(u)) for w, u in zip(weight, x.which, strict=True)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
-        own, batches = grad.contiguous().unbind(0), ctx.batches
+        own, x = grad.contiguous(), ctx.x
+
+        def of_lane(k: int) -> Tensor:
+            return _sum(own[k], x.gathered.by_feature(x.which[k]))
+
         if ctx.at is None:
-            return None, torch.stack([_sum(g, b.by_feature) for g, b in zip(own, batches, strict=True)]), None
-        ctx.at.tell(lambda k: _sum(own[k], batches[k].by_feature))
+            return None, torch.stack([of_lane(k) for k in range(len(own))]), None
+        ctx.at.tell(of_lane)
         return None, None, None
 
 
@@ -114,8 +132,11 @@ class Stacked:
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
-def _entries(matrix: Any) -> Entries:
-    parts = (matrix.indices, matrix.data, matrix.indptr)
+def _part(matrix: Any, start: int, count: int) -> Entries:
+    """Some rows (of a CSR matrix; columns of a CSC one) as bags."""
+    ends = matrix.indptr[start : start + count + 1]
+    here = slice(ends[0], ends[-1])
+    parts = (matrix.indices[here], matrix.data[here], ends - ends[0])
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 

@@ -49,7 +49,10 @@ def wide(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class Stack:
-    """`flat` (K, n), zeros at first; `data`: name → (K, …), `wide`: the same with the room behind, `rows[k]`: lane k's tensors."""
+    """Tensors of K lanes, zeros at first.
+
+    `flat` (K, n) is all of their memory; `data` has each tensor (K, …) by its name, `wide` the same with the room behind.
+    """
 
     def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
         self.layout = layout
