@@ -24,8 +24,13 @@ def wide(x: Tensor) -> Tensor:
 
 
 def per_label(function: Callable[[Tensor], Tensor], n: Tensor) -> Tensor:
-    """function(n), element-wise, of a label statistic n (L,), with bits that do not depend on where it lies in memory."""
-    return function(n.expand(BLOCK, -1).contiguous())[0]
+    """function(n), element-wise, of a label statistic n (L,), with bits that do not depend on where it lies in memory.
+
+    Of the statistics of K lanes, (K, 1, L), likewise.
+    """
+    if n.dim() == 1:
+        return function(n.expand(BLOCK, -1).contiguous())[0]
+    return function(n.expand(*n.shape[:-2], BLOCK, -1).contiguous())[..., :1, :]
 
 
 def log_odds(n_pos: Tensor, n_rows: Any) -> Tensor:

@@ -28,6 +28,7 @@ class LDAM(Strategy):
     """
 
     name: ClassVar[str] = "ldam"
+    takes_lanes: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cao, Wei, Gaidon, Arechiga & Ma 2019, Learning imbalanced datasets with label-distribution-aware "
         "margin loss, NeurIPS"
@@ -44,7 +45,7 @@ class LDAM(Strategy):
         margin = self.max_margin * relative_margins(ctx.n_pos)
         weight = effective_weights(ctx.n_pos, self.beta)
         late = 1.0 * (ctx.progress >= self.defer)
-        drawn = 1 + late * (weight / weight.mean() - 1)
+        drawn = 1 + late * (weight / weight.mean(-1, keepdim=True) - 1)
         return drawn * bce(self.scale * (z - margin * y), y)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
@@ -65,5 +66,5 @@ def relative_margins(n_pos: Tensor) -> Tensor:
     """(n_min / n)^(1/4) of each label, (L,), 1 for the rarest that occurs; two square roots, which round the same everywhere."""
     import torch
 
-    seen = torch.where(n_pos > 0, n_pos, n_pos.max().clamp(min=1.0))
-    return (seen.min() / seen).sqrt().sqrt()
+    seen = torch.where(n_pos > 0, n_pos, n_pos.amax(-1, keepdim=True).clamp(min=1.0))
+    return (seen.amin(-1, keepdim=True) / seen).sqrt().sqrt()

@@ -28,6 +28,7 @@ class LogitAdjustedLoss(Strategy):
     """
 
     name: ClassVar[str] = "logit_adjusted_loss"
+    takes_lanes: ClassVar[bool] = True
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 

@@ -24,6 +24,7 @@ class PosWeight(Strategy):
     """
 
     name: ClassVar[str] = "pos_weight"
+    takes_lanes: ClassVar[bool] = True
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
@@ -43,6 +44,7 @@ class InverseFrequency(Strategy):
     """
 
     name: ClassVar[str] = "inverse_frequency"
+    takes_lanes: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "the inverse class frequency heuristic, e.g. King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868"
     )
@@ -63,6 +65,7 @@ class InverseFrequencySoftmax(Strategy):
     """
 
     name: ClassVar[str] = "inverse_frequency_softmax"
+    takes_lanes: ClassVar[bool] = True
     needs: ClassVar[frozenset[str]] = frozenset({"labels"})
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.CrossEntropyLoss"
 
@@ -78,7 +81,7 @@ class InverseFrequencySoftmax(Strategy):
 
 def inverse_frequency(n_pos: Any) -> Any:
     """mean(n) / n for each label, 0 where n = 0; a tensor (L,)."""
-    weight = n_pos.mean() / n_pos.clamp(min=1.0)
+    weight = n_pos.mean(-1, keepdim=True) / n_pos.clamp(min=1.0)
     return weight * (n_pos > 0)
 
 

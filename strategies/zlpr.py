@@ -21,6 +21,7 @@ class ZLPR(Strategy):
     """
 
     name: ClassVar[str] = "zlpr"
+    takes_lanes: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Su, Zhu, Liu, Zhu, Chen & Sun 2022, ZLPR: a novel loss for multi-label classification, arXiv:2208.02955"
     )

@@ -22,8 +22,9 @@ _ONE_BY_ONE: set[type] = set()
 class PopulationLoss:
     """Mean loss of each lane, (K,), from logits and targets (K, B, L).
 
-    Lanes of one kind of strategy go through its plain code at once, batched by `torch.vmap`; where vmap knows no rule for
-    something it does, one by one. Lanes of different strategies share everything but this.
+    Lanes of one kind of strategy go through its plain code at once: as it is, where it takes lanes; else batched by
+    `torch.vmap`; where vmap knows no rule for something it does, one by one. Lanes of different strategies share everything
+    but this.
     """
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
@@ -89,6 +90,8 @@ class _Group:
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
+        if self._strategy.takes_lanes:
+            return self._once(*arguments)
         if not self.one_by_one:
             try:
                 batched: Tensor = torch.vmap(self._one)(*arguments)
@@ -96,6 +99,13 @@ class _Group:
             except RuntimeError:
                 _ONE_BY_ONE.add(type(self._strategy))
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
+
+    def _once(
+        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+    ) -> Tensor:
+        strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
+        ctx = Context(n_pos[:, None], _column(n_rows), progress=_column(progress))
+        return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 
     def _one(
         self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
@@ -107,6 +117,11 @@ class _Group:
 def _kind(strategy: Strategy) -> tuple[object, ...]:
     """What lanes must have in common to go through a loss at once."""
     return type(strategy), *((n, getattr(strategy, n)) for n in static_fields(strategy))
+
+
+def _column(values: Tensor) -> Tensor:
+    """(K,) as (K, 1, 1)."""
+    return values.view(-1, 1, 1)
 
 
 def _twice(argument: Any) -> Any:

@@ -30,7 +30,8 @@ def _numpy_state() -> Any:
     return name, np.asarray(keys).tobytes(), *rest
 
 
-#: what → (how to read it as something that can be compared, how to put it back from what `_saved` keeps).
+_FILTERS = "the warning filters"
+#: what → how to read it as something that can be compared.
 _STATE: dict[str, Callable[[], Any]] = {
     "NumPy's global generator": _numpy_state,
     "Python's global generator": random.getstate,
@@ -44,20 +45,25 @@ _STATE: dict[str, Callable[[], Any]] = {
     "NumPy's print options": lambda: repr(np.get_printoptions()),
     "the environment": lambda: dict(os.environ),
     "the working directory": os.getcwd,
-    "the warning filters": lambda: list(warnings.filters),
+    _FILTERS: lambda: list(warnings.filters),
 }
 
 
 @contextmanager
 def unchanged(report: Callable[[str], None]) -> Iterator[None]:
-    """Report every global thing that changes inside, and put it back."""
+    """Report every global thing that changes inside, and put it back.
+
+    A library that is imported inside for the first time may bring warning filters of its own.
+    """
     before = {what: read() for what, read in _STATE.items()}
-    saved = _saved()
+    modules, saved = len(sys.modules), _saved()
     with _audited() as events:
         try:
             yield
         finally:
             moved = [what for what, read in _STATE.items() if read() != before[what]]
+            if len(sys.modules) > modules:
+                moved = [what for what in moved if what != _FILTERS]
             if moved:
                 _put_back(*saved)
             for what in (*(f"{m} was changed" for m in moved), *events):

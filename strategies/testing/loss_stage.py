@@ -192,6 +192,15 @@ def _batched(exam: Exam, world: World) -> None:
     if not _vmaps(exam, world, lanes, z, y, progress):
         return
     together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
+    if exam.strategy.takes_lanes:
+        plain = torch.stack([_plain(lane, z[k], y[k], progress[k]) for k, lane in enumerate(lanes)])
+        exam.findings.demand(
+            torch.allclose(together[0], plain, rtol=1e-4, atol=1e-5),
+            "lanes",
+            "loss",
+            world.name,
+            "of several lanes at once it is not what it is of each",
+        )
     for k in range(LANES):
         alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
         same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
@@ -214,6 +223,16 @@ def _values(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tup
     loss.sum().backward()
     assert leaf.grad is not None
     return loss.detach(), leaf.grad
+
+
+def _plain(lane: Any, z: Tensor, y: Tensor, progress: float) -> Tensor:
+    ctx = Context(
+        torch.tensor(lane.n_pos).float(),
+        torch.tensor(float(lane.n_rows)),
+        progress=torch.tensor(progress).float(),
+    )
+    own = {n: torch.tensor(getattr(lane.strategy, n)) for n in continuous_fields(lane.strategy)}
+    return bind(lane.strategy, own).loss(z, y, ctx).mean()
 
 
 def _vmaps(exam: Exam, world: World, lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> bool:

@@ -179,6 +179,12 @@ FAULTY = [
     loser("default_is_other", "declared", plain, gamma=OTHER),
     loser("undocumented", "documented", plain, __doc__=None),
     loser("no_reference", "documented", plain, reference=""),
+    loser(
+        "largest_of_all_lanes",
+        "lanes",
+        lambda self, z, y, ctx: bce(z, y) * (1.0 + ctx.n_pos.max() / ctx.n_rows),
+        takes_lanes=True,
+    ),
     loser("lane_bits", "lane", lambda self, z, y, ctx: bce(z, y) * ctx.n_pos.clamp(min=1.0) ** -0.25),
     loser(
         "only_float32",
