@@ -113,7 +113,10 @@ class LSTM(Backbone):
             params[f"{way}_b"],
             torch.zeros_like(params[f"{way}_b"]),
         ]
-        states: Tensor = torch.lstm(x, (zeros, zeros), flat, True, 1, 0.0, self_training(x), False, True)[0]
+        with torch.autocast(x.device.type, enabled=False):  # not every CPU has a kernel in half precision
+            states: Tensor = torch.lstm(x, (zeros, zeros), flat, True, 1, 0.0, self_training(x), False, True)[
+                0
+            ]
         return states
 
 

@@ -49,7 +49,8 @@ def run(
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
         results: the store's folder.
-        settings: `trials`, `folds`, `epochs`, `batch_size`, `patience`, `trial_batch`, `objective`; see `Settings`.
+        settings: `trials`, `folds`, `epochs`, `batch_size`, `patience`, `trial_batch`, `objective`,
+            `precision`; see `Settings`.
 
     Returns:
         One line for each cell asked for, with columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".

@@ -134,6 +134,7 @@ class Drafting:
             weight_decay=params["weight_decay"],
             role=role,
             steps=bench.settings.epochs * bench.steps_per_epoch,
+            precision=bench.settings.precision,
             held_out=fold.held,
             held_targets=None if fold.Y_held is None else self._encoded(task, fold.Y_held, fold),
         )

@@ -11,6 +11,7 @@ from equipoise.errors import EquipoiseError
 from equipoise.hyperparameters import Tunable, checked
 
 OBJECTIVES = ("macro_f1", "map")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Settings:
         patience: epochs without a better macro average precision on the held-out fold before a lane stops.
         trial_batch: trials that are asked for, trained and told together.
         pruning: whether trials that fall behind end early (successive halving), at fewer gradient steps than the others.
+        precision: "float32", or "bfloat16" for the matrix products of training only (for GPUs; last bits may then depend on which
+            lanes train together).
         objective: what the search maximises out of fold: "macro_f1" (at cross-fitted thresholds) or "map".
     """
 
@@ -35,6 +38,7 @@ class Settings:
     patience: int = 5
     trial_batch: int = 4
     pruning: bool = False
+    precision: str = dataclasses.field(default="float32", metadata={"choices": PRECISIONS})
     objective: str = dataclasses.field(default="macro_f1", metadata={"choices": OBJECTIVES})
 
     def __post_init__(self) -> None:
@@ -43,8 +47,11 @@ class Settings:
                 raise EquipoiseError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.batch_size < 32 or self.batch_size % 32:
             raise EquipoiseError(f"batch_size must be a multiple of 32, got {self.batch_size}")
-        if self.objective not in OBJECTIVES:
-            raise EquipoiseError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}")
+        for name, choices in (("objective", OBJECTIVES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise EquipoiseError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
+from equipoise.backbones.mlp import MLP
 from equipoise.composition import get_strategy
 from equipoise.engine.affine import affine
 from equipoise.engine.device import repeatable, resolve
@@ -282,6 +284,25 @@ def test_dropout_is_each_lane_s_own_and_keeps_the_mean(rates: list[float], seed:
         kept = out[k] != 0
         assert abs(kept.float().mean().item() - (1 - rate)) < 0.06
         assert torch.allclose(out[k][kept], torch.tensor(1 / (1 - rate)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "backbone", [Linear(), MLP(), LSTM(hidden=8, embedding=8, dropout=0.0)], ids=lambda b: b.name
+)
+def test_mixed_precision_learns_nearly_the_same(backbone: Any) -> None:
+    rng = np.random.default_rng(0)
+    Y = (rng.random((96, 3)) < 0.3).astype(np.uint8)
+    inputs: Inputs = Dense.of(rng.normal(size=(96, 13)).astype(np.float32))
+    if not backbone.stacked:
+        inputs = Tokens(torch.from_numpy(rng.integers(1, 20, (96, 7))), torch.full((96,), 7), 20)
+    lane = dataclasses.replace(a_lane(96, Y, steps=12), backbone=backbone)
+    full, mixed = (run(dataclasses.replace(lane, precision=p), inputs) for p in ("float32", "bfloat16"))
+    for name, own in mixed.params.items():
+        assert own.dtype == torch.float32
+        assert torch.allclose(own, full.params[name], atol=0.03), name
+    assert any(not torch.equal(p, full.params[n]) for n, p in mixed.params.items()), (
+        "products were in float32"
+    )
 
 
 def test_devices_are_named_in_errors() -> None:

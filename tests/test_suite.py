@@ -89,6 +89,7 @@ def test_options_change_every_block() -> None:
         (("trials = 3", "folds = 0"), "folds must be 1 or more, got 0"),
         (("trials = 3", "batch_size = 100"), "batch_size must be a multiple of 32, got 100"),
         (("trials = 3", "objective = 'f1'"), "objective must be one of macro_f1, map"),
+        (("trials = 3", "precision = 'half'"), "precision must be one of float32, bfloat16"),
         (("splits = 2", "splits = 0"), "splits must be 1 or more, or official, got 0"),
         (("splits = 2", "splits = 2.5"), 'splits must be a whole number or "official", got 2.5'),
         (("seed = 7", "seed = -1"), "seed must be 0 or more, got -1"),

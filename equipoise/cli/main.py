@@ -94,6 +94,7 @@ def run(
     batch_size: options.BatchSize = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
+    precision: Annotated[Optional[str], typer.Option(help="float32 or bfloat16.")] = None,  # noqa: UP045
     pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
     splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
@@ -124,6 +125,7 @@ def run(
         "batch_size": batch_size,
         "patience": patience,
         "objective": objective,
+        "precision": precision,
         "pruning": pruning or None,
     }
     running.run(

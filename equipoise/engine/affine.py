@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.gradient import Home, home
+from equipoise.engine.precision import for_products
 from equipoise.engine.sparse import Bags, Stacked
 
 
@@ -29,22 +30,29 @@ class _Product(torch.autograd.Function):
         ctx.at, ctx.rows, more = at, weight.shape[1], x.shape[2] - weight.shape[1]
         if more:
             weight = torch.nn.functional.pad(weight, (0, 0, 0, more)) if at is None else at.wide
+        x, weight = for_products(x), for_products(weight)
         ctx.save_for_backward(x, weight)
         out = at.lend("product", (*x.shape[:2], weight.shape[2])) if at is not None and lending else None
-        return torch.bmm(x, weight, out=out)
+        return _bmm(x, weight, out)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        grad, at, to_x = grad.contiguous(), ctx.at, None
+        grad, at, to_x = grad.to(x.dtype).contiguous(), ctx.at, None
         if ctx.needs_input_grad[0]:
-            to_x = torch.bmm(
-                grad, weight.transpose(1, 2), out=None if at is None else at.lend("back", x.shape)
-            )
+            to_x = _bmm(grad, weight.transpose(1, 2), None if at is None else at.lend("back", x.shape))
         if at is None:
-            return to_x, torch.bmm(x.transpose(1, 2), grad)[:, : ctx.rows], None, None
-        at.write(lambda out: torch.bmm(x.transpose(1, 2), grad, out=out[:, : x.shape[2]]))
+            return to_x, _bmm(x.transpose(1, 2), grad, None)[:, : ctx.rows], None, None
+        at.write(lambda out: _bmm(x.transpose(1, 2), grad, out[:, : x.shape[2]]))
         return to_x, None, None, None
+
+
+def _bmm(a: Tensor, b: Tensor, out: Tensor | None) -> Tensor:
+    """a·b in float32, in `out` if there is one, whatever the precision of a and b."""
+    if a.dtype == torch.float32:
+        return torch.bmm(a, b, out=out)
+    product = torch.bmm(a, b)
+    return product.float() if out is None else out.copy_(product)
 
 
 class _Shift(torch.autograd.Function):

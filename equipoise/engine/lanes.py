@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine.precision import FLOAT32
 from equipoise.hyperparameters import tunables
 from equipoise.strategy import Strategy
 from equipoise.tasks import Given
@@ -37,6 +38,7 @@ class Lane:
         steps: gradient steps at most.
         given: labels it sees as further inputs, (m + s, G), and held_given (v, G): the true ones while training; or None.
         held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
+        precision: of matrix products in training, see `equipoise.engine.precision`.
         pause: the step at which to stop with a state to go on from; resume: such a state.
     """
 
@@ -56,6 +58,7 @@ class Lane:
     held_targets: np.ndarray | None = None
     given: Given | None = None
     held_given: Given | None = None
+    precision: str = FLOAT32
     pause: int | None = None
     resume: Paused | None = None
 
@@ -66,6 +69,7 @@ class Lane:
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
+            self.precision,
             None if self.given is None else self.given.labels.shape[1],
         )
 

@@ -25,6 +25,7 @@ from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import AdamW
 from equipoise.engine.parameters import Parameters
+from equipoise.engine.precision import products_in
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.ranking import macro_average_precision
 from equipoise.engine.scratch import give_back
@@ -55,7 +56,7 @@ class Population:
         width: int | None = None,
     ) -> None:
         first = lanes[0]
-        self._lanes, self._backbone = lanes, first.backbone
+        self._lanes, self._backbone, self._precision = lanes, first.backbone, first.precision
         self._device, self._batch = device, batch_size
         stacks = first.backbone.stacks(device)
         self._least = 2 if stacks else 1
@@ -117,7 +118,8 @@ class Population:
         x, y, given = self._bank.gather(self._chunk[:, self._cursor])
         self._cursor += 1
         self._params.zero_grad()
-        logits = forward(self._backbone, self._params, x, self._dropout, given)
+        with products_in(self._precision, self._device):
+            logits = forward(self._backbone, self._params, x, self._dropout, given).float()
         progress = np.minimum(self._optimizer.steps / self._total, 1.0)
         logits.backward(self._loss.slope(logits.detach(), y, progress))
         self._optimizer.step()

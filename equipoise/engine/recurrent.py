@@ -18,6 +18,11 @@ def lstm(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         x: (K, T, B, E) inputs. w_ih: (K, 4H, E), w_hh: (K, 4H, H) and bias: (K, 4H), gates in the library's order
             (input, forget, cell, output).
     """
+    with torch.autocast(x.device.type, enabled=False):  # errors would add up over time
+        return _states(x.to(w_ih.dtype), w_ih, w_hh, bias)
+
+
+def _states(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
     lanes, steps, batch, _ = x.shape
     flat = torch.baddbmm(bias[:, None], x.reshape(lanes, steps * batch, -1), w_ih.transpose(1, 2))
     states: Any = _Recurrence.apply

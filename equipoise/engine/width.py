@@ -38,7 +38,7 @@ def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.
     if not lanes[0].backbone.stacked:
         return LOOPED
     most = fitting(lanes[0], inputs, batch_size)
-    kind = (lanes[0].backbone.structure, lanes[0].targets.shape[1], type(inputs), inputs.width, batch_size)
+    kind = (lanes[0].signature, type(inputs), inputs.width, batch_size)
     speeds = _known.setdefault(kind, {})
     most = min(most, _SPARSE) if isinstance(inputs, Sparse) else most
     tried = [n for n in _TRIED if n <= min(most, max(len(lanes), _TRIED[0]))] or [most]
