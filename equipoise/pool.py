@@ -37,8 +37,11 @@ _FORKED = sys.platform == "linux"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: For the process that is forked: no thread of Arrow's allocator, and no module of the user's folder in place of another.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
-#: Without its cache of small blocks glibc can join what is left of large ones (see `equipoise.engine.scratch`).
-_COMPACT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+#: glibc without its cache of small blocks can join what is left of large ones (see `equipoise.engine.scratch`); and blocks up to
+#: 32 MB, an LSTM's too, stay with the process instead of coming from the kernel each time.
+_COMPACT = {
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=134217728"
+}
 
 
 def begin() -> None:
