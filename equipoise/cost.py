@@ -36,9 +36,9 @@ class Rate:
 
 
 RATES = {
-    "linear": Rate(row=12, label=0.1, weight=0.2, character=0.28),
-    "mlp": Rate(row=16, width=0.017, label=0.17, character=0.28),
-    "lstm": Rate(row=130, token=2.0, character=0.15),
+    "linear": Rate(row=4.5, label=0.05, weight=0.09, character=0.28),
+    "mlp": Rate(row=8.5, width=0.0041, label=0.097, character=0.28),
+    "lstm": Rate(row=140, token=2.4, character=0.15),
 }
 TEXT = 9.0  # microseconds for a text of whatever length, once a cell
 #: A network per label costs less than as many single ones: they train side by side.
