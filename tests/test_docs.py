@@ -22,5 +22,8 @@ def test_measured_tables_go_between_their_marks() -> None:
     assert filled(made, {"one": "new\n"}) == made
     kept = (DOCS / "performance.md").read_text(encoding="utf-8")
     assert (
-        filled(kept, dict.fromkeys(("training", "training-long", "sweep", "growth"), "x")).count("\nx\n") == 4
+        filled(kept, dict.fromkeys(("training", "training-long", "sweep", "growth", "profile"), "x")).count(
+            "\nx\n"
+        )
+        == 5
     )

@@ -99,7 +99,11 @@ def test_gradients_are_autograd_s_however_a_parameter_is_used(kind: str, use: st
         assert torch.allclose(params.gradient_of("weight"), expected[0], atol=1e-4)
 
 
-def test_the_optimizer_does_the_same_with_gradients_in_one_stack_and_apart() -> None:
+@pytest.mark.parametrize("way", ["_lane_by_lane", "_all"], ids=["as on CPU", "as on CUDA"])
+def test_the_optimizer_does_the_same_with_gradients_in_one_stack_and_apart(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AdamW, "_lane_by_lane", getattr(AdamW, way))
     generator = torch.Generator().manual_seed(0)
     own = [{n: p for n, p in lane.items() if n != "idle"} for lane in lanes_of(generator)]
     x, dense = uses("dense")[0], uses("dense")[2][0]

@@ -196,8 +196,10 @@ def test_affine_of_sparse_rows_equals_the_dense_product_with_its_gradient() -> N
     assert torch.allclose(grads[0], grads[1], atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=["stacked", "lane by lane"])
-def test_adamw_is_the_library_s(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=str)
+@pytest.mark.parametrize("way", ["_lane_by_lane", "_all"], ids=["as on CPU", "as on CUDA"])
+def test_adamw_is_the_library_s(shape: tuple[int, int], way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AdamW, "_lane_by_lane", getattr(AdamW, way))
     generator = torch.Generator().manual_seed(0)
     lanes = [{"w": torch.randn(shape, generator=generator)} for _ in range(3)]
     rates, decays = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0)

@@ -86,6 +86,10 @@ class Parameters:
 
     def gradient_of(self, name: str) -> Tensor | None:
         """One parameter's gradients, (K, …)."""
+        at, leaf = self._homes[name], self.stacked[name]
+        if at.later is None and "_leaves" not in self.__dict__:
+            written = None if at.written is None else at.written[:, : leaf.shape[1]]
+            return _sum(g for g in (leaf.grad, written) if g is not None)
         own = [_sum(self._parts(name, k)) for k in range(len(self))]
         there = [g for g in own if g is not None]
         return torch.stack(there) if len(there) == len(own) else None

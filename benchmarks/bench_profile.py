@@ -1,0 +1,121 @@
+"""Where the time of whole cells goes, part by part: what is forward, loss, backward and optimizer, and what is not.
+
+    pytest benchmarks/bench_profile.py -m slow       # minutes; the table goes to results/benchmarks/profile.md
+
+Processor time of one process, imports done before. A part's time is its own: what it calls of another part counts there. Choosing
+the width trains for a moment, and all of that is its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from story import markdown
+
+from equipoise import decide
+from equipoise.engine import population, predict, train
+from equipoise.errors import EquipoiseError
+from equipoise.groups import attempt, groups
+from equipoise.plan import make_plan
+from equipoise.prepared import forget
+from equipoise.settings import Settings
+from equipoise.suite import Block, Suite
+
+pytestmark = pytest.mark.slow
+SIX = ("none", "pos_weight", "focal", "asl", "ml_ros", "balanced_sampling")
+CASES = {
+    "mlp on yeast": ("yeast", "mlp", SIX, Settings(trials=16, folds=4, epochs=20, trial_batch=16)),
+    "mlp on enron-email": ("enron-email", "mlp", SIX, Settings(trials=8, folds=3, epochs=20)),
+    "lstm on design-emails": ("design-emails", "lstm", SIX[:3], Settings(trials=2, folds=2, epochs=4)),
+}
+#: Part → what belongs to it, as (owner, name). The first four are what training cannot do without.
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "forward": [(population, "forward"), (predict, "forward")],
+    "loss and its slope": [(population.PopulationLoss, "slope")],
+    "backward": [(torch.Tensor, "backward")],
+    "optimizer": [(population.AdamW, "step")],
+    "batches": [(population.Bank, "gather"), (population.Population, "_drawn")],
+    "scores of held-out rows": [(population.Population, "_look")],
+    "choosing the width": [(train, "width")],
+    "places": [(population.Population, "_fill"), (population.Population, "__init__")],
+    "thresholds of trials": [(decide, "fit_decider")],
+}
+INSIDE = 4
+ALONE = "choosing the width"
+
+
+@dataclass
+class Watch:
+    """Adds up each part's own processor seconds."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _inner: list[float] = field(default_factory=list)
+    _alone: bool = False
+
+    def watched(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **more: Any) -> Any:
+            if self._alone:
+                return function(*args, **more)
+            self._alone = part == ALONE
+            self._inner.append(0.0)
+            began = time.process_time()
+            try:
+                return function(*args, **more)
+            finally:
+                took = time.process_time() - began
+                self.seconds[part] += took - self._inner.pop()
+                if self._inner:
+                    self._inner[-1] += took
+                self._alone = self._alone and part != ALONE
+
+        return run
+
+
+@contextmanager
+def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    watch = Watch()
+    with monkeypatch.context() as patched:
+        for part, places in PARTS.items():
+            for owner, name in places:
+                patched.setattr(owner, name, watch.watched(part, getattr(owner, name)))
+        yield watch
+
+
+def profiled(case: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Part → its share of the processor time of the case's cells."""
+    dataset, backbone, strategies, settings = CASES[case]
+    try:
+        plan = make_plan(
+            Suite(case, "", (Block((dataset,), (backbone,), strategies, settings, 1, 0),)), device="cpu"
+        )
+    except EquipoiseError as error:
+        pytest.skip(str(error))
+    for warm in (True, False):  # the first time imports, and measures widths that are then known
+        chosen = plan.cells[:1] if warm else plan.cells
+        with watching(monkeypatch) as watch:
+            began = time.process_time()
+            rows = [row for group in groups(chosen) for _, (row, _) in attempt(group, plan.data)]
+            total = time.process_time() - began
+        forget()
+        assert all(row["status"] == "ok" for row in rows), [row.get("error") for row in rows]
+    found = {part: watch.seconds[part] / total for part in PARTS}
+    return {**found, "the rest": 1 - sum(found.values()), "seconds": total}
+
+
+def test_profile(tell: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with a column for each case."""
+    columns = {case: profiled(case, monkeypatch) for case in CASES}
+    parts = [*PARTS, "the rest"]
+    lines = [(part, *(f"{columns[c][part]:.1%}" for c in CASES)) for part in parts]
+    outside = {c: sum(columns[c][p] for p in parts[INSIDE:]) for c in CASES}
+    lines.append(("**outside of the first four**", *(f"**{outside[c]:.1%}**" for c in CASES)))
+    lines.append(("processor seconds", *(f"{columns[c]['seconds']:.1f}" for c in CASES)))
+    tell("profile", "Share of the processor time of whole cells, cpu", markdown(("part", *CASES), lines))
+    assert all(0.0 < share < 0.6 for share in outside.values())
