@@ -12,7 +12,8 @@ import importlib
 
 from equipoise.registry import PACKAGES, built_in
 
-HEAVY = ("torch", "optuna.samplers", "scipy.optimize", "sklearn.feature_extraction.text")
+#: scikit-learn is not among them: tables of numbers need none of it, and texts wait for it as long here as there.
+HEAVY = ("torch", "optuna.samplers", "scipy.optimize")
 OURS = (
     "cell",
     "composition",

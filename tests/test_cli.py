@@ -239,13 +239,28 @@ def test_what_only_tells_needs_nothing_heavy(args: list[str], shown: str, heavy:
     assert shown in done.stdout
 
 
-def test_a_first_step_needs_no_pictures_and_no_compiler(tmp_path: Path) -> None:
-    """What `run` loads before it trains: not what draws, nor MLflow, nor what compiles networks."""
+@pytest.mark.parametrize(
+    ("data", "texts"), [("design-emails[rows=60]", True), ("numbers.csv", False)], ids=["texts", "numbers"]
+)
+def test_a_first_step_needs_no_pictures_and_no_compiler(data: str, texts: bool, tmp_path: Path) -> None:
+    """What `run` loads before it trains: not what draws, nor MLflow, nor what compiles networks; scikit-learn for texts only."""
+    (tmp_path / "numbers.csv").write_text(
+        "a,b,label\n" + "".join(f"{i},{i * i},{i % 3 == 0:d}\n" for i in range(60))
+    )
+    data = data if texts else str(tmp_path / data)
+    late = [
+        "mlflow",
+        "sqlalchemy",
+        "matplotlib",
+        "torch._inductor",
+        "torch._dynamo",
+        *["sklearn"] * (not texts),
+    ]
     code = (
         "import sys\nimport equipoise\nfrom equipoise.sweep import Watcher\n"
-        "late = ('mlflow', 'sqlalchemy', 'matplotlib', 'torch._inductor', 'torch._dynamo')\n"
+        f"late = {late!r}\n"
         "def stop(cell, share):\n    print('loaded', [n for n in late if n in sys.modules]); sys.exit()\n"
-        "equipoise.run(dataset='design-emails[rows=60]', backbone='linear', strategy='none', trials=1, folds=2,"
+        f"equipoise.run(dataset={data!r}, backbone='linear', strategy='none', trials=1, folds=2,"
         f" epochs=1, splits=1, results={str(tmp_path)!r}, watcher=Watcher(on_share=stop))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
