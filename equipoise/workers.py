@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 #: Bytes of a worker before it has any data: what it does not share with the others. Measured: 35 MB where workers are forked,
-#: 300 MB where each imports everything for itself.
-BASE = (100 if sys.platform == "linux" else 400) * 2**20
+#: and 100 MB of scikit-learn where there are texts; 300 MB where each imports everything for itself.
+BASE = (200 if sys.platform == "linux" else 400) * 2**20
 #: The data set itself, its features, the training rows of a split, and what preparing them takes in between.
 COPIES = 5
 #: Lanes that train side by side at most, and bytes for each of their parameters: value, gradient, two moments, the best so
