@@ -1,10 +1,9 @@
-"""Checks of `loss`: finite, unreduced, batched over lanes, at every setting."""
+"""Checks of `loss`: finite, unreduced, at every setting; of many lanes at once in `many_lanes`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,14 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.lanes import continuous_fields
-from equipoise.engine.loss import PopulationLoss
 from equipoise.hyperparameters import bind, tunables
 from equipoise.seeds import stream
 from equipoise.strategies.testing.exam import Exam, quietly
+from equipoise.strategies.testing.many_lanes import check_many_lanes
 from equipoise.strategies.testing.worlds import World
 from equipoise.strategy import Context, Strategy
 
 BATCH = 64
-LANES = 31  # with 5 labels their counts fill no whole number of vector registers: the last lane meets other instructions
 
 
 def check_loss(exam: Exam, worlds: list[World]) -> None:
@@ -29,7 +27,7 @@ def check_loss(exam: Exam, worlds: list[World]) -> None:
         exam.attempt("loss", world.name, partial(_check_world, exam, world))
     if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
         return
-    for check in (_scale, _permuted, _batched):
+    for check in (_scale, _permuted, check_many_lanes):
         exam.attempt("loss", worlds[0].name, partial(check, exam, worlds[0]))
 
 
@@ -180,74 +178,3 @@ def _permuted(exam: Exam, world: World) -> None:
         world.name,
         "with the labels in another order the loss is another",
     )
-
-
-def _batched(exam: Exam, world: World) -> None:
-    """Many lanes at once, each with its own settings, counts and batch: as one at a time, bit for bit."""
-    rng = stream("lanes")
-    lanes = [_lane(exam.strategy, world, rng) for _ in range(LANES)]
-    z = torch.from_numpy(rng.normal(size=(LANES, BATCH, world.n_labels)).astype(np.float32))
-    y = torch.from_numpy((rng.random(z.shape) < 0.3).astype(np.float32))
-    progress = np.linspace(0.0, 1.0, LANES)
-    if not _vmaps(exam, world, lanes, z, y, progress):
-        return
-    together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
-    if exam.strategy.takes_lanes:
-        plain = torch.stack([_plain(lane, z[k], y[k], progress[k]) for k, lane in enumerate(lanes)])
-        exam.findings.demand(
-            torch.allclose(together[0], plain, rtol=1e-4, atol=1e-5),
-            "lanes",
-            "loss",
-            world.name,
-            "of several lanes at once it is not what it is of each",
-        )
-    for k in range(LANES):
-        alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
-        same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
-        exam.findings.demand(
-            same, "lane", "loss", world.name, "a lane among others has other bits than alone"
-        )
-
-
-def _lane(strategy: Strategy, world: World, rng: np.random.Generator) -> Any:
-    """What `PopulationLoss` reads of a lane: a random setting and counts of its own."""
-    ranges = {n: t for n, t in tunables(strategy).items() if n in continuous_fields(strategy)}
-    values = {n: float(rng.uniform(t.low or 0.0, t.high or 1.0)) for n, t in ranges.items()}
-    n_pos = rng.integers(0, len(world.Y), world.n_labels)
-    return SimpleNamespace(strategy=bind(strategy, values), n_pos=n_pos, n_rows=len(world.Y))
-
-
-def _values(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tuple[Tensor, Tensor]:
-    leaf = z.clone().requires_grad_()
-    loss = PopulationLoss(lanes, torch.device("cpu"))(leaf, y, progress)
-    loss.sum().backward()
-    assert leaf.grad is not None
-    return loss.detach(), leaf.grad
-
-
-def _plain(lane: Any, z: Tensor, y: Tensor, progress: float) -> Tensor:
-    ctx = Context(
-        torch.tensor(lane.n_pos).float(),
-        torch.tensor(float(lane.n_rows)),
-        progress=torch.tensor(progress).float(),
-    )
-    own = {n: torch.tensor(getattr(lane.strategy, n)) for n in continuous_fields(lane.strategy)}
-    return bind(lane.strategy, own).loss(z, y, ctx).mean()
-
-
-def _vmaps(exam: Exam, world: World, lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> bool:
-    """Whether vmap takes the loss; if not, the engine trains lane by lane, without a word."""
-    first = lanes[0].strategy
-    hyper = {n: torch.tensor([getattr(k.strategy, n) for k in lanes]) for n in continuous_fields(first)}
-    n_pos = torch.tensor(np.stack([k.n_pos for k in lanes])).float()
-    n_rows, done = torch.full((len(lanes),), float(len(world.Y))), torch.from_numpy(progress).float()
-
-    def one(z: Tensor, y: Tensor, n_pos: Tensor, n_rows: Tensor, done: Tensor, own: Any) -> Tensor:
-        return bind(first, own).loss(z, y, Context(n_pos, n_rows, progress=done)).mean()
-
-    try:
-        torch.vmap(one)(z, y, n_pos, n_rows, done, hyper)
-    except Exception as error:
-        exam.findings.note("vmap", "loss", world.name, str(error).split(". ")[0])
-        return False
-    return True
