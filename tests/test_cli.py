@@ -348,6 +348,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "splits 0": (words(splits=0), "splits must be 1 or more, or official"),
     "seed -1": (words(seed=-1), "seed must be 0 or more"),
     "unknown objective": (words(objective="f1"), "macro_f1, map"),
+    "unknown precision": (words(precision="half"), "float32, bfloat16"),
     "trials that are no number": (words(trials="few"), "see equipoise run --help"),
     "unknown flag": ([*words(), "--trails", "3"], "--trials"),
     "unknown command": (["rnu"], "run"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,4 +140,15 @@ def test_the_width_is_measured_within_the_memory_there_is(monkeypatch: pytest.Mo
         assert 8 <= width.width(lanes, inputs, BATCH, CPU) <= 40
         monkeypatch.setattr(width, "free_memory", lambda: 10_000_000)
         few = width.width(lanes_of(MLP(hidden=18), 40), inputs, BATCH, CPU)
-    assert 2 <= few == width.fitting(lanes[0], inputs, BATCH) < 20
+    assert 2 <= few == width.fitting(lanes[0], inputs, BATCH, 10_000_000) < 20
+
+
+@pytest.mark.parametrize(("memory", "places"), [(80_000_000_000, 64), (50_000_000, 32), (1000, 2)])
+def test_on_cuda_the_width_depends_on_the_device_alone(
+    memory: int, places: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = MLP(hidden=17)
+    inputs, device = inputs_of(backbone), SimpleNamespace(total_memory=memory)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: device)
+    for count in (1, 100):
+        assert width.width(lanes_of(backbone, count), inputs, BATCH, torch.device("cuda")) == places

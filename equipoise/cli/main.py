@@ -94,7 +94,7 @@ def run(
     batch_size: options.BatchSize = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
-    precision: Annotated[Optional[str], typer.Option(help="float32 or bfloat16.")] = None,  # noqa: UP045
+    precision: options.Precision = None,
     pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
     splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
@@ -190,6 +190,7 @@ def time(
     folds: options.Folds = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
+    precision: options.Precision = None,
     splits: options.Splits = None,
     workers: options.WorkerCount = "auto",
     price: Annotated[float | None, typer.Option(help="What an hour of one core (or device) costs.")] = None,
@@ -209,7 +210,13 @@ def time(
         delimiter=delimiter,
         encoding=encoding,
     )
-    budget = {"trials": trials, "folds": folds, "epochs": epochs, "batch_size": batch_size}
+    budget = {
+        "trials": trials,
+        "folds": folds,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
     timing.time(
         suite,
         running.with_columns(dataset or [], table),

@@ -31,6 +31,7 @@ Trials = Annotated[Optional[int], typer.Option(help="Settings tried per cell.")]
 Folds = Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")]  # noqa: UP045
 Epochs = Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")]  # noqa: UP045
 BatchSize = Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")]  # noqa: UP045
+Precision = Annotated[Optional[str], typer.Option(help="Of products in training: float32 or bfloat16.")]  # noqa: UP045
 Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
 WorkerCount = Annotated[
     str, typer.Option(help="Processes: a number, or auto: as many as CPUs, memory and cells allow.")

@@ -114,7 +114,9 @@ class _Stacked(Drop):
         self._of = dropout
 
     def __call__(self, h: Tensor) -> Tensor:
-        return h * self._of.mask(h.shape).clone() if self._of.active else h
+        return (
+            h * self._of.mask(h.shape).clone() if self._of.active else h
+        )  # the way back needs a mask of its own
 
     def relu(self, h: Tensor) -> Tensor:
         rectified: Any = _Rectified.apply

@@ -23,6 +23,7 @@ class Parameters:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
+        self._leaves: list[dict[str, Tensor]] = []  # made where a forward pass takes lanes one by one
         self._homes = {n: Home(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
             leaf.home = self._homes[name]  # type: ignore[attr-defined]
@@ -42,12 +43,10 @@ class Parameters:
 
     def lane(self, k: int) -> dict[str, Tensor]:
         """Lane k's own leaves."""
+        if not self._leaves:
+            own = ([t.detach().requires_grad_() for t in row] for row in self.stack.rows)
+            self._leaves = [dict(zip(self.stack.layout.names, leaves, strict=True)) for leaves in own]
         return self._leaves[k]
-
-    @cached_property
-    def _leaves(self) -> list[dict[str, Tensor]]:
-        own = ([t.detach().requires_grad_() for t in row] for row in self.stack.rows)
-        return [dict(zip(self.stack.layout.names, leaves, strict=True)) for leaves in own]
 
     def take(self, lanes: Sequence[int] | np.ndarray) -> Parameters:
         """A copy of some lanes."""
@@ -58,7 +57,7 @@ class Parameters:
         for name, leaf in self.stacked.items():
             leaf.grad = None
             self._homes[name].forget()
-        for own in self.__dict__.get("_leaves", ()):
+        for own in self._leaves:
             for leaf in own.values():
                 leaf.grad = None
 
@@ -87,7 +86,7 @@ class Parameters:
     def gradient_of(self, name: str) -> Tensor | None:
         """One parameter's gradients, (K, …)."""
         at, leaf = self._homes[name], self.stacked[name]
-        if at.later is None and "_leaves" not in self.__dict__:
+        if at.later is None and not self._leaves:
             written = None if at.written is None else at.written[:, : leaf.shape[1]]
             return _sum(g for g in (leaf.grad, written) if g is not None)
         own = [_sum(self._parts(name, k)) for k in range(len(self))]
@@ -103,7 +102,7 @@ class Parameters:
             yield at.written[k, : leaf.shape[1]]  # without the room behind
         if at.later is not None:
             yield at.later(k)
-        if "_leaves" in self.__dict__ and (grad := self._leaves[k][name].grad) is not None:
+        if self._leaves and (grad := self._leaves[k][name].grad) is not None:
             yield grad
 
 

@@ -23,6 +23,7 @@ def lstm(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
 
 
 def _states(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+    """The inputs' part for all steps in one product, then the recurrence."""
     lanes, steps, batch, _ = x.shape
     flat = torch.baddbmm(bias[:, None], x.reshape(lanes, steps * batch, -1), w_ih.transpose(1, 2))
     states: Any = _Recurrence.apply

@@ -1,6 +1,6 @@
 """How many lanes to train side by side: what a short measurement of this machine says, within the memory there is.
 
-On CPU the number changes no bit of any lane, only the time; on CUDA, where it may, it is fixed.
+On CPU the number changes no bit of any lane, only the time. On CUDA it may, so there it is fixed for a device and a kind of lane.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from equipoise.engine.inputs import Inputs, Sparse
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 
-#: Lanes of a population on CUDA, always (padded).
+#: Lanes of a population on CUDA (padded); half as many, or a quarter, …, where the device cannot hold them.
 CUDA = 64
 #: Backbones whose lanes run one after the other gain nothing from more; a few keep gathering and looks cheap.
 LOOPED = 8
@@ -25,7 +25,7 @@ _TRIED = (8, 16, 32, 64, 128, 256)
 _STEPS, _WARM, _SECONDS = 3, 1, 0.03
 #: A wider population must be faster by this factor to be worth its memory; one slower by that ends the search.
 _GAIN, _LOSS = 1.04, 0.85
-#: Share of the free memory that one population may take.
+#: Share of the memory (free on CPU, all of a device) that one population may take.
 _SHARE = 0.2
 
 _known: dict[object, dict[int, float]] = {}
@@ -34,10 +34,12 @@ _known: dict[object, dict[int, float]] = {}
 def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
     """The number of places for lanes of one signature."""
     if device.type == "cuda":
-        return CUDA
+        held = torch.cuda.get_device_properties(device).total_memory
+        most = fitting(lanes[0], inputs, batch_size, held)
+        return next(n for n in (CUDA, 32, 16, 8, 4, 2) if n <= most)
     if not lanes[0].backbone.stacked:
         return LOOPED
-    most = fitting(lanes[0], inputs, batch_size)
+    most = fitting(lanes[0], inputs, batch_size, free_memory())
     kind = (lanes[0].signature, type(inputs), inputs.width, batch_size)
     speeds = _known.setdefault(kind, {})
     most = min(most, _SPARSE) if isinstance(inputs, Sparse) else most
@@ -52,12 +54,12 @@ def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.
     return min(len(lanes), most) if best == tried[-1] and len(lanes) < 2 * best else best
 
 
-def fitting(lane: Lane, inputs: Inputs, batch_size: int) -> int:
-    """How many lanes of this kind fit into a share of the memory that is free, at least two."""
+def fitting(lane: Lane, inputs: Inputs, batch_size: int, memory: int) -> int:
+    """How many lanes of this kind fit into a share of so many bytes, at least two."""
     shapes = lane.backbone.init(inputs.width, lane.targets.shape[1], torch.Generator().manual_seed(0))
     numbers = sum(p.numel() for p in shapes.values())
     bytes_each = 4 * (6 * numbers + 8 * batch_size * (lane.targets.shape[1] + 256))
-    return max(2, int(_SHARE * free_memory() / bytes_each))
+    return max(2, int(_SHARE * memory / bytes_each))
 
 
 def free_memory() -> int:
