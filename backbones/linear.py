@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbone import Backbone, uniform
-from equipoise.hyperparameters import Tunable
+from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.hyperparameters import Tunable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from equipoise.engine.dropout import Drop
-    from equipoise.features import Features
+    from equipoise.contracts.features import Features
+    from equipoise.ops.dropout import Drop
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Linear(Backbone):
         return {"weight": uniform(generator, width, outputs, fan_in=width), "bias": torch.zeros(1, outputs)}
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        from equipoise.engine.affine import affine
+        from equipoise.ops.affine import affine
 
         return affine(x, params["weight"], params["bias"])
 
 
 def vectors(kind: str, max_features: int) -> Features:
     """TF-IDF for text, standardisation for numbers."""
-    from equipoise.features import Standardised, TfIdf
+    from equipoise.contracts.features import Standardised, TfIdf
 
     return TfIdf(max_features) if kind == "text" else Standardised()

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbone import Backbone, uniform
-from equipoise.hyperparameters import Tunable, tunable
+from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.hyperparameters import Tunable, tunable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from equipoise.engine.dropout import Drop
-    from equipoise.features import Features
+    from equipoise.contracts.features import Features
+    from equipoise.ops.dropout import Drop
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LSTM(Backbone):
     max_words: int = 5000
 
     def features(self, kind: str) -> Features:
-        from equipoise.features import TokenIds
+        from equipoise.contracts.features import TokenIds
 
         return TokenIds(self.max_tokens, self.max_words)
 
@@ -83,7 +83,7 @@ class LSTM(Backbone):
         """The same for K lanes: ids (K, B, T) → (K, B, L)."""
         import torch
 
-        from equipoise.engine.recurrent import lstm
+        from equipoise.ops.lstm import lstm
 
         lanes, _, longest = x.ids.shape
         words, place = params["words"], torch.arange(longest, device=x.ids.device)

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbone import Backbone, uniform
 from equipoise.backbones.linear import vectors
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.hyperparameters import tunable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from equipoise.engine.dropout import Drop
-    from equipoise.features import Features
+    from equipoise.contracts.features import Features
+    from equipoise.ops.dropout import Drop
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class MLP(Backbone):
         }
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        from equipoise.engine.affine import affine
+        from equipoise.ops.affine import affine
 
         hidden = drop.relu(affine(x, params["weight1"], params["bias1"]))
         return affine(hidden, params["weight2"], params["bias2"])

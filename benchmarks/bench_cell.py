@@ -10,8 +10,8 @@ import pytest
 
 from equipoise import Dataset, load_dataset
 from equipoise.api import choose
-from equipoise.cell import run_cell
-from equipoise.plan import make_plan
+from equipoise.experiment.cell import run_cell
+from equipoise.sweep.plan import make_plan
 
 SETTINGS = {"trials": 3, "folds": 2, "epochs": 12, "patience": 3}  # those of the suite `quick`
 

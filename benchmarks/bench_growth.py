@@ -22,11 +22,11 @@ from scenarios import FEATURES, lanes, numbers
 from story import markdown
 
 from equipoise import get_strategy
-from equipoise.cell import get_backbone
 from equipoise.engine.device import repeatable
-from equipoise.engine.inputs import Dense
 from equipoise.engine.population import Population
-from equipoise.search import search_space
+from equipoise.experiment.cell import get_backbone
+from equipoise.experiment.search import search_space
+from equipoise.ops.inputs import Dense
 
 CPU = torch.device("cpu")
 STEPS, WARM = 192, 64  # three and one of the chunks in which batches are drawn

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from equipoise import Context, Rows, Strategy, get_strategy
-from equipoise.registry import catalogue
+from equipoise.catalog.registry import catalogue
 
 N, LABELS, FEATURES, BATCH = 2000, 14, 40, 64
 

@@ -19,14 +19,14 @@ import pytest
 import torch
 from story import markdown
 
-from equipoise import decide
+from equipoise.core.errors import EquipoiseError
 from equipoise.engine import population, predict, train
-from equipoise.errors import EquipoiseError
-from equipoise.groups import attempt, groups
-from equipoise.plan import make_plan
-from equipoise.prepared import forget
-from equipoise.settings import Settings
-from equipoise.suite import Block, Suite
+from equipoise.experiment import decision
+from equipoise.experiment.prepared import forget
+from equipoise.experiment.settings import Settings
+from equipoise.sweep.batches import attempt, groups
+from equipoise.sweep.plan import make_plan
+from equipoise.sweep.suite import Block, Suite
 
 pytestmark = pytest.mark.slow
 SIX = ("none", "pos_weight", "focal", "asl", "ml_ros", "balanced_sampling")
@@ -45,7 +45,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "scores of held-out rows": [(population.Population, "_look")],
     "choosing the width": [(train, "width")],
     "places": [(population.Population, "_fill"), (population.Population, "__init__")],
-    "thresholds of trials": [(decide, "fit_decider")],
+    "thresholds of trials": [(decision, "fit_decider")],
 }
 INSIDE = 4
 ALONE = "choosing the width"

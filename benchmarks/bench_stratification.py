@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from equipoise.splits import stratified_folds
+from equipoise.splits.outer import stratified_folds
 
 ROWS = int(os.environ.get("EQUIPOISE_BENCH_ROWS", "100000"))
 LABELS = int(os.environ.get("EQUIPOISE_BENCH_LABELS", "100"))

@@ -23,8 +23,8 @@ import pytest
 from story import markdown
 
 from equipoise import Context, Rows, get_strategy, load_dataset
-from equipoise.errors import EquipoiseError
-from equipoise.splits import outer_split
+from equipoise.core.errors import EquipoiseError
+from equipoise.splits.outer import outer_split
 
 HERE = Path(__file__).parent
 STRATEGIES = ("none", "pos_weight", "focal", "asl", "ml_ros", "balanced_sampling")

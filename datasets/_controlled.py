@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equipoise.arrays import Bools, Floats, Ints, row_chunks
 from equipoise.bayes import Posterior
+from equipoise.core.arrays import Bools, Floats, Ints, row_chunks
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._label_tree import LabelTree
-from equipoise.errors import EquipoiseError
 
 CHANCES = 3  # how often a mail may name a part of an area
 IN_PASSING = 0.1  # the chance that it does where it pays no heed to what it is about

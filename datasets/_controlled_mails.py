@@ -13,12 +13,12 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from equipoise.arrays import Bools, Ints, row_chunks
 from equipoise.bayes import Posterior
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Bools, Ints, row_chunks
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._controlled import CHANCES, LIMITS, ControlledWorld
 from equipoise.datasets._mail_grammar import Dice, Mail, expand, mail, sentence
-from equipoise.errors import EquipoiseError
 
 PARTS = 8  # of an area
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from equipoise.arrays import Bools, Floats, Ints, row_chunks
 from equipoise.bayes import Posterior
+from equipoise.core.arrays import Bools, Floats, Ints, row_chunks
 
 
 class _Pass(NamedTuple):

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from equipoise.cache import Pin
+from equipoise.readers.downloads import Pin
 
 
 @lru_cache(maxsize=1)

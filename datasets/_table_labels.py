@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.columns import Column
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_roles import Roles, truth
-from equipoise.errors import EquipoiseError
-from equipoise.pieces import LISTED
-from equipoise.tables import Table, shown
+from equipoise.readers.chunks import LISTED
+from equipoise.readers.columns import Column
+from equipoise.readers.tables import Table, shown
 
 _SEPARATORS = (LISTED, ";", "|", ",")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.errors import EquipoiseError
-from equipoise.tables import Table, shown, split_names
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers.tables import Table, shown, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.arff import Arff, read_arff
-from equipoise.dataset import Dataset, DatasetSource
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.datasets.mulan import columns, label_names
-from equipoise.errors import EquipoiseError, unknown
-from equipoise.tables import check_readable, split_names
+from equipoise.readers.arff import Arff, read_arff
+from equipoise.readers.tables import check_readable, split_names
 
 _BLOCK = 1 << 13  # rows
 _MEKA = re.compile(r"-[Cc]\s+(-?\d+)")

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.bayes import Posterior
-from equipoise.dataset import Dataset, DatasetSource
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets import _controlled_mails
 from equipoise.datasets._controlled import LIMITS, ControlledWorld, check_ranges
 from equipoise.datasets._mail_grammar import Dice, Mail, expand, grammar, mail, sentence
-from equipoise.errors import EquipoiseError
 
 LABELS = ("existence", "property", "technology", "process", "not-ak")
 NOT_AK = "not-ak"

@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from equipoise.cache import Pin, fetch
-from equipoise.dataset import Dataset, DatasetSource
-from equipoise.errors import EquipoiseError
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers.downloads import Pin, fetch
 
 #: No hash of the original archive is known, so its content is checked instead (`_tree_sha256`).
 PIN = Pin(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from equipoise.cache import fetch
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset, DatasetSource
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._pins import pins
-from equipoise.errors import EquipoiseError
+from equipoise.readers.downloads import fetch
 
 PARTS = {"train.tsv": TRAIN, "dev.tsv": DEV, "test.tsv": TEST}
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import scipy
 
-from equipoise.arff import Arff, read_arff
-from equipoise.cache import Pin, fetch, present
-from equipoise.dataset import TEST, TRAIN, Dataset, DatasetSource, Features
-from equipoise.errors import EquipoiseError
+from equipoise.contracts.dataset import TEST, TRAIN, Dataset, DatasetSource, Features
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers.arff import Arff, read_arff
+from equipoise.readers.downloads import Pin, fetch, present
 
 TERMS = "MULAN collection: cite the authors; no licence file at the source"
 #: Dataset.sha256 of yeast, by which a copy in another package is recognised.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.dataset import Dataset, DatasetSource
-from equipoise.errors import EquipoiseError
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
 
 #: 41465 birds … 41473 yeast: the sets of OpenML's multilabel study.
 EXAMPLE = 41473

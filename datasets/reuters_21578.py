@@ -24,10 +24,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.cache import fetch
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset, DatasetSource
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.datasets._pins import pins
-from equipoise.errors import EquipoiseError, unknown
+from equipoise.readers.downloads import fetch
 
 SPLITS = ("modapte", "huang2021")
 NOT_IN_APTEMOD = 1656

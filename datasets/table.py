@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.columns import Column
-from equipoise.dataset import Dataset, DatasetSource
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_labels import constant, label_matrix
 from equipoise.datasets._table_roles import WORD, assign
-from equipoise.errors import EquipoiseError
-from equipoise.records import read_records, reads
-from equipoise.tables import Table, read_table
+from equipoise.readers.columns import Column
+from equipoise.readers.records import read_records, reads
+from equipoise.readers.tables import Table, read_table
 
 MIN_ROWS = 10
 _MOST_CATEGORIES = 50

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.cli.show import strategy_record
-from equipoise.composition import owner
-from equipoise.registry import catalogue
-from equipoise.strategy import Context, Strategy
+from equipoise.catalog.registry import catalogue
+from equipoise.catalog.strategies import owner
+from equipoise.cli.listing import strategy_record
+from equipoise.contracts.strategy import Context, Strategy
 
 LABELS = 10
 HEAD = f"""# Strategies

@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from equipoise import measures, metrics
     from equipoise.api import run
     from equipoise.bayes import bayes_posterior, bayes_scores
-    from equipoise.composition import get_strategy
-    from equipoise.data import load_dataset
-    from equipoise.dataset import Dataset
+    from equipoise.catalog.datasets import load_dataset
+    from equipoise.catalog.functional import loss_of
+    from equipoise.catalog.strategies import get_strategy
+    from equipoise.contracts.dataset import Dataset
+    from equipoise.contracts.hyperparameters import tunable
+    from equipoise.contracts.rows import Rows
+    from equipoise.contracts.strategy import Context, Strategy, bce
+    from equipoise.contracts.tasks import Task
+    from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import Diagnosis, diagnose
-    from equipoise.errors import EquipoiseError
-    from equipoise.hyperparameters import tunable
-    from equipoise.standalone import loss_of
-    from equipoise.strategy import Context, Strategy, bce
-    from equipoise.tasks import Task
-    from equipoise.training_rows import Rows
 
 _WHERE = {
-    "Context": "equipoise.strategy",
-    "Dataset": "equipoise.dataset",
+    "Context": "equipoise.contracts.strategy",
+    "Dataset": "equipoise.contracts.dataset",
     "Diagnosis": "equipoise.diagnosis",
-    "EquipoiseError": "equipoise.errors",
-    "Rows": "equipoise.training_rows",
-    "Strategy": "equipoise.strategy",
-    "Task": "equipoise.tasks",
+    "EquipoiseError": "equipoise.core.errors",
+    "Rows": "equipoise.contracts.rows",
+    "Strategy": "equipoise.contracts.strategy",
+    "Task": "equipoise.contracts.tasks",
     "bayes_posterior": "equipoise.bayes",
     "bayes_scores": "equipoise.bayes",
-    "bce": "equipoise.strategy",
+    "bce": "equipoise.contracts.strategy",
     "diagnose": "equipoise.diagnosis",
-    "get_strategy": "equipoise.composition",
-    "load_dataset": "equipoise.data",
-    "loss_of": "equipoise.standalone",
+    "get_strategy": "equipoise.catalog.strategies",
+    "load_dataset": "equipoise.catalog.datasets",
+    "loss_of": "equipoise.catalog.functional",
     "run": "equipoise.api",
-    "tunable": "equipoise.hyperparameters",
+    "tunable": "equipoise.contracts.hyperparameters",
 }
 _MODULES = ("measures", "metrics")
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.dataset import Dataset
-from equipoise.errors import EquipoiseError
-from equipoise.settings import Settings
-from equipoise.splits import Split
-from equipoise.suite import Block, Suite, load_suite
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.settings import Settings
+from equipoise.splits.outer import Split
+from equipoise.sweep.suite import Block, Suite, load_suite
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from equipoise.sweep import Watcher
+    from equipoise.sweep.run import Watcher
 
 Names = str | Sequence[str]
 
@@ -58,10 +58,10 @@ def run(
     Raises:
         EquipoiseError: anything a user can get wrong, in one line.
     """
-    from equipoise.plan import make_plan
-    from equipoise.rows import flatten
-    from equipoise.store import Store
-    from equipoise.sweep import sweep
+    from equipoise.store.rows import flatten
+    from equipoise.store.store import Store
+    from equipoise.sweep.plan import make_plan
+    from equipoise.sweep.run import sweep
 
     objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
     chosen = choose(
@@ -118,8 +118,8 @@ def choose(
 
 def prepare(chosen: Suite, workers: int | str) -> None:
     """Have worker processes import what they need while this one plans, where there will be several."""
-    from equipoise.pool import begin
-    from equipoise.workers import asked, cpus
+    from equipoise.sweep.pool import begin
+    from equipoise.sweep.workers import asked, cpus
 
     possible = sum(
         len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise import metrics
-from equipoise.arrays import Bools, Floats
-from equipoise.cache import default_data_dir
-from equipoise.dataset import DatasetSource
-from equipoise.errors import EquipoiseError
+from equipoise.contracts.dataset import DatasetSource
+from equipoise.core.arrays import Bools, Floats
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers.downloads import default_data_dir
 
 DRAWS = 20_000  # fresh texts that stand for the population
 _BATCHES = 10
@@ -140,7 +140,7 @@ def best_f1(marginals: Floats) -> Floats:
 
 
 def _known(dataset: str, options: dict[str, Any]) -> tuple[DatasetSource, KnownWorld]:
-    from equipoise.data import find_source
+    from equipoise.catalog.datasets import find_source
 
     found, given = find_source(dataset)
     source = found.with_options(**{**given, **options})

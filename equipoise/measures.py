@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks
+from equipoise.core.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks
 
 CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
 SPARSE_BELOW = 0.09  # share of ones below which a sparse product beats a dense one for co-occurrence counts

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Task
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.contracts.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Task
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.contracts.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import scipy
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
 
 #: A slope stays above this, so that no order of rows is ever turned round or lost.
 LEAST = 1e-3

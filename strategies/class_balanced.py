@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies._shared import effective_weights
 from equipoise.strategies.focal import focal_loss
-from equipoise.strategy import Context, Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor

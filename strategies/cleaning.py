@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equipoise.arrays import Bools, Floats, Ints
-from equipoise.bags import label_counts, minority, ratios
-from equipoise.hyperparameters import tunable
-from equipoise.interpolation import neighbours
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import Bools, Floats, Ints
+from equipoise.resampling.interpolation import neighbours
+from equipoise.resampling.label_bags import label_counts, minority, ratios
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import effective_weights, log_odds, wide
 from equipoise.strategies.focal import class_share, focal_factor, focal_loss
-from equipoise.strategy import Context, Strategy, bce
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equipoise.arrays import Ints
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import Ints
 from equipoise.measures import labelset_ids
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
 
 _REFERENCE = (
     "Charte, Rivera, del Jesus & Herrera 2013, DOI 10.1007/978-3-642-40846-5_16; "

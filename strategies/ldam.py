@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import effective_weights, wide
-from equipoise.strategy import Context, Strategy, bce
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import log_odds
-from equipoise.strategy import Context, Strategy, bce
 
 if TYPE_CHECKING:
     from torch import Tensor

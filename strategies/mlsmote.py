@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy
 
-from equipoise.arrays import Ints, is_sparse
-from equipoise.bags import bags_of, label_counts, minority, rarest_first
-from equipoise.hyperparameters import tunable
-from equipoise.interpolation import Columns, between, mode, neighbours, with_columns
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import Ints, is_sparse
+from equipoise.resampling.interpolation import Columns, between, mode, neighbours, with_columns
+from equipoise.resampling.label_bags import bags_of, label_counts, minority, rarest_first
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equipoise.arrays import Bools, Floats, Ints, is_sparse, row_chunks
-from equipoise.bags import label_counts
-from equipoise.hyperparameters import tunable
-from equipoise.interpolation import Columns, between, coin, neighbours
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import Bools, Floats, Ints, is_sparse, row_chunks
+from equipoise.resampling.interpolation import Columns, between, coin, neighbours
+from equipoise.resampling.label_bags import label_counts
 
 SAFE, BORDERLINE, RARE, OUTLIER, MAJORITY = range(5)
 #: How near the minority side a new row must lie to take its value, by type.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from equipoise.strategy import Strategy
+from equipoise.contracts.strategy import Strategy
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
-from equipoise.tasks import Task
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.contracts.tasks import Task
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equipoise.arrays import Ints
-from equipoise.bags import Bags, bags_of, entries, label_counts, majority, minority, ratios
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import Ints
+from equipoise.resampling.label_bags import Bags, bags_of, entries, label_counts, majority, minority, ratios
 
 _REFERENCE = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.neucom.2014.08.091"
 _CELLS = 1 << 19  # cells of running counts that are looked at in one go

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from equipoise.bags import label_counts, minority
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.measures import scumble_rows
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.resampling.label_bags import label_counts, minority
 
 _ROUNDING = 1e-12  # a mean of equal numbers may come out a little below them
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
 
 KANG = (
     "Kang, Xie, Rohrbach, Yan, Gordo, Feng & Kalantidis 2020, Decoupling representation and classifier for "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from equipoise.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies._shared import wide
-from equipoise.strategy import Context, Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor

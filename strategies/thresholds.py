@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import scipy
 
-from equipoise import decisions
-from equipoise.strategy import Context, Strategy
+from equipoise import thresholds
+from equipoise.contracts.strategy import Context, Strategy
 
 #: Numbers that `rowwise` holds at once: rows × labels².
 HELD = 8_000_000
@@ -26,8 +26,8 @@ class GlobalThreshold(Strategy):
     )
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        threshold = decisions.global_threshold(logits, Y)
-        return lambda z: decisions.predict(z, threshold)
+        threshold = thresholds.global_threshold(logits, Y)
+        return lambda z: thresholds.predict(z, threshold)
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class SCut(Strategy):
     smooth: bool = True
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        fit = decisions.scut_smoothed if self.smooth else decisions.scut
-        thresholds = fit(logits, Y, ctx.folds)
-        return lambda z: decisions.predict(z, thresholds)
+        fit = thresholds.scut_smoothed if self.smooth else thresholds.scut
+        per_label = fit(logits, Y, ctx.folds)
+        return lambda z: thresholds.predict(z, per_label)
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class ExpectedF1(Strategy):
     reference: ClassVar[str] = "Lipton, Elkan & Naryanaswamy 2014, DOI 10.1007/978-3-662-44851-9_15"
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        thresholds = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
-        return lambda z: decisions.predict(z, thresholds)
+        per_label = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
+        return lambda z: thresholds.predict(z, per_label)
 
 
 @dataclass(frozen=True)

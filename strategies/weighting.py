@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy, bce
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.strategy import Context, Strategy, bce
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies._shared import wide
-from equipoise.strategy import Context, Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -52,7 +52,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, migrated once: the migration takes seconds."""
-    from equipoise.mlflow_database import create_database, quiet
+    from equipoise.tracking.database import create_database, quiet
 
     folder = tmp_path_factory.mktemp("template")
     with quiet():

@@ -14,9 +14,9 @@ from sklearn.naive_bayes import BernoulliNB
 
 import equipoise
 from equipoise import metrics
-from equipoise.arrays import Floats
 from equipoise.bayes import RULES, Posterior, _expected, best_f1
-from equipoise.errors import EquipoiseError
+from equipoise.core.arrays import Floats
+from equipoise.core.errors import EquipoiseError
 
 PLAIN = "design-emails[labels=4,top=.4,imbalance=6,dependence=0,noise=0,overlap=.5,rows=300]"
 

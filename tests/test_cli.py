@@ -42,7 +42,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLflow, which has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
 
 
 def words(**changes: Any) -> list[str]:
@@ -150,7 +150,7 @@ def test_the_number_of_workers_is_told_with_its_reason(say: Say, quick: None) ->
 
 def test_a_suite_file_and_a_plugin_run(say: Say, quick: None) -> None:
     Path("mine.py").write_text(
-        "from dataclasses import dataclass\nfrom equipoise.strategy import Strategy\n\n"
+        "from dataclasses import dataclass\nfrom equipoise.contracts.strategy import Strategy\n\n"
         "@dataclass(frozen=True)\nclass Odd(Strategy):\n    'Fails.'\n    name = 'odd'\n\n"
         "    def resample(self, rows, ctx):\n        raise KeyError('what a pity')\n",
         encoding="utf-8",
@@ -257,7 +257,7 @@ def test_a_first_step_needs_no_pictures_and_no_compiler(data: str, texts: bool, 
         *["sklearn"] * (not texts),
     ]
     code = (
-        "import sys\nimport equipoise\nfrom equipoise.sweep import Watcher\n"
+        "import sys\nimport equipoise\nfrom equipoise.sweep.run import Watcher\n"
         f"late = {late!r}\n"
         "def stop(cell, share):\n    print('loaded', [n for n in late if n in sys.modules]); sys.exit()\n"
         f"equipoise.run(dataset={data!r}, backbone='linear', strategy='none', trials=1, folds=2,"
@@ -286,7 +286,7 @@ FILES = {
     "syntax.py": "def f(:",
     "empty.py": "x = 1",
     "exits.py": "raise SystemExit(3)",
-    "clash.py": "from equipoise.strategy import Strategy\nclass Mine(Strategy):\n    name = 'focal'\n",
+    "clash.py": "from equipoise.contracts.strategy import Strategy\nclass Mine(Strategy):\n    name = 'focal'\n",
     "typo.toml": 'datsets = ["yeast"]\n',
     "bad.toml": "datasets = [",
     "batch.toml": 'datasets = ["yeast"]\nbackbones = ["mlp"]\nstrategies = ["none"]\n[settings]\nbatch_size = 100\n',

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.cell import get_backbone
-from equipoise.composition import chain, compose, fingerprint, get_strategy, owner, space, with_params
-from equipoise.errors import EquipoiseError
-from equipoise.registry import catalogue
-from equipoise.strategy import CHAINED, STAGES, Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.catalog.registry import catalogue
+from equipoise.catalog.strategies import chain, compose, fingerprint, get_strategy, owner, space, with_params
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import CHAINED, STAGES, Context, Strategy
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import get_backbone
 
 NAMES = catalogue("strategy").names()
 

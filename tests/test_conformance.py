@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from equipoise.registry import catalogue
-from equipoise.strategies.testing import CHECKS, Finding, assert_conforms, check, conformance_tests
+from equipoise.catalog.registry import catalogue
+from equipoise.testing import CHECKS, Finding, assert_conforms, check, conformance_tests
 
 STRATEGIES = [e for e in catalogue("strategy").entries() if e.origin == "built-in"]
 
@@ -35,7 +35,7 @@ def test_a_finding_says_where_and_what_would_be_right() -> None:
 def test_findings_are_an_assertion_error_with_a_line_each() -> None:
     from dataclasses import dataclass
 
-    from equipoise.strategy import Strategy
+    from equipoise.contracts.strategy import Strategy
 
     @dataclass(frozen=True)
     class Bare(Strategy):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from equipoise.strategies.testing import CHECKS, check
+from equipoise.testing import CHECKS, check
 
 FOLDER = Path(__file__).parent / "plugins"
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.arrays import Bools, Floats
-from equipoise.data import load_dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.core.arrays import Bools, Floats
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._controlled import ControlledWorld, Hidden
 from equipoise.datasets._controlled_mails import part_names, read
 from equipoise.datasets._mail_grammar import grammar
 from equipoise.datasets.design_emails import DesignEmails
-from equipoise.errors import EquipoiseError
 
 PLAIN = {"labels": 6, "top": 0.4, "imbalance": 8.0, "dependence": 0.5, "noise": 0.2, "overlap": 0.3}
 ROWS = 3000

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from equipoise.cell import Cell
 from equipoise.cli.main import app
-from equipoise.cost import Size, core_hours, core_seconds, in_words
-from equipoise.dataset import Dataset
-from equipoise.settings import Settings
-from equipoise.suite import load_suite
+from equipoise.contracts.dataset import Dataset
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.settings import Settings
+from equipoise.sweep.estimate import Size, core_hours, core_seconds, in_words
+from equipoise.sweep.suite import load_suite
 
 SHORT = Settings(trials=4, folds=2, epochs=6)
 
@@ -111,7 +111,7 @@ def test_every_character_of_a_text_counts() -> None:
 
 
 def test_unknown_backbones_are_counted_and_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.cost.RATES", {})
+    monkeypatch.setattr("equipoise.sweep.estimate.RATES", {})
     data = Dataset("d", np.zeros((10, 2)), np.array([[0], [1]] * 5), ("a",))
     assert core_hours([cell(), cell()], {"d": data}) == (0, 2)
     assert "2 cells of backbones whose speed is not known" in in_words(0.0, 2)

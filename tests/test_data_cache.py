@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.cache import ENVIRONMENT, Pin, default_data_dir, fetch
-from equipoise.data import load_dataset
-from equipoise.errors import EquipoiseError
+from equipoise.catalog.datasets import load_dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers.downloads import ENVIRONMENT, Pin, default_data_dir, fetch
 
 CONTENT = b"what was pinned"
 SHA = hashlib.sha256(CONTENT).hexdigest()

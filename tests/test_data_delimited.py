@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise import delimited
-from equipoise.columns import Column
-from equipoise.errors import EquipoiseError
-from equipoise.pieces import piece_of
+from equipoise.core.errors import EquipoiseError
+from equipoise.readers import delimited
+from equipoise.readers.chunks import piece_of
+from equipoise.readers.columns import Column
 
 PIECES = [
     "a",

@@ -17,12 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
 
-from equipoise.data import load_dataset
-from equipoise.dataset import Dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets import enron_email
 from equipoise.datasets.design_emails import NOT_AK, DesignEmails
-from equipoise.errors import EquipoiseError
-from equipoise.splits import outer_split
+from equipoise.splits.outer import outer_split
 
 DEFAULT_SHA = "83ea66f20ba2db0b240387e33b6386565f0e705fb5957c6e508e92c4092a5c38"
 
@@ -111,7 +111,7 @@ def test_design_emails_say_that_they_are_generated(emails: Dataset) -> None:
 
 
 def test_design_emails_are_the_same_bytes_in_any_process(emails: Dataset) -> None:
-    code = "from equipoise import data; print(data.load_dataset('design-emails').sha256)"
+    code = "from equipoise.catalog import datasets; print(datasets.load_dataset('design-emails').sha256)"
     for hash_seed in "0", "1":
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         done = subprocess.run(

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.data import load_dataset
-from equipoise.errors import EquipoiseError
+from equipoise.catalog.datasets import load_dataset
+from equipoise.core.errors import EquipoiseError
 
 RECORDS: list[dict[str, Any]] = [
     {

@@ -21,7 +21,7 @@ pytestmark = [
 #: (`ru_maxrss` would not do: a process that pytest starts begins with pytest's.)
 SCRIPT = """
 import json, re, sys
-from equipoise.data import load_dataset
+from equipoise.catalog.datasets import load_dataset
 peak = lambda: 1024 * int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
 small, large = sys.argv[1:]
 load_dataset(small)

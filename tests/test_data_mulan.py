@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from equipoise.arff import read_arff
-from equipoise.data import load_dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets import mulan
-from equipoise.errors import EquipoiseError
+from equipoise.readers.arff import read_arff
 
 # rows, inputs, labels, distinct labelsets, cardinality; those with a cardinality are in the literature's tables.
 COUNTS: dict[str, tuple[int, int, int, int | None, float | None]] = {

@@ -14,11 +14,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from equipoise.catalog.datasets import find_source, load_dataset
 from equipoise.cli.main import app
-from equipoise.cli.running import with_columns
-from equipoise.data import find_source, load_dataset
+from equipoise.cli.run import with_columns
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets.table import TableSource
-from equipoise.errors import EquipoiseError
 
 ROWS = 30
 TEXTS = [f"this is mail number {i} about something" for i in range(ROWS)]

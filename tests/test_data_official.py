@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equipoise.data import load_dataset
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.core.errors import EquipoiseError
 from equipoise.datasets import reuters_21578
 from equipoise.datasets._pins import pins
-from equipoise.errors import EquipoiseError
 
 STORY = """<REUTERS TOPICS="{topics}" LEWISSPLIT="{split}" CGISPLIT="X" OLDID="1" NEWID="{id}">
 <DATE> 1-JAN-1987</DATE><TOPICS>{d}</TOPICS><PLACES><D>usa</D></PLACES>

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from equipoise.data import load_dataset
-from equipoise.dataset import Dataset
-from equipoise.errors import EquipoiseError
+from equipoise.catalog.datasets import load_dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
 
 TEXTS = [f"this is mail number {i} about something" for i in range(12)]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from equipoise.dataset import Dataset, DatasetSource
-from equipoise.errors import EquipoiseError
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.core.errors import EquipoiseError
 
 
 def dataset(**changes: Any) -> Dataset:

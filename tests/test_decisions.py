@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from equipoise import decisions, metrics
-from equipoise.errors import EquipoiseError
+from equipoise import metrics, thresholds
+from equipoise.core.errors import EquipoiseError
 
 World = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -43,10 +43,10 @@ def f1(true: np.ndarray, predicted: np.ndarray) -> float:
 def test_global_is_as_good_as_any_cut(world: World) -> None:
     logits, true, folds = world
     for average in ("micro", "macro"):
-        threshold = decisions.global_threshold(logits, true, folds, average=average)  # type: ignore[arg-type]
-        found = metrics.f1(true, decisions.predict(logits, threshold), average)  # type: ignore[arg-type]
+        threshold = thresholds.global_threshold(logits, true, folds, average=average)  # type: ignore[arg-type]
+        found = metrics.f1(true, thresholds.predict(logits, threshold), average)  # type: ignore[arg-type]
         if not true.any():
-            assert not decisions.predict(logits, threshold).any()
+            assert not thresholds.predict(logits, threshold).any()
             continue
         best = max(metrics.f1(true, logits > cut, average) for cut in cuts(logits))  # type: ignore[arg-type]
         assert found == pytest.approx(best)
@@ -55,25 +55,25 @@ def test_global_is_as_good_as_any_cut(world: World) -> None:
 @given(worlds())
 def test_scut_is_as_good_as_any_cut_of_each_label(world: World) -> None:
     logits, true, _ = world
-    thresholds = decisions.scut(logits, true)
-    predicted = decisions.predict(logits, thresholds)
-    assert thresholds.shape == (true.shape[1],)
-    assert np.isfinite(thresholds).all()
+    fitted = thresholds.scut(logits, true)
+    predicted = thresholds.predict(logits, fitted)
+    assert fitted.shape == (true.shape[1],)
+    assert np.isfinite(fitted).all()
     for j in range(true.shape[1]):
         if true[:, j].any():
             best = max(f1(true[:, j], logits[:, j] > cut) for cut in cuts(logits[:, j]))
             assert f1(true[:, j], predicted[:, j]) == pytest.approx(best)
         else:
-            assert thresholds[j] == decisions.global_threshold(logits, true)
+            assert fitted[j] == thresholds.global_threshold(logits, true)
 
 
 @given(worlds())
 def test_a_threshold_equals_no_score_it_was_fitted_on(world: World) -> None:
     logits, true, folds = world
     scored = true.any(axis=0)
-    thresholds = decisions.scut(logits, true)
-    assert not (logits.astype(float) == thresholds)[:, scored].any()
-    one_fold = decisions.scut_smoothed(logits, true, 0 * folds)
+    fitted = thresholds.scut(logits, true)
+    assert not (logits.astype(float) == fitted)[:, scored].any()
+    one_fold = thresholds.scut_smoothed(logits, true, 0 * folds)
     assert not (logits.astype(float) == one_fold)[:, scored].any()
 
 
@@ -111,41 +111,41 @@ def slow_smoothed(logits: np.ndarray, true: np.ndarray, folds: np.ndarray) -> np
 @given(worlds())
 def test_smoothed_is_the_published_rule(world: World) -> None:
     logits, true, folds = world
-    found = decisions.scut_smoothed(logits, true, folds)
+    found = thresholds.scut_smoothed(logits, true, folds)
     expected = slow_smoothed(logits, true, folds)
     held = np.array([true[folds == fold].any(axis=0) for fold in np.unique(folds)])
     some = held.sum(axis=0) >= min(2, len(held))
     assert found[some] == pytest.approx(expected[some])
     if not some.all():
-        assert (found[~some] == decisions.global_threshold(logits, true)).all()
+        assert (found[~some] == thresholds.global_threshold(logits, true)).all()
 
 
 def test_by_hand() -> None:
     logits = np.array([[3.0], [2.0], [1.0], [0.0]])
     true = np.array([[1], [0], [1], [0]])
-    assert decisions.scut(logits, true).tolist() == [0.5]  # F1 4/5, against 2/3 for the top one alone
-    assert decisions.global_threshold(logits, true) == 0.5
-    assert decisions.scut(logits, true, folds=[0, 0, 1, 1]).tolist() == [1.5]  # mean of 2.5 and 0.5
-    assert decisions.scut(logits, [[1], [1], [0], [0]], folds=[0, 1, 2, 3]).tolist() == pytest.approx([2.5])
-    assert decisions.predict(logits, 2.0).ravel().tolist() == [True, False, False, False]
+    assert thresholds.scut(logits, true).tolist() == [0.5]  # F1 4/5, against 2/3 for the top one alone
+    assert thresholds.global_threshold(logits, true) == 0.5
+    assert thresholds.scut(logits, true, folds=[0, 0, 1, 1]).tolist() == [1.5]  # mean of 2.5 and 0.5
+    assert thresholds.scut(logits, [[1], [1], [0], [0]], folds=[0, 1, 2, 3]).tolist() == pytest.approx([2.5])
+    assert thresholds.predict(logits, 2.0).ravel().tolist() == [True, False, False, False]
 
 
 def test_ties_are_not_separated_and_the_fewest_predictions_win() -> None:
     tied = np.array([[1.0], [1.0], [0.0]])
-    predicted = decisions.predict(tied, decisions.scut(tied, [[1], [0], [0]]))
+    predicted = thresholds.predict(tied, thresholds.scut(tied, [[1], [0], [0]]))
     assert predicted.ravel().tolist() == [True, True, False]
     even = np.array([[3.0], [2.0], [1.0], [0.0]])  # F1 is 2/3 for the top one, the top two no better
-    assert decisions.scut(even, [[1], [0], [0], [1]]).tolist() == [2.5]
+    assert thresholds.scut(even, [[1], [0], [0], [1]]).tolist() == [2.5]
 
 
 def test_adjacent_floats_and_rounding() -> None:
     low = 1.0
     high = np.nextafter(low, 2)
     logits = np.array([[high], [low]])
-    assert decisions.predict(logits, decisions.scut(logits, [[1], [0]])).ravel().tolist() == [True, False]
+    assert thresholds.predict(logits, thresholds.scut(logits, [[1], [0]])).ravel().tolist() == [True, False]
     near = np.array([[np.nextafter(np.float32(1), np.float32(2))], [1.0]], dtype=np.float32)
-    threshold = decisions.global_threshold(near, [[1], [0]])
-    assert decisions.predict(near, threshold).ravel().tolist() == [True, False]
+    threshold = thresholds.global_threshold(near, [[1], [0]])
+    assert thresholds.predict(near, threshold).ravel().tolist() == [True, False]
 
 
 def test_smoothing_spares_a_rare_label_its_burst_of_false_positives() -> None:
@@ -156,8 +156,8 @@ def test_smoothing_spares_a_rare_label_its_burst_of_false_positives() -> None:
     logits = np.where(true == 1, 2.0, -2.0) + rng.normal(size=true.shape)
     logits[:, 2] = rng.normal(size=400)
     logits[399, 2] = 1.0
-    raw = decisions.predict(logits, decisions.scut(logits, true))
-    smooth = decisions.predict(logits, decisions.scut_smoothed(logits, true, np.zeros(400)))
+    raw = thresholds.predict(logits, thresholds.scut(logits, true))
+    smooth = thresholds.predict(logits, thresholds.scut_smoothed(logits, true, np.zeros(400)))
     assert raw[:, 2].sum() > 30
     assert smooth[:, 2].sum() == 0
     assert metrics.micro_f1(true, smooth) > metrics.micro_f1(true, raw) + 0.03
@@ -172,13 +172,13 @@ def test_positives_of_one_fold_are_no_evidence() -> None:
     true[[0, 3], 1] = 1  # both in fold 0
     logits = np.where(true == 1, 1.5, -1.5) + rng.normal(size=true.shape)
     logits[:, 1] = np.where(folds == 0, -20.0, rng.normal(-4, 1, size=300))
-    for fit in (decisions.scut, decisions.scut_smoothed):
-        assert fit(logits, true, folds)[1] == decisions.global_threshold(logits, true)
+    for fit in (thresholds.scut, thresholds.scut_smoothed):
+        assert fit(logits, true, folds)[1] == thresholds.global_threshold(logits, true)
         true[1, 1] = 1  # with evidence from a second fold the label has a threshold of its own
-        assert fit(logits, true, folds)[1] != decisions.global_threshold(logits, true)
+        assert fit(logits, true, folds)[1] != thresholds.global_threshold(logits, true)
         true[1, 1] = 0
-    alone = decisions.scut_smoothed(logits, true, np.zeros(300))  # one fold is a holdout: fitted as it is
-    assert alone[1] != decisions.global_threshold(logits, true)
+    alone = thresholds.scut_smoothed(logits, true, np.zeros(300))  # one fold is a holdout: fitted as it is
+    assert alone[1] != thresholds.global_threshold(logits, true)
 
 
 @given(worlds())
@@ -186,31 +186,31 @@ def test_cross_fitting_never_sees_the_rows_it_decides(world: World) -> None:
     logits, true, folds = world
     if len(np.unique(folds)) < 2:
         return
-    for fit in (decisions.global_threshold, decisions.scut, decisions.scut_smoothed):
-        decided = decisions.cross_fitted(fit, logits, true, folds)
+    for fit in (thresholds.global_threshold, thresholds.scut, thresholds.scut_smoothed):
+        decided = thresholds.cross_fitted(fit, logits, true, folds)
         mine = folds == folds[0]
         flipped = np.where(mine[:, None], 1 - true, true)
-        again = decisions.cross_fitted(fit, logits, flipped, folds)
+        again = thresholds.cross_fitted(fit, logits, flipped, folds)
         assert np.array_equal(decided[mine], again[mine])
-        thresholds = fit(logits[~mine], true[~mine], folds[~mine])
-        assert np.array_equal(decided[mine], decisions.predict(logits[mine], thresholds))
+        fitted = fit(logits[~mine], true[~mine], folds[~mine])
+        assert np.array_equal(decided[mine], thresholds.predict(logits[mine], fitted))
 
 
 @given(worlds())
 def test_label_order_and_memory_layout_do_not_matter(world: World) -> None:
     logits, true, folds = world
     strided = np.asfortranarray(np.repeat(logits, 2, axis=0))[::2]
-    for fit in (decisions.scut, decisions.scut_smoothed):
+    for fit in (thresholds.scut, thresholds.scut_smoothed):
         assert np.array_equal(fit(logits, true, folds), fit(strided, np.asfortranarray(true), folds))
-    backwards = decisions.scut(logits[:, ::-1], true[:, ::-1])
-    assert np.array_equal(backwards[::-1], decisions.scut(logits, true))
+    backwards = thresholds.scut(logits[:, ::-1], true[:, ::-1])
+    assert np.array_equal(backwards[::-1], thresholds.scut(logits, true))
 
 
 def test_quick_enough_for_every_trial() -> None:
     rng = np.random.default_rng(1)
     true = rng.random((2000, 53)) < rng.random(53) ** 3 / 2
     logits, folds = rng.normal(size=true.shape) + 2 * true, rng.integers(5, size=2000)
-    for fit in (decisions.global_threshold, decisions.scut, decisions.scut_smoothed):
+    for fit in (thresholds.global_threshold, thresholds.scut, thresholds.scut_smoothed):
         spent = []
         for _ in range(5):
             start = time.perf_counter()
@@ -222,14 +222,14 @@ def test_quick_enough_for_every_trial() -> None:
 def test_bad_input_is_said_in_one_line() -> None:
     logits, true = np.zeros((3, 2)), np.ones((3, 2))
     with pytest.raises(EquipoiseError, match="logits hold NaN"):
-        decisions.scut(np.full((3, 2), math.nan), true)
+        thresholds.scut(np.full((3, 2), math.nan), true)
     with pytest.raises(EquipoiseError, match="infinity"):
-        decisions.global_threshold(np.full((3, 2), math.inf), true)
+        thresholds.global_threshold(np.full((3, 2), math.inf), true)
     with pytest.raises(EquipoiseError, match="no rows"):
-        decisions.scut(np.zeros((0, 2)), np.zeros((0, 2)))
+        thresholds.scut(np.zeros((0, 2)), np.zeros((0, 2)))
     with pytest.raises(EquipoiseError, match="one fold id for each of the 3 rows"):
-        decisions.scut_smoothed(logits, true, [0, 1])
+        thresholds.scut_smoothed(logits, true, [0, 1])
     with pytest.raises(EquipoiseError, match="at least 2 folds"):
-        decisions.cross_fitted(decisions.scut, logits, true, [1, 1, 1])
+        thresholds.cross_fitted(thresholds.scut, logits, true, [1, 1, 1])
     with pytest.raises(EquipoiseError, match="did you mean 'macro'"):
-        decisions.global_threshold(logits, true, average="makro")  # type: ignore[arg-type]
+        thresholds.global_threshold(logits, true, average="makro")  # type: ignore[arg-type]

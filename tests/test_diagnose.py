@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 import equipoise
 from equipoise.cli.main import app
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.core.errors import EquipoiseError
 from equipoise.diagnosis import Diagnosis
 from equipoise.diagnosis.advice import advice_section
-from equipoise.errors import EquipoiseError
 
 SECTIONS = {
     "schema": None,

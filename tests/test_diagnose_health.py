@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis.health import health_section
 from equipoise.diagnosis.similar import exact_groups, near_pairs
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis import joint, pairs
 from equipoise.diagnosis.conditional import conditional_section, sample_rows
 from equipoise.diagnosis.dependence import verdict, words

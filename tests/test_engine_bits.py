@@ -10,21 +10,21 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from equipoise.backbone import Backbone
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
-from equipoise.composition import get_strategy, owner
+from equipoise.catalog.registry import catalogue
+from equipoise.catalog.strategies import get_strategy, owner
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.engine.device import repeatable
-from equipoise.engine.inputs import Dense, Inputs, Sparse, Tokens
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.train import Work, train
-from equipoise.registry import catalogue
-from equipoise.settings import Settings
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
-from equipoise.workbench import Workbench, features_of
+from equipoise.experiment.cross_validation import Workbench, features_of
+from equipoise.experiment.settings import Settings
+from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 CPU = torch.device("cpu")
 ROWS, LABELS = 230, 5

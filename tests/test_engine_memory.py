@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from equipoise.backbones.mlp import MLP
-from equipoise.composition import get_strategy
-from equipoise.engine.affine import affine
+from equipoise.catalog.strategies import get_strategy
 from equipoise.engine.device import repeatable
-from equipoise.engine.dropout import Drop, Dropout
-from equipoise.engine.inputs import Dense, Sparse
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import AdamW
-from equipoise.engine.parameters import Parameters
 from equipoise.engine.population import Population
-from equipoise.engine.stack import Stack
+from equipoise.ops.affine import affine
+from equipoise.ops.dropout import Drop, Dropout
+from equipoise.ops.inputs import Dense, Sparse
+from equipoise.ops.parameters import Parameters
+from equipoise.ops.stack import Stack
 
 CPU = torch.device("cpu")
 LANES, ROWS, WIDTH, OUT = 3, 32, 13, 5

@@ -18,20 +18,20 @@ from torch import Tensor
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
-from equipoise.composition import get_strategy
-from equipoise.engine.affine import affine
+from equipoise.catalog.strategies import get_strategy
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.seeds import seed_of, stream
 from equipoise.engine.device import repeatable, resolve
-from equipoise.engine.dropout import Dropout
-from equipoise.engine.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
+from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import AdamW
-from equipoise.engine.parameters import Parameters
 from equipoise.engine.predict import predict
-from equipoise.engine.ranking import macro_average_precision
-from equipoise.engine.streams import BatchStream
+from equipoise.engine.sampler import BatchStream
 from equipoise.engine.train import Work, train
-from equipoise.errors import EquipoiseError
-from equipoise.seeds import seed_of, stream
+from equipoise.ops.affine import affine
+from equipoise.ops.dropout import Dropout
+from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
+from equipoise.ops.parameters import Parameters
 
 CPU = torch.device("cpu")
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.backbone import Backbone
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
-from equipoise.composition import get_strategy
-from equipoise.engine import width
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.backbone import Backbone
+from equipoise.engine import capacity
 from equipoise.engine.device import repeatable
-from equipoise.engine.inputs import Dense, Inputs, Tokens
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.engine.train import Request, Work, fulfil
+from equipoise.ops.inputs import Dense, Inputs, Tokens
 
 CPU = torch.device("cpu")
 ROWS, LABELS, BATCH = 150, 4, 32
@@ -137,10 +137,10 @@ def test_the_width_is_measured_within_the_memory_there_is(monkeypatch: pytest.Mo
     backbone = MLP(hidden=17)
     lanes, inputs = lanes_of(backbone, 40), inputs_of(backbone)
     with repeatable(CPU):
-        assert 8 <= width.width(lanes, inputs, BATCH, CPU) <= 40
-        monkeypatch.setattr(width, "free_memory", lambda: 10_000_000)
-        few = width.width(lanes_of(MLP(hidden=18), 40), inputs, BATCH, CPU)
-    assert 2 <= few == width.fitting(lanes[0], inputs, BATCH, 10_000_000) < 20
+        assert 8 <= capacity.width(lanes, inputs, BATCH, CPU) <= 40
+        monkeypatch.setattr(capacity, "free_memory", lambda: 10_000_000)
+        few = capacity.width(lanes_of(MLP(hidden=18), 40), inputs, BATCH, CPU)
+    assert 2 <= few == capacity.fitting(lanes[0], inputs, BATCH, 10_000_000) < 20
 
 
 @pytest.mark.parametrize(("memory", "places"), [(80_000_000_000, 64), (50_000_000, 32), (1000, 2)])
@@ -151,4 +151,4 @@ def test_on_cuda_the_width_depends_on_the_device_alone(
     inputs, device = inputs_of(backbone), SimpleNamespace(total_memory=memory)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: device)
     for count in (1, 100):
-        assert width.width(lanes_of(backbone, count), inputs, BATCH, torch.device("cuda")) == places
+        assert capacity.width(lanes_of(backbone, count), inputs, BATCH, torch.device("cuda")) == places

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from equipoise.backbones.lstm import LSTM
-from equipoise.composition import get_strategy
+from equipoise.catalog.strategies import get_strategy
 from equipoise.engine.device import repeatable
-from equipoise.engine.inputs import Tokens
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
-from equipoise.engine.recurrent import lstm
+from equipoise.ops.inputs import Tokens
+from equipoise.ops.lstm import lstm
 
 CPU = torch.device("cpu")
 

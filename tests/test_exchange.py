@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from equipoise import exchange as module
-from equipoise.data import load_dataset
-from equipoise.dealing import deal, labelset_order, packed
-from equipoise.exchange import exchange
-from equipoise.label_pairs import traits_of
-from equipoise.splits import stratified_folds
+from equipoise.catalog.datasets import load_dataset
+from equipoise.splits import swaps as module
+from equipoise.splits.iterative import deal, labelset_order, packed
+from equipoise.splits.label_pairs import traits_of
+from equipoise.splits.outer import stratified_folds
+from equipoise.splits.swaps import exchange
 
 Flags = NDArray[np.bool_]
 Index = NDArray[np.int64]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from equipoise.engine.inputs import Dense
-from equipoise.features import Standardised
+from equipoise.contracts.features import Standardised
+from equipoise.ops.inputs import Dense
 
 
 def standardised(X: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.interrupts import not_for_children, put_off
+from equipoise.core.signals import not_for_children, put_off
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
 

@@ -12,7 +12,7 @@ from torch.autograd import gradcheck
 
 import equipoise
 from equipoise import EquipoiseError
-from equipoise.standalone import loss_names
+from equipoise.catalog.functional import loss_names
 
 Z = np.array([[2, -1, 0.5, -3], [-0.5, 0.25, -2, 1], [0, -0.75, 1.5, -1.25]])
 Y = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 0, 1]], dtype=float)

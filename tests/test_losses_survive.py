@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from equipoise.backbones.linear import Linear
-from equipoise.composition import get_strategy
+from equipoise.catalog.functional import StandaloneLoss, loss_names, loss_of
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.hyperparameters import bind, tunables
+from equipoise.contracts.strategy import Strategy, bce
 from equipoise.engine.device import repeatable
-from equipoise.engine.inputs import Dense
 from equipoise.engine.lanes import Lane, Trained, continuous_fields
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.population import Population
-from equipoise.hyperparameters import bind, tunables
-from equipoise.standalone import StandaloneLoss, loss_names, loss_of
-from equipoise.strategy import Strategy, bce
+from equipoise.ops.inputs import Dense
 
 CPU = torch.device("cpu")
 NAMES = ["none", *loss_names()]

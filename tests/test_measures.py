@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from equipoise import measures
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 NAMES = "rows inputs labels labelsets singletons cardinality mean_ir cvir max_ir scumble scumble_cv tcs rdep"
 # Computed by mldr and Mulan; each number is checked to the digits printed here.

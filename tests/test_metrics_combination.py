@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from equipoise import metrics
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 A, B, C, AB, AC, BC, NONE = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (0, 0, 0)
 TRAIN = np.array([A] * 5 + [AB] * 2 + [BC] + [NONE])

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn_metrics
 
 from equipoise import metrics
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 KEYS = {
     f"{average}_{metric}"

@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import expit
 from sklearn import metrics as sklearn_metrics
 
-from equipoise import arrays, metrics
-from equipoise.errors import EquipoiseError
+from equipoise import metrics
+from equipoise.core import arrays
+from equipoise.core.errors import EquipoiseError
 
 World = tuple[np.ndarray, np.ndarray]
 

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.backbone import Backbone
-from equipoise.cell import get_backbone
-from equipoise.composition import get_strategy
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.strategy import Context
+from equipoise.contracts.tasks import Given, Task, decided, merge_columns, rounds, sources
+from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
-from equipoise.errors import EquipoiseError
-from equipoise.plan import misfit
-from equipoise.settings import Settings
-from equipoise.splits import stratified_folds
-from equipoise.strategy import Context
-from equipoise.tasks import Given, Task, decided, merge_columns, rounds, sources
-from equipoise.workbench import Workbench, features_of
+from equipoise.experiment.cell import get_backbone
+from equipoise.experiment.cross_validation import Workbench, features_of
+from equipoise.experiment.settings import Settings
+from equipoise.splits.outer import stratified_folds
+from equipoise.sweep.plan import misfit
 
 CPU = torch.device("cpu")
 N, L = 150, 5
@@ -255,7 +255,7 @@ def test_models_do_not_depend_on_who_trains_beside_them(name: str, backbone: str
 
 
 def test_a_backbone_without_an_entry_is_skipped_with_the_reason() -> None:
-    from equipoise.dataset import Dataset
+    from equipoise.contracts.dataset import Dataset
 
     @dataclass(frozen=True)
     class Closed(Backbone):

@@ -18,21 +18,21 @@ from typer.testing import CliRunner
 import equipoise
 from equipoise import Dataset
 from equipoise.api import choose
-from equipoise.cell import Cell
 from equipoise.cli.main import app
-from equipoise.comparison import compare
-from equipoise.cost import Size, core_seconds
-from equipoise.dataset import DEV, TEST, TRAIN
-from equipoise.errors import EquipoiseError
-from equipoise.mlflow_view import run_name, tags
-from equipoise.pictures import comparison
-from equipoise.plan import make_plan
-from equipoise.report import render
-from equipoise.settings import Settings
-from equipoise.splits import outer_split, split_hash
-from equipoise.store import Store
-from equipoise.suite import Suite, parse_suite
-from equipoise.verdict import conclusions
+from equipoise.contracts.dataset import DEV, TEST, TRAIN
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.settings import Settings
+from equipoise.plots import comparison
+from equipoise.report.comparison import compare
+from equipoise.report.conclusions import conclusions
+from equipoise.report.export import render
+from equipoise.splits.outer import outer_split, split_hash
+from equipoise.store.store import Store
+from equipoise.sweep.estimate import Size, core_seconds
+from equipoise.sweep.plan import make_plan
+from equipoise.sweep.suite import Suite, parse_suite
+from equipoise.tracking.runs import run_name, tags
 
 TINY = {"trials": 1, "folds": 2, "epochs": 1}
 SOURCE = '''
@@ -41,7 +41,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise import Dataset
-from equipoise.dataset import DatasetSource
+from equipoise.contracts.dataset import DatasetSource
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ sources = (Toy("toy", "made up"),)
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dataset source called toy, known as a plugin's would be."""
-    from equipoise.registry import catalogue
+    from equipoise.catalog.registry import catalogue
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
     Path("toy.py").write_text(SOURCE, encoding="utf-8")
     catalogue("dataset").add_file("toy.py")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from equipoise.paired import Difference, difference, holm
+from equipoise.report.significance import Difference, difference, holm
 
 
 def test_corrected_interval_is_nadeau_and_bengios() -> None:

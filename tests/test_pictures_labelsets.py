@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise import pictures
-from equipoise.pictures.ordering import side_by_side
+from equipoise import plots
+from equipoise.plots.ordering import side_by_side
 
 
 def texts(figure: Any) -> list[str]:
@@ -24,7 +24,7 @@ def texts(figure: Any) -> list[str]:
 def test_every_picture_can_be_drawn(labels: int, share: float) -> None:
     Y = np.random.default_rng(labels).random((80, labels)) < share / np.arange(1, labels + 1) ** 0.5
     names = [f"label {j}" for j in range(labels)]
-    for draw in (pictures.imbalance_ratios, pictures.labelset_upset, pictures.labelset_spectrum):
+    for draw in (plots.imbalance_ratios, plots.labelset_upset, plots.labelset_spectrum):
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -34,7 +34,7 @@ def test_every_picture_can_be_drawn(labels: int, share: float) -> None:
 
 def test_upset_counts_the_commonest_labelsets() -> None:
     Y = np.array([[1, 0, 0]] * 5 + [[1, 1, 0]] * 3 + [[0, 0, 0]] * 2 + [[0, 0, 1]])
-    figure = pictures.labelset_upset(Y, ["a", "b", "c"], most=3)
+    figure = plots.labelset_upset(Y, ["a", "b", "c"], most=3)
     bars, dots = figure.axes
     assert [bar.get_height() for bar in bars.patches] == [5, 3, 2]
     assert [tick.get_text() for tick in dots.get_yticklabels()] == ["a", "b"]  # c is in none of the three
@@ -44,7 +44,7 @@ def test_upset_counts_the_commonest_labelsets() -> None:
 
 def test_the_spectrum_groups_labelsets_by_count() -> None:
     Y = np.array([[1, 0, 0]] * 4 + [[0, 1, 0]] * 3 + [[1, 1, 0], [0, 0, 1]])
-    axes = pictures.labelset_spectrum(Y, list("abc")).axes[0]
+    axes = plots.labelset_spectrum(Y, list("abc")).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "3–4"]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.5, 0, 0.5, 2 / 9, 0, 7 / 9])
 
@@ -52,7 +52,7 @@ def test_the_spectrum_groups_labelsets_by_count() -> None:
 def test_imbalance_marks_the_labels_above_the_mean() -> None:
     Y = np.zeros((20, 4))
     Y[:16, 0] = Y[:8, 1] = Y[:2, 2] = 1
-    figure = pictures.imbalance_ratios(Y, ["most", "some", "rare", "never"])
+    figure = plots.imbalance_ratios(Y, ["most", "some", "rare", "never"])
     axes = figure.axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["most", "some", "rare"]
     assert {"1.0", "2.0", "8.0", "minority: IRLbl above MeanIR (1)", "MeanIR 3.7"} <= set(texts(figure))
@@ -69,5 +69,5 @@ def test_labels_that_go_together_stand_side_by_side() -> None:
     assert order[-1] == 2  # never varies
     assert {frozenset(order[:2]), frozenset(order[2:4])} == {frozenset({0, 3}), frozenset({1, 4})}
     names = list("abcde")
-    shown = pictures.cooccurrence(Y[:, [0, 1, 2, 3]], names[:4], clustered=True).axes[0].get_yticklabels()
+    shown = plots.cooccurrence(Y[:, [0, 1, 2, 3]], names[:4], clustered=True).axes[0].get_yticklabels()
     assert {shown[0].get_text(), shown[1].get_text()} in ({"a", "c"}, {"b", "d"})

@@ -17,14 +17,16 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from equipoise import cell as cell_module
-from equipoise import decide, load_dataset, splits
+from equipoise import load_dataset
 from equipoise.api import choose
-from equipoise.cell import Cell, run_cell
-from equipoise.dataset import Dataset
-from equipoise.plan import Plan, make_plan
-from equipoise.store import Store
-from equipoise.sweep import Watcher, sweep
+from equipoise.contracts.dataset import Dataset
+from equipoise.experiment import cell as cell_module
+from equipoise.experiment import decision
+from equipoise.experiment.cell import Cell, run_cell
+from equipoise.splits import outer as splits
+from equipoise.store.store import Store
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.run import Watcher, sweep
 
 EMAILS = "design-emails[rows=120]"
 TINY = {"trials": 2, "folds": 2, "epochs": 2}
@@ -32,7 +34,7 @@ TINY = {"trials": 2, "folds": 2, "epochs": 2}
 FAILING = """
 from dataclasses import dataclass
 from pathlib import Path
-from equipoise.strategy import Strategy, bce
+from equipoise.contracts.strategy import Strategy, bce
 
 @dataclass(frozen=True)
 class Fragile(Strategy):
@@ -49,13 +51,13 @@ class Fragile(Strategy):
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow is a view with tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
 
 
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
 
 
 def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
@@ -108,14 +110,14 @@ def test_nothing_of_the_test_rows_is_seen_before_everything_is_chosen(
     X[test] = "zebra giraffe okapi" * 9 if clean.kind == "text" else 1e6
     Y[test] = 1 - Y[test]
     fitted = []
-    original = decide.fit_decider
+    original = decision.fit_decider
 
     def noting(*args: Any) -> Any:
         fitted.append(original(*args))
         return fitted[-1]
 
     monkeypatch.setattr(splits, "outer_split", lambda *_: (train, test))
-    monkeypatch.setattr(decide, "fit_decider", noting)
+    monkeypatch.setattr(decision, "fit_decider", noting)
     row, kept = run_cell(cell, clean)
     decider = fitted[-1]
     dirty_row, dirty_kept = run_cell(cell, dataclasses.replace(clean, X=X, Y=Y))
@@ -260,8 +262,8 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same rows as with features of their own, one set of them held at a time and none after the sweep."""
-    from equipoise import prepared
-    from equipoise.features import TfIdf
+    from equipoise.contracts.features import TfIdf
+    from equipoise.experiment import prepared
 
     plan = plan_of(["none", "focal", "ml_ros"], split_count=2)
     data = plan.data[EMAILS]
@@ -285,8 +287,8 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
 
 
 def test_what_strategies_share_cannot_be_written_to() -> None:
-    from equipoise import prepared
-    from equipoise.cell import get_backbone
+    from equipoise.experiment import prepared
+    from equipoise.experiment.cell import get_backbone
 
     for data in (numbers(), load_dataset(EMAILS)):
         plan = plan_of(["none"], data)
@@ -386,7 +388,7 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
 KILLER = """
 import os, signal
 from dataclasses import dataclass
-from equipoise.strategy import Strategy
+from equipoise.contracts.strategy import Strategy
 
 @dataclass(frozen=True)
 class Killer(Strategy):

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from equipoise.data import load_dataset
-from equipoise.dataset import Dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.contracts.dataset import Dataset
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "published" / "reuters_svm.py"
 

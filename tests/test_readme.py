@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.composition import get_strategy
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.strategy import Context, bce
 from equipoise.strategies.testing import assert_conforms
-from equipoise.strategy import Context, bce
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOT
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
     file = tmp_path / "mine.py"
     file.write_text(next(code for kind, code in BLOCKS if "(Strategy)" in code), encoding="utf-8")
     return file

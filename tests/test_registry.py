@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from equipoise import registry
-from equipoise.errors import EquipoiseError
-from equipoise.registry import Catalogue, catalogue
-from equipoise.source import meaning, source_hash
-from equipoise.strategy import Strategy
+from equipoise.catalog import registry
+from equipoise.catalog.registry import Catalogue, catalogue
+from equipoise.contracts.strategy import Strategy
+from equipoise.core.code_hash import meaning, source_hash
+from equipoise.core.errors import EquipoiseError
 
 PLUGIN = '''
 from dataclasses import dataclass
-from equipoise.strategy import Strategy
+from equipoise.contracts.strategy import Strategy
 
 @dataclass(frozen=True)
 class Mine(Strategy):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from equipoise.comparison import compare
-from equipoise.report import render, report_frame, to_json
-from equipoise.report_table import duration
-from equipoise.verdict import conclusions, number
+from equipoise.report.comparison import compare
+from equipoise.report.conclusions import conclusions, number
+from equipoise.report.export import render, report_frame, to_json
+from equipoise.report.table import duration
 
 NOISE = (0.004, -0.006, 0.002, 0.005, -0.005)  # of the five splits, sums to zero
 BASE = (0.60, 0.63, 0.58, 0.61, 0.59)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import equipoise
 from equipoise import EquipoiseError, Rows, get_strategy, measures
-from equipoise.audit import audit, sentence
+from equipoise.resampling.audit import audit, sentence
 
 INDEX_ONLY = ("ml_ros", "ml_rus", "lp_ros", "lp_rus", "remedial", "remedial+ml_ros", "none")
 NUMERIC = ("mlsmote", "mlsol", "mlul", "mlenn", "mltl", "remedial+mlsmote")
@@ -175,9 +175,9 @@ def test_the_sentence(mean_irs: tuple[float, float], said: str) -> None:
 def test_a_cell_carries_its_audit_to_row_report_and_mlflow(tmp_path: Path, data_dir: Path) -> None:
     from rich.console import Console
 
-    from equipoise.mlflow_view import metrics
-    from equipoise.report import render, report_frame
-    from equipoise.store import Store
+    from equipoise.report.export import render, report_frame
+    from equipoise.store.store import Store
+    from equipoise.tracking.runs import metrics
 
     names = ["none", "mlsmote", "remedial+ml_ros+focal"]
     equipoise.run(
@@ -216,7 +216,7 @@ def test_the_examples_in_the_docstrings_are_right() -> None:
     import doctest
     import importlib
 
-    for name in ("equipoise.strategy", "equipoise.audit"):
+    for name in ("equipoise.contracts.strategy", "equipoise.resampling.audit"):
         found = doctest.testmod(importlib.import_module(name))
         assert found.attempted > 0
         assert found.failed == 0

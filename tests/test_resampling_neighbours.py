@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise import Context, Rows, get_strategy, measures
-from equipoise.interpolation import Columns, mode, neighbours
-from equipoise.neighbours import nearest
+from equipoise.resampling.interpolation import Columns, mode, neighbours
+from equipoise.resampling.neighbours import nearest
 from equipoise.strategies import mlsol
 from equipoise.strategies.mlsmote import ranked
 
@@ -127,7 +127,7 @@ def test_categories_stay_on_their_codes(name: str, kind: Any) -> None:
 
 
 def test_the_pipeline_says_which_columns_are_categories() -> None:
-    from equipoise.features import Standardised
+    from equipoise.contracts.features import Standardised
 
     rng = np.random.default_rng(0)
     X = np.column_stack(

@@ -12,11 +12,11 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from equipoise import metrics
-from equipoise.composition import get_strategy
-from equipoise.engine.streams import BatchStream
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.strategy import Context
+from equipoise.engine.sampler import BatchStream
 from equipoise.strategies.calibration import fitted, softened
 from equipoise.strategies.thresholds import best_expected_f1, best_k, expected_f1, rowwise
-from equipoise.strategy import Context
 
 
 def world(n: int = 1200, labels: int = 6) -> tuple[np.ndarray, np.ndarray, Context]:

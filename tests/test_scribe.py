@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from equipoise import scribe, sweep
 from equipoise.api import choose
-from equipoise.mlflow_database import runs_by_tag
-from equipoise.plan import Plan, make_plan
-from equipoise.scribe import Scribe
-from equipoise.store import Store
-from equipoise.tracking import KEY, VERSION
+from equipoise.store.store import Store
+from equipoise.sweep import run as sweep
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.tracking import writer
+from equipoise.tracking.database import runs_by_tag
+from equipoise.tracking.tracker import KEY, VERSION
+from equipoise.tracking.writer import Scribe
 
 BUDGET = {"trials": 1, "folds": 2, "epochs": 1}
 
@@ -91,7 +92,7 @@ def test_a_process_that_dies_or_cannot_start_is_told(tmp_path: Path, monkeypatch
         ("_START", "import os; os.kill(os.getpid(), 9)", "ended with code -9"),
     ):
         told: list[str] = []
-        monkeypatch.setattr(scribe, attribute, value)
+        monkeypatch.setattr(writer, attribute, value)
         Scribe(store, told.append).finish()
         assert len(told) == 1
         assert words in told[0]
@@ -114,12 +115,12 @@ def test_without_the_last_word_nothing_more_is_written(
             synced.append(1)
             return type("Done", (), {"problems": ["the same"]})
 
-    monkeypatch.setattr("equipoise.tracking.Tracker", Counting)
+    monkeypatch.setattr("equipoise.tracking.tracker.Tracker", Counting)
     answers = io.StringIO()
-    scribe._serve(Store(tmp_path), io.StringIO("news\nnews\n"), answers)
+    writer._serve(Store(tmp_path), io.StringIO("news\nnews\n"), answers)
     assert len(synced) == 2
     assert [json.loads(line) for line in answers.getvalue().splitlines()] == [["the same"], []]
-    scribe._serve(Store(tmp_path), io.StringIO("end\nnews\n"), io.StringIO())
+    writer._serve(Store(tmp_path), io.StringIO("end\nnews\n"), io.StringIO())
     assert len(synced) == 3
 
 
@@ -128,7 +129,7 @@ def test_ctrl_c_does_not_reach_it_and_it_ends_with_its_sweep(tmp_path: Path, tem
     shutil.copyfile(template, tmp_path / "mlflow.db")
     Store(tmp_path).append(a_row())
     code = (
-        "import sys, time\nfrom equipoise.scribe import Scribe\nfrom equipoise.store import Store\n"
+        "import sys, time\nfrom equipoise.tracking.writer import Scribe\nfrom equipoise.store.store import Store\n"
         f"writer = Scribe(Store({str(tmp_path)!r}), print)\nwriter.news()\nprint(writer._process.pid, flush=True)\n"
         "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    writer.finish()\n    print('finished')\n"
     )

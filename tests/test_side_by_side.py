@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.cell import run_cell
-from equipoise.dataset import Dataset
-from equipoise.groups import attempt, groups
-from equipoise.plan import Plan, make_plan
-from equipoise.rows import fingerprint
-from equipoise.together import together
+from equipoise.contracts.dataset import Dataset
+from equipoise.engine.scheduler import together
+from equipoise.experiment.cell import run_cell
+from equipoise.store.rows import fingerprint
+from equipoise.sweep.batches import attempt, groups
+from equipoise.sweep.plan import Plan, make_plan
 
 RAISES = """
 from dataclasses import dataclass
-from equipoise.strategy import Strategy
+from equipoise.contracts.strategy import Strategy
 
 @dataclass(frozen=True)
 class Raises(Strategy):

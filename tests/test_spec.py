@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.errors import EquipoiseError
-from equipoise.spec import literal, parse, split_parts, with_settings
+from equipoise.catalog.specs import literal, parse, split_parts, with_settings
+from equipoise.core.errors import EquipoiseError
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True)
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)

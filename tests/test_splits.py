@@ -13,9 +13,9 @@ from hypothesis.extra.numpy import arrays
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 from numpy.typing import NDArray
 
-from equipoise.data import load_dataset
-from equipoise.errors import EquipoiseError
-from equipoise.splits import outer_split, split_hash, stratified_folds
+from equipoise.catalog.datasets import load_dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.splits.outer import outer_split, split_hash, stratified_folds
 
 Matrix = NDArray[np.uint8]
 label_rows = st.tuples(st.integers(10, 60), st.integers(1, 7)).flatmap(

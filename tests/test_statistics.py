@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.registry import catalogue
 from equipoise.cli.main import app
-from equipoise.data import load_dataset
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.datasets import statistics
-from equipoise.registry import catalogue
 
 #: Where a copy of the same rows may come from two places.
 MAY_DIFFER = {"source"}

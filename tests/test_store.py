@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.errors import EquipoiseError
-from equipoise.rows import clean, decode, encode, fingerprint
-from equipoise.store import Store
+from equipoise.core.errors import EquipoiseError
+from equipoise.store.rows import clean, decode, encode, fingerprint
+from equipoise.store.store import Store
 
 
 def row(key: str = "k0", **more: Any) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def child(code: str, *args: str) -> subprocess.Popen[str]:
 def test_a_second_writer_gets_one_clear_line_and_the_lock_nests(tmp_path: Path) -> None:
     code = """
         import sys
-        from equipoise.store import Store
+        from equipoise.store.store import Store
         try:
             Store(sys.argv[1]).append({"key": "other", "status": "ok"})
         except ValueError as error:
@@ -237,7 +237,7 @@ def test_a_second_writer_gets_one_clear_line_and_the_lock_nests(tmp_path: Path) 
 WRITER = """
     import sys
     import numpy as np
-    from equipoise.store import Store
+    from equipoise.store.store import Store
     store = Store(sys.argv[1])
     for number in range(100_000):
         key = f"{sys.argv[2]}-{number}"

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from equipoise.api import choose
-from equipoise.cell import get_backbone
-from equipoise.composition import get_strategy
-from equipoise.data import find_source
-from equipoise.errors import EquipoiseError
-from equipoise.settings import Settings
-from equipoise.spec import parse
-from equipoise.suite import load_suite, parse_suite, suite_names
+from equipoise.catalog.datasets import find_source
+from equipoise.catalog.specs import parse
+from equipoise.catalog.strategies import get_strategy
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import get_backbone
+from equipoise.experiment.settings import Settings
+from equipoise.sweep.suite import load_suite, parse_suite, suite_names
 
 GOOD = """
 title = "Mine"

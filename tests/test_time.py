@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from equipoise import throughput
 from equipoise.api import choose
 from equipoise.cli.main import app
-from equipoise.cost import duration
-from equipoise.dataset import Dataset
-from equipoise.errors import EquipoiseError
-from equipoise.plan import Plan, make_plan
-from equipoise.throughput import Speed, estimate, measure, records
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.sweep import timing
+from equipoise.sweep.estimate import duration
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.timing import Speed, estimate, measure, records
 
 EMAILS = "design-emails[rows=120]"
 SHORT = ["--trials", "1", "--folds", "2", "--epochs", "1", "--splits", "2", "--device", "cpu"]
 BROKEN = """
 from dataclasses import dataclass
-from equipoise.strategy import Strategy
+from equipoise.contracts.strategy import Strategy
 
 @dataclass(frozen=True)
 class Broken(Strategy):
@@ -39,13 +39,13 @@ class Broken(Strategy):
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
 
 
 @pytest.fixture(autouse=True)
 def _any_time_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throughput, "LEAST", 0.0)
-    monkeypatch.setattr(throughput, "ENOUGH", 0.0)
+    monkeypatch.setattr(timing, "LEAST", 0.0)
+    monkeypatch.setattr(timing, "ENOUGH", 0.0)
 
 
 def numbers(name: str, rows: int = 100, labels: int = 3) -> Dataset:
@@ -113,8 +113,8 @@ def test_without_names_everything_that_fits_is_timed(monkeypatch: pytest.MonkeyP
             speed(c.dataset, c.strategy, 10.0) for c in plan.cells if c.backbone == "linear" and c.split == 0
         ], []
 
-    monkeypatch.setattr(throughput, "measure", noting)
-    monkeypatch.setattr(throughput, "estimate", lambda *_: throughput.Sweep(1, 0, 1, 2.0, 1, 3.0))
+    monkeypatch.setattr(timing, "measure", noting)
+    monkeypatch.setattr(timing, "estimate", lambda *_: timing.Sweep(1, 0, 1, 2.0, 1, 3.0))
     file = tmp_path / "numbers.csv"
     lines = [f"{i % 7},{i % 5},{i % 2},{int(i % 3 == 0)}" for i in range(60)]
     file.write_text("x1,x2,a,b\n" + "\n".join(lines) + "\n", encoding="utf-8")
@@ -149,7 +149,7 @@ def test_a_strategy_is_carried_over_by_its_share_or_by_the_number_of_labels() ->
 
     def rate(strategy: str) -> Speed:
         plan = plan_of([strategy], many)
-        ((_, own),) = throughput._speeds(replace(plan, data={"few": few, "many": many}), known)
+        ((_, own),) = timing._speeds(replace(plan, data={"few": few, "many": many}), known)
         return own
 
     assert rate("none") == known[3]
@@ -161,7 +161,7 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
     data = numbers("d", rows=1000)
     speeds = [speed("d", "none", 1000.0, rest=0.001, setup=0.5)]
 
-    def seconds(workers: int = 1, splits: int = 4, **settings: Any) -> throughput.Sweep:
+    def seconds(workers: int = 1, splits: int = 4, **settings: Any) -> timing.Sweep:
         return estimate(plan_of(["none"], data, splits=splits, **settings), speeds, workers)
 
     base = seconds(trials=4, folds=3, epochs=10)
@@ -171,7 +171,7 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
     assert seconds(trials=4, folds=3, epochs=20).core_seconds > 1.7 * base.core_seconds
     two = seconds(workers=2, trials=4, folds=3, epochs=10)
     assert two.core_seconds == base.core_seconds
-    assert two.seconds - throughput.START == pytest.approx((base.seconds - throughput.START) / 2)
+    assert two.seconds - timing.START == pytest.approx((base.seconds - timing.START) / 2)
     one = seconds(workers=8, splits=1, trials=4, folds=3, epochs=10)
     assert one.seconds == seconds(workers=1, splits=1, trials=4, folds=3, epochs=10).seconds, (
         "one cell, one core"
@@ -180,8 +180,8 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
 
 def test_features_of_a_sample_have_the_width_of_all_rows() -> None:
     from equipoise import load_dataset
-    from equipoise.cell import get_backbone
-    from equipoise.prepared import forget, prepared, sample
+    from equipoise.experiment.cell import get_backbone
+    from equipoise.experiment.prepared import forget, prepared, sample
 
     data = load_dataset(EMAILS)
     plan = make_plan(
@@ -200,7 +200,7 @@ def test_data_on_which_nothing_runs_is_one_line(monkeypatch: pytest.MonkeyPatch)
     def broken(*_: Any) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(throughput, "run_cell", broken)
+    monkeypatch.setattr(timing, "run_cell", broken)
     with pytest.raises(EquipoiseError, match="d with linear fails: RuntimeError: two lines"):
         measure(plan_of(["focal"], numbers("d")))
 

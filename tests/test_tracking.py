@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise import mlflow_files
-from equipoise.errors import EquipoiseError
-from equipoise.mlflow_database import quiet, relocate
-from equipoise.store import Store
-from equipoise.tracking import KEY, Tracker
+from equipoise.core.errors import EquipoiseError
+from equipoise.store.store import Store
+from equipoise.tracking import files as mlflow_files
+from equipoise.tracking.database import quiet, relocate
+from equipoise.tracking.tracker import KEY, Tracker
 
 LABELS = ["existence", "property", "process"]
 
@@ -85,12 +85,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             calls.append("pr_curves")
             file.touch()
 
-    module: Any = types.ModuleType("equipoise.pictures")
+    module: Any = types.ModuleType("equipoise.plots")
     for name in ("label_distribution", "cooccurrence"):
         setattr(module, name, drawer(name))
     module.CurveSheet = Sheet
     mlflow_files._sheet.cache_clear()
-    monkeypatch.setitem(sys.modules, "equipoise.pictures", module)
+    monkeypatch.setitem(sys.modules, "equipoise.plots", module)
     yield calls
     mlflow_files._sheet.cache_clear()
 
@@ -246,7 +246,7 @@ def test_pictures_that_cannot_be_drawn_are_noted_and_the_run_is_kept(
     def broken(*_args: Any, **_options: Any) -> None:
         raise RuntimeError("no\nfont")
 
-    monkeypatch.setattr(sys.modules["equipoise.pictures"].CurveSheet, "write", broken)
+    monkeypatch.setattr(sys.modules["equipoise.plots"].CurveSheet, "write", broken)
     store.append(make_row(), make_predictions())
     (problem,) = Tracker(store).sync().problems
     assert problem == "no pictures for row k0 (RuntimeError: no font)"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from equipoise import ui
-from equipoise.errors import EquipoiseError
-from equipoise.mlflow_database import create_database, quiet
+from equipoise.core.errors import EquipoiseError
+from equipoise.tracking import server
+from equipoise.tracking.database import create_database, quiet
 
 
 def free_port() -> int:
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_command_serves_this_store_and_no_other(folder: Path) -> None:
-    said = ui.command(folder, "127.0.0.1", 5055)
+    said = server.command(folder, "127.0.0.1", 5055)
     assert said[:4] == [sys.executable, "-m", "mlflow", "server"]
     options = dict(zip(said[4::2], said[5::2], strict=True))
     assert options["--backend-store-uri"] == f"sqlite:///{folder.as_posix()}/mlflow.db"
@@ -43,25 +43,25 @@ def test_the_command_serves_this_store_and_no_other(folder: Path) -> None:
 
 def test_a_relative_store_is_made_absolute(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
-    assert ui.command("my store", "h", 1) == ui.command(folder, "h", 1)
+    assert server.command("my store", "h", 1) == server.command(folder, "h", 1)
 
 
 def test_the_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dict(os.environ)
-    made = ui.environment()
+    made = server.environment()
     assert made["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert made["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert made["PATH"] == before["PATH"]
     assert dict(os.environ) == before
-    assert ui.environment({"A": "b"})["A"] == "b"
+    assert server.environment({"A": "b"})["A"] == "b"
 
 
 def test_no_database_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(EquipoiseError, match=r"no MLflow database in .*; `equipoise run"):
-        ui.serve(tmp_path / "none", "127.0.0.1", free_port())
+        server.serve(tmp_path / "none", "127.0.0.1", free_port())
     (tmp_path / "rows.jsonl").touch()
     with pytest.raises(EquipoiseError, match="only rows"):
-        ui.serve(tmp_path, "127.0.0.1", free_port())
+        server.serve(tmp_path, "127.0.0.1", free_port())
 
 
 def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
@@ -72,8 +72,8 @@ def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
         with pytest.raises(
             EquipoiseError, match=f"cannot listen on 127.0.0.1:{port} .*choose another --port"
         ):
-            ui.check(folder, "127.0.0.1", port)
-    ui.check(folder, "127.0.0.1", port)  # free again
+            server.check(folder, "127.0.0.1", port)
+    server.check(folder, "127.0.0.1", port)  # free again
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
 )
 def test_a_place_that_is_none_is_refused(folder: Path, host: str, port: int) -> None:
     with pytest.raises(EquipoiseError) as caught:
-        ui.check(folder, host, port)
+        server.check(folder, host, port)
     assert "\n" not in str(caught.value)
 
 
@@ -96,23 +96,23 @@ def alive(group: int) -> bool:
 @pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")
 def test_leaving_ends_the_server_and_its_children(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
-    monkeypatch.setattr(ui, "command", lambda *_: [sys.executable, "-c", code])
-    with ui.started(folder, "127.0.0.1", free_port()) as server:
-        assert alive(server.pid)
-    assert server.returncode is not None
+    monkeypatch.setattr(server, "command", lambda *_: [sys.executable, "-c", code])
+    with server.started(folder, "127.0.0.1", free_port()) as process:
+        assert alive(process.pid)
+    assert process.returncode is not None
     deadline = time.monotonic() + 5
-    while alive(server.pid) and time.monotonic() < deadline:  # the child is reaped by init
+    while alive(process.pid) and time.monotonic() < deadline:  # the child is reaped by init
         time.sleep(0.05)
-    assert not alive(server.pid)
+    assert not alive(process.pid)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_it_quietly(folder: Path, stop: signal.Signals) -> None:
     code = (
-        "import sys; from equipoise import ui;"
-        "ui.command = lambda *_: [sys.executable, '-c', 'import time; time.sleep(60)'];"
-        f"sys.exit(ui.serve({str(folder)!r}, '127.0.0.1', {free_port()}))"
+        "import sys; from equipoise.tracking import server;"
+        "server.command = lambda *_: [sys.executable, '-c', 'import time; time.sleep(60)'];"
+        f"sys.exit(server.serve({str(folder)!r}, '127.0.0.1', {free_port()}))"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -126,14 +126,14 @@ def test_ctrl_c_ends_it_quietly(folder: Path, stop: signal.Signals) -> None:
 
 
 def test_the_pages_of_the_runs_are_named(folder: Path, tmp_path: Path) -> None:
-    assert ui.pages(folder) == []  # an empty file is no database, and no reason to fail here
+    assert server.pages(folder) == []  # an empty file is no database, and no reason to fail here
     with quiet():
         create_database(tmp_path / "mlflow.db", tmp_path / "mlartifacts")
         from mlflow import MlflowClient
 
         number = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").create_experiment("letters (generated)")
     page = f"#/experiments/{number}/runs?workflowType=machine_learning"
-    assert ui.pages(tmp_path) == [("letters (generated)", page)]
+    assert server.pages(tmp_path) == [("letters (generated)", page)]
 
 
 @pytest.mark.slow
@@ -141,9 +141,9 @@ def test_the_pages_come_up_and_go_away(tmp_path: Path) -> None:
     with quiet():
         create_database(tmp_path / "mlflow.db", tmp_path / "mlartifacts")
     port = free_port()
-    with ui.started(tmp_path, "127.0.0.1", port) as server:
+    with server.started(tmp_path, "127.0.0.1", port) as process:
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and server.poll() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
                     assert b"MLflow" in page.read()
@@ -152,4 +152,4 @@ def test_the_pages_come_up_and_go_away(tmp_path: Path) -> None:
                 time.sleep(0.3)
         else:
             pytest.fail("the server did not answer")
-    ui.check(tmp_path, "127.0.0.1", port)  # the port is free again
+    server.check(tmp_path, "127.0.0.1", port)  # the port is free again

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equipoise import workers
-from equipoise.cell import Cell
-from equipoise.dataset import Dataset
-from equipoise.errors import EquipoiseError
-from equipoise.settings import Settings
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.settings import Settings
+from equipoise.sweep import workers
 
 GB = 2**30
 
@@ -107,7 +107,7 @@ WATCHED = """
 import json, os, sys
 from pathlib import Path
 import equipoise
-from equipoise import pool
+from equipoise.sweep import pool
 
 if __name__ == "__main__":
     pool.begin()
@@ -122,7 +122,7 @@ TELLING = """
 import os, sys
 from dataclasses import dataclass
 from pathlib import Path
-from equipoise.strategy import Strategy, bce
+from equipoise.contracts.strategy import Strategy, bce
 
 @dataclass(frozen=True)
 class Telling(Strategy):

@@ -50,7 +50,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 import equipoise
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
 from equipoise.metrics import frequency_groups, macro_f1, micro_f1
 
 PUBLISHED = {

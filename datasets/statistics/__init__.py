@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.dataset import DEV, TEST, TRAIN, Dataset
+from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
 
 FOLDER = Path(__file__).parent
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from equipoise.data import load_dataset
+from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.registry import catalogue
 from equipoise.datasets.statistics import write
-from equipoise.registry import catalogue
 
 NEEDS_AN_OPTION = ("openml",)
 

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 
 def conformance(what: Sequence[str], json: bool) -> int:
@@ -21,7 +21,7 @@ def conformance(what: Sequence[str], json: bool) -> int:
     Args:
         what: plugin files (all their strategies), names, or specs with settings.
     """
-    from equipoise.strategies.testing import check
+    from equipoise.testing import check
 
     strategies = [s for w in what for s in _strategies(w)]
     out, console = [], Console(stderr=True)
@@ -38,8 +38,8 @@ def conformance(what: Sequence[str], json: bool) -> int:
 
 
 def _strategies(what: str) -> list[Any]:
-    from equipoise.composition import get_strategy
-    from equipoise.plan import expand
+    from equipoise.catalog.strategies import get_strategy
+    from equipoise.sweep.plan import expand
 
     file = Path(what)
     if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):

@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli import options
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, What, given
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 app = typer.Typer(
     help="Which balancing strategy works on imbalanced multilabel data, measured.",
@@ -26,9 +26,9 @@ def list_(
     what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
 ) -> None:
     """What there is: strategies, datasets, backbones, suites."""
-    from equipoise.cli import show
+    from equipoise.cli import listing
 
-    show.listing(None if what is None else what.value, plugin or [], json)
+    listing.listing(None if what is None else what.value, plugin or [], json)
 
 
 @app.command()
@@ -37,9 +37,9 @@ def info(
     json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
-    from equipoise.cli import show
+    from equipoise.cli import listing
 
-    show.details(name, json)
+    listing.details(name, json)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def diagnose(
     json: Json = False,
 ) -> None:
     """Know your data: imbalance, label dependence, what is wrong with them, and what is worth trying."""
-    from equipoise.cli import diagnosing
+    from equipoise.cli import diagnose as diagnosing
 
     table = given(
         text=text,
@@ -107,7 +107,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as data.")] = False,
 ) -> None:
     """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
-    from equipoise.cli import running
+    from equipoise.cli import run as running
 
     table = given(
         text=text,
@@ -156,9 +156,9 @@ def report(
     ] = None,
 ) -> None:
     """The results so far: per dataset and backbone, what each strategy wins over none, and how sure that is."""
-    from equipoise.cli import show
+    from equipoise.cli import listing
 
-    show.results(results, suite, json, picture)
+    listing.results(results, suite, json, picture)
 
 
 @app.command()
@@ -168,7 +168,7 @@ def ui(
     port: Annotated[int, typer.Option()] = 5000,
 ) -> None:
     """Open the results in the MLflow UI (Ctrl-C ends it)."""
-    from equipoise.ui import serve
+    from equipoise.tracking.server import serve
 
     raise typer.Exit(serve(results, host, port))
 
@@ -199,7 +199,8 @@ def time(
     json: Json = False,
 ) -> None:
     """How fast training is here, on your data, and what a sweep of a suite or of these combinations will take and cost."""
-    from equipoise.cli import running, timing
+    from equipoise.cli import run as running
+    from equipoise.cli import time as timing
 
     table = given(
         text=text,

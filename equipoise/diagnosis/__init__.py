@@ -4,6 +4,6 @@ The package is not called `diagnose`, because importing it would then put a modu
 function, belongs.
 """
 
-from equipoise.diagnosis.whole import SCHEMA, Diagnosis, diagnose
+from equipoise.diagnosis.diagnosis import SCHEMA, Diagnosis, diagnose
 
 __all__ = ["SCHEMA", "Diagnosis", "diagnose"]

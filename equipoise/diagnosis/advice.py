@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any, NamedTuple
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 
 GUESS = (
     "This is a guess from the measures of the data alone. Nothing was trained with these strategies; equipoise run does "

@@ -6,8 +6,8 @@
    classifier that also predicts the others could use: stacking, Godbole & Sarawagi 2004, DOI 10.1007/978-3-540-24775-3_5).
    They differ in nothing else, and the first recalibrates z, so a gain is the other labels' doing.
 
-The gain is in log-loss, bits per row and label; the intervals are those of `equipoise.paired`, over folds. That marginal
-and conditional dependence are different things, and which losses ask for which: Dembczyński et al. 2012, DOI
+The gain is in log-loss, bits per row and label; the intervals are those of `equipoise.report.significance`, over folds.
+That marginal and conditional dependence are different things, and which losses ask for which: Dembczyński et al. 2012, DOI
 10.1007/s10994-012-5285-8. "The input is known" means: as far as a linear model knows it.
 """
 
@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equipoise.arrays import Floats, Ints
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.seeds import seed_of, stream
 from equipoise.diagnosis.inputs import Scaler, compressed, matrix_of
-from equipoise.paired import Difference, difference, holm
-from equipoise.seeds import seed_of, stream
-from equipoise.splits import stratified_folds
+from equipoise.report.significance import Difference, difference, holm
+from equipoise.splits.outer import stratified_folds
 
 FOLDS = 10
 MOST_ROWS, MOST_LABELS = 2000, 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis.conditional import conditional_section
 from equipoise.diagnosis.joint import joint_section
 from equipoise.diagnosis.pairs import LEVEL, pairs_section

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.arrays import Ints
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Ints
 from equipoise.diagnosis.similar import exact_groups, near_pairs
 
 SHOWN = 5  # examples of each kind

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,19 +26,19 @@ class Picture(NamedTuple):
 
 def pictures_of(data: Dataset, found: dict[str, Any]) -> list[Picture]:
     """All pictures, in the order of the page."""
-    from equipoise import pictures
+    from equipoise import plots
 
     Y, names = data.Y, list(data.labels)
     drawn: list[tuple[str, Callable[[], Figure], str]] = [
-        ("Label distribution", lambda: pictures.label_distribution(Y, names), _distribution(found)),
-        ("Imbalance ratios", lambda: pictures.imbalance_ratios(Y, names), _imbalance(found)),
-        ("Labelsets", lambda: pictures.labelset_upset(Y, names), _labelsets(found)),
-        ("How often labelsets occur", lambda: pictures.labelset_spectrum(Y, names), _spectrum(found)),
+        ("Label distribution", lambda: plots.label_distribution(Y, names), _distribution(found)),
+        ("Imbalance ratios", lambda: plots.imbalance_ratios(Y, names), _imbalance(found)),
+        ("Labelsets", lambda: plots.labelset_upset(Y, names), _labelsets(found)),
+        ("How often labelsets occur", lambda: plots.labelset_spectrum(Y, names), _spectrum(found)),
     ]
     if data.n_labels > 1:
         heat = (
             "Labels that occur together",
-            lambda: pictures.cooccurrence(Y, names, clustered=True),
+            lambda: plots.cooccurrence(Y, names, clustered=True),
             _together(found),
         )
         drawn.append(heat)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.dataset import Dataset
-from equipoise.splits import OUTER_FOLDS
+from equipoise.contracts.dataset import Dataset
+from equipoise.splits.outer import OUTER_FOLDS
 
 
 def folds_section(data: Dataset, inner: int) -> dict[str, Any]:

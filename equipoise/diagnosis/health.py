@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis.duplicates import Split, duplicates_section
 from equipoise.diagnosis.folds import folds_section
 from equipoise.diagnosis.inputs import is_sparse

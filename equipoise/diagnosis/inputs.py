@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 
 MOST_COLUMNS = 400  # dense columns beyond this are turned to this many principal components
 MOSTLY_EMPTY = 0.2  # share of values other than 0 below which dense columns are handled as sparse ones

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import Bools, Floats, label_matrix
-from equipoise.seeds import stream
+from equipoise.core.arrays import Bools, Floats, label_matrix
+from equipoise.core.seeds import stream
 
 SHUFFLES = 200
 MOST_ROWS = 5000

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import rankdata
 
-from equipoise.arrays import Floats, Ints, ratio
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Floats, Ints, ratio
 from equipoise.diagnosis.inputs import is_sparse, matrix_of
 
 LEAST_ROWS = 10  # rows with and without the label, below which a perfect feature is mere luck

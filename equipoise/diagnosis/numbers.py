@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from equipoise import measures
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.metrics.frequency import HEAD, TAIL
 
 #: The rule that numbers in this field disagree about, stated wherever they are shown.

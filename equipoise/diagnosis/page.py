@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis.console import MEASURES, number
 from equipoise.diagnosis.figures import Picture, pictures_of
 from equipoise.diagnosis.pairs import LEVEL

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import Floats, Ints, label_matrix, ratio
+from equipoise.core.arrays import Floats, Ints, label_matrix, ratio
 from equipoise.measures import cooccurrence
 
 LEVEL = 0.05

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from equipoise.arrays import Floats, Ints
-from equipoise.dataset import Dataset
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Floats, Ints
+from equipoise.core.seeds import stream
 from equipoise.diagnosis.inputs import is_sparse
-from equipoise.seeds import stream
 
 NEAR_COSINE = 0.9  # of word triples, or of sparse features
 NEAR_DISTANCE = 0.05  # of dense standardised features: this share of the median distance between two rows

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.inputs import Inputs
+from equipoise.contracts.tasks import Given
 from equipoise.engine.lanes import Lane
-from equipoise.engine.scratch import Scratch
-from equipoise.tasks import Given
+from equipoise.ops.buffers import Scratch
+from equipoise.ops.inputs import Inputs
 
 
 class Bank:

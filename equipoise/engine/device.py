@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from equipoise.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError
 
 #: PyTorch threads of a process that trains; two would change the bits of some products.
 THREADS = 1

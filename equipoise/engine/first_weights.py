@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.core.seeds import seed_of
 from equipoise.engine.lanes import Lane
-from equipoise.seeds import seed_of
 
 
 def first_weights(lanes: Sequence[Lane], width: int) -> list[dict[str, Tensor]]:

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.precision import FLOAT32
-from equipoise.hyperparameters import tunables
-from equipoise.strategy import Strategy
-from equipoise.tasks import Given
+from equipoise.contracts.hyperparameters import tunables
+from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.tasks import Given
+from equipoise.ops.precision import FLOAT32
 
 if TYPE_CHECKING:
-    from equipoise.backbone import Backbone
-    from equipoise.engine.streams import BatchStream
-    from equipoise.strategy import Context
+    from equipoise.contracts.backbone import Backbone
+    from equipoise.contracts.strategy import Context
+    from equipoise.engine.sampler import BatchStream
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Lane:
         steps: gradient steps at most.
         given: labels it sees as further inputs, (m + s, G), and held_given (v, G): the true ones while training; or None.
         held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
-        precision: of matrix products in training, see `equipoise.engine.precision`.
+        precision: of matrix products in training, see `equipoise.ops.precision`.
         pause: the step at which to stop with a state to go on from; resume: such a state.
     """
 

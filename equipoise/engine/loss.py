@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.cross_entropy import slope
+from equipoise.contracts.hyperparameters import bind
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
-from equipoise.engine.scratch import Scratch
-from equipoise.hyperparameters import bind
-from equipoise.strategy import Context, Strategy
+from equipoise.ops.buffers import Scratch
+from equipoise.ops.cross_entropy import slope
 
 #: Losses that `torch.vmap` has no rule for: their lanes are taken one by one.
 _ONE_BY_ONE: set[type] = set()

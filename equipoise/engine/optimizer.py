@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.parameters import Parameters
-from equipoise.engine.stack import Stack
+from equipoise.ops.parameters import Parameters
+from equipoise.ops.stack import Stack
 
 
 class AdamW:

@@ -17,20 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.core.seeds import stream
 from equipoise.engine.bank import Bank, matrix
-from equipoise.engine.dropout import Dropout
+from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.first_weights import first_weights
-from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import AdamW
-from equipoise.engine.parameters import Parameters
-from equipoise.engine.precision import products_in
 from equipoise.engine.predict import forward, predict_blocks
-from equipoise.engine.ranking import macro_average_precision
-from equipoise.engine.scratch import give_back
-from equipoise.engine.streams import BatchStream
-from equipoise.seeds import stream
+from equipoise.engine.sampler import BatchStream
+from equipoise.ops.buffers import give_back
+from equipoise.ops.dropout import Dropout
+from equipoise.ops.inputs import Inputs
+from equipoise.ops.parameters import Parameters
+from equipoise.ops.precision import products_in
 
 #: Steps whose batches are drawn at once.
 CHUNK = 64

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.affine import affine
-from equipoise.engine.dropout import Drop, Dropout
-from equipoise.engine.inputs import Inputs
 from equipoise.engine.lanes import Trained
-from equipoise.engine.parameters import Parameters
+from equipoise.ops.affine import affine
+from equipoise.ops.dropout import Drop, Dropout
+from equipoise.ops.inputs import Inputs
+from equipoise.ops.parameters import Parameters
 
 #: Rows of a block in prediction, and networks side by side.
 BLOCK, SIDE_BY_SIDE = 256, 32

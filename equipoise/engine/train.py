@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from equipoise.engine.inputs import Inputs
+from equipoise.engine.capacity import width
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
-from equipoise.engine.width import width
+from equipoise.ops.inputs import Inputs
 
 #: Lane steps between two reports of how far a training is.
 _REPORT = 256

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.arrays import Bools, label_matrix, row_chunks, score_matrix
-from equipoise.errors import EquipoiseError
+from equipoise.core.arrays import Bools, label_matrix, row_chunks, score_matrix
+from equipoise.core.errors import EquipoiseError
 
 BINS = 15
 

@@ -27,8 +27,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import Bools, Floats, Ints, mean_defined, ratio, row_chunks, train_matrix
-from equipoise.errors import EquipoiseError, unknown
+from equipoise.core.arrays import Bools, Floats, Ints, mean_defined, ratio, row_chunks, train_matrix
+from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.measures import cooccurrence, labelset_ids
 from equipoise.metrics.decision import checked
 

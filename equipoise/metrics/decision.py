@@ -19,8 +19,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import Bools, Floats, Ints, label_matrix, mean_defined, ratio, same_shape
-from equipoise.errors import unknown
+from equipoise.core.arrays import Bools, Floats, Ints, label_matrix, mean_defined, ratio, same_shape
+from equipoise.core.errors import unknown
 
 Average = Literal["micro", "macro", "samples"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import Bools, label_matrix, mean_defined, train_matrix
-from equipoise.errors import EquipoiseError
+from equipoise.core.arrays import Bools, label_matrix, mean_defined, train_matrix
+from equipoise.core.errors import EquipoiseError
 from equipoise.metrics.decision import checked, label_counts
 
 HEAD = 35  # at least this many training rows

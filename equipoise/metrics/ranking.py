@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.arrays import (
+from equipoise.core.arrays import (
     Bools,
     Floats,
     descending,

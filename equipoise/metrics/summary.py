@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from equipoise.arrays import label_matrix, mean_defined, score_matrix, train_matrix
+from equipoise.core.arrays import label_matrix, mean_defined, score_matrix, train_matrix
 from equipoise.metrics import calibration, combination, ranking
 from equipoise.metrics.decision import (
     averages,

@@ -12,9 +12,9 @@ from types import MappingProxyType
 import numpy as np
 import scipy.sparse as sp
 
-from equipoise.hyperparameters import tunable
-from equipoise.strategy import Context, Strategy
-from equipoise.training_rows import Rows
+from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
 
 
 class Planted(Strategy):

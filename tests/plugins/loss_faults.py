@@ -9,8 +9,8 @@ from types import MappingProxyType
 import torch
 import torch.nn.functional as F
 
-from equipoise.hyperparameters import Tunable, tunable
-from equipoise.strategy import Strategy, bce
+from equipoise.contracts.hyperparameters import Tunable, tunable
+from equipoise.contracts.strategy import Strategy, bce
 
 
 class Planted(Strategy):

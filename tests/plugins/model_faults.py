@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equipoise.strategy import Strategy
-from equipoise.tasks import Task, merge_columns
+from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.tasks import Task, merge_columns
 
 
 class Planted(Strategy):

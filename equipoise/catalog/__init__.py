@@ -1,0 +1,1 @@
+"""Find strategies, data sets and backbones by name; parse specs; compose."""

@@ -1,0 +1,148 @@
+"""Strategies by themselves, outside of any sweep: losses for one's own training loop, resamplers on plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy
+
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import is_sparse, label_matrix
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.seeds import stream
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StandaloneLoss:
+    """The loss of a strategy with the label statistics of one training set: `loss(logits, targets)`."""
+
+    strategy: Strategy
+    n_pos: np.ndarray = field(repr=False)
+    n_rows: int
+
+    def __call__(self, logits: Tensor, targets: Tensor, *, progress: float = 0.0) -> Tensor:
+        """The unreduced loss, (B, L) or (B,), whose mean is to be minimised.
+
+        Args:
+            logits: (B, L), of any float type.
+            targets: (B, L) of 0/1, of any type.
+            progress: share of the training done, 0..1; what is deferred to the end (LDAM's re-weighting) asks for it.
+
+        Raises:
+            EquipoiseError: other shapes.
+        """
+        import torch
+
+        shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
+        if logits.shape != shape or targets.shape != shape:
+            raise EquipoiseError(
+                f"logits and targets must both be (rows, {len(self.n_pos)}); "
+                f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
+            )
+        kind = torch.float64 if logits.dtype == torch.float64 else torch.float32
+        n_pos = torch.as_tensor(self.n_pos, dtype=kind, device=logits.device)
+        n_rows = torch.tensor(float(self.n_rows), dtype=kind, device=logits.device)
+        done = torch.tensor(float(progress), dtype=kind, device=logits.device)
+        return self.strategy.loss(logits, targets.to(logits.dtype), Context(n_pos, n_rows, progress=done))
+
+
+def loss_of(
+    name: str, n_pos: Sequence[int] | np.ndarray, n_rows: int, **hyperparameters: Any
+) -> StandaloneLoss:
+    """The loss of a strategy as a function of logits and targets, for a training loop of one's own.
+
+    >>> import torch
+    >>> loss = loss_of("asl", n_pos=[400, 100, 20, 5], n_rows=500, gamma_neg=2.0)
+    >>> loss(torch.zeros(3, 4), torch.ones(3, 4)).shape
+    torch.Size([3, 4])
+
+    Args:
+        name: a strategy with a loss, e.g. "asl" or "focal"; "none" is plain cross-entropy.
+        n_pos: (L,) positives of each label in the training rows.
+        n_rows: how many rows those are.
+        hyperparameters: the strategy's fields; what isn't given keeps its published default.
+
+    Raises:
+        EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
+    """
+    from equipoise.catalog.registry import catalogue
+    from equipoise.contracts.hyperparameters import checked
+
+    cls = catalogue("strategy").get(name)
+    strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
+    if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
+        known = ", ".join(loss_names())
+        raise EquipoiseError(f"strategy {name!r} has no loss of its own; those that do: {known}")
+    counts = np.asarray(n_pos, dtype=np.float64)
+    if counts.ndim != 1 or not ((counts >= 0) & (counts <= n_rows)).all() or n_rows < 1:
+        raise EquipoiseError(f"n_pos must be one count per label, each within 0..n_rows = {n_rows}")
+    return StandaloneLoss(strategy, counts, int(n_rows))
+
+
+def loss_names() -> list[str]:
+    """The strategies whose loss `loss_of` gives, besides "none": those that own the loss and leave the labels as they are."""
+    return [n for n, own in _stages().items() if "loss" in own and "tasks" not in own]
+
+
+def fit_resample(
+    strategy: Strategy, X: Any, Y: Any, seed: int = 0, nominal: Any = None
+) -> tuple[Any, np.ndarray]:
+    """Resample plain arrays, see `Strategy.fit_resample`."""
+    from equipoise.catalog.strategies import chain
+
+    parts = chain(strategy, "resample")
+    if not parts and strategy.name != "none":
+        known = ", ".join(n for n, stages in _stages().items() if "resample" in stages)
+        raise EquipoiseError(f"strategy {strategy.spec!r} does not resample; those that do: {known}")
+    asker = next((p.name for p in parts if "numeric" in p.needs), None)
+    labels = label_matrix(Y.toarray() if is_sparse(Y) else Y).astype(np.uint8)
+    array = scipy.sparse.csr_matrix(X) if is_sparse(X) else np.asarray(X)
+    if array.ndim == 0 or array.shape[0] != len(labels) or len(labels) == 0:
+        raise EquipoiseError(
+            f"X and Y must have the same rows, at least one; got {array.shape} and {labels.shape}"
+        )
+    shared = None if asker is None else _numbers(asker, array)
+    rows = before = Rows(np.arange(len(labels)), labels, shared, nominal=_nominal(nominal, array))
+    ctx = Context(labels.sum(0, dtype=np.int64), len(labels))
+    for place, part in enumerate(parts):
+        rows = part.resample(rows, replace(ctx, rng=stream("resample", "plain arrays", seed, place)))
+    kind = Y.dtype if hasattr(Y, "dtype") else np.int64
+    return array[rows.index] if shared is None else rows.X, rows.Y.astype(kind, copy=rows is before)
+
+
+def _numbers(name: str, X: Any) -> Any:
+    """X as finite floating-point numbers (n, d), dense or CSR."""
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        raise EquipoiseError(
+            f"{name} takes distances, so X must be numbers (rows, columns); got {X.dtype} {X.shape}"
+            "; ml_ros, ml_rus, lp_ros, lp_rus and remedial take anything"
+        )
+    wide = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    if not np.isfinite(wide.data if is_sparse(wide) else wide).all():
+        raise EquipoiseError("X holds NaN or infinite values: fill them in first")
+    return wide
+
+
+def _nominal(nominal: Any, X: Any) -> np.ndarray | None:
+    if nominal is None:
+        return None
+    mask = np.asarray(nominal)
+    if X.ndim != 2 or mask.shape != X.shape[1:] or mask.dtype.kind not in "biu":
+        raise EquipoiseError(
+            f"nominal must say of each column of X {X.shape} whether it is a category; got {mask.shape}"
+        )
+    return mask if mask.dtype == np.bool_ else mask.astype(np.int64)
+
+
+def _stages() -> dict[str, tuple[str, ...]]:
+    from equipoise.catalog.registry import catalogue
+
+    found = catalogue("strategy")
+    return {n: found.get(n)().stages for n in found.names()}

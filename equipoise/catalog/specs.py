@@ -1,0 +1,76 @@
+"""Names with settings, as users write them: `ml_ros[p=0.25]`, `design-emails[rows=500,seed=1]`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from equipoise.core.errors import EquipoiseError
+
+_FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*$", re.DOTALL)
+_QUOTED = r"=\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*(?=,|$)"  # a value that holds commas or brackets
+_ITEM = re.compile(rf"[^,=]*{_QUOTED}|[^,]+")
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """`name[key=value,…]` → the name and its settings. A value in quotation marks may hold anything.
+
+    Raises:
+        EquipoiseError: it does not have that form.
+    """
+    match = _FORM.match(text)
+    name, inside = match.groups(default="") if match else ("", "")
+    if match is None or set("[]") & set(re.sub(_QUOTED, "", inside)):
+        raise EquipoiseError(f"cannot read {text!r}: write name or name[key=value,key=value]")
+    settings: dict[str, Any] = {}
+    for item in filter(None, (item.strip() for item in _ITEM.findall(inside))):
+        key, equals, value = item.partition("=")
+        key = key.strip()
+        if not equals or not key or not value.strip():
+            raise EquipoiseError(f"cannot read {item!r} in {text!r}: write key=value")
+        if key in settings:
+            raise EquipoiseError(f"{key!r} is given twice in {text!r}")
+        settings[key] = literal(value.strip())
+    return name, settings
+
+
+def with_settings(text: str, settings: Mapping[str, Any]) -> str:
+    """A name or path, with or without brackets, with these settings added as `parse` reads them."""
+    if not settings:
+        return text
+    inside = ",".join(f"{key}={_written(value)}" for key, value in settings.items())
+    return f"{text[:-1]},{inside}]" if text.endswith("]") else f"{text}[{inside}]"
+
+
+def _written(value: Any) -> str:
+    """So that `literal` reads it; a list as a+b."""
+    if isinstance(value, list | tuple):
+        value = "+".join(map(str, value))
+    text = str(value)
+    same = type(literal(text)) is type(value) and literal(text) == value and text == text.strip() != ""
+    return text if same and not set(text) & set(",[]'\"") else repr(value)
+
+
+def split_parts(text: str) -> list[str]:
+    """Split `a+b[p=1]+c` at the plus signs outside of brackets (1e+5 inside is a number)."""
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char == "+" and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    return [*parts, text[start:]]
+
+
+def literal(text: str) -> Any:
+    """A number, true/false/none, or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, int | float | str) else text

@@ -1,0 +1,138 @@
+"""Strategies written by name and composed with a plus sign: `ml_ros[p=0.25]+focal+scut`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.catalog.registry import catalogue
+from equipoise.catalog.specs import parse, split_parts
+from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
+from equipoise.contracts.strategy import CHAINED, Strategy
+from equipoise.core.code_hash import source_hash
+from equipoise.core.errors import EquipoiseError
+
+
+@dataclass(frozen=True)
+class Composition(Strategy):
+    """Several strategies that act together, each at its own stage.
+
+    Its hooks are never called: the engine asks `owner(strategy, stage)` and `chain(strategy, stage)`.
+    """
+
+    members: tuple[Strategy, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Strategy, ...]:
+        return self.members
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return tuple(s for part in self.members for s in part.stages)
+
+    @property
+    def spec(self) -> str:
+        return "+".join(p.spec for p in self.members)
+
+
+def compose(*parts: Strategy) -> Strategy:
+    """One strategy from several.
+
+    Raises:
+        EquipoiseError: a strategy given twice, or two that own the same one-owner stage (both are named).
+    """
+    flat = [q for p in parts for q in p.parts]
+    if len(flat) > 1:
+        flat = [p for p in flat if p.name != "none"] or flat[:1]
+    names = [p.name for p in flat]
+    for name in names:
+        if names.count(name) > 1:
+            raise EquipoiseError(f"{name!r} is given twice in {'+'.join(names)!r}")
+    owners: dict[str, str] = {}
+    for part in flat:
+        for stage in part.stages:
+            if stage not in CHAINED and stage in owners:
+                raise EquipoiseError(
+                    f"{owners[stage]!r} and {part.name!r} both own the {stage} stage: keep one of them"
+                )
+            owners[stage] = part.name
+    return flat[0] if len(flat) == 1 else Composition(members=tuple(flat))
+
+
+def get_strategy(spec: str) -> Strategy:
+    """The strategy written as `spec`: a name, settings in brackets, several joined by `+`, or `./file.py:name`.
+
+    Values in brackets are pinned: the search leaves them alone.
+
+    Raises:
+        EquipoiseError: an unknown name or setting, a value of the wrong type, or parts that exclude each other.
+    """
+    if not isinstance(spec, str) or not spec.strip():
+        raise EquipoiseError("an empty strategy: write a name, e.g. focal or ml_ros[p=0.25]+focal")
+    file, rest = split_file(spec)
+    if file is not None:
+        names = catalogue("strategy").add_file(file)
+        if not rest and len(names) > 1:
+            raise EquipoiseError(f"{file} defines {', '.join(names)}: say which, e.g. {file}:{names[0]}")
+        rest = rest or names[0]
+    return compose(*(_one(part) for part in split_parts(rest)))
+
+
+def split_file(spec: str) -> tuple[str | None, str]:
+    """`./mine.py:focal+scut` → ("./mine.py", "focal+scut"); no file → (None, spec)."""
+    match = re.match(r"^\s*(.+?\.py)(?::(.*))?\s*$", spec)
+    return (None, spec) if match is None else (match.group(1), match.group(2) or "")
+
+
+def _one(text: str) -> Strategy:
+    if not text.strip():
+        raise EquipoiseError("an empty part beside a '+': write name+name")
+    name, settings = parse(text)
+    cls = catalogue("strategy").get(name)
+    values = checked("strategy", name, cls, settings)
+    strategy: Strategy = cls(**values, pinned=frozenset(values))
+    return strategy
+
+
+def owner(strategy: Strategy, stage: str) -> Strategy:
+    """The part that owns a one-owner stage, or the base strategy, which does nothing there."""
+    return next((p for p in strategy.parts if stage in p.stages), Strategy())
+
+
+def chain(strategy: Strategy, stage: str) -> list[Strategy]:
+    """The parts that act at a chained stage, in order."""
+    return [p for p in strategy.parts if stage in p.stages]
+
+
+def space(strategy: Strategy) -> dict[str, Tunable]:
+    """The search space of a strategy: "focal.gamma" → its range, without what is pinned."""
+    return {
+        f"{part.name}.{name}": spec
+        for part in strategy.parts
+        for name, spec in tunables(part).items()
+        if name not in part.fixed
+    }
+
+
+def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
+    """A copy with hyperparameters "focal.gamma" → value put in; keys of others are left alone."""
+    parts = [bind(p, _own(p.name, params)) for p in strategy.parts]
+    return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
+
+
+def fingerprint(strategy: Strategy) -> str:
+    """A hash over what the strategy's code does, one word a part."""
+    return "+".join(source_hash(type(p)) for p in strategy.parts)
+
+
+def plugin_file(spec: str) -> str | None:
+    """The absolute path of the file a spec names, if it names one."""
+    file, _ = split_file(spec)
+    return None if file is None else str(Path(file).resolve())
+
+
+def _own(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {k.split(".", 1)[1]: v for k, v in params.items() if k.split(".", 1)[0] == name and "." in k}

@@ -1,0 +1,46 @@
+"""What `info` says of data that have to be read or generated for it: a file, or a dataset with options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from equipoise.core.errors import EquipoiseError
+
+
+def about_data(name: str) -> dict[str, Any]:
+    """A table of the user's or `name[option=…]` as it is read; with the best possible scores where they are known."""
+    from equipoise.catalog.datasets import load_dataset
+
+    data = load_dataset(name)
+    counts = data.Y.sum(0, dtype=int).tolist()
+    return {
+        "kind": "dataset",
+        "name": name if "[" in name else data.name,
+        "rows": data.n_rows,
+        "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
+        "labels": dict(zip(data.labels, counts, strict=True)),
+        "notes": list(data.notes),
+    } | _best_scores(name)
+
+
+def _best_scores(name: str) -> dict[str, Any]:
+    """The Bayes-optimal scores, of a generated world whose distribution is known; nothing for other data."""
+    from equipoise.bayes import DRAWS, bayes_scores
+
+    try:
+        scores = bayes_scores(name)
+    except EquipoiseError:
+        return {}
+    return {
+        "best possible": {
+            metric: {
+                "population": round(score.best, 4),
+                "error": round(score.error, 4),
+                "these rows": round(score.here, 4),
+                "decide": score.rule,
+            }
+            for metric, score in scores.items()
+        },
+        "population": f"expected over fresh mails of this world ({DRAWS:,} drawn, their labels integrated out exactly), with its "
+        "standard error",
+    }

@@ -1,0 +1,89 @@
+"""The backbone contract: features, initial parameters, and a forward pass; the engine does the rest.
+
+A backbone is a frozen dataclass. Its tunable fields are searched; the field called `dropout`, if there is one, differs per
+lane without splitting the population; every other field decides the shape of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.contracts.hyperparameters import Configurable, Tunable, options
+from equipoise.core.errors import EquipoiseError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.contracts.features import Features
+    from equipoise.ops.dropout import Drop
+
+
+@dataclass(frozen=True)
+class Backbone(Configurable):
+    """A model family.
+
+    Attributes:
+        name: how it is called in a suite and on the command line.
+        accepts: the kinds of input it reads, of "text" and "numeric".
+        averages: True where its features are vectors, so that a resampler may interpolate them.
+        stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
+            False: one lane's, and the engine loops.
+        stacked_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
+        lr: the default and the range of the learning rate.
+        entry: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an affine
+            term, (B, h); "": it takes none.
+    """
+
+    reference: ClassVar[str] = ""
+    accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
+    averages: ClassVar[bool] = True
+    stacked: ClassVar[bool] = False
+    stacked_on_cuda: ClassVar[bool] = False
+    lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
+    entry: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout_rate < 1:
+            raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
+        for f in options(self):
+            value = getattr(self, f.name)
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
+
+    def features(self, kind: str) -> Features:
+        """The feature extractor for a kind of input, not yet fitted."""
+        raise NotImplementedError(f"backbone {self.name!r} must define features()")
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """One lane's initial parameters, float32 on CPU, for inputs of `width` (features, or words in the vocabulary)."""
+        raise NotImplementedError(f"backbone {self.name!r} must define init()")
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
+        raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+
+    def stacks(self, device: torch.device) -> bool:
+        """Whether `forward` is given all lanes at once there."""
+        return self.stacked or (self.stacked_on_cuda and device.type == "cuda")
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What lanes must have in common to train in one population."""
+        shown = [(f.name, getattr(self, f.name)) for f in options(self) if f.name != "dropout"]
+        return (self.name, *shown)
+
+    @property
+    def dropout_rate(self) -> float:
+        """The dropout probability, 0 for a backbone without one."""
+        return float(getattr(self, "dropout", 0.0))
+
+
+def uniform(generator: torch.Generator, *shape: int, fan_in: int) -> Tensor:
+    """U(−1/√fan_in, 1/√fan_in), PyTorch's default for its linear and recurrent layers."""
+    import torch
+
+    bound = fan_in**-0.5
+    return torch.rand(*shape, generator=generator).mul_(2).sub_(1).mul_(bound)

@@ -1,0 +1,164 @@
+"""Feature extractors, fitted on training rows only: TF-IDF, standardised numbers, tokens."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from equipoise.core.errors import EquipoiseError
+from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
+
+
+class Features(Protocol):
+    """Fit on training rows, then transform any rows to inputs on the CPU."""
+
+    def fit(self, X: Any, nominal: np.ndarray | None = None) -> Features: ...
+
+    def transform(self, X: Any) -> Inputs: ...
+
+
+@dataclass
+class TfIdf:
+    """TF-IDF of single words (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
+
+    Args:
+        max_features: the most frequent words that are kept; None: all.
+        min_df: rows a word must occur in.
+    """
+
+    max_features: int | None = 5000
+    min_df: int = 2
+    _vectorizer: Any = field(default=None, repr=False)
+
+    def fit(self, X: Any, nominal: np.ndarray | None = None) -> TfIdf:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        for min_df in (self.min_df, 1):
+            self._vectorizer = TfidfVectorizer(
+                max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32
+            )
+            try:
+                self._vectorizer.fit(X)
+                return self
+            except ValueError:
+                continue
+        raise EquipoiseError("the training texts hold no words of two letters or more")
+
+    def transform(self, X: Any) -> Inputs:
+        return Sparse.of(self._vectorizer.transform(X))
+
+
+@dataclass
+class Standardised:
+    """Numbers: dense columns to mean 0 and variance 1, sparse ones divided by their largest absolute value.
+
+    A nominal column with three or more codes becomes one 0/1 column a code; a code unseen in training becomes zeros.
+    After `fit`, `nominal` says which of the columns that come out are categories, as `Rows.nominal` does.
+    """
+
+    nominal: np.ndarray | None = field(default=None, init=False, repr=False)
+    _scaler: Any = field(default=None, repr=False)
+    _encoder: Any = field(default=None, repr=False)
+    _coded: Any = field(default=None, repr=False)
+
+    def fit(self, X: Any, nominal: np.ndarray | None = None) -> Standardised:
+        if sp.issparse(X):
+            from sklearn.preprocessing import MaxAbsScaler
+
+            self._scaler = MaxAbsScaler().fit(X)
+            self.nominal = nominal
+            return self
+        many = (
+            [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
+        )
+        self._coded = np.isin(np.arange(X.shape[1]), many)
+        if self._coded.any():
+            from sklearn.preprocessing import OneHotEncoder
+
+            self._encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+            self._encoder.fit(X[:, self._coded])
+        self._scaler = _Scaler.of(self._columns(X).astype(np.float64))
+        self.nominal = None if nominal is None else self._categories(nominal)
+        return self
+
+    def transform(self, X: Any) -> Inputs:
+        if sp.issparse(X):
+            return Sparse.of(self._scaler.transform(X))
+        scaled = self._scaler.transform(self._columns(X).astype(np.float64))
+        return Dense.of(scaled)
+
+    def _categories(self, nominal: np.ndarray) -> np.ndarray:
+        """Number the categories among the columns that `transform` gives: 0 a quantity, one-hot columns share a number."""
+        single = nominal[~self._coded].astype(np.int64)
+        single *= np.cumsum(single)
+        widths = [len(codes) for codes in self._encoder.categories_] if self._encoder is not None else []
+        return np.concatenate([single, single.max(initial=0) + 1 + np.repeat(np.arange(len(widths)), widths)])
+
+    def _columns(self, X: np.ndarray) -> np.ndarray:
+        if self._encoder is None:
+            return X
+        return np.hstack([X[:, ~self._coded], self._encoder.transform(X[:, self._coded])])
+
+
+@dataclass(frozen=True)
+class _Scaler:
+    """Columns to mean 0 and variance 1, as scikit-learn's StandardScaler, whose import takes as long as a short sweep.
+
+    A column that is constant but for rounding is only moved.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray) -> _Scaler:
+        mean, variance, eps = X.mean(0), X.var(0), np.finfo(X.dtype).eps
+        constant = variance <= len(X) * eps * variance + (len(X) * mean * eps) ** 2
+        return cls(mean, np.where(constant, 1.0, np.sqrt(variance)))
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        out: np.ndarray = (X - self.mean) / self.deviation
+        return out
+
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass
+class TokenIds:
+    """Lower-cased words as numbers: 0 padding, 1 unknown, 2… the most frequent words of the training rows.
+
+    Args:
+        max_tokens: words of a text that are kept, from its start.
+        max_words: size of the vocabulary.
+        min_count: how often a word must occur to be in it.
+    """
+
+    max_tokens: int = 96
+    max_words: int = 5000
+    min_count: int = 2
+    _vocabulary: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def fit(self, X: Any, nominal: np.ndarray | None = None) -> TokenIds:
+        counts = Counter(word for text in X for word in _words(text))
+        often = sorted((w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w))
+        self._vocabulary = {word: i for i, word in enumerate(often[: self.max_words], start=2)}
+        return self
+
+    def transform(self, X: Any) -> Inputs:
+        texts = [[self._vocabulary.get(w, 1) for w in _words(text)[: self.max_tokens]] or [1] for text in X]
+        ids = np.zeros((len(texts), max((len(t) for t in texts), default=1)), dtype=np.int64)
+        for row, text in zip(ids, texts, strict=True):
+            row[: len(text)] = text
+        lengths = np.array([len(t) for t in texts], dtype=np.int64)
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), len(self._vocabulary) + 2)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

@@ -1,0 +1,147 @@
+"""Hyperparameters: a default and a search range, written on one line of a frozen dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from equipoise.core.errors import EquipoiseError, unknown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """The search range of one hyperparameter.
+
+    Either `choices`, or `low` and `high` (both included). `log` searches on a logarithmic scale. An integer default makes
+    an integer range.
+    """
+
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] | None = None
+
+    @property
+    def continuous(self) -> bool:
+        """True where the engine may hand the value to a loss as a tensor, one value per lane."""
+        return self.choices is None and isinstance(self.default, float)
+
+
+def tunable(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+    choices: Sequence[Any] | None = None,
+) -> Any:
+    """Declare a hyperparameter with its published default and its search range.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Focal:
+    ...     gamma: float = tunable(2.0, low=0.0, high=5.0)
+
+    Raises:
+        EquipoiseError: the range is empty, or the default lies outside of it.
+    """
+    spec = Tunable(default, low, high, log, tuple(choices) if choices is not None else None)
+    if spec.choices is not None:
+        if default not in spec.choices:
+            raise EquipoiseError(f"tunable default {default!r} is not among its choices {list(spec.choices)}")
+    elif low is None or high is None or not low <= default <= high:
+        raise EquipoiseError(
+            f"tunable default {default!r} must lie in a range low..high, got {low!r}..{high!r}"
+        )
+    elif log and low <= 0:
+        raise EquipoiseError(f"a logarithmic range needs low > 0, got {low!r}")
+    return dataclasses.field(default=default, metadata={"tunable": spec})
+
+
+@dataclass(frozen=True)
+class Configurable:
+    """A named frozen dataclass that a user can write with settings in brackets.
+
+    Attributes:
+        pinned: the fields given in brackets; the search leaves them alone, also where they equal the default.
+    """
+
+    name: ClassVar[str] = ""
+
+    pinned: frozenset[str] = field(
+        default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True}
+    )
+
+    @property
+    def spec(self) -> str:
+        """The name with its settings in brackets: what was pinned, and what is not at its default."""
+        shown = []
+        for f in options(self):
+            value = getattr(self, f.name)
+            if f.name in self.pinned or value != f.default:
+                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
+        return f"{self.name}[{','.join(shown)}]" if shown else self.name
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Fields that the search leaves alone: those a user wrote in brackets, or set away from the default."""
+        changed = {n for n, t in tunables(self).items() if getattr(self, n) != t.default}
+        return self.pinned | changed
+
+
+def tunables(thing: Any) -> dict[str, Tunable]:
+    """The tunable fields of a dataclass (class or instance), in the order they are declared."""
+    return {f.name: f.metadata["tunable"] for f in dataclasses.fields(thing) if "tunable" in f.metadata}
+
+
+def options(thing: Any) -> Iterator[dataclasses.Field[Any]]:
+    """All fields a user may set in brackets: those that are not private to the engine."""
+    return (f for f in dataclasses.fields(thing) if not f.metadata.get("internal"))
+
+
+def bind(thing: T, values: Mapping[str, Any]) -> T:
+    """A copy of a frozen dataclass with fields replaced, unchecked: the engine puts tensors in the place of numbers."""
+    copy = object.__new__(type(thing))
+    copy.__dict__.update(thing.__dict__)
+    copy.__dict__.update(values)
+    return copy
+
+
+def checked(kind: str, name: str, cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values from a user's brackets or options, checked against the fields of `cls` and given their type.
+
+    Raises:
+        EquipoiseError: no such field, or a value of the wrong type, in one line that names both.
+    """
+    fields = {f.name: f for f in options(cls)}
+    out = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise unknown(f"option of {kind} {name!r}:", key, fields)
+        out[key] = _typed(f"{name}[{key}={value}]", fields[key], value)
+    return out
+
+
+def _typed(where: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    default, spec = field.default, field.metadata.get("tunable")
+    choices = spec.choices if spec is not None and spec.choices is not None else field.metadata.get("choices")
+    if choices is not None:
+        if value not in choices:
+            raise EquipoiseError(f"{where}: {field.name} must be one of {', '.join(map(str, choices))}")
+        return value
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise EquipoiseError(f"{where}: {field.name} must be true or false")
+    elif isinstance(default, int):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise EquipoiseError(f"{where}: {field.name} must be a whole number")
+    elif isinstance(default, float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise EquipoiseError(f"{where}: {field.name} must be a number")
+        return float(value)
+    return value

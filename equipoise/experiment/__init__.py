@@ -1,0 +1,1 @@
+"""One cell, from data to a row: settings, search, cross-validation, decisions."""

@@ -1,0 +1,219 @@
+"""The training side of a cell: everything a strategy may see, and nothing of the test rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import torch
+
+from equipoise.catalog.strategies import owner
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.strategy import Context, Strategy
+from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
+from equipoise.engine.lanes import Lane, Trained
+from equipoise.engine.predict import predict
+from equipoise.engine.scheduler import Asking, alone
+from equipoise.engine.train import Request, Work
+from equipoise.experiment.jobs import Draft, Drafting
+from equipoise.experiment.settings import Settings
+from equipoise.ops.inputs import Dense, Inputs, Sparse
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One model: the networks of all its tasks, trained on the same rows; `audit`: what resampling did, on a refit."""
+
+    tasks: Sequence[Task]
+    networks: Sequence[Trained]
+    ctx: Context
+    audit: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """Training rows of one outer split, with inner folds.
+
+    Attributes:
+        inputs: their features, on the device; features: the same as an array (dense or CSR) where they can be averaged.
+        Y: (n, L) uint8 labels; folds: (n,) the inner fold that holds each row out, −1: none does.
+        role: dataset, backbone, split and seed, from which all streams derive.
+    """
+
+    strategy: Strategy
+    backbone: Backbone
+    inputs: Inputs
+    features: Any
+    nominal: np.ndarray | None
+    Y: np.ndarray
+    folds: np.ndarray
+    role: tuple[object, ...]
+    settings: Settings
+    device: torch.device
+    work: Work = field(default_factory=Work)
+
+    @property
+    def n_folds(self) -> int:
+        """How many inner folds hold rows out."""
+        return int(self.folds.max()) + 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Gradient steps of one pass over a fold's training rows (before any resampling)."""
+        kept = len(self.Y) * (1 - np.mean(self.folds == 0))
+        return max(1, round(kept / self.settings.batch_size))
+
+    def cross_validate(
+        self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
+    ) -> list[Outcome]:
+        """Train every trial on every inner fold, all as lanes; out-of-fold logits of each trial."""
+        return [o for o in alone(self.cross_validation(trials, on_step)) if o is not None]
+
+    def cross_validation(
+        self,
+        trials: Sequence[Params],
+        on_step: Callable[[int], None] | None = None,
+        rungs: Sequence[int] = (),
+        hopeless: Callable[[int, int, float], bool] | None = None,
+    ) -> Asking[list[Outcome | None]]:
+        """The same, asking for what is to be trained; a trial found hopeless at a rung has no outcome.
+
+        Args:
+            rungs: epochs after which `hopeless(trial, epoch, score)` is asked, the score being the mean over folds and tasks
+                of the best macro average precision so far.
+        """
+        folds = range(self.n_folds)
+        plans = {t: [self._drafting.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
+        for epoch in rungs if hopeless is not None else ():
+            halt = epoch * self.steps_per_epoch
+            flat = [plan.until(halt) for own in plans.values() for plan in own]
+            models = yield from self._training(flat, on_step)
+            for t in list(plans):
+                own, models = models[: len(folds)], models[len(folds) :]
+                score = float(np.mean([n.score for m in own for n in m.networks]))
+                if hopeless is not None and hopeless(t, epoch, score):
+                    del plans[t]
+                else:
+                    plans[t] = [plan.after(m.networks) for plan, m in zip(plans[t], own, strict=True)]
+        models = yield from self._training([plan for own in plans.values() for plan in own], on_step)
+        rows = [np.flatnonzero(self.folds == fold) for _ in plans for fold in folds]
+        logits = self.predict(models, self.inputs, rows)
+        outcomes: list[Outcome | None] = [None] * len(trials)
+        for place, t in enumerate(plans):
+            part = slice(place * len(folds), (place + 1) * len(folds))
+            outcomes[t] = self._outcome(models[part], logits[part])
+        return outcomes
+
+    def refit(
+        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
+    ) -> Fitted:
+        """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
+        return alone(self.refitting(params, steps, on_step))
+
+    def refitting(
+        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
+    ) -> Asking[Fitted]:
+        """The same, asking for what is to be trained."""
+        plan = self._drafting.model(params, None)
+        count = len(plan.lanes)
+        given = steps if len(steps) == count else [int(np.median(steps))] * count
+        return (yield from self._training([plan.lasting(given)], on_step))[0]
+
+    def predict(
+        self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Merged logits (v_m, L) of each model for its own rows of the inputs; a chain's tasks in turn."""
+        done: list[dict[int, np.ndarray]] = [{} for _ in models]
+        links = [sources(m.tasks) for m in models]
+        for turn in zip_longest(*map(rounds, links), fillvalue=()):
+            asked = [(m, t) for m, tasks in enumerate(turn) for t in tasks]
+            networks = [models[m].networks[t] for m, t in asked]
+            given = [self._decided(models[m], links[m][t], done[m], len(rows[m])) for m, t in asked]
+            answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.device, given)
+            for (m, t), logits in zip(asked, answers, strict=True):
+                done[m][t] = logits
+        join = owner(self.strategy, "tasks").merge
+        return [
+            join(m.tasks, [own[t] for t in range(len(own))], m.ctx)
+            for m, own in zip(models, done, strict=True)
+        ]
+
+    def _decided(
+        self, model: Fitted, needed: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
+    ) -> np.ndarray | None:
+        if not chained(model.tasks):
+            return None
+        return decided(model.tasks, needed, logits, (n, len(model.ctx.n_pos)))
+
+    def lanes(self, params: Params, fold: int | None) -> list[Lane]:
+        """The lanes of one model, not yet trained."""
+        return [lane for lane in self._drafting.model(params, fold).lanes if isinstance(lane, Lane)]
+
+    @cached_property
+    def _drafting(self) -> Drafting:
+        return Drafting(self)
+
+    def _training(
+        self, plans: Sequence[Draft], on_step: Callable[[int], None] | None
+    ) -> Asking[list[Fitted]]:
+        """Ask for the lanes of several models."""
+        settings, began = self.settings, time.perf_counter()
+        asked = [lane for plan in plans for lane in plan.lanes if isinstance(lane, Lane)]
+        request = Request(
+            asked,
+            self.inputs,
+            settings.batch_size,
+            self.steps_per_epoch,
+            settings.patience,
+            self.device,
+            self.work,
+            on_step,
+        )
+        trained = iter((yield request) if asked else [])
+        self.work.waited += time.perf_counter() - began
+        return [
+            Fitted(p.tasks, [n if isinstance(n, Trained) else next(trained) for n in p.lanes], p.ctx, p.audit)
+            for p in plans
+        ]
+
+    def _outcome(self, models: Sequence[Fitted], logits: Sequence[np.ndarray]) -> Outcome:
+        joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
+        for fold, own in enumerate(logits):
+            joined[self.folds == fold] = own
+        growth = len(self.Y) / (len(self.Y) * (1 - np.mean(self.folds == 0)))
+        best = [[n.best_step for n in m.networks] for m in models]
+        same = len({tuple(t.columns for t in m.tasks) for m in models}) == 1  # random tasks differ by fold
+        middle = np.median(best, axis=0) if same else [np.median([s for b in best for s in b])]
+        return Outcome(joined, [max(1, round(s * growth)) for s in middle])
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What cross-validation of one trial gave.
+
+    Attributes:
+        logits: (n, L) out-of-fold logits, NaN in rows that no fold held out.
+        steps: for each task the steps to refit with: the median over folds of the best step, at the same passes over the
+            rows.
+    """
+
+    logits: np.ndarray
+    steps: list[int]
+
+
+def features_of(inputs: Inputs, averages: bool) -> Any:
+    """Inputs as an array that resamplers may take distances in, or None."""
+    if not averages:
+        return None
+    if isinstance(inputs, Dense):
+        return inputs.array()
+    if isinstance(inputs, Sparse):
+        return inputs.matrix
+    return None

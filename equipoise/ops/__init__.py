@@ -1,0 +1,1 @@
+"""Lane-wise tensor operations: products, sparse bags, losses, dropout, the LSTM, parameters of many lanes and their gradients."""

@@ -1,0 +1,184 @@
+"""Precision–recall curves, a small panel for each label: one figure, or a sheet that is filled anew for every run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from equipoise.core.arrays import Bools, Floats, Ints, descending, ends_of_ties, score_matrix
+from equipoise.core.errors import EquipoiseError
+from equipoise.metrics.ranking import average_precision_per_label
+from equipoise.plots.canvas import BLUE, FAINT, INK, MUTED, clean, panels, with_labels
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 90
+
+
+def pr_curves(Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], max_labels: int = 12) -> Figure:
+    """Precision over recall, one small panel per label, from the most to the least frequent.
+
+    The dashed line is the label's prevalence: what guessing gives. Labels without a positive have no curve;
+    of more than `max_labels` others, some are chosen evenly from frequent to rare, and a note says so. Y_true
+    and scores (n, L).
+    """
+    contents, note = _contents(Y_true, scores, labels, max_labels)
+    figure, grid = _frame(len(contents), note)
+    for panel, content in zip(grid, contents, strict=True):
+        panel.show(content)
+    return figure
+
+
+class CurveSheet:
+    """`pr_curves` for one run after another: what they share (axes, ticks, words) is drawn once, and kept as pixels."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[object, ...] = ()
+        self._canvas: Any = None
+        self._panels: list[_Panel] = []
+        self._blank: Any = None
+
+    def write(
+        self, file: Path, Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], max_labels: int = 12
+    ) -> None:
+        """Write the picture as PNG; arguments as for `pr_curves`."""
+        from PIL import Image
+
+        contents, note = _contents(Y_true, scores, labels, max_labels)
+        if self._shape != (shape := (len(contents), note, *labels)):
+            self._prepare(contents, note)
+            self._shape = shape
+        self._canvas.restore_region(self._blank)
+        for panel, content in zip(self._panels, contents, strict=True):
+            panel.show(content)
+            for artist in panel.moving:
+                panel.axes.draw_artist(artist)
+        pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
+        Image.fromarray(pixels).save(file, format="png", dpi=(DPI, DPI), compress_level=4)
+
+    def _prepare(self, contents: Sequence[_Content], note: str) -> None:
+        """Lay out and draw what stays; the first run's words find their room."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self._shape = ()
+        figure, self._panels = _frame(len(contents), note)
+        self._canvas = FigureCanvasAgg(figure)
+        figure.set_dpi(DPI)
+        for panel, content in zip(self._panels, contents, strict=True):
+            panel.show(content)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for panel in self._panels:
+            for artist in panel.moving:
+                artist.set_animated(True)
+        self._canvas.draw()
+        self._blank = self._canvas.copy_from_bbox(figure.bbox)
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """What one panel shows."""
+
+    name: str
+    words: str
+    recall: Floats
+    precision: Floats
+    prevalence: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """A pair of axes and the artists in it that differ from run to run."""
+
+    axes: Axes
+    curve: Any
+    guess: Any
+    title: Any
+    words: Any
+
+    @property
+    def moving(self) -> tuple[Artist, ...]:
+        return self.guess, self.curve, self.title, self.words
+
+    def show(self, content: _Content) -> None:
+        self.curve.set_data(content.recall, content.precision)
+        self.guess.set_ydata([content.prevalence] * 2)
+        self.title.set_text(f"{content.name}\n")
+        self.words.set_text(content.words)
+
+
+def _contents(
+    Y_true: ArrayLike, scores: ArrayLike, labels: Sequence[str], most: int
+) -> tuple[list[_Content], str]:
+    """One content per panel, and the picture's title."""
+    true = with_labels(Y_true, labels)
+    logits = score_matrix(scores, true.shape)
+    chosen, scored = _spread(np.count_nonzero(true, axis=0), most)
+    true, logits = true[:, chosen], logits[:, chosen]
+    quality = average_precision_per_label(true, logits)
+    contents = []
+    for j, label in enumerate(chosen):
+        recall, precision = _points(true[:, j], logits[:, j])
+        words = f"AP {quality[j]:.2f}, {np.count_nonzero(true[:, j]):,} positive"
+        contents.append(
+            _Content(
+                clean(labels[label], 22),
+                words,
+                np.concatenate([[0.0], recall]),
+                np.concatenate([precision[:1], precision]),
+                float(true[:, j].mean()),
+            )
+        )
+    cap = f"; {len(chosen)} of {scored} labels, from frequent to rare" if len(chosen) < scored else ""
+    return contents, f"Precision and recall (dashed: prevalence{cap})"
+
+
+def _spread(counts: Ints, most: int) -> tuple[list[int], int]:
+    """Labels to draw, from frequent to rare, and how many could be drawn."""
+    order = [int(j) for j in np.argsort(-counts, kind="stable") if counts[j] > 0]
+    if most < 1 or not order:
+        raise EquipoiseError(
+            f"{len(order)} labels with a positive, max_labels = {most}: there is no curve to draw"
+        )
+    at = np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
+    return [order[i] for i in at], len(order)
+
+
+def _points(true: Bools, scores: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Recall and precision of every possible threshold, from the highest to the lowest."""
+    ordered, hit = descending(scores[None, :], true[None, :])
+    ends = ends_of_ties(ordered)[0]
+    hits, size = np.cumsum(hit[0])[ends], (np.arange(len(true)) + 1)[ends]
+    return hits / true.sum(), hits / size
+
+
+def _frame(count: int, title: str) -> tuple[Figure, list[_Panel]]:
+    """A figure with `count` panels that show nothing yet."""
+    columns = count if count <= 5 else 4
+    figure, grid = panels(count, columns, 1.9 * columns + 0.5, 1.95 * math.ceil(count / columns) + 0.8)
+    figure.supxlabel("recall", fontsize=9, color=MUTED)
+    figure.supylabel("precision", fontsize=9, color=MUTED)
+    figure.suptitle(title, fontsize=10.5, color=INK, x=0.01, ha="left")
+    return figure, [_panel(axes) for axes in grid]
+
+
+def _panel(axes: Axes) -> _Panel:
+    (curve,) = axes.step([], [], where="pre", color=BLUE, linewidth=1.5)
+    guess = axes.axhline(0.0, color=MUTED, linewidth=0.9, linestyle=(0, (3, 2)))
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axes.set_xticklabels(["0", ".5", "1"])
+    axes.set_yticklabels(["0", ".5", "1"])
+    axes.grid(color=FAINT, linewidth=0.5)
+    title = axes.set_title("", loc="left", fontsize=9, color=INK)
+    style = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 7.5, "color": MUTED}
+    words = axes.annotate("", (0, 1), (0, 4), **style)  # type: ignore[arg-type]
+    return _Panel(axes, curve, guess, title, words)

@@ -1,0 +1,101 @@
+"""IRLbl: how many times rarer than the most frequent label each label is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from equipoise.core.arrays import Bools, Floats
+from equipoise.measures import irlbl, mean_ir
+from equipoise.plots.canvas import BLUE, FAINT, INK, MUTED, VERMILION, clean, single, title, with_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_NAMES = 60
+
+
+def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
+    """IRLbl of each label, least imbalanced first, with MeanIR as a line: labels right of it are the minority labels.
+
+    ML-ROS and its kin work on those. Up to 60 labels are named, more drawn as bars over their rank. Labels without a
+    row have IRLbl = ∞; they are not drawn and a note counts them. Y (n, L), labels L names.
+    """
+    bits = with_labels(Y, labels)
+    ratios, mean = irlbl(bits), mean_ir(bits)
+    order = np.argsort(ratios, kind="stable")
+    order = order[np.isfinite(ratios[order])]
+    named = len(order) <= MOST_NAMES
+    values, minority = ratios[order], ratios[order] > mean
+    figure, axes = single(6.4, 1.7 + 0.21 * max(3, len(order))) if named else single(7.2, 4.0)
+    _bars(axes, values, minority, named)
+    _scales(axes, named, values)
+    if named:
+        _names(axes, values, [clean(labels[j]) for j in order])
+    if not math.isnan(mean):
+        line = axes.axvline if named else axes.axhline
+        line(mean, color=INK, linewidth=1, linestyle=(0, (4, 2)), label=f"MeanIR {mean:,.1f}")
+        figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8, labelcolor=INK)
+    hidden = len(labels) - len(order)
+    title(axes, "Imbalance ratio per label", f"{hidden} without any row left out (IRLbl ∞)" if hidden else "")
+    return figure
+
+
+def _bars(axes: Axes, values: Floats, minority: Bools, named: bool) -> None:
+    places, draw = np.arange(len(values)), axes.barh if named else axes.bar
+    for chosen, colour, words in (
+        (~minority, BLUE, "others"),
+        (minority, VERMILION, "minority: IRLbl above MeanIR"),
+    ):
+        if chosen.any():
+            draw(
+                places[chosen],
+                values[chosen],
+                color=colour,
+                label=f"{words} ({np.count_nonzero(chosen)})",
+                hatch="////" if named and colour == VERMILION else None,
+                edgecolor="white",
+                linewidth=0,
+            )
+
+
+def _names(axes: Axes, values: Floats, names: list[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    for place, value in enumerate(values):
+        axes.annotate(
+            f"{value:,.1f}",
+            (value, place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=MUTED,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            zorder=4,
+        )
+
+
+def _scales(axes: Axes, named: bool, values: Floats) -> None:
+    """A logarithmic scale with plain numbers for IRLbl, from 1 (bars start a little below, so that 1 shows)."""
+    from matplotlib.ticker import NullLocator
+
+    axis = axes.xaxis if named else axes.yaxis
+    (axes.set_xscale if named else axes.set_yscale)("log")
+    axis.set_major_formatter("{x:,.0f}")
+    axis.set_minor_locator(NullLocator())
+    high = 2.0 * float(values.max(initial=5.0))
+    (axes.set_xlim if named else axes.set_ylim)(0.8, high)
+    words = "IRLbl: rows of the most frequent label / rows of this one (logarithmic)"
+    if named:
+        axes.set_xlabel(words, fontsize=8.5, color=MUTED)
+        axes.tick_params(axis="y", length=0)
+    else:
+        axes.set_xlabel("rank of the label by frequency", fontsize=8.5, color=MUTED)
+        axes.set_ylabel("IRLbl (logarithmic)", fontsize=8.5, color=MUTED)
+        axes.grid(axis="y", color=FAINT, linewidth=0.5)

@@ -1,0 +1,110 @@
+"""The download cache: `<data_dir>/<dataset>/<file>`, every file pinned to a URL and a sha256.
+
+A file that is there is checked and never touched: one that has changed is reported, not replaced, because it
+may be the user's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from equipoise.core.errors import EquipoiseError
+
+ENVIRONMENT = "EQUIPOISE_DATA"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One file as it was when it was pinned. Without a sha256 the caller checks the content itself."""
+
+    dataset: str
+    file: str
+    url: str
+    sha256: str | None
+
+    def path(self, data_dir: Path) -> Path:
+        return data_dir / self.dataset / self.file
+
+
+def default_data_dir() -> Path:
+    """$EQUIPOISE_DATA, else the platform's own cache folder."""
+    if chosen := os.environ.get(ENVIRONMENT):
+        return Path(chosen).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("equipoise"))
+
+
+def present(pin: Pin, data_dir: Path) -> bool:
+    """Whether the file lies in the cache (whatever its content)."""
+    return pin.path(data_dir).exists()
+
+
+def fetch(pin: Pin, data_dir: Path) -> Path:
+    """The path of the checked file, downloading it first where it is missing.
+
+    Raises:
+        EquipoiseError: it cannot be had (says what to put where), or the cached file or the download has
+            not the pinned sha256 (says which, and both hashes; nothing is deleted or overwritten).
+    """
+    path = pin.path(data_dir)
+    if not path.exists():
+        _download(pin, path)
+    elif not path.is_file():
+        raise EquipoiseError(f"{path} should be a file of dataset {pin.dataset!r}, but is a folder")
+    _check(pin, path)
+    return path
+
+
+def _check(pin: Pin, path: Path) -> None:
+    try:
+        stat = path.stat()
+        found = _sha256(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as problem:
+        raise EquipoiseError(f"cannot read {path}: {problem.strerror}") from None
+    if pin.sha256 is not None and found != pin.sha256:
+        raise EquipoiseError(
+            f"{path} is damaged or another version: expected sha256 {pin.sha256}, found {found}; "
+            f"delete it to have it downloaded again from {pin.url}"
+        )
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Hash of the file; size and time of change are there so that a changed file is hashed anew."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(pin: Pin, path: Path) -> None:
+    """Fetch by pooch, which writes to a temporary file, checks the hash and renames it into place."""
+    import pooch
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    try:
+        pooch.retrieve(
+            url=pin.url,
+            known_hash=None if pin.sha256 is None else f"sha256:{pin.sha256}",
+            fname=pin.file,
+            path=path.parent,
+            downloader=pooch.HTTPDownloader(timeout=30),
+        )
+    except Exception as problem:  # requests, urllib3, ssl and OS errors all mean: it cannot be had
+        raise EquipoiseError(_instructions(pin, path, problem)) from None
+
+
+def _instructions(pin: Pin, path: Path, problem: Exception) -> str:
+    check = f" with sha256 {pin.sha256}" if pin.sha256 else ""
+    if isinstance(problem, ValueError) and "hash" in str(problem):
+        reason = f"{pin.url} now serves another file"
+    else:
+        reason = f"downloading it from {pin.url} failed ({type(problem).__name__})"
+    return (
+        f"dataset {pin.dataset!r} needs {path}, and {reason}; put that file there{check}, "
+        f"or choose another folder with --data-dir or {ENVIRONMENT}"
+    )

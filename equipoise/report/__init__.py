@@ -1,0 +1,1 @@
+"""From rows to comparisons, statistics, words and tables."""

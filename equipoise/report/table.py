@@ -1,0 +1,141 @@
+"""The report on a terminal: one table per comparison, readable at 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from equipoise.report.comparison import BASELINE, Comparison, Line
+from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
+from equipoise.report.significance import Difference
+
+WIDE = 116  # columns from which an interval fits beside its mean
+NAME = 17  # columns for a strategy on a narrow terminal
+LEGEND = (
+    "Means over splits. F1: macro-F1; .5: threshold 0.5; tuned: per-label thresholds from out-of-fold training rows;"
+    " Δ none: minus none on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen"
+    " 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval, variance corrected for"
+    " overlapping training sets (Nadeau & Bengio 2003, n_test/n_train .25), each comparison by itself; *: p < .05"
+    " after Holm's correction for the strategies compared."
+)
+
+
+def render(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Print every comparison, then how to read the columns."""
+    if not comparisons:
+        console.print("No rows yet: nothing has been run into this store.")
+        return
+    for one in comparisons:
+        _print_comparison(one, console)
+    if any(one.ranked for one in comparisons):
+        console.print(Text(LEGEND, style="dim"))
+
+
+def _print_comparison(one: Comparison, console: Console) -> None:
+    console.print(Text(one.title, style="bold"))
+    console.print(Text(_subtitle(one), style="dim"))
+    if one.ranked:
+        console.print(_table(one, console.width >= WIDE))
+        for line in filter(lambda line: line.own_decision, one.ranked):
+            console.print(_own(line))
+        for line in filter(lambda line: line.audit, one.ranked):
+            console.print(Text(line.audit, style="dim"))
+    for line in one.lines:
+        if line.state != "ranked":
+            console.print(_missing(line, len(one.units)))
+    for sentence in conclusions(one):
+        console.print(Text("▸ ").append(sentence))
+    console.print()
+
+
+def _subtitle(one: Comparison) -> str:
+    splits, seeds = len(one.units), len({seed for seed, _ in one.units})
+    said = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
+    if one.official:
+        said = "the official split alone, so no intervals" + (
+            f"; means of {seeds} seeds" if seeds > 1 else ""
+        )
+    if one.ranked:
+        said += f", ranked by macro-F1 with tuned thresholds; rcr@10 rests on {one.support:.0f} test rows"
+    if one.devices:
+        said += f"; on {' and '.join(one.devices)}"
+    if one.left_out:
+        listed = ", ".join(str(split) for _, split in one.left_out)
+        said += f"; split {listed} left out, too few strategies have it"
+    if one.superseded:
+        said += f"; {one.superseded} older row{'s' * (one.superseded != 1)} of the same cells left out"
+    return said
+
+
+def _table(one: Comparison, wide: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
+    heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
+    for head in heads:
+        table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
+    for line in one.ranked:
+        table.add_row(*_cells(line, wide), end_section=False)
+    return table
+
+
+def _cells(line: Line, wide: bool) -> list[Text | str]:
+    shown = line.means
+    return [
+        Text(_name(line.strategy, wide), style="bold" if line.rank == 1 else ""),
+        number(shown[FIXED]),
+        number(shown[TUNED]),
+        _delta(line, FIXED, wide),
+        _delta(line, TUNED, wide),
+        *(number(shown[name]) for name in ("tuned_micro_f1", "map", "rcr_at_10")),
+        duration(line.seconds),
+    ]
+
+
+def _name(strategy: str, wide: bool) -> str:
+    """Break a long composition before a plus rather than inside a word."""
+    return strategy if wide or len(strategy) <= NAME else strategy.replace("+", "\n+")
+
+
+def _delta(line: Line, name: str, wide: bool) -> Text:
+    found = line.deltas.get(name)
+    if found is None:
+        return Text("" if line.strategy == BASELINE else "–", style="dim")
+    if found.low == found.high == 0:
+        return Text("same ", style="dim")
+    text = Text(number(found.mean, True) + ("*" if found.real else " "), style=_colour(found))
+    if span := interval(found):
+        text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
+    return text
+
+
+def _colour(found: Difference) -> str:
+    return "" if not found.real else "green" if found.mean > 0 else "red"
+
+
+def duration(seconds: float) -> str:
+    """Write 0.4s, 12s, 3.4min or 2.1h."""
+    if math.isnan(seconds):
+        return "–"
+    if seconds < 99.5:
+        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
+    return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
+
+
+def _own(line: Line) -> Text:
+    """Show what a strategy with a decision of its own reaches by it, against `none` at 0.5."""
+    found = line.deltas.get("own_macro_f1")
+    gain = "" if found is None else f" (Δ none at .5: {number(found.mean, True)} {interval(found)}".rstrip()
+    mark = "" if found is None else "*)" if found.real else ")"
+    return Text(f"own decision {line.strategy}: macro-F1 {number(line.means['own_macro_f1'])}{gain}{mark}")
+
+
+def _missing(line: Line, splits: int) -> Text:
+    done = f" ({line.splits} of {splits} splits)" if line.state == "incomplete" else ""
+    return Text.assemble(
+        (f"{line.state}{done} ", "yellow"), line.strategy, f": {line.why}" if line.why else ""
+    )

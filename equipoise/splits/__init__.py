@@ -1,0 +1,1 @@
+"""Stratified splits of multilabel rows: outer splits and inner folds."""

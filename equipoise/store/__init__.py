@@ -1,0 +1,1 @@
+"""Rows on disk: one writer, JSON lines, resumable at any instant."""

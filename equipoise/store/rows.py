@@ -1,0 +1,105 @@
+"""A row: what one cell left behind, as plain data; how it becomes a line of JSON, a fingerprint, a frame.
+
+NaN and infinities are written as null (JSON has neither). They come back as NaN in the fields that hold
+measured numbers (`NUMERIC`, and the value of a trial); everywhere else null stays None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.core.errors import EquipoiseError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, Any]
+STATUSES = ("ok", "failed", "skipped")
+# The only fields in which two runs of the same cell may differ.
+VOLATILE = frozenset({"cost", "created", "traceback"})
+# Fields made of measured numbers: there a null can only be an undefined number, elsewhere it is "nothing".
+NUMERIC = ("metrics", "per_label", "audit", "cost")
+
+
+def clean(value: Any) -> Any:
+    """Turn a value into what JSON can hold: numpy values unwrapped, NaN and infinities as None."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): clean(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(part) for part in value]
+    if value is None or isinstance(value, (str, int)):
+        return value
+    raise EquipoiseError(
+        f"a row cannot hold a {type(value).__name__}; give numbers, strings, lists, mappings"
+    )
+
+
+def encode(row: Mapping[str, Any]) -> bytes:
+    """Return the row as one line of ASCII JSON, newline included."""
+    # ASCII escapes keep lone surrogates and odd line separators from ever breaking a line or an encoding.
+    return json.dumps(clean(row), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _undefined(value: Any) -> Any:
+    """Read null back as NaN, at any depth."""
+    if value is None:
+        return math.nan
+    if isinstance(value, dict):
+        return {name: _undefined(part) for name, part in value.items()}
+    return [_undefined(part) for part in value] if isinstance(value, list) else value
+
+
+def decode(line: bytes) -> Row:
+    """Return the row of one line; ValueError when the line is not one."""
+    row = json.loads(line)
+    if not isinstance(row, dict) or not isinstance(row.get("key"), str):
+        raise ValueError("not a row")
+    for field in NUMERIC:
+        if isinstance(row.get(field), dict):
+            row[field] = _undefined(row[field])
+    for trial in row.get("trials") or ():
+        if isinstance(trial, dict) and "value" in trial:
+            trial["value"] = _undefined(trial["value"])
+    return row
+
+
+def fingerprint(row: Mapping[str, Any]) -> str:
+    """Hash everything of a row that must be equal when the same cell runs again.
+
+    Returns the sha256 (64 hex digits) of the row's canonical JSON without `cost`, `created` and `traceback`.
+    A row in memory and the same row read back have the same fingerprint; the order of fields does not matter.
+    """
+    stable = {name: part for name, part in clean(row).items() if name not in VOLATILE}
+    return hashlib.sha256(json.dumps(stable, sort_keys=True).encode("ascii")).hexdigest()
+
+
+# Nested fields that become columns of `flatten`, and the prefix of those columns.
+COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
+# Too long for a table, or lists: read them from the rows.
+LEFT_OUT = frozenset({"per_label", "labels", "trials", "audit", "versions", "traceback"})
+
+
+def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one line per row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
+    import pandas as pd
+
+    flat = [_flat(row) for row in rows]
+    always = ["key", "status", "dataset", "backbone", "strategy", "split"]
+    return pd.DataFrame(flat) if flat else pd.DataFrame(columns=always)
+
+
+def _flat(row: Mapping[str, Any]) -> Row:
+    flat = {name: part for name, part in row.items() if name not in COLUMNS and name not in LEFT_OUT}
+    for field, prefix in COLUMNS.items():
+        flat.update({f"{prefix}{name}": part for name, part in (row.get(field) or {}).items()})
+    return flat

@@ -1,0 +1,205 @@
+"""The store: one folder that holds everything a sweep produced, safe against being killed at any instant.
+
+    rows.jsonl            one JSON object per finished cell; the truth, everything else can be rebuilt from it
+    predictions/KEY.npz   what that cell predicted, so that a new metric needs no retraining
+    mlflow.db, mlartifacts/   a view of the rows for people (equipoise.tracking.tracker)
+
+A row counts from the moment its line is on the disk. Its predictions are there before it. A half line at the
+end of the file (kill -9, power) was never acknowledged: readers pass over it, the next append moves it to
+rows.torn. The last row of a key wins, so redoing a cell appends and never rewrites.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from equipoise.core.errors import EquipoiseError
+from equipoise.store.rows import STATUSES, Row, decode, encode, fingerprint, flatten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or a new file durable: on POSIX the folder is a file that needs its own fsync."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class Store:
+    """A store folder. Reading needs nothing; appending takes its lock (`locked` keeps it for a sweep).
+
+    `path` is made on the first append. Several processes may read while one writes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise EquipoiseError(f"{self.path} is a file; a results store is a folder")
+        self.rows_file = self.path / "rows.jsonl"
+        self.predictions_dir = self.path / "predictions"
+        #: one line about a half line found at the end of rows.jsonl by the latest read, else None
+        self.torn: str | None = None
+        # thread_local=False: the lock belongs to the store, whichever thread of the sweep appends.
+        self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
+
+    def _lines(self) -> list[bytes]:
+        """Return the complete lines; note a torn tail in `self.torn`."""
+        self.torn = None
+        try:
+            *lines, tail = self.rows_file.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        if tail and not _readable(tail):
+            self.torn = (
+                f"{self.rows_file}: half a line at the end (line {len(lines) + 1}, {len(tail)} bytes, from an"
+                " interrupted write) set aside; that cell counts as not run"
+            )
+        elif tail:
+            lines.append(tail)
+        return lines
+
+    def rows(self) -> list[Row]:
+        """Return the rows, the last one of each key, in the order in which those last ones were written.
+
+        A torn last line is passed over and described in `torn`. Any other unreadable line: EquipoiseError
+        with file and line number: it was acknowledged once, so passing over it would hide a damaged disk.
+        """
+        latest: dict[str, Row] = {}
+        for number, line in enumerate(self._lines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                row = decode(line)
+            except ValueError:
+                raise EquipoiseError(
+                    f"{self.rows_file}, line {number}: not a row of this store (damaged or edited); "
+                    "repair or remove that line"
+                ) from None
+            latest.pop(row["key"], None)
+            latest[row["key"]] = row
+        return list(latest.values())
+
+    def statuses(self) -> dict[str, str]:
+        """Return key → status ("ok", "failed" or "skipped")."""
+        return {row["key"]: row["status"] for row in self.rows()}
+
+    def predictions(self, key: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays saved with the row of `key`; EquipoiseError when missing or damaged."""
+        path = self._predictions_file(key)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except FileNotFoundError:
+            raise EquipoiseError(f"no predictions for row {key!r} in {self.predictions_dir}") from None
+        except Exception as error:  # zipfile, zlib and numpy each have their own word for "damaged"
+            raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
+
+    def frame(self) -> pd.DataFrame:
+        """See `equipoise.store.rows.flatten`."""
+        return flatten(self.rows())
+
+    def fingerprint(self, row: Mapping[str, Any]) -> str:
+        """See `equipoise.store.rows.fingerprint`."""
+        return fingerprint(row)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[Store]:
+        """Hold the folder's lock; EquipoiseError at once when another process has it. Nests."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise EquipoiseError(
+                f"another run is writing to {self.path}; let it end, or give this one another --results"
+            ) from None
+        try:
+            yield self
+        finally:
+            self._lock.release()
+
+    def append(self, row: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Write the predictions (atomic rename), then the row's line; when this returns both are on the disk.
+
+        `row` needs `key` (letters, digits, - and _, at most 64) and `status` (one of STATUSES).
+        """
+        key, status = row.get("key"), row.get("status")
+        if status not in STATUSES:
+            raise EquipoiseError(f"row {key!r} has status {status!r}; known: {', '.join(STATUSES)}")
+        path, line = self._predictions_file(str(key)), encode(row)
+        with self.locked():
+            if predictions is not None:
+                self._save(path, predictions)
+            self._write(line)
+
+    def _predictions_file(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise EquipoiseError(f"row key {key!r} is not a name of at most 64 letters, digits, - or _")
+        return self.predictions_dir / f"{key}.npz"
+
+    def _save(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.predictions_dir.mkdir(exist_ok=True)
+        part = path.with_suffix(".part")  # one writer: a .part left by a killed one is simply written over
+        with part.open("wb") as handle:
+            np.savez_compressed(handle, allow_pickle=False, **arrays)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(part, path)
+        _sync_folder(self.predictions_dir)
+
+    def _write(self, line: bytes) -> None:
+        fresh = not self.rows_file.exists()
+        with self.rows_file.open("ab+") as handle:
+            line = self._mend(handle) + line
+            handle.write(line)
+            handle.flush()
+            os.fsync(handle.fileno())
+        if fresh:
+            _sync_folder(self.path)
+
+    def _mend(self, handle: IO[bytes]) -> bytes:
+        """Make the file end with a complete line; return what must still go before the next one."""
+        tail = _tail(handle)
+        if not tail:
+            return b""
+        if _readable(tail):  # everything but the newline made it
+            return b"\n"
+        with (self.path / "rows.torn").open("ab") as aside:
+            aside.write(tail + b"\n")
+            aside.flush()
+            os.fsync(aside.fileno())
+        handle.truncate(handle.seek(0, os.SEEK_END) - len(tail))
+        return b""
+
+
+def _readable(line: bytes) -> bool:
+    try:
+        decode(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _tail(handle: IO[bytes], block: int = 1 << 16) -> bytes:
+    """Return what follows the last newline, reading backwards so that a long file costs nothing."""
+    tail, position = b"", handle.seek(0, os.SEEK_END)
+    while position and b"\n" not in tail:
+        step = min(block, position)
+        position = handle.seek(position - step)
+        tail = handle.read(step) + tail
+    return tail.rsplit(b"\n", 1)[-1]

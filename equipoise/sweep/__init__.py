@@ -1,0 +1,1 @@
+"""Many cells: suites, the plan, worker processes, estimates and timings."""

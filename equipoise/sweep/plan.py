@@ -1,0 +1,172 @@
+"""The plan of a sweep: its cells in order, and the pairs that do not fit, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.catalog.registry import catalogue
+from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.dataset import Dataset
+from equipoise.contracts.strategy import Strategy
+from equipoise.core.code_hash import source_hash
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import Cell, engine_code, get_backbone
+from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
+from equipoise.sweep.suite import Block, Suite
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Cells to run, cells that are skipped with their reasons, and the data of both by dataset spec."""
+
+    cells: tuple[Cell, ...]
+    skipped: tuple[tuple[Cell, str], ...]
+    data: Mapping[str, Dataset]
+
+
+def make_plan(
+    suite: Suite,
+    *,
+    device: str = "auto",
+    data_dir: Path | None = None,
+    data: Mapping[str, Dataset] | None = None,
+) -> Plan:
+    """Every cell of a suite; loads its datasets, so that a wrong name or file is found before anything runs.
+
+    Args:
+        data: datasets that are there already, by the name the suite calls them.
+
+    Raises:
+        EquipoiseError: an unknown dataset, backbone or strategy, or one given twice; an official split asked for of a
+            dataset that has none.
+    """
+    from equipoise.catalog.datasets import load_dataset
+    from equipoise.engine.device import resolve
+
+    where = resolve(device).type
+    loaded = dict(data or {})
+    cells: list[Cell] = []
+    skipped: list[tuple[Cell, str]] = []
+    for block in suite.blocks:
+        strategies = [_strategy(s) for spec in block.strategies for s in expand(spec)]
+        backbones = [(get_backbone(b).spec, get_backbone(b)) for b in block.backbones]
+        _distinct("strategy", [s.spec for s, _ in strategies])
+        _distinct("backbone", [b for b, _ in backbones])
+        _distinct("dataset", block.datasets)
+        for name in block.datasets:
+            if name not in loaded:
+                loaded[name] = load_dataset(name, data_dir=data_dir)
+            if block.splits == OFFICIAL:
+                _check_official(loaded[name])
+            for backbone_spec, backbone in backbones:
+                for split in block.outer_splits:
+                    for strategy, file in strategies:
+                        cell = _cell(
+                            name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where
+                        )
+                        reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
+                        if reason is None:
+                            cells.append(cell)
+                        else:
+                            skipped.append((cell, reason))
+    return Plan(tuple(_once(cells)), tuple(skipped), loaded)
+
+
+def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
+    """Why a strategy cannot run on this data with this backbone; None where it can."""
+    if data.kind not in backbone.accepts:
+        return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
+    for part in strategy.parts:
+        if "numeric" in part.needs and not (data.kind == "numeric" and backbone.averages):
+            return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to average"
+        if "text" in part.needs and data.kind != "text":
+            return f"{part.name} needs text; {data.name} has {data.kind} inputs"
+        if "given" in part.needs and not backbone.entry:
+            return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
+        if "labels" in part.needs and data.n_labels < 2:
+            return f"{part.name} needs two labels or more; {data.name} has one"
+    return _too_few(data, folds, split)
+
+
+def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
+    """Training takes four fifths of the rows, or what the official split gives it."""
+    rows, needed, words = data.n_rows, OUTER_FOLDS * max(folds, 2), "rows; an outer split"
+    if split == OFFICIAL:
+        rows, needed = len(official_split(data.official)[0]), needed - max(folds, 2)
+        words = "rows to train on; the official split"
+    return (
+        f"{data.name} has {rows} {words} with {folds} inner folds needs {needed}" if rows < needed else None
+    )
+
+
+def _check_official(data: Dataset) -> None:
+    """One line when a dataset has no official split that can be run, with the datasets that have."""
+    from equipoise.datasets.statistics import official_sizes
+
+    try:
+        official_split(data.official)
+    except EquipoiseError as error:
+        have = ", ".join(official_sizes())
+        raise EquipoiseError(
+            f"{data.name} cannot run with splits {OFFICIAL}: {error}; built-in ones with one: {have}"
+        ) from None
+
+
+def expand(spec: str) -> list[str]:
+    """A plugin file named alone stands for all its strategies, each alone."""
+    file, rest = split_file(spec)
+    if file is None or rest:
+        return [spec]
+    return [f"{file}:{name}" for name in catalogue("strategy").add_file(file)]
+
+
+def _strategy(spec: str) -> tuple[Strategy, str | None]:
+    return get_strategy(spec), plugin_file(spec)
+
+
+def _cell(
+    name: str,
+    data: Dataset,
+    backbone_spec: str,
+    backbone: Backbone,
+    strategy: Strategy,
+    file: str | None,
+    split: Split,
+    block: Block,
+    device: str,
+) -> Cell:
+    return Cell(
+        dataset=name,
+        dataset_sha256=data.sha256,
+        backbone=backbone_spec,
+        strategy=strategy.spec,
+        split=split,
+        seed=block.seed,
+        settings=block.settings,
+        device=device,
+        code=f"{engine_code()}/{source_hash(type(backbone))}/{fingerprint(strategy)}",
+        plugin=file,
+    )
+
+
+def _distinct(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise EquipoiseError(f"{kind} {name!r} is given twice")
+        seen.add(name)
+
+
+def _once(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells without repeats (blocks may overlap)."""
+    return list({cell.key: cell for cell in cells}.values())
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Counts a user wants before starting: cells, trainings, gradient steps at most."""
+    trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells)
+    return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

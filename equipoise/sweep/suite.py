@@ -1,0 +1,143 @@
+"""Suites: what to run, as TOML, shipped with the package or a user's own file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.experiment.settings import Settings
+from equipoise.splits.outer import OFFICIAL, Split
+
+_LISTS = ("datasets", "backbones", "strategies")
+_TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Every combination of these, under one budget."""
+
+    datasets: tuple[str, ...]
+    backbones: tuple[str, ...]
+    strategies: tuple[str, ...]
+    settings: Settings = field(default_factory=Settings)
+    splits: Split = 3  # how many, or "official"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _LISTS:
+            if not getattr(self, name):
+                raise EquipoiseError(f"no {name} given: name at least one")
+        if self.splits != OFFICIAL and (not isinstance(self.splits, int) or self.splits < 1):
+            raise EquipoiseError(f"splits must be 1 or more, or {OFFICIAL}, got {self.splits}")
+        if self.seed < 0:
+            raise EquipoiseError(f"seed must be 0 or more, got {self.seed}")
+
+    @property
+    def outer_splits(self) -> tuple[Split, ...]:
+        """The numbers of the outer splits, or the official one."""
+        return tuple(range(self.splits)) if isinstance(self.splits, int) else (self.splits,)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, a title and blocks of combinations."""
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+
+    def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
+        """A copy whose blocks have some settings, the number of splits or the seed replaced."""
+        import dataclasses
+
+        given = {k: v for k, v in changes.items() if v is not None}
+        blocks = (
+            dataclasses.replace(
+                b, settings=Settings.of({**dataclasses.asdict(b.settings), **settings}), **given
+            )
+            for b in self.blocks
+        )
+        return dataclasses.replace(self, blocks=tuple(blocks))
+
+
+def suite_names() -> list[str]:
+    """The suites that come with the package."""
+    folder = resources.files("equipoise.suites")
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """A suite by its name, or from a TOML file.
+
+    Raises:
+        EquipoiseError: no such suite, not TOML, or a key or value that does not belong there.
+    """
+    if name_or_path.endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise EquipoiseError(f"no suite file at {name_or_path}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
+        return parse_suite(path.stem, text, str(path))
+    if name_or_path not in suite_names():
+        raise unknown("suite", name_or_path, suite_names())
+    file = resources.files("equipoise.suites") / f"{name_or_path}.toml"
+    return parse_suite(name_or_path, file.read_text(encoding="utf-8"), name_or_path)
+
+
+def parse_suite(name: str, text: str, where: str) -> Suite:
+    """A suite from TOML text; `where` is named in errors."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise EquipoiseError(f"suite {where} is not TOML: {error}") from None
+    _known(table, _TOP, where)
+    blocks = table.get("blocks", [{}])
+    if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+        raise EquipoiseError(f"suite {where}: blocks must be tables, [[blocks]]")
+    return Suite(name, str(table.get("title", "")), tuple(_block(table, b, where) for b in blocks))
+
+
+def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Block:
+    _known(own, _TOP - {"title", "blocks"}, where)
+    merged = {k: v for k, v in {**table, **own}.items() if k not in ("title", "blocks")}
+    settings = Settings.of({**_settings(table, where), **_settings(own, where)})
+    datasets, backbones, strategies = (_names(merged.get(name, []), name, where) for name in _LISTS)
+    for name, words in (("splits", f'a whole number or "{OFFICIAL}"'), ("seed", "a whole number")):
+        value = merged.get(name, 1)
+        if isinstance(value, bool) or not (
+            isinstance(value, int) or (name == "splits" and value == OFFICIAL)
+        ):
+            raise EquipoiseError(f"suite {where}: {name} must be {words}, got {value!r}")
+    counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
+    return Block(datasets, backbones, strategies, settings, **counts)
+
+
+def _settings(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    value = table.get("settings", {})
+    if not isinstance(value, dict):
+        raise EquipoiseError(f"suite {where}: settings must be a table, [settings]")
+    return value
+
+
+def _names(value: Any, name: str, where: str) -> tuple[str, ...]:
+    if (
+        not isinstance(value, Sequence)
+        or isinstance(value, str)
+        or not all(isinstance(v, str) for v in value)
+    ):
+        raise EquipoiseError(f'suite {where}: {name} must be a list of names, ["…", "…"]')
+    return tuple(value)
+
+
+def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise unknown(f"key in suite {where}:", key, known)

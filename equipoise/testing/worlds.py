@@ -1,0 +1,118 @@
+"""The worlds a strategy is tried in: small training sets, each with something that breaks a careless program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from equipoise.contracts.rows import Rows
+from equipoise.contracts.strategy import Context
+from equipoise.core.seeds import stream
+
+#: Rows of the shared features that are not training rows: a strategy must not see them.
+HELD = 30
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A training set of n rows, L labels and d features.
+
+    Attributes:
+        Y: (n, L) uint8; no two labels are equally frequent in the usual world.
+        shared: (n + HELD, d) features, dense or CSR, of which `index` (n,) are the training rows; None: text.
+        logits: (n, L) float32, as a model might give out of fold; folds: (n,) who held the row out.
+    """
+
+    name: str
+    Y: np.ndarray
+    shared: Any
+    index: np.ndarray
+    logits: np.ndarray
+    folds: np.ndarray
+
+    @property
+    def n_labels(self) -> int:
+        return int(self.Y.shape[1])
+
+    def rows(self, shared: Any = None) -> Rows:
+        """Fresh training rows, so that what a hook does to them stays there; with other shared features if given."""
+        features = self.shared if shared is None else shared
+        return Rows(self.index.copy(), self.Y.copy(), None if features is None else features.copy())
+
+    def ctx(self, seed: int = 0, **more: Any) -> Context:
+        """The context of a hook, with a stream of its own."""
+        counts = self.Y.sum(0, dtype=np.int64)
+        return Context(counts, len(self.Y), rng=stream("conformance", self.name, seed), **more)
+
+    def permuted(self, order: np.ndarray) -> World:
+        """The same world with its labels in another order."""
+        Y, z = (np.ascontiguousarray(a[:, order]) for a in (self.Y, self.logits))
+        return World(self.name, Y, self.shared, self.index, z, self.folds)
+
+
+@lru_cache(1)
+def worlds() -> dict[str, World]:
+    """All worlds by name."""
+    usual = _labels(120, (0.5, 0.34, 0.2, 0.1, 0.05))
+    absent, single, full, empty = (usual.copy() for _ in range(4))
+    absent[:, 2] = 0
+    single[:, 3] = np.arange(120) == 17
+    full[:, 1] = 1
+    empty[::2] = 0
+    many = _labels(120, tuple(np.geomspace(0.4, 0.01, 300)))
+    repeated = np.repeat(_labels(30, (0.5, 0.3, 0.2, 0.1)), 4, axis=0)
+    made = [
+        _world("usual", usual),
+        _world("absent label", absent),
+        _world("single positive", single),
+        _world("all-positive label", full),
+        _world("one label", _labels(60, (0.25,))),
+        _world("300 labels", many),
+        _world("empty rows", empty),
+        _world("duplicate rows", repeated, copies=4),
+        _world("12 rows", _labels(12, (0.5, 0.34, 0.17))),
+        _world("sparse", usual, kind="sparse"),
+        _world("text", usual, kind="text"),
+    ]
+    return {w.name: w for w in made}
+
+
+def fitting(needs: frozenset[str]) -> list[World]:
+    """The worlds that have what a strategy needs."""
+    out = list(worlds().values())
+    if "numeric" in needs:
+        out = [w for w in out if w.shared is not None]
+    if "text" in needs:
+        out = [w for w in out if w.shared is None]
+    return [w for w in out if w.n_labels > 1 or "labels" not in needs]
+
+
+def _labels(n: int, shares: tuple[float, ...]) -> np.ndarray:
+    """(n, L) labels with exactly round(share · n) positives each, at least one, rare ones beside frequent ones."""
+    rng, Y = stream("labels", n, len(shares)), np.zeros((n, len(shares)), dtype=np.uint8)
+    for label, share in enumerate(shares):
+        Y[rng.permutation(n)[: max(1, round(share * n))], label] = 1
+    return Y
+
+
+def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> World:
+    rng, n = stream("world", name), len(Y)
+    index = np.sort(rng.permutation(n + HELD)[:n])
+    base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]
+    X = np.round(rng.normal(size=(n + HELD, 6)), 3).astype(np.float32)
+    X[index] = np.repeat(base, copies, axis=0)
+    X[:, 5] = X[:, 5] > 0  # a binary column: half-way between two rows is not far from either
+    shared: Any = None if kind == "text" else X
+    if kind == "sparse":
+        shared = sp.csr_matrix(np.where(np.abs(X) > 0.7, X, 0.0).astype(np.float32))
+    logits = (3.0 * Y - 2.0 + rng.normal(size=Y.shape)).astype(np.float32)
+    return World(name, Y, shared, index, logits, np.arange(n) % 3)
+
+
+def dense(x: Any) -> np.ndarray:
+    """x as a dense array, if it is sparse."""
+    return np.asarray(x.toarray() if hasattr(x, "tocsr") else x)

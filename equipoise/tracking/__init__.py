@@ -1,0 +1,1 @@
+"""The MLflow view of the store."""

@@ -1,0 +1,120 @@
+"""The files of an MLflow run: tables as CSV, pictures as PNG, the error of a failed cell as text."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from equipoise.store.rows import Row
+from equipoise.tracking.runs import slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from equipoise.plots import CurveSheet
+
+PR_LABELS = 6  # as many as can be read side by side
+_DATASET_PICTURES = ("label_distribution", "cooccurrence")
+
+
+def write_files(
+    row: Row,
+    predictions: Mapping[str, Any] | None,
+    folder: Path,
+    pictures: Path,
+    note: Callable[[str], None],
+) -> None:
+    """Write the run's files into `folder`: tables as CSV, pictures as PNG, the error of a failed cell as text.
+
+    The pictures of a data set are drawn once, kept in `pictures` and copied. A picture that cannot be drawn is
+    noted in one line and costs nothing else.
+    """
+    _write_table(folder / "per_label.csv", _per_label(row))
+    _write_table(folder / "trials.csv", [_trial(trial) for trial in row.get("trials") or ()])
+    if row["status"] != "ok":
+        said = [str(row[name]) for name in ("reason", "error", "traceback") if row.get(name)]
+        (folder / "why.txt").write_text("\n\n".join(said) + "\n", encoding="utf-8")
+    if predictions is None or not row.get("labels"):
+        return
+    try:
+        _draw(row, predictions, folder, pictures)
+    except Exception as error:
+        note(f"no pictures for row {row['key']} ({type(error).__name__}: {' '.join(str(error).split())})")
+
+
+def _per_label(row: Row) -> list[dict[str, Any]]:
+    """Turn the row's lists into one line per label."""
+    labels = row.get("labels") or ()
+    columns = {name: part for name, part in (row.get("per_label") or {}).items() if len(part) == len(labels)}
+    for name in [name.removeprefix("fixed/") for name in columns if name.startswith("fixed/")]:
+        if str(columns[f"fixed/{name}"]) == str(
+            columns.get(f"tuned/{name}")
+        ):  # has nothing to do with thresholds
+            columns[name] = columns.pop(f"fixed/{name}")
+            del columns[f"tuned/{name}"]
+    return [
+        {"label": label, **{name: column[place] for name, column in columns.items()}}
+        for place, label in enumerate(labels)
+    ]
+
+
+def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
+    return {"value": trial.get("value"), **(trial.get("params") or {})}
+
+
+def _write_table(path: Path, lines: list[dict[str, Any]]) -> None:
+    if not lines:
+        return
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, names)
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in line.items()} for line in lines)
+
+
+def _cell(value: Any) -> Any:
+    """Round for reading; undefined is blank."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return value
+
+
+def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path) -> None:
+    labels = list(row["labels"])
+    cache = pictures / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
+    if not all((cache / f"{name}.png").exists() for name in _DATASET_PICTURES):
+        _draw_dataset(np.concatenate([predictions["oof_Y"], predictions["test_Y"]]), labels, cache)
+    for name in _DATASET_PICTURES:
+        shutil.copyfile(cache / f"{name}.png", folder / f"{name}.png")
+    file = folder / "pr_curves.png"
+    _sheet().write(file, predictions["test_Y"], predictions["test_logits"], labels, max_labels=PR_LABELS)
+
+
+@cache
+def _sheet() -> CurveSheet:
+    """One for all runs: a new figure each would cost more than all else that a run's files take."""
+    from equipoise.plots import CurveSheet
+
+    return CurveSheet()
+
+
+def _draw_dataset(Y: np.ndarray[Any, Any], labels: list[str], cache: Path) -> None:
+    from equipoise.plots import cooccurrence, label_distribution
+
+    cache.mkdir(parents=True, exist_ok=True)
+    _save(label_distribution(Y, labels), cache / "label_distribution.png")
+    _save(cooccurrence(Y, labels), cache / "cooccurrence.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write the figure without going through pyplot, whose figures would pile up over a sweep."""
+    part = path.with_suffix(".part")
+    figure.savefig(part, format="png", dpi=90)
+    part.replace(path)
