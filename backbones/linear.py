@@ -22,9 +22,9 @@ class Linear(Backbone):
     """A linear layer on TF-IDF text (sparse throughout) or standardised numbers."""
 
     name: ClassVar[str] = "linear"
-    stacked: ClassVar[bool] = True
+    batched: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
-    entry: ClassVar[str] = "bias"
+    conditioning_bias: ClassVar[str] = "bias"
 
     max_features: int = 5000
 

@@ -28,10 +28,10 @@ class LSTM(Backbone):
     name: ClassVar[str] = "lstm"
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
-    averages: ClassVar[bool] = False
-    stacked_on_cuda: ClassVar[bool] = True
+    vector_features: ClassVar[bool] = False
+    batched_on_cuda: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 5e-2, log=True)
-    entry: ClassVar[str] = "bias"
+    conditioning_bias: ClassVar[str] = "bias"
 
     hidden: int = 32
     embedding: int = 32

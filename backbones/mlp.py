@@ -23,8 +23,8 @@ class MLP(Backbone):
     """Linear, ReLU, dropout, linear; on TF-IDF text (sparse throughout) or standardised numbers."""
 
     name: ClassVar[str] = "mlp"
-    stacked: ClassVar[bool] = True
-    entry: ClassVar[str] = "bias1"
+    batched: ClassVar[bool] = True
+    conditioning_bias: ClassVar[str] = "bias1"
 
     hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)

@@ -143,7 +143,7 @@ def asking(trials: int) -> float:
 
 
 def test_trials(benchmark: Any, facts: dict[str, Any], tell: Tell) -> None:
-    """Asking and telling alone, nothing trained."""
+    """TrainingCoroutine and telling alone, nothing trained."""
     sizes = (10, 30, 100, 300, 1000)
     asking(10)  # imports
     seconds = grown(benchmark, facts, "trials", sizes, asking)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from equipoise import Context, Rows, Strategy, get_strategy
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 
 N, LABELS, FEATURES, BATCH = 2000, 14, 40, 64
 
 
 def owned() -> list[tuple[str, str]]:
     """(strategy, stage) for every hook that any strategy has."""
-    names = catalogue("strategy").names()
+    names = registry("strategy").names()
     return [(name, stage) for name in names for stage in get_strategy(name).stages]
 
 

@@ -38,14 +38,14 @@ CASES = {
 #: Part → what belongs to it, as (owner, name). The first four are what training cannot do without.
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "forward": [(population, "forward"), (predict, "forward")],
-    "loss and its slope": [(population.PopulationLoss, "slope")],
+    "loss and its grad_logits": [(population.PopulationLoss, "grad_logits")],
     "backward": [(torch.Tensor, "backward")],
     "optimizer": [(population.AdamW, "step")],
-    "batches": [(population.Bank, "gather"), (population.Population, "_drawn")],
+    "batches": [(population.ExampleBank, "gather"), (population.Population, "_drawn")],
     "scores of held-out rows": [(population.Population, "_look")],
     "choosing the width": [(train, "width")],
     "places": [(population.Population, "_fill"), (population.Population, "__init__")],
-    "thresholds of trials": [(decision, "fit_decider")],
+    "thresholds of trials": [(decision, "fit_decision_rule")],
 }
 INSIDE = 4
 ALONE = "choosing the width"

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 #: What a contestant does; it may return processor seconds that were spent in other processes.
-Work = Callable[[], "float | None"]
+TrainingCost = Callable[[], "float | None"]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Contestant:
 
     name: str
     trainings: int
-    work: Work
+    work: TrainingCost
     why: str = ""
     elsewhere: bool = False
     wall: list[float] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Contestant:
         return statistics.median(b / base.trainings * self.trainings / own for b, own in pairs)
 
 
-def clocked(work: Work, device: torch.device) -> tuple[float, float]:
+def clocked(work: TrainingCost, device: torch.device) -> tuple[float, float]:
     """Seconds of one call: (wall, processor)."""
     if device.type == "cuda":
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -75,7 +75,7 @@ def clocked(work: Work, device: torch.device) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu + elsewhere
 
 
-def memory_added(work: Work, device: torch.device) -> int | None:
+def memory_added(work: TrainingCost, device: torch.device) -> int | None:
     """Bytes that a call needs at most beyond what is there; None where the system does not tell (it does on Linux)."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

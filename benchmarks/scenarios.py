@@ -18,7 +18,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
-from equipoise.engine.train import Work, train
+from equipoise.engine.train import TrainingCost, train
 from equipoise.experiment.cell import get_backbone
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
@@ -163,7 +163,7 @@ def as_the_engine_does(own: list[Lane], inputs: Inputs, device: torch.device) ->
     """As many places as `train` finds best."""
     with repeatable(device):
         return train(
-            own, inputs, batch_size=BATCH, every=own[0].steps, patience=1, device=device, work=Work()
+            own, inputs, batch_size=BATCH, every=own[0].steps, patience=1, device=device, work=TrainingCost()
         )
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_roles import Roles, truth
-from equipoise.readers.chunks import LISTED
+from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table, shown
 
-_SEPARATORS = (LISTED, ";", "|", ",")
+_SEPARATORS = (LIST_SEPARATOR, ";", "|", ",")
 
 
 def label_matrix(
@@ -112,7 +112,7 @@ def _guess_separator(column: Column) -> str:
 def _separator_notes(column: str, mark: str, separator: Any, Y: NDArray[np.uint8]) -> list[str]:
     how = (
         "lists"
-        if mark == LISTED
+        if mark == LIST_SEPARATOR
         else f"split at {mark!r}"
         if mark
         else "one label a cell (no separator found; separator=… sets one)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import owner
 from equipoise.cli.listing import strategy_record
 from equipoise.contracts.strategy import Context, Strategy
@@ -29,8 +29,8 @@ bit.
 
 def table() -> str:
     """The page as Markdown."""
-    entries = [e for e in catalogue("strategy").entries() if e.origin == "built-in"]
-    return HEAD + "".join(_line(catalogue("strategy").get(e.name)) for e in entries)
+    entries = [e for e in registry("strategy").entries() if e.origin == "built-in"]
+    return HEAD + "".join(_line(registry("strategy").get(e.name)) for e in entries)
 
 
 def _line(cls: Any) -> str:

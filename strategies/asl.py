@@ -25,7 +25,7 @@ class ASL(Strategy):
     """
 
     name: ClassVar[str] = "asl"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter & Zelnik-Manor 2021, DOI 10.1109/ICCV48922.2021.00015"
     )

@@ -26,7 +26,7 @@ class ClassifierChain(Strategy):
 
     name: ClassVar[str] = "classifier_chain"
     reference: ClassVar[str] = "Read, Pfahringer, Holmes & Frank 2011, DOI 10.1007/s10994-011-5256-5"
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
     order: str = tunable("given", choices=ORDERS)
 
@@ -46,7 +46,7 @@ class EnsembleChains(Strategy):
 
     name: ClassVar[str] = "ensemble_chains"
     reference: ClassVar[str] = "Read, Pfahringer, Holmes & Frank 2009, DOI 10.1007/978-3-642-04174-7_17"
-    needs: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
     m: int = 10
     share: float = tunable(0.67, low=0.3, high=1.0)
@@ -64,4 +64,6 @@ class EnsembleChains(Strategy):
 def chain(order: np.ndarray, rows: np.ndarray | None = None) -> list[Task]:
     """One task for each label of an order (L,), given the labels before it, all on the same rows."""
     labels = [int(label) for label in order]
-    return [Task((label,), rows=rows, given=tuple(labels[:place])) for place, label in enumerate(labels)]
+    return [
+        Task((label,), rows=rows, label_inputs=tuple(labels[:place])) for place, label in enumerate(labels)
+    ]

@@ -26,7 +26,7 @@ class ClassBalanced(Strategy):
     """
 
     name: ClassVar[str] = "class_balanced"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cui, Jia, Lin, Song & Belongie 2019, DOI 10.1109/CVPR.2019.00949; settings: "
         "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"

@@ -27,7 +27,7 @@ class MLeNN(Strategy):
 
     name: ClassVar[str] = "mlenn"
     reference: ClassVar[str] = "Charte, Rivera, del Jesus & Herrera 2014, DOI 10.1007/978-3-319-10840-7_1"
-    needs: ClassVar[frozenset[str]] = frozenset({"numeric"})
+    requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
     threshold: float = tunable(0.75, low=0.5, high=1.0)
@@ -55,7 +55,7 @@ class MLTL(Strategy):
 
     name: ClassVar[str] = "mltl"
     reference: ClassVar[str] = "Pereira, Costa & Silla 2020, DOI 10.1016/j.neucom.2019.11.076"
-    needs: ClassVar[frozenset[str]] = frozenset({"numeric"})
+    requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
     threshold: float = 0.0

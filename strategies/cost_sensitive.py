@@ -24,7 +24,7 @@ class CostSensitive(Strategy):
     """
 
     name: ClassVar[str] = "cost_sensitive"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868; scikit-learn documentation, class_weight"
     )

@@ -28,7 +28,7 @@ class RebalancedFocal(Strategy):
     """
 
     name: ClassVar[str] = "rebalanced_focal"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
 
@@ -53,7 +53,7 @@ class NTRFocal(Strategy):
     """
 
     name: ClassVar[str] = "ntr_focal"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
 
@@ -74,7 +74,7 @@ class DistributionBalanced(Strategy):
     """
 
     name: ClassVar[str] = "distribution_balanced"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 8 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {**RebalancedFocal.off, **NTRFocal.off}
 
@@ -99,7 +99,7 @@ class CBNTR(Strategy):
     """
 
     name: ClassVar[str] = "cb_ntr"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = HUANG
     off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, **NTRFocal.off}
 

@@ -21,7 +21,7 @@ class Focal(Strategy):
     """
 
     name: ClassVar[str] = "focal"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = "Lin, Goyal, Girshick, He & Dollár 2017, DOI 10.1109/ICCV.2017.324"
     off: ClassVar[Mapping[str, Any]] = {"gamma": 0.0, "alpha": -1.0}
 

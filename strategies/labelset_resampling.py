@@ -73,7 +73,7 @@ class LPRUS(Strategy):
 def _shares(room: np.ndarray, Y: np.ndarray, budget: int) -> Ints:
     """How much of the budget each labelset gets: equal shares, at most its room, remainders to those with more room.
 
-    Bags are served by room, the smallest first, each with ⌊budget left / bags left⌋; so from the first bag on that has
+    LabelBags are served by room, the smallest first, each with ⌊budget left / bags left⌋; so from the first bag on that has
     room for its share, all have, and the shares differ by one at most.
     """
     room = np.maximum(room, 0).astype(np.int64)

@@ -28,7 +28,7 @@ class LDAM(Strategy):
     """
 
     name: ClassVar[str] = "ldam"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cao, Wei, Gaidon, Arechiga & Ma 2019, Learning imbalanced datasets with label-distribution-aware "
         "margin loss, NeurIPS"

@@ -28,7 +28,7 @@ class LogitAdjustedLoss(Strategy):
     """
 
     name: ClassVar[str] = "logit_adjusted_loss"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 

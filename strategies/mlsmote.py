@@ -28,7 +28,7 @@ class MLSMOTE(Strategy):
 
     name: ClassVar[str] = "mlsmote"
     reference: ClassVar[str] = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.knosys.2015.07.019"
-    needs: ClassVar[frozenset[str]] = frozenset({"numeric"})
+    requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
 
     k: int = tunable(5, low=3, high=10)
 

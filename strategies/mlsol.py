@@ -95,7 +95,7 @@ class MLSOL(Strategy):
         "Liu & Tsoumakas 2019, DOI 10.1007/978-3-030-46147-8_11; Liu, Blekas & Tsoumakas 2022, "
         "DOI 10.1016/j.patcog.2021.108294"
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"numeric"})
+    requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
     p: float = tunable(0.3, low=0.0, high=0.9)
@@ -129,7 +129,7 @@ class MLUL(Strategy):
 
     name: ClassVar[str] = "mlul"
     reference: ClassVar[str] = "Liu, Blekas & Tsoumakas 2022, DOI 10.1016/j.patcog.2021.108294"
-    needs: ClassVar[frozenset[str]] = frozenset({"numeric"})
+    requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
     p: float = tunable(0.3, low=0.0, high=0.5)

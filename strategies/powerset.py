@@ -41,7 +41,7 @@ class RAkELd(LabelPowerset):
 
     name: ClassVar[str] = "rakel_d"
     reference: ClassVar[str] = "Tsoumakas, Katakis & Vlahavas 2011, DOI 10.1109/TKDE.2010.164"
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     k: int = tunable(3, low=2, high=6)
 
@@ -62,7 +62,7 @@ class RAkELo(LabelPowerset):
         "Tsoumakas & Vlahavas 2007, DOI 10.1007/978-3-540-74958-5_38; Tsoumakas, Katakis & Vlahavas 2011, "
         "DOI 10.1109/TKDE.2010.164"
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     k: int = tunable(3, low=2, high=6)
     multiple: float = tunable(2.0, low=1.0, high=4.0)

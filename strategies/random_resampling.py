@@ -12,7 +12,15 @@ from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.arrays import Ints
-from equipoise.resampling.label_bags import Bags, bags_of, entries, label_counts, majority, minority, ratios
+from equipoise.resampling.label_bags import (
+    LabelBags,
+    bags_of,
+    entries,
+    label_counts,
+    majority,
+    minority,
+    ratios,
+)
 
 _REFERENCE = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.neucom.2014.08.091"
 _CELLS = 1 << 19  # cells of running counts that are looked at in one go
@@ -105,11 +113,11 @@ def deletions(Y: np.ndarray, budget: int, rng: np.random.Generator) -> Ints:
     bags = bags_of(Y[free], common)
     keys = rng.random(len(bags.rows))
     order = np.lexsort((keys, np.repeat(np.arange(len(bags)), bags.sizes)))
-    shuffled = Bags(bags.labels, bags.rows[order], bags.start)
+    shuffled = LabelBags(bags.labels, bags.rows[order], bags.start)
     return free[_worked_off(Y[free], shuffled, counts, limit, budget)]
 
 
-def _worked_off(Y: np.ndarray, bags: Bags, counts: Ints, limit: float, budget: int) -> list[int]:
+def _worked_off(Y: np.ndarray, bags: LabelBags, counts: Ints, limit: float, budget: int) -> list[int]:
     """The rule itself, a loop over deletions: each depends on the counts that the last one left."""
     row, label = entries(Y)
     start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(Y)))]).tolist()

@@ -24,7 +24,7 @@ class SigmoidF1(Strategy):
     """
 
     name: ClassVar[str] = "sigmoid_f1"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Bénédict, Koops, Odijk & de Rijke 2022, sigmoidF1: a smooth F1 score surrogate loss for multilabel "
         "classification, TMLR"

@@ -24,7 +24,7 @@ class PosWeight(Strategy):
     """
 
     name: ClassVar[str] = "pos_weight"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
@@ -44,7 +44,7 @@ class InverseFrequency(Strategy):
     """
 
     name: ClassVar[str] = "inverse_frequency"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "the inverse class frequency heuristic, e.g. King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868"
     )
@@ -65,8 +65,8 @@ class InverseFrequencySoftmax(Strategy):
     """
 
     name: ClassVar[str] = "inverse_frequency_softmax"
-    takes_lanes: ClassVar[bool] = True
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    vectorized: ClassVar[bool] = True
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.CrossEntropyLoss"
 
     power: float = tunable(1.0, low=0.0, high=1.5)

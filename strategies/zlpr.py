@@ -21,11 +21,11 @@ class ZLPR(Strategy):
     """
 
     name: ClassVar[str] = "zlpr"
-    takes_lanes: ClassVar[bool] = True
+    vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Su, Zhu, Liu, Zhu, Chen & Sun 2022, ZLPR: a novel loss for multi-label classification, arXiv:2208.02955"
     )
-    needs: ClassVar[frozenset[str]] = frozenset({"labels"})
+    requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         positive = targets > 0

@@ -42,7 +42,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLflow, which has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 def words(**changes: Any) -> list[str]:

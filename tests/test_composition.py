@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import chain, compose, fingerprint, get_strategy, owner, space, with_params
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import CHAINED, STAGES, Context, Strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import get_backbone
 
-NAMES = catalogue("strategy").names()
+NAMES = registry("strategy").names()
 
 
 @pytest.mark.parametrize("name", NAMES)

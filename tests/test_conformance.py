@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.testing import CHECKS, Finding, assert_conforms, check, conformance_tests
 
-STRATEGIES = [e for e in catalogue("strategy").entries() if e.origin == "built-in"]
+STRATEGIES = [e for e in registry("strategy").entries() if e.origin == "built-in"]
 
 
 def test_every_built_in_strategy_loads() -> None:
     assert [f"{e.name}: {e.error}" for e in STRATEGIES if e.error] == []
 
 
-test_conformance = conformance_tests(*(e.thing for e in STRATEGIES if not e.error))
+test_conformance = conformance_tests(*(e.obj for e in STRATEGIES if not e.error))
 
 
 def test_settings_of_its_own_are_examined() -> None:

@@ -13,7 +13,7 @@ import torch
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy, owner
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.rows import Rows
@@ -21,8 +21,8 @@ from equipoise.contracts.strategy import Context, Strategy
 from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
-from equipoise.engine.train import Work, train
-from equipoise.experiment.cross_validation import Workbench, features_of
+from equipoise.engine.train import TrainingCost, train
+from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
@@ -98,7 +98,9 @@ def budget(k: int) -> int:
 
 def run(lanes: Sequence[Lane], inputs: Inputs, batch_size: int = 32) -> list[Trained]:
     with repeatable(CPU):
-        return train(lanes, inputs, batch_size=batch_size, every=3, patience=2, device=CPU, work=Work())
+        return train(
+            lanes, inputs, batch_size=batch_size, every=3, patience=2, device=CPU, work=TrainingCost()
+        )
 
 
 def logits_of(trained: Sequence[Trained], inputs: Inputs) -> list[np.ndarray]:
@@ -172,16 +174,16 @@ def test_a_lane_without_dropout_is_not_touched_by_those_with(dropout: float) -> 
     assert_same(run([bare], dense())[0], run([*others, bare], dense())[-1])
 
 
-def bench(strategy: Strategy) -> Workbench:
+def bench(strategy: Strategy) -> CrossValidator:
     Y = labels()
     inputs = sparse()
     folds = np.arange(ROWS) % 2
     settings = Settings(epochs=3, patience=1, batch_size=32, folds=2)
     held = features_of(inputs, True)
-    return Workbench(strategy, Linear(), inputs, held, None, Y, folds, ("bits",), settings, CPU)
+    return CrossValidator(strategy, Linear(), inputs, held, None, Y, folds, ("bits",), settings, CPU)
 
 
-@pytest.mark.parametrize("name", catalogue("strategy").names())
+@pytest.mark.parametrize("name", registry("strategy").names())
 def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: str) -> None:
     strategy = get_strategy(name)
     own = [{"lr": lr, "weight_decay": wd} for lr, wd in ((1e-2, 1e-2), (3e-2, 0.1), (2e-3, 1e-3))]
@@ -193,7 +195,7 @@ def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: st
             assert alone.steps == outcome.steps
 
 
-@pytest.mark.parametrize("name", [n for n in catalogue("strategy").names() if get_strategy(n).off])
+@pytest.mark.parametrize("name", [n for n in registry("strategy").names() if get_strategy(n).off])
 def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
     params = {"lr": 1e-2, "weight_decay": 1e-2}
     strategy = get_strategy(name)

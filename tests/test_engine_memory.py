@@ -24,7 +24,7 @@ from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Drop, Dropout
 from equipoise.ops.inputs import Dense, Sparse
 from equipoise.ops.parameters import Parameters
-from equipoise.ops.stack import Stack
+from equipoise.ops.stack import ParameterBuffer
 
 CPU = torch.device("cpu")
 LANES, ROWS, WIDTH, OUT = 3, 32, 13, 5
@@ -40,7 +40,7 @@ def lanes_of(generator: torch.Generator) -> list[dict[str, Tensor]]:
 )
 def test_every_tensor_of_every_lane_is_aligned_and_its_own(shapes: list[list[int]], lanes: int) -> None:
     own = [{f"p{i}": torch.full(shape, 10.0 * k + i) for i, shape in enumerate(shapes)} for k in range(lanes)]
-    stack = Stack.of(own, CPU)
+    stack = ParameterBuffer.of(own, CPU)
     for k, lane in enumerate(own):
         assert all(
             torch.equal(p, stack.data[n][k]) and torch.equal(p, stack.copy(k)[n]) for n, p in lane.items()
@@ -119,7 +119,7 @@ def test_the_optimizer_does_the_same_with_gradients_in_one_stack_and_apart(
         for optimizer in steps:
             optimizer.step()
     for name in own[0]:
-        assert not torch.equal(together.stack.data[name], Stack.of(own, CPU).data[name])
+        assert not torch.equal(together.stack.data[name], ParameterBuffer.of(own, CPU).data[name])
         assert torch.allclose(together.stack.data[name], apart.stack.data[name], atol=1e-4)
     assert not together.stack.wide["weight"][:, WIDTH:].any(), "what lies behind a matrix stays zero"
 

@@ -26,8 +26,8 @@ from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import AdamW
 from equipoise.engine.predict import predict
-from equipoise.engine.sampler import BatchStream
-from equipoise.engine.train import Work, train
+from equipoise.engine.sampler import BatchSampler
+from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
@@ -114,7 +114,7 @@ def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
 
 def run(lane: Lane, inputs: Inputs) -> Any:
     with repeatable(CPU):
-        return train([lane], inputs, batch_size=32, every=4, patience=1, device=CPU, work=Work())[0]
+        return train([lane], inputs, batch_size=32, every=4, patience=1, device=CPU, work=TrainingCost())[0]
 
 
 def test_sparse_inputs_never_become_dense() -> None:
@@ -239,20 +239,20 @@ def test_watched_score_is_scikit_learn_s_mean_average_precision(
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 70), min_size=1, max_size=8), st.integers(0, 99))
 def test_without_weights_every_pass_covers_every_row_once(n: int, takes: list[int], seed: int) -> None:
-    own = BatchStream(n, None, stream("batches", seed))
+    own = BatchSampler(n, None, stream("batches", seed))
     drawn = np.concatenate([own.take(count) for count in takes])
     assert len(drawn) == sum(takes)
     for start in range(0, len(drawn), n):
         part = drawn[start : start + n]
         assert len(np.unique(part)) == len(part)
         assert set(part) <= set(range(n))
-    whole = BatchStream(n, None, stream("batches", seed)).take(sum(takes))
+    whole = BatchSampler(n, None, stream("batches", seed)).take(sum(takes))
     assert np.array_equal(drawn, whole), "how a stream is cut must not change it"
 
 
 def test_weights_are_respected() -> None:
     weights = np.array([0.0, 1.0, 3.0, 0.0, 6.0])
-    drawn = BatchStream(5, weights, stream("weights")).take(20_000)
+    drawn = BatchSampler(5, weights, stream("weights")).take(20_000)
     shares = np.bincount(drawn, minlength=5) / len(drawn)
     assert shares[[0, 3]].tolist() == [0.0, 0.0]
     assert np.allclose(shares, weights / 10, atol=0.02)
@@ -295,7 +295,7 @@ def test_mixed_precision_learns_nearly_the_same(backbone: Any) -> None:
     rng = np.random.default_rng(0)
     Y = (rng.random((96, 3)) < 0.3).astype(np.uint8)
     inputs: Inputs = Dense.of(rng.normal(size=(96, 13)).astype(np.float32))
-    if not backbone.stacked:
+    if not backbone.batched:
         inputs = Tokens(torch.from_numpy(rng.integers(1, 20, (96, 7))), torch.full((96,), 7), 20)
     lane = dataclasses.replace(a_lane(96, Y, steps=12), backbone=backbone)
     full, mixed = (run(dataclasses.replace(lane, precision=p), inputs) for p in ("float32", "bfloat16"))

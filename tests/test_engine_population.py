@@ -19,7 +19,7 @@ from equipoise.engine import capacity
 from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
-from equipoise.engine.train import Request, Work, fulfil
+from equipoise.engine.train import Request, TrainingCost, train_requests
 from equipoise.ops.inputs import Dense, Inputs, Tokens
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ CASES: dict[str, Backbone] = {
 
 def inputs_of(backbone: Backbone) -> Inputs:
     rng = np.random.default_rng(0)
-    if backbone.stacked:
+    if backbone.batched:
         return Dense(torch.from_numpy(rng.normal(size=(ROWS, 11)).astype(np.float32)))
     lengths = rng.integers(1, 9, ROWS)
     ids = rng.integers(1, 20, (ROWS, 8)) * (np.arange(8) < lengths[:, None])
@@ -119,12 +119,12 @@ def test_a_state_can_be_gone_on_from_twice() -> None:
 def test_requests_are_answered_together_as_alone() -> None:
     backbone = CASES["mlp"]
     lanes, inputs = lanes_of(backbone, 9), inputs_of(backbone)
-    work = [Work(), Work()]
+    work = [TrainingCost(), TrainingCost()]
     parts = [lanes[:4], lanes[4:]]
     with repeatable(CPU):
         requests = [Request(p, inputs, BATCH, 3, 2, CPU, w) for p, w in zip(parts, work, strict=True)]
-        both = fulfil(requests)
-        apart = [fulfil([r])[0] for r in requests]
+        both = train_requests(requests)
+        apart = [train_requests([r])[0] for r in requests]
     for a, b in zip(both, apart, strict=True):
         assert_same(a, b)
     assert [w.lanes for w in work] == [8, 10]
@@ -137,10 +137,10 @@ def test_the_width_is_measured_within_the_memory_there_is(monkeypatch: pytest.Mo
     backbone = MLP(hidden=17)
     lanes, inputs = lanes_of(backbone, 40), inputs_of(backbone)
     with repeatable(CPU):
-        assert 8 <= capacity.width(lanes, inputs, BATCH, CPU) <= 40
+        assert 8 <= capacity.population_size(lanes, inputs, BATCH, CPU) <= 40
         monkeypatch.setattr(capacity, "free_memory", lambda: 10_000_000)
-        few = capacity.width(lanes_of(MLP(hidden=18), 40), inputs, BATCH, CPU)
-    assert 2 <= few == capacity.fitting(lanes[0], inputs, BATCH, 10_000_000) < 20
+        few = capacity.population_size(lanes_of(MLP(hidden=18), 40), inputs, BATCH, CPU)
+    assert 2 <= few == capacity.max_lanes(lanes[0], inputs, BATCH, 10_000_000) < 20
 
 
 @pytest.mark.parametrize(("memory", "places"), [(80_000_000_000, 64), (50_000_000, 32), (1000, 2)])
@@ -151,4 +151,6 @@ def test_on_cuda_the_width_depends_on_the_device_alone(
     inputs, device = inputs_of(backbone), SimpleNamespace(total_memory=memory)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: device)
     for count in (1, 100):
-        assert capacity.width(lanes_of(backbone, count), inputs, BATCH, torch.device("cuda")) == places
+        assert (
+            capacity.population_size(lanes_of(backbone, count), inputs, BATCH, torch.device("cuda")) == places
+        )

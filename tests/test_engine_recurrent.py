@@ -80,7 +80,7 @@ def test_trained_together_as_lane_by_lane(bidirectional: bool, monkeypatch: pyte
             return [population._params.stack.copy(k)["weight"] for k in range(3)]
 
     apart = trained()
-    monkeypatch.setattr(LSTM, "stacked", True)
+    monkeypatch.setattr(LSTM, "batched", True)
     for mine, other in zip(trained(), apart, strict=True):
         assert torch.allclose(mine, other, atol=2e-4)
     with repeatable(CPU):

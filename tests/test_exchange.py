@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from equipoise.catalog.datasets import load_dataset
 from equipoise.splits import swaps as module
-from equipoise.splits.iterative import deal, labelset_order, packed
+from equipoise.splits.iterative import labelset_order, packed, stratify
 from equipoise.splits.label_pairs import traits_of
 from equipoise.splits.outer import stratified_folds
-from equipoise.splits.swaps import exchange
+from equipoise.splits.swaps import swap_refine
 
 Flags = NDArray[np.bool_]
 Index = NDArray[np.int64]
@@ -35,9 +35,9 @@ def dealt(present: Flags, k: int, seed: int) -> tuple[Index, Index, Index]:
     """Folds before and after the exchanges, and the order of rows."""
     rng = generator(seed)
     order = labelset_order(present, rng)
-    before = deal(present, k, order, rng)
+    before = stratify(present, k, order, rng)
     after = before.copy()
-    exchange(present, after, k, order, rng)
+    swap_refine(present, after, k, order, rng)
     return before, after, order
 
 
@@ -153,7 +153,7 @@ def test_with_too_many_pairs_those_of_the_scarcest_labels_are_counted(
 
 def test_what_labels_would_pay_for_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the repair of labels, and with a schedule that ignores them, the last round still keeps the promise."""
-    monkeypatch.setattr(module, "_mend", lambda *_: None)
+    monkeypatch.setattr(module, "repair", lambda *_: None)
     monkeypatch.setattr(module, "STAGES", (0,))
     present = dependent_labels(600, [0.4, 0.3, 0.2, 0.2, 0.1, 0.1], 0)
     before, after, _ = dealt(present, 5, 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.core.signals import not_for_children, put_off
+from equipoise.core.signals import deferred_sigint, not_for_children
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
 
@@ -21,7 +21,7 @@ def test_an_interrupt_takes_effect_when_the_work_is_done() -> None:
     before = signal.getsignal(signal.SIGINT)
 
     def work() -> None:
-        with put_off():
+        with deferred_sigint():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("whole")
 
@@ -29,14 +29,14 @@ def test_an_interrupt_takes_effect_when_the_work_is_done() -> None:
         work()
     assert done == ["whole"]
     assert signal.getsignal(signal.SIGINT) is before
-    with put_off():
+    with deferred_sigint():
         done.append("again")
     assert done == ["whole", "again"]
 
 
 def test_an_error_is_not_hidden_by_an_interrupt() -> None:
     def work() -> None:
-        with put_off():
+        with deferred_sigint():
             os.kill(os.getpid(), signal.SIGINT)
             raise ImportError
 
@@ -53,7 +53,7 @@ def test_children_are_deaf_from_their_start(tmp_path: Path) -> None:
 
 
 def test_who_is_deaf_stays_deaf() -> None:
-    with not_for_children(), put_off():
+    with not_for_children(), deferred_sigint():
         os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -61,7 +61,7 @@ def test_in_another_thread_nothing_is_changed() -> None:
     seen = []
 
     def work() -> None:
-        with put_off(), not_for_children():
+        with deferred_sigint(), not_for_children():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

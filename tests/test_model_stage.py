@@ -13,12 +13,12 @@ import torch
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context
-from equipoise.contracts.tasks import Given, Task, decided, merge_columns, rounds, sources
+from equipoise.contracts.tasks import LabelInputs, Task, decided, merge_columns, rounds, sources
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
 from equipoise.experiment.cell import get_backbone
-from equipoise.experiment.cross_validation import Workbench, features_of
+from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import stratified_folds
 from equipoise.sweep.plan import misfit
@@ -36,7 +36,7 @@ def ctx_of(Y: np.ndarray, seed: int = 0) -> Context:
     return Context(Y.sum(0, dtype=np.int64), len(Y), rng=np.random.default_rng(seed))
 
 
-def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> Workbench:
+def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> CrossValidator:
     """A workbench on made-up rows whose second label is the first one, turned over."""
     rng = np.random.default_rng(1)
     Y = labels() if Y is None else Y
@@ -45,13 +45,15 @@ def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings:
         X = np.array([" ".join(f"w{int(v)}" for v in rng.integers(0, 20, 9)) for _ in Y], dtype=object)
     model = get_backbone(backbone)
     inputs = model.features("text" if backbone == "lstm" else "numeric").fit(X, None).transform(X)
-    averaged = features_of(inputs, model.averages)
+    averaged = features_of(inputs, model.vector_features)
     folds = stratified_folds(Y, 2, 0)
     budget = Settings(**{"epochs": 3, "folds": 2, **settings})
-    return Workbench(get_strategy(strategy), model, inputs, averaged, None, Y, folds, ("t",), budget, CPU)
+    return CrossValidator(
+        get_strategy(strategy), model, inputs, averaged, None, Y, folds, ("t",), budget, CPU
+    )
 
 
-def params(work: Workbench) -> dict[str, Any]:
+def params(work: CrossValidator) -> dict[str, Any]:
     return {"lr": work.backbone.lr.default, "weight_decay": 1e-2}
 
 
@@ -116,7 +118,7 @@ def test_a_chain_sees_the_labels_before_it(order: str, expected: list[int]) -> N
     Y = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 1]], dtype=np.uint8)
     tasks = get_strategy(f"classifier_chain[order={order}]").tasks(Y, ctx_of(Y))
     assert [t.columns[0] for t in tasks] == expected
-    assert [list(t.given) for t in tasks] == [expected[:i] for i in range(3)]
+    assert [list(t.label_inputs) for t in tasks] == [expected[:i] for i in range(3)]
 
 
 def test_an_ensemble_of_chains_differs_in_order_and_rows() -> None:
@@ -146,21 +148,21 @@ def test_balanced_bagging_keeps_every_row_of_the_rarer_value() -> None:
 
 
 def test_the_latest_task_before_it_decides() -> None:
-    chain = [Task((0,)), Task((1,), given=(0,)), Task((1,)), Task((0,), given=(1,))]
+    chain = [Task((0,)), Task((1,), label_inputs=(0,)), Task((1,)), Task((0,), label_inputs=(1,))]
     assert sources(chain) == [{}, {0: 0}, {}, {1: 2}]
     assert rounds(sources(chain)) == [[0, 2], [1, 3]]
 
 
 def test_a_label_nobody_answers_for_before_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"task 0 is given labels \[1\]"):
-        sources([Task((0,), given=(1,)), Task((1,))])
+        sources([Task((0,), label_inputs=(1,)), Task((1,))])
 
 
 def test_decisions_are_logits_above_zero_in_their_columns() -> None:
     tasks = [
         Task((2,)),
         Task((0, 1), classes=np.array([[1, 0], [0, 1]], dtype=np.uint8)),
-        Task((3,), given=(0, 2)),
+        Task((3,), label_inputs=(0, 2)),
     ]
     logits = {0: np.array([[1.0], [0.0]]), 1: np.array([[2.0, 0.0], [0.0, 2.0]])}
     got = decided(tasks, sources(tasks)[2], logits, (2, 4))
@@ -169,9 +171,9 @@ def test_decisions_are_logits_above_zero_in_their_columns() -> None:
 
 def test_further_inputs_have_one_width() -> None:
     Y = labels(4)
-    got = Given(Y, (1, 3)).matrix()
+    got = LabelInputs(Y, (1, 3)).matrix()
     np.testing.assert_array_equal(got, Y * np.array([0, 1, 0, 1, 0]))
-    assert Given(Y, ()).matrix().shape == Y.shape
+    assert LabelInputs(Y, ()).matrix().shape == Y.shape
 
 
 # Through the engine
@@ -233,11 +235,11 @@ def test_lanes_learn_from_true_labels_and_are_watched_with_them() -> None:
     work = bench("ml_ros+classifier_chain", "linear")
     lanes = work.lanes(params(work), 0)
     for label, lane in enumerate(lanes):
-        assert lane.given is not None
-        assert lane.held_given is not None
+        assert lane.label_inputs is not None
+        assert lane.val_label_inputs is not None
         seen = np.arange(L) < label
-        np.testing.assert_array_equal(lane.given.matrix(), work.Y[lane.index] * seen)
-        np.testing.assert_array_equal(lane.held_given.matrix(), work.Y[work.folds == 0] * seen)
+        np.testing.assert_array_equal(lane.label_inputs.matrix(), work.Y[lane.index] * seen)
+        np.testing.assert_array_equal(lane.val_label_inputs.matrix(), work.Y[work.folds == 0] * seen)
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,18 @@ sources = (Toy("toy", "made up"),)
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dataset source called toy, known as a plugin's would be."""
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
     Path("toy.py").write_text(SOURCE, encoding="utf-8")
-    catalogue("dataset").add_file("toy.py")
+    registry("dataset").add_file("toy.py")
 
 
 def data(parts: tuple[int, int, int] = (60, 10, 30)) -> Dataset:

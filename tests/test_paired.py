@@ -42,10 +42,10 @@ def test_no_interval_where_none_can_be_estimated() -> None:
     one = difference({0: 0.7}, {0: 0.6})
     assert one.mean == pytest.approx(0.1)
     assert math.isnan(one.low)
-    assert not one.real
+    assert not one.significant
     alike = difference({0: 0.75, 1: 0.5}, {0: 0.5, 1: 0.25})  # equal differences: no variance to speak of
     assert math.isnan(alike.low)
-    assert not alike.real
+    assert not alike.significant
     assert math.isnan(difference({}, {0: 0.5}).mean)
     same = difference({0: 0.5, 1: 0.6}, {0: 0.5, 1: 0.6})
     assert (same.mean, same.low, same.high, same.p) == (0, 0, 0, 1)

@@ -51,13 +51,13 @@ class Fragile(Strategy):
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow is a view with tests of its own."""
-    monkeypatch.setattr("equipoise.sweep.run.Scribe", Mock())
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
@@ -110,14 +110,14 @@ def test_nothing_of_the_test_rows_is_seen_before_everything_is_chosen(
     X[test] = "zebra giraffe okapi" * 9 if clean.kind == "text" else 1e6
     Y[test] = 1 - Y[test]
     fitted = []
-    original = decision.fit_decider
+    original = decision.fit_decision_rule
 
     def noting(*args: Any) -> Any:
         fitted.append(original(*args))
         return fitted[-1]
 
     monkeypatch.setattr(splits, "outer_split", lambda *_: (train, test))
-    monkeypatch.setattr(decision, "fit_decider", noting)
+    monkeypatch.setattr(decision, "fit_decision_rule", noting)
     row, kept = run_cell(cell, clean)
     decider = fitted[-1]
     dirty_row, dirty_kept = run_cell(cell, dataclasses.replace(clean, X=X, Y=Y))

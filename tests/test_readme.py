@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOT
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
     file = tmp_path / "mine.py"
     file.write_text(next(code for kind, code in BLOCKS if "(Strategy)" in code), encoding="utf-8")
     return file

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.catalog import registry
-from equipoise.catalog.registry import Catalogue, catalogue
+from equipoise.catalog import registry as registry_module
+from equipoise.catalog.registry import Registry, registry
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.code_hash import meaning, source_hash
 from equipoise.core.errors import EquipoiseError
@@ -28,10 +28,10 @@ class Mine(Strategy):
 
 
 @pytest.fixture
-def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Catalogue]:
-    """A catalogue of strategies, as if installed packages offered modules of these texts."""
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registry]:
+    """A registry of strategies, as if installed packages offered modules of these texts."""
 
-    def make(**texts: str) -> Catalogue:
+    def make(**texts: str) -> Registry:
         points = []
         for module, text in texts.items():
             (tmp_path / f"{module}.py").write_text(text, encoding="utf-8")
@@ -40,35 +40,35 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cata
         found = importlib.metadata.EntryPoints(points)
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.setattr(importlib.metadata, "entry_points", lambda **given: found.select(**given))
-        return Catalogue("strategy")
+        return Registry("strategy")
 
     return make
 
 
 @pytest.mark.parametrize("kind", ["strategy", "dataset", "backbone"])
 def test_every_built_in_loads_and_says_what_it_is(kind: str) -> None:
-    entries = catalogue(kind).entries()
+    entries = registry(kind).entries()
     assert entries
     assert [(e.name, e.error) for e in entries if e.error] == []
     assert [e.name for e in entries if not e.summary.strip() or "\n" in e.summary] == []
-    assert [e.name for e in entries] == sorted(catalogue(kind).names())
+    assert [e.name for e in entries] == sorted(registry(kind).names())
 
 
 def test_the_issue_s_strategies_and_backbones_are_there() -> None:
     named = "none pos_weight inverse_frequency inverse_frequency_softmax balanced_sampling ml_ros"
     assert {*named.split(), "binary_relevance", "focal", "global_threshold", "scut"} <= set(
-        catalogue("strategy").names()
+        registry("strategy").names()
     )
-    assert {"linear", "mlp", "lstm"} <= set(catalogue("backbone").names())
-    assert {"design-emails", "enron-email", "yeast"} <= set(catalogue("dataset").names())
+    assert {"linear", "mlp", "lstm"} <= set(registry("backbone").names())
+    assert {"design-emails", "enron-email", "yeast"} <= set(registry("dataset").names())
 
 
 def test_every_strategy_names_its_source() -> None:
-    without = [e.name for e in catalogue("strategy").entries() if not e.thing.reference]
+    without = [e.name for e in registry("strategy").entries() if not e.obj.reference]
     assert without in ([], ["none"])
 
 
-def test_an_entry_point_is_found(offer: Callable[..., Catalogue]) -> None:
+def test_an_entry_point_is_found(offer: Callable[..., Registry]) -> None:
     found = offer(eq_one=PLUGIN.format(name="mine"))
     assert found.get("mine")().spec == "mine"
     assert "focal" in found.names()
@@ -77,13 +77,13 @@ def test_an_entry_point_is_found(offer: Callable[..., Catalogue]) -> None:
 
 
 def test_an_entry_point_may_name_a_class(
-    offer: Callable[..., Catalogue], monkeypatch: pytest.MonkeyPatch
+    offer: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(eq_two=PLUGIN.format(name="mine"))
     point = importlib.metadata.EntryPoint("any", "eq_two:Mine", "equipoise.strategies")
     found = importlib.metadata.EntryPoints([point])
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **given: found.select(**given))
-    assert issubclass(Catalogue("strategy").get("mine"), Strategy)
+    assert issubclass(Registry("strategy").get("mine"), Strategy)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_entry_point_may_name_a_class(
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_error_and_stops_nobody(
-    offer: Callable[..., Catalogue], text: str, error: str
+    offer: Callable[..., Registry], text: str, error: str
 ) -> None:
     found = offer(eq_broken=text, eq_good=PLUGIN.format(name="good"))
     assert "eq_broken" not in found.names()
@@ -107,7 +107,7 @@ def test_a_broken_plugin_is_listed_with_its_error_and_stops_nobody(
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_that_is_taken_is_an_error_that_names_both(offer: Callable[..., Catalogue]) -> None:
+def test_a_name_that_is_taken_is_an_error_that_names_both(offer: Callable[..., Registry]) -> None:
     found = offer(eq_clash=PLUGIN.format(name="focal"))
     assert found.get("focal").__module__ == "equipoise.strategies.focal", "the built-in stays"
     (entry,) = (e for e in found.entries() if e.error)
@@ -115,7 +115,7 @@ def test_a_name_that_is_taken_is_an_error_that_names_both(offer: Callable[..., C
 
 
 def test_a_file_is_loaded_by_its_path_once(tmp_path: Path) -> None:
-    found = Catalogue("strategy")
+    found = Registry("strategy")
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN.format(name="mine"), encoding="utf-8")
     assert found.add_file(file) == found.add_file(str(file)) == ["mine"]
@@ -126,7 +126,7 @@ def test_a_file_is_loaded_by_its_path_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_edited_is_loaded_anew(tmp_path: Path) -> None:
-    found = Catalogue("strategy")
+    found = Registry("strategy")
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN.format(name="mine"), encoding="utf-8")
     found.add_file(file)
@@ -154,14 +154,14 @@ def test_a_file_that_is_no_plugin_is_one_line(tmp_path: Path, text: str, says: s
     file = tmp_path / "mine.py"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(EquipoiseError) as caught:
-        Catalogue("strategy").add_file(file)
+        Registry("strategy").add_file(file)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_unknown_names_come_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EquipoiseError, match="unknown backbone 'lstn'; did you mean 'lstm'"):
-        catalogue("backbone").get("lstn")
+        registry("backbone").get("lstn")
 
 
 def test_only_what_code_does_counts_in_its_hash() -> None:
@@ -170,4 +170,4 @@ def test_only_what_code_does_counts_in_its_hash() -> None:
     assert meaning(code) == meaning(told)
     assert meaning(code) != meaning(code.replace("1", "2"))
     assert meaning('def f():\n    return "a"') != meaning('def f():\n    return "b"')
-    assert source_hash(registry) != source_hash(importlib.metadata)
+    assert source_hash(registry_module) != source_hash(importlib.metadata)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from equipoise import metrics
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.strategy import Context
-from equipoise.engine.sampler import BatchStream
+from equipoise.engine.sampler import BatchSampler
 from equipoise.strategies.calibration import fitted, softened
 from equipoise.strategies.thresholds import best_expected_f1, best_k, expected_f1, rowwise
 
@@ -170,7 +170,7 @@ def test_progressive_sampling_moves_from_rows_to_labels() -> None:
     frames = get_strategy("progressive_sampling").weights(Y, ctx)
     assert frames[0] == pytest.approx(np.full(100, 0.01))
     assert np.array_equal(frames[1], get_strategy("balanced_sampling").weights(Y, ctx))
-    drawn = BatchStream(100, frames, np.random.default_rng(0), 200_000).take(200_000)
+    drawn = BatchSampler(100, frames, np.random.default_rng(0), 200_000).take(200_000)
     for part, t in ((drawn[:20_000], 0.05), (drawn[90_000:110_000], 0.5), (drawn[-20_000:], 0.95)):
         share = Y[part].mean(0)
         assert share == pytest.approx((1 - t) * np.array([0.8, 0.15, 0.05]) + t / 3, abs=0.012)
@@ -179,15 +179,15 @@ def test_progressive_sampling_moves_from_rows_to_labels() -> None:
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=6), st.integers(1, 4))
 def test_a_stream_does_not_depend_on_how_it_is_cut(parts: list[int], frames: int) -> None:
     weights = np.random.default_rng(1).random((frames, 30))
-    cut, whole = (BatchStream(30, weights, np.random.default_rng(2), 300) for _ in range(2))
+    cut, whole = (BatchSampler(30, weights, np.random.default_rng(2), 300) for _ in range(2))
     assert np.array_equal(np.concatenate([cut.take(n) for n in parts]), whole.take(sum(parts)))
 
 
 def test_one_frame_is_plain_weights_and_the_last_frame_stays() -> None:
     weights = np.random.default_rng(1).random(30)
-    one, plain = (BatchStream(30, w, np.random.default_rng(2)) for w in (weights[None], weights))
+    one, plain = (BatchSampler(30, w, np.random.default_rng(2)) for w in (weights[None], weights))
     assert np.array_equal(one.take(500), plain.take(500))
     only_first, only_last = np.eye(2, 30)
-    stream = BatchStream(30, np.stack([only_first, only_last]), np.random.default_rng(3), 100)
+    stream = BatchSampler(30, np.stack([only_first, only_last]), np.random.default_rng(3), 100)
     assert 20 < (stream.take(100) == 0).sum() < 80
     assert (stream.take(50) == 1).all()

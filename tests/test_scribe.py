@@ -22,7 +22,7 @@ from equipoise.sweep.plan import Plan, make_plan
 from equipoise.tracking import writer
 from equipoise.tracking.database import runs_by_tag
 from equipoise.tracking.tracker import KEY, VERSION
-from equipoise.tracking.writer import Scribe
+from equipoise.tracking.writer import MlflowWriter
 
 BUDGET = {"trials": 1, "folds": 2, "epochs": 1}
 
@@ -63,7 +63,7 @@ def test_a_sweep_leaves_every_row_in_mlflow_and_needs_none_when_nothing_is_new(
     assert told == []
     assert keys(store) == sorted(store.statuses())
     assert len(keys(store)) == 2
-    monkeypatch.setattr(Scribe, "_start", None)
+    monkeypatch.setattr(MlflowWriter, "_start", None)
     sweep.sweep(plan(), store, watcher=watch)
     store.append(a_row())
     with pytest.raises(TypeError, match="NoneType"):
@@ -75,10 +75,10 @@ def test_problems_are_told_once_in_a_line_each(tmp_path: Path) -> None:
     store.append(a_row())
     (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
     told: list[str] = []
-    writer = Scribe(store, told.append)
-    writer.news()
-    writer.news()
-    writer.finish()
+    writer = MlflowWriter(store, told.append)
+    writer.notify()
+    writer.notify()
+    writer.close()
     (line,) = told
     assert "the rows are safe" in line
     assert "\n" not in line
@@ -93,12 +93,12 @@ def test_a_process_that_dies_or_cannot_start_is_told(tmp_path: Path, monkeypatch
     ):
         told: list[str] = []
         monkeypatch.setattr(writer, attribute, value)
-        Scribe(store, told.append).finish()
+        MlflowWriter(store, told.append).close()
         assert len(told) == 1
         assert words in told[0]
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-such-python"))
     told = []
-    Scribe(store, told.append).finish()
+    MlflowWriter(store, told.append).close()
     assert "No such file" in told[0]
 
 
@@ -129,9 +129,9 @@ def test_ctrl_c_does_not_reach_it_and_it_ends_with_its_sweep(tmp_path: Path, tem
     shutil.copyfile(template, tmp_path / "mlflow.db")
     Store(tmp_path).append(a_row())
     code = (
-        "import sys, time\nfrom equipoise.tracking.writer import Scribe\nfrom equipoise.store.store import Store\n"
-        f"writer = Scribe(Store({str(tmp_path)!r}), print)\nwriter.news()\nprint(writer._process.pid, flush=True)\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    writer.finish()\n    print('finished')\n"
+        "import sys, time\nfrom equipoise.tracking.writer import MlflowWriter\nfrom equipoise.store.store import Store\n"
+        f"writer = MlflowWriter(Store({str(tmp_path)!r}), print)\nwriter.notify()\nprint(writer._process.pid, flush=True)\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    writer.close()\n    print('finished')\n"
     )
     start = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
     first = subprocess.Popen([sys.executable, "-c", code], **start)  # type: ignore[call-overload]

@@ -11,7 +11,7 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
-from equipoise.engine.scheduler import together
+from equipoise.engine.scheduler import run_many
 from equipoise.experiment.cell import run_cell
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt, groups
@@ -90,7 +90,7 @@ def test_an_exception_before_the_first_request_is_told() -> None:
         return 5
         yield
 
-    ended = dict(together({"broken": broken(), "quick": quick()}))
+    ended = dict(run_many({"broken": broken(), "quick": quick()}))
     assert isinstance(ended["broken"], KeyError)
     assert ended["quick"] == 5
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.catalog.datasets import load_dataset
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.datasets import statistics
@@ -36,7 +36,7 @@ def _near(value: Any) -> Any:
 
 
 def test_every_dataset_has_statistics_and_terms() -> None:
-    built_in = {entry.name for entry in catalogue("dataset").entries() if entry.origin == "built-in"}
+    built_in = {entry.name for entry in registry("dataset").entries() if entry.origin == "built-in"}
     assert built_in == {*statistics.names(), "openml"}
     for name in statistics.names():
         kept = statistics.committed(name)

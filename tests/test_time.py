@@ -39,7 +39,7 @@ class Broken(Strategy):
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._CATALOGUES", {})
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 @pytest.fixture(autouse=True)

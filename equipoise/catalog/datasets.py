@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.catalog import specs
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.readers.downloads import default_data_dir
@@ -45,7 +45,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     options = specs.parse(re.sub(r"[\[\]\s]", "_", name) + inside)[1]
     if _is_path(name):
         return _table(name), options
-    known = catalogue("dataset")
+    known = registry("dataset")
     if name not in [entry.name for entry in known.entries()]:
         if Path(name).is_dir():
             return _table(name), options

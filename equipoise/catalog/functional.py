@@ -72,10 +72,10 @@ def loss_of(
     Raises:
         EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
     """
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
     from equipoise.contracts.hyperparameters import checked
 
-    cls = catalogue("strategy").get(name)
+    cls = registry("strategy").get(name)
     strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
     if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
         known = ", ".join(loss_names())
@@ -101,7 +101,7 @@ def fit_resample(
     if not parts and strategy.name != "none":
         known = ", ".join(n for n, stages in _stages().items() if "resample" in stages)
         raise EquipoiseError(f"strategy {strategy.spec!r} does not resample; those that do: {known}")
-    asker = next((p.name for p in parts if "numeric" in p.needs), None)
+    asker = next((p.name for p in parts if "numeric" in p.requires), None)
     labels = label_matrix(Y.toarray() if is_sparse(Y) else Y).astype(np.uint8)
     array = scipy.sparse.csr_matrix(X) if is_sparse(X) else np.asarray(X)
     if array.ndim == 0 or array.shape[0] != len(labels) or len(labels) == 0:
@@ -142,7 +142,7 @@ def _nominal(nominal: Any, X: Any) -> np.ndarray | None:
 
 
 def _stages() -> dict[str, tuple[str, ...]]:
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
 
-    found = catalogue("strategy")
+    found = registry("strategy")
     return {n: found.get(n)().stages for n in found.names()}

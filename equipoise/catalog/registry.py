@@ -30,10 +30,10 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that was found: a strategy or backbone class, a dataset source, or a plugin that failed to load."""
+    """What was found: a strategy or backbone class, a dataset source, or a plugin that failed to load."""
 
     name: str
-    thing: Any
+    obj: Any
     origin: str
     error: str | None = None
 
@@ -42,11 +42,11 @@ class Entry:
         """One line on what it is."""
         if self.error is not None:
             return self.error
-        return str(getattr(self.thing, "summary", "") or (inspect.getdoc(self.thing) or "").split("\n")[0])
+        return str(getattr(self.obj, "summary", "") or (inspect.getdoc(self.obj) or "").split("\n")[0])
 
 
-class Catalogue:
-    """The entries of one kind. Build it once with `catalogue(kind)`."""
+class Registry:
+    """The entries of one kind. Build it once with `registry(kind)`."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -66,7 +66,7 @@ class Catalogue:
         return [e.name for e in self.entries() if e.error is None]
 
     def get(self, name: str) -> Any:
-        """The thing of that name.
+        """The object of that name.
 
         Raises:
             EquipoiseError: there is none (with the nearest name), or its plugin failed to load (with its error).
@@ -76,7 +76,7 @@ class Catalogue:
             raise unknown(self.kind, name, self.names())
         if entry.error is not None:
             raise EquipoiseError(f"{self.kind} {name!r} could not be loaded: {entry.error}")
-        return entry.thing
+        return entry.obj
 
     def add_file(self, path: str | Path) -> list[str]:
         """Load a local plugin file; returns the names it defines.
@@ -99,8 +99,8 @@ class Catalogue:
             raise EquipoiseError(
                 f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
             )
-        for name, thing in found:
-            self._add(Entry(name, thing, f"file {path}"))
+        for name, obj in found:
+            self._add(Entry(name, obj, f"file {path}"))
         self._files[file] = [n for n, _ in found], content
         return self._files[file][0]
 
@@ -111,8 +111,8 @@ class Catalogue:
             short = label.rsplit(".", 1)[-1]
             self._entries[short] = Entry(short, None, origin, _one_line(error))
             return
-        for name, thing in found:
-            self._add(Entry(name, thing, origin))
+        for name, obj in found:
+            self._add(Entry(name, obj, origin))
 
     def _load_point(self, point: importlib.metadata.EntryPoint) -> None:
         origin = f"plugin {point.value}"
@@ -121,8 +121,8 @@ class Catalogue:
             found = (
                 list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
             )
-            for name, thing in found:
-                self._add(Entry(name, thing, origin))
+            for name, obj in found:
+                self._add(Entry(name, obj, origin))
         except Exception as error:
             key = point.name if point.name not in self._entries else f"{point.name} ({point.value})"
             self._entries[key] = Entry(key, None, origin, _one_line(error))
@@ -136,14 +136,14 @@ class Catalogue:
         self._entries[entry.name] = entry
 
 
-_CATALOGUES: dict[str, Catalogue] = {}
+_REGISTRIES: dict[str, Registry] = {}
 
 
-def catalogue(kind: str) -> Catalogue:
-    """The catalogue of "strategy", "dataset" or "backbone", scanned once a process."""
-    if kind not in _CATALOGUES:
-        _CATALOGUES[kind] = Catalogue(kind)
-    return _CATALOGUES[kind]
+def registry(kind: str) -> Registry:
+    """The registry of "strategy", "dataset" or "backbone", scanned once a process."""
+    if kind not in _REGISTRIES:
+        _REGISTRIES[kind] = Registry(kind)
+    return _REGISTRIES[kind]
 
 
 def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
@@ -191,10 +191,10 @@ def _base(kind: str) -> type:
     return Backbone
 
 
-def _name(thing: Any) -> str:
-    name = getattr(thing, "name", "")
+def _name(obj: Any) -> str:
+    name = getattr(obj, "name", "")
     if not isinstance(name, str) or not name:
-        raise EquipoiseError(f"{thing!r} has no `name`")
+        raise EquipoiseError(f"{obj!r} has no `name`")
     return name
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
 from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
 from equipoise.contracts.strategy import CHAINED, Strategy
@@ -74,7 +74,7 @@ def get_strategy(spec: str) -> Strategy:
         raise EquipoiseError("an empty strategy: write a name, e.g. focal or ml_ros[p=0.25]+focal")
     file, rest = split_file(spec)
     if file is not None:
-        names = catalogue("strategy").add_file(file)
+        names = registry("strategy").add_file(file)
         if not rest and len(names) > 1:
             raise EquipoiseError(f"{file} defines {', '.join(names)}: say which, e.g. {file}:{names[0]}")
         rest = rest or names[0]
@@ -91,7 +91,7 @@ def _one(text: str) -> Strategy:
     if not text.strip():
         raise EquipoiseError("an empty part beside a '+': write name+name")
     name, settings = parse(text)
-    cls = catalogue("strategy").get(name)
+    cls = registry("strategy").get(name)
     values = checked("strategy", name, cls, settings)
     strategy: Strategy = cls(**values, pinned=frozenset(values))
     return strategy

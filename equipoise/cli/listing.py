@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from equipoise.catalog.registry import Entry, catalogue
+from equipoise.catalog.registry import Entry, registry
 from equipoise.core.errors import EquipoiseError, unknown
 
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
@@ -22,7 +22,7 @@ KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone
 def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
     """Names with one line each, of one kind or of all."""
     for plugin in plugins:
-        catalogue("strategy").add_file(plugin)
+        registry("strategy").add_file(plugin)
     kinds = [what] if what is not None else [*KINDS, "suites"]
     records = {kind: _records(kind) for kind in kinds}
     if json:
@@ -99,7 +99,7 @@ def strategy_record(cls: Any) -> dict[str, Any]:
         "summary": (inspect.getdoc(cls) or "").split("\n")[0],
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
         "stages": list(strategy.stages),
-        "needs": sorted(cls.needs),
+        "needs": sorted(cls.requires),
         "reference": cls.reference,
         "search": {n: _range(t) for n, t in tunables(cls).items()},
         "options": {
@@ -119,7 +119,7 @@ def _records(kind: str) -> list[dict[str, Any]]:
             {"name": n, "summary": load_suite(n).title, "origin": "built-in", "error": None}
             for n in suite_names()
         ]
-    return [_record(e) for e in catalogue(KINDS[kind]).entries()]
+    return [_record(e) for e in registry(KINDS[kind]).entries()]
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -131,15 +131,15 @@ def _find(name: str) -> dict[str, Any]:
     from equipoise.cli.info_data import about_data
     from equipoise.sweep.suite import load_suite, suite_names
 
-    if name.partition("[")[0] in catalogue("dataset").names() and "[" in name:
+    if name.partition("[")[0] in registry("dataset").names() and "[" in name:
         return about_data(name)
     known: list[str] = []
     for kind in KINDS.values():
-        entries = {e.name: e for e in catalogue(kind).entries()}
+        entries = {e.name: e for e in registry(kind).entries()}
         known += entries
         if name in entries:
-            thing = catalogue(kind).get(name)
-            return strategy_record(thing) if kind == "strategy" else _other(kind, entries[name])
+            obj = registry(kind).get(name)
+            return strategy_record(obj) if kind == "strategy" else _other(kind, entries[name])
     if name in suite_names():
         suite = load_suite(name)
         return {
@@ -156,11 +156,11 @@ def _find(name: str) -> dict[str, Any]:
 def _other(kind: str, entry: Entry) -> dict[str, Any]:
     record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
     if kind == "dataset":
-        about = (inspect.getdoc(entry.thing) or "").partition("\n")[2].strip()
-        return record | {"about": about, "options": entry.thing.options()} | _committed(entry.name)
+        about = (inspect.getdoc(entry.obj) or "").partition("\n")[2].strip()
+        return record | {"about": about, "options": entry.obj.options()} | _committed(entry.name)
     from equipoise.contracts.hyperparameters import tunables
 
-    cls = entry.thing
+    cls = entry.obj
     return record | {
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
         "accepts": sorted(cls.accepts),

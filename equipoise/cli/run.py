@@ -109,9 +109,9 @@ def with_columns(datasets: Sequence[str], table: Mapping[str, str]) -> list[str]
 
 def all_named(strategies: Sequence[str]) -> list[str]:
     """`all` stands for every strategy that can be loaded."""
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
 
-    return [n for s in strategies for n in (catalogue("strategy").names() if s == "all" else [s])]
+    return [n for s in strategies for n in (registry("strategy").names() if s == "all" else [s])]
 
 
 def splits_of(text: str | None) -> Split | None:

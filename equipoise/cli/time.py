@@ -87,7 +87,7 @@ def _chosen(
     """What `run` would take; without a suite, what is not named means all there is."""
     from equipoise.api import choose
     from equipoise.catalog.datasets import load_dataset
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
     from equipoise.cli.run import all_named, splits_of
     from equipoise.experiment.cell import get_backbone
 
@@ -96,7 +96,7 @@ def _chosen(
         strategies = strategies or ["all"]
         if not backbones:
             kinds = {load_dataset(name, data_dir=data_dir).kind for name in datasets}
-            backbones = [b for b in catalogue("backbone").names() if kinds & get_backbone(b).accepts]
+            backbones = [b for b in registry("backbone").names() if kinds & get_backbone(b).accepts]
     return choose(suite, datasets, backbones, all_named(strategies), budget, splits_of(splits), None)
 
 

@@ -28,22 +28,22 @@ class Backbone(Configurable):
     Attributes:
         name: how it is called in a suite and on the command line.
         accepts: the kinds of input it reads, of "text" and "numeric".
-        averages: True where its features are vectors, so that a resampler may interpolate them.
-        stacked: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
+        vector_features: True where its features are vectors, so that a resampler may interpolate them.
+        batched: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
-        stacked_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
+        batched_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
         lr: the default and the range of the learning rate.
-        entry: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an affine
-            term, (B, h); "": it takes none.
+        conditioning_bias: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an
+            affine term, (B, h); "": it takes none.
     """
 
     reference: ClassVar[str] = ""
     accepts: ClassVar[frozenset[str]] = frozenset({"text", "numeric"})
-    averages: ClassVar[bool] = True
-    stacked: ClassVar[bool] = False
-    stacked_on_cuda: ClassVar[bool] = False
+    vector_features: ClassVar[bool] = True
+    batched: ClassVar[bool] = False
+    batched_on_cuda: ClassVar[bool] = False
     lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
-    entry: ClassVar[str] = ""
+    conditioning_bias: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout_rate < 1:
@@ -67,7 +67,7 @@ class Backbone(Configurable):
 
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` is given all lanes at once there."""
-        return self.stacked or (self.stacked_on_cuda and device.type == "cuda")
+        return self.batched or (self.batched_on_cuda and device.type == "cuda")
 
     @property
     def structure(self) -> tuple[object, ...]:

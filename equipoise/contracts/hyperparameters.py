@@ -94,20 +94,20 @@ class Configurable:
         return self.pinned | changed
 
 
-def tunables(thing: Any) -> dict[str, Tunable]:
+def tunables(obj: Any) -> dict[str, Tunable]:
     """The tunable fields of a dataclass (class or instance), in the order they are declared."""
-    return {f.name: f.metadata["tunable"] for f in dataclasses.fields(thing) if "tunable" in f.metadata}
+    return {f.name: f.metadata["tunable"] for f in dataclasses.fields(obj) if "tunable" in f.metadata}
 
 
-def options(thing: Any) -> Iterator[dataclasses.Field[Any]]:
+def options(obj: Any) -> Iterator[dataclasses.Field[Any]]:
     """All fields a user may set in brackets: those that are not private to the engine."""
-    return (f for f in dataclasses.fields(thing) if not f.metadata.get("internal"))
+    return (f for f in dataclasses.fields(obj) if not f.metadata.get("internal"))
 
 
-def bind(thing: T, values: Mapping[str, Any]) -> T:
+def bind(obj: T, values: Mapping[str, Any]) -> T:
     """A copy of a frozen dataclass with fields replaced, unchecked: the engine puts tensors in the place of numbers."""
-    copy = object.__new__(type(thing))
-    copy.__dict__.update(thing.__dict__)
+    copy = object.__new__(type(obj))
+    copy.__dict__.update(obj.__dict__)
     copy.__dict__.update(values)
     return copy
 

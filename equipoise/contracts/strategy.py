@@ -69,19 +69,19 @@ class Strategy(Configurable):
     Attributes:
         name: how it is called in a suite and on the command line.
         reference: author, year and DOI of what it implements.
-        needs: what it cannot do without: "numeric" (inputs that can be averaged), "text", "labels" (two labels or more), or
+        requires: what it cannot do without: "numeric" (inputs that can be averaged), "text", "labels" (two labels or more), or
             "given" (a backbone that takes labels as further inputs).
             A pair that does not fit is skipped with its reason.
         off: the settings, where there are such, at which it must equal no strategy bit for bit.
-        takes_lanes: True where `loss` also takes what belongs to K lanes: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
+        vectorized: True where `loss` also takes what belongs to K lanes: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
             progress and tunable fields (K, 1, 1), giving (K, …). It is then called once for all; else through `torch.vmap`,
             at half the speed.
     """
 
     reference: ClassVar[str] = ""
-    needs: ClassVar[frozenset[str]] = frozenset()
+    requires: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
-    takes_lanes: ClassVar[bool] = False
+    vectorized: ClassVar[bool] = False
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         """Keep, repeat, drop, relabel or synthesise training rows."""

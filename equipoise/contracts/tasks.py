@@ -16,14 +16,14 @@ class Task:
         columns: the labels it answers for.
         classes: (C, len(columns)) labelsets, to learn them as C exclusive classes (softmax); None: one output a label.
         rows: positions of the training rows it learns from, repeats allowed; None: all.
-        given: labels it sees as further inputs: the true ones in training, also on the rows early stopping watches; in
+        label_inputs: labels it sees as further inputs: the true ones in training, also on the rows early stopping watches; in
             prediction the decisions (logit > 0) of the latest task before it that answers for each.
     """
 
     columns: tuple[int, ...]
     classes: np.ndarray | None = None
     rows: np.ndarray | None = None
-    given: tuple[int, ...] = ()
+    label_inputs: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -56,7 +56,7 @@ def _sum(share: np.ndarray, on: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class LabelInputs:
     """Labels (n, L) of which a task sees some columns as further inputs."""
 
     labels: np.ndarray
@@ -71,7 +71,7 @@ class Given:
 
 def chained(tasks: Sequence[Task]) -> bool:
     """Whether any task sees labels that others answer for."""
-    return any(task.given for task in tasks)
+    return any(task.label_inputs for task in tasks)
 
 
 def sources(tasks: Sequence[Task]) -> list[dict[int, int]]:
@@ -83,11 +83,11 @@ def sources(tasks: Sequence[Task]) -> list[dict[int, int]]:
     latest: dict[int, int] = {}
     out = []
     for place, task in enumerate(tasks):
-        if missing := set(task.given) - latest.keys():
+        if missing := set(task.label_inputs) - latest.keys():
             raise ValueError(
                 f"task {place} is given labels {sorted(missing)} that no task before it answers for"
             )
-        out.append({label: latest[label] for label in task.given})
+        out.append({label: latest[label] for label in task.label_inputs})
         latest |= dict.fromkeys(task.columns, place)
     return out
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 
-def source_hash(thing: Any) -> str:
+def source_hash(obj: Any) -> str:
     """16 hex digits over the module that defines a thing and the modules of ours that it imports, and those import.
 
     Comments, docstrings and layout do not count.
     """
-    module = inspect.getmodule(thing if inspect.isclass(thing) or inspect.ismodule(thing) else type(thing))
+    module = inspect.getmodule(obj if inspect.isclass(obj) or inspect.ismodule(obj) else type(obj))
     if module is None:
         return "unknown"
     own = getattr(module, "__equipoise_source__", None)

@@ -16,7 +16,7 @@ def not_for_children() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def put_off() -> Iterator[None]:
+def deferred_sigint() -> Iterator[None]:
     """Ctrl-C takes effect at the end: for an import, of which half would be left for the rest of the process."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield

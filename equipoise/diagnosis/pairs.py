@@ -20,7 +20,7 @@ from equipoise.measures import cooccurrence
 
 LEVEL = 0.05
 MOST_LABELS = 400  # 79,800 pairs, some seconds; beyond, the most frequent labels are tested
-LISTED = 200  # pairs that are written out; the counts cover all of them
+LIST_SEPARATOR = 200  # pairs that are written out; the counts cover all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +145,8 @@ def pairs_section(Y: ArrayLike, labels: Sequence[str]) -> dict[str, Any]:
         "found_bh": int((found.p_bh < LEVEL).sum()),
         "together": int((found.phi[real] > 0).sum()),
         "apart": int((found.phi[real] < 0).sum()),
-        "strongest_together": [found.record(i, labels) for i in strongest if found.phi[i] > 0][:LISTED],
-        "strongest_apart": [found.record(i, labels) for i in strongest if found.phi[i] < 0][:LISTED],
+        "strongest_together": [found.record(i, labels) for i in strongest if found.phi[i] > 0][
+            :LIST_SEPARATOR
+        ],
+        "strongest_apart": [found.record(i, labels) for i in strongest if found.phi[i] < 0][:LIST_SEPARATOR],
     }

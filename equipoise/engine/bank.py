@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.contracts.tasks import Given
+from equipoise.contracts.tasks import LabelInputs
 from equipoise.engine.lanes import Lane
-from equipoise.ops.buffers import Scratch
+from equipoise.ops.buffers import Workspace
 from equipoise.ops.inputs import Inputs
 
 
-class Bank:
+class ExampleBank:
     """On the device: the shared features with all synthesised rows behind them, and each lane's list of examples.
 
     Lanes with equal rows and targets (trials of one fold, strategies that leave the rows alone) share one list.
     """
 
     def __init__(self, lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> None:
-        self._scratch = Scratch()
+        self._workspace = Workspace()
         digests: dict[int, bytes] = {}
         keys = [_arrays(lane, digests) for lane in lanes]
         self._first: dict[tuple[object, ...], Lane] = dict(zip(reversed(keys), reversed(lanes), strict=True))
@@ -35,7 +35,7 @@ class Bank:
         self.inputs = inputs.extended(made) if made else inputs
         self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
         self._targets = torch.from_numpy(np.concatenate([lane.targets for lane in distinct])).to(device)
-        further = [matrix(lane.given) for lane in distinct]
+        further = [matrix(lane.label_inputs) for lane in distinct]
         there = [m for m in further if m is not None]
         self._given = torch.from_numpy(np.concatenate(there)).to(device) if there else None
 
@@ -45,7 +45,7 @@ class Bank:
         They are good until the next batch.
         """
         flat = places.reshape(-1)
-        x = self.inputs.gather(self._rows.index_select(0, flat).view(places.shape), self._scratch)
+        x = self.inputs.gather(self._rows.index_select(0, flat).view(places.shape), self._workspace)
         further = None if self._given is None else self._pick("given", self._given, places)
         return x, self._pick("targets", self._targets, places), further
 
@@ -53,10 +53,10 @@ class Bank:
         """As float32; good until the next batch."""
         picked = values.index_select(0, places.reshape(-1))
         shape = (*places.shape, values.shape[1])
-        return self._scratch.take(name, shape, torch.float32, values.device).copy_(picked.view(shape))
+        return self._workspace.take(name, shape, torch.float32, values.device).copy_(picked.view(shape))
 
 
-def matrix(given: Given | None) -> np.ndarray | None:
+def matrix(given: LabelInputs | None) -> np.ndarray | None:
     """Further inputs as an array, (m, G)."""
     return None if given is None else given.matrix()
 
@@ -68,7 +68,7 @@ def _arrays(lane: Lane, digests: dict[int, bytes]) -> tuple[object, ...]:
         if id(array) not in digests:
             digests[id(array)] = hashlib.blake2b(np.ascontiguousarray(array).data).digest()
         own.append(digests[id(array)])
-    return *own, id(lane.synthetic), id(lane.given)
+    return *own, id(lane.synthetic), id(lane.label_inputs)
 
 
 def _rows(lanes: Sequence[Lane], end: int) -> tuple[list[object], list[np.ndarray]]:

@@ -31,15 +31,15 @@ _SHARE = 0.2
 _known: dict[object, dict[int, float]] = {}
 
 
-def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
-    """The number of places for lanes of one signature."""
+def population_size(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
+    """The number of slots for lanes of one signature."""
     if device.type == "cuda":
         held = torch.cuda.get_device_properties(device).total_memory
-        most = fitting(lanes[0], inputs, batch_size, held)
+        most = max_lanes(lanes[0], inputs, batch_size, held)
         return next(n for n in (CUDA, 32, 16, 8, 4, 2) if n <= most)
-    if not lanes[0].backbone.stacked:
+    if not lanes[0].backbone.batched:
         return LOOPED
-    most = fitting(lanes[0], inputs, batch_size, free_memory())
+    most = max_lanes(lanes[0], inputs, batch_size, free_memory())
     kind = (lanes[0].signature, type(inputs), inputs.width, batch_size)
     speeds = _known.setdefault(kind, {})
     most = min(most, _SPARSE) if isinstance(inputs, Sparse) else most
@@ -54,7 +54,7 @@ def width(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.
     return min(len(lanes), most) if best == tried[-1] and len(lanes) < 2 * best else best
 
 
-def fitting(lane: Lane, inputs: Inputs, batch_size: int, memory: int) -> int:
+def max_lanes(lane: Lane, inputs: Inputs, batch_size: int, memory: int) -> int:
     """How many lanes of this kind fit into a share of so many bytes, at least two."""
     shapes = lane.backbone.init(inputs.width, lane.targets.shape[1], torch.Generator().manual_seed(0))
     numbers = sum(p.numel() for p in shapes.values())
@@ -70,7 +70,7 @@ def free_memory() -> int:
 
 
 def _speed(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, count: int) -> float:
-    """Lane steps a second with that many places."""
+    """Lane steps a second with that many slots."""
     some = [lanes[k % len(lanes)] for k in range(count)]
     population = Population(some, inputs, batch_size, device)
     population.advance(_WARM)

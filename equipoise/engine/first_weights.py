@@ -14,7 +14,7 @@ from equipoise.engine.lanes import Lane
 def first_weights(lanes: Sequence[Lane], width: int) -> list[dict[str, Tensor]]:
     """Of each lane; lanes of one role (trials of a fold) begin with the same."""
     made: dict[object, dict[str, Tensor]] = {}
-    keys = [(lane.role, id(lane.given)) for lane in lanes]
+    keys = [(lane.role, id(lane.label_inputs)) for lane in lanes]
     for key, lane in zip(keys, lanes, strict=True):
         if key not in made:
             made[key] = _init(lane, width)
@@ -24,6 +24,10 @@ def first_weights(lanes: Sequence[Lane], width: int) -> list[dict[str, Tensor]]:
 def _init(lane: Lane, width: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed_of("init", *lane.role) % 2**63)
     params = lane.backbone.init(width, lane.targets.shape[1], generator)
-    if lane.given is not None:  # zeros: a chain begins as binary relevance, with the same initial weights
-        params["given"] = torch.zeros(lane.given.labels.shape[1], params[lane.backbone.entry].shape[-1])
+    if (
+        lane.label_inputs is not None
+    ):  # zeros: a chain begins as binary relevance, with the same initial weights
+        params["given"] = torch.zeros(
+            lane.label_inputs.labels.shape[1], params[lane.backbone.conditioning_bias].shape[-1]
+        )
     return params

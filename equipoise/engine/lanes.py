@@ -12,13 +12,13 @@ from torch import Tensor
 
 from equipoise.contracts.hyperparameters import tunables
 from equipoise.contracts.strategy import Strategy
-from equipoise.contracts.tasks import Given
+from equipoise.contracts.tasks import LabelInputs
 from equipoise.ops.precision import FLOAT32
 
 if TYPE_CHECKING:
     from equipoise.contracts.backbone import Backbone
     from equipoise.contracts.strategy import Context
-    from equipoise.engine.sampler import BatchStream
+    from equipoise.engine.sampler import BatchSampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,8 @@ class Lane:
         lr, weight_decay: of AdamW.
         role: what its random streams are derived from.
         steps: gradient steps at most.
-        given: labels it sees as further inputs, (m + s, G), and held_given (v, G): the true ones while training; or None.
+        label_inputs: labels it sees as further inputs, (m + s, G), and val_label_inputs (v, G): the true ones while training;
+            or None.
         held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
         precision: of matrix products in training, see `equipoise.ops.precision`.
         pause: the step at which to stop with a state to go on from; resume: such a state.
@@ -56,8 +57,8 @@ class Lane:
     weights: np.ndarray | None = None
     held_out: np.ndarray | None = None
     held_targets: np.ndarray | None = None
-    given: Given | None = None
-    held_given: Given | None = None
+    label_inputs: LabelInputs | None = None
+    val_label_inputs: LabelInputs | None = None
     precision: str = FLOAT32
     pause: int | None = None
     resume: Paused | None = None
@@ -70,7 +71,7 @@ class Lane:
             self.targets.shape[1],
             self.held_out is None,
             self.precision,
-            None if self.given is None else self.given.labels.shape[1],
+            None if self.label_inputs is None else self.label_inputs.labels.shape[1],
         )
 
 
@@ -80,7 +81,7 @@ class Paused:
 
     params: dict[str, Tensor] = field(repr=False)
     optimizer: tuple[int, dict[str, Tensor], dict[str, Tensor]] = field(repr=False)
-    batches: BatchStream = field(repr=False)
+    batches: BatchSampler = field(repr=False)
     drawn: np.ndarray = field(repr=False)
     dropout: Any = field(repr=False)
     best: tuple[float, int, dict[str, Tensor]] = field(repr=False)

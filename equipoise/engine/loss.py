@@ -12,8 +12,8 @@ from torch import Tensor
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
-from equipoise.ops.buffers import Scratch
-from equipoise.ops.cross_entropy import slope
+from equipoise.ops.buffers import Workspace
+from equipoise.ops.cross_entropy import grad_logits
 
 #: Losses that `torch.vmap` has no rule for: their lanes are taken one by one.
 _ONE_BY_ONE: set[type] = set()
@@ -41,13 +41,13 @@ class PopulationLoss:
         """Whether no loss so far had to be taken one lane after the other."""
         return not any(group.one_by_one for group in self._groups)
 
-    def slope(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
         """The gradient (K, B, L) of each lane's mean loss in its logits, all that training needs of it."""
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
-            return self._groups[0].slope(logits, targets, done)
+            return self._groups[0].grad_logits(logits, targets, done)
         own = [
-            group.slope(logits[i], targets[i], done[i])
+            group.grad_logits(logits[i], targets[i], done[i])
             for group, i in zip(self._groups, self._index, strict=True)
         ]
         return torch.cat(own)[self._back]
@@ -64,7 +64,7 @@ class _Group:
     """The loss of lanes whose strategies differ in nothing but numbers."""
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
-        self._strategy, self._scratch = lanes[0].strategy, Scratch()
+        self._strategy, self._workspace = lanes[0].strategy, Workspace()
         names = continuous_fields(self._strategy)
         values = {n: [float(getattr(lane.strategy, n)) for lane in lanes] for n in names}
         self._hyper = {n: torch.tensor(v, dtype=torch.float32, device=device) for n, v in values.items()}
@@ -81,16 +81,16 @@ class _Group:
             return self._all(arguments)
         return self._all(tuple(_twice(a) for a in arguments))[:1]
 
-    def slope(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
+    def grad_logits(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
         if type(self._strategy).loss is Strategy.loss:
-            memory = self._scratch.take("slope", logits.shape, logits.dtype, logits.device)
-            return slope(logits, targets, memory)
+            memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
+            return grad_logits(logits, targets, memory)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
-        if self._strategy.takes_lanes:
+        if self._strategy.vectorized:
             return self._once(*arguments)
         if not self.one_by_one:
             try:

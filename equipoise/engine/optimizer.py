@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equipoise.ops.parameters import Parameters
-from equipoise.ops.stack import Stack
+from equipoise.ops.stack import ParameterBuffer
 
 
 class AdamW:
@@ -29,7 +29,10 @@ class AdamW:
         self._params = params
         self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
         layout, lanes, device = params.stack.layout, len(params), params.device
-        self._first, self._second = Stack(layout, lanes, device), Stack(layout, lanes, device)
+        self._first, self._second = (
+            ParameterBuffer(layout, lanes, device),
+            ParameterBuffer(layout, lanes, device),
+        )
         self.steps = np.zeros(lanes, dtype=np.int64)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Train a population of lanes side by side: as many at once as it has places, the next one where one is done.
+"""Train a population of lanes side by side: as many at once as it has slots, the next one where one is done.
 
 The bits of a lane do not depend on the others, on CPU with one thread, because (1) batched products give each lane the same
 bits for any number of lanes from two on (a single lane is padded to two), (2) rows per batch are a multiple of 32, so the
@@ -18,14 +18,14 @@ import torch
 from torch import Tensor
 
 from equipoise.core.seeds import stream
-from equipoise.engine.bank import Bank, matrix
+from equipoise.engine.bank import ExampleBank, matrix
 from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import AdamW
 from equipoise.engine.predict import forward, predict_blocks
-from equipoise.engine.sampler import BatchStream
+from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Inputs
@@ -44,7 +44,7 @@ class Population:
         lanes: what to train; all with the same `signature`.
         inputs: the shared features, on the device.
         batch_size: rows per step, a multiple of 32.
-        width: places, on CUDA always as many (so that the same kernels run whatever the number of lanes); None: one a lane.
+        width: slots, on CUDA always as many (so that the same kernels run whatever the number of lanes); None: one a lane.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Population:
         self._least = 2 if stacks else 1
         self._shrinks = width is None or device.type == "cpu"
         wanted = len(lanes) if width is None else width
-        places = max(self._least, min(wanted, len(lanes)) if self._shrinks else wanted)
-        self._queue = deque(range(places, len(lanes)))
+        slots = max(self._least, min(wanted, len(lanes)) if self._shrinks else wanted)
+        self._queue = deque(range(slots, len(lanes)))
         #: Which lane has each place; how many steps it is to do, and at which it leaves.
-        self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(places)])
+        self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(slots)])
         here = [lanes[max(k, 0)] for k in self._who]
-        self._bank = Bank(lanes, inputs, device)
+        self._examples = ExampleBank(lanes, inputs, device)
         self._params = Parameters.of(first_weights(here, inputs.width), device)
         self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
         rates = [n.backbone.dropout_rate for n in here]
@@ -115,36 +115,36 @@ class Population:
         if self._cursor == CHUNK:
             give_back()
             self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
-        x, y, given = self._bank.gather(self._chunk[:, self._cursor])
+        x, y, given = self._examples.gather(self._chunk[:, self._cursor])
         self._cursor += 1
         self._params.zero_grad()
         with products_in(self._precision, self._device):
             logits = forward(self._backbone, self._params, x, self._dropout, given).float()
         progress = np.minimum(self._optimizer.steps / self._total, 1.0)
-        logits.backward(self._loss.slope(logits.detach(), y, progress))
+        logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
         self._optimizer.step()
 
-    def _drawn(self, places: Sequence[int], steps: int) -> Tensor:
+    def _drawn(self, slots: Sequence[int], steps: int) -> Tensor:
         """Places in the bank's lists for the next steps, (K, steps, B)."""
         count = steps * self._batch
-        starts = [self._bank.starts[max(self._who[p], 0)] for p in places]
+        starts = [self._examples.starts[max(self._who[p], 0)] for p in slots]
         drawn = [
             start
             + (self._streams[p].take(count) if self._who[p] != _NOBODY else np.zeros(count, dtype=np.int64))
-            for p, start in zip(places, starts, strict=True)
+            for p, start in zip(slots, starts, strict=True)
         ]
         return torch.from_numpy(np.stack(drawn)).view(len(drawn), steps, self._batch).to(self._device)
 
-    def _look(self, places: np.ndarray, patience: int) -> None:
+    def _look(self, slots: np.ndarray, patience: int) -> None:
         """Score the lanes that are due on their held-out rows; keep the best parameters; let those go that get no better."""
-        lanes = [self._lanes[self._who[p]] for p in places]
-        asked = places if len(places) >= self._least else np.repeat(places, 2)
+        lanes = [self._lanes[self._who[p]] for p in slots]
+        asked = slots if len(slots) >= self._least else np.repeat(slots, 2)
         everybody = np.array_equal(asked, np.arange(len(self._who)))
         params = self._params if everybody else self._params.take(asked)
         rows = [_held_out(self._lanes[self._who[p]]) for p in asked]
-        given = [matrix(self._lanes[self._who[p]].held_given) for p in asked]
-        logits = predict_blocks(self._backbone, params, self._bank.inputs, rows, given)
-        for place, score in zip(places, _scores(lanes, logits), strict=True):
+        given = [matrix(self._lanes[self._who[p]].val_label_inputs) for p in asked]
+        logits = predict_blocks(self._backbone, params, self._examples.inputs, rows, given)
+        for place, score in zip(slots, _scores(lanes, logits), strict=True):
             k, step = self._who[place], int(self._optimizer.steps[place])
             if score > self._best[k][0]:
                 self._best[k] = (score, step, self._params.stack.copy(place))
@@ -161,7 +161,7 @@ class Population:
         self._who[place] = _NOBODY
 
     def _fill(self) -> None:
-        """The next lanes take the places that are free; where none wait, places are given up once they are a quarter of all."""
+        """The next lanes take the slots that are free; where none wait, slots are given up once they are a quarter of all."""
         free = np.flatnonzero(self._who == _NOBODY)
         taken = free[: len(self._queue)]
         for place in taken:
@@ -171,19 +171,19 @@ class Population:
         elif self._shrinks and len(free) >= max(1, len(self._who) // 4) and len(free) < len(self._who):
             self._shrink()
 
-    def _begin(self, places: np.ndarray) -> None:
-        lanes = [self._lanes[self._who[p]] for p in places]
-        self._dropout.put(places.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
-        first = first_weights(lanes, self._bank.inputs.width)
-        for place, lane, weights in zip(places, lanes, first, strict=True):
+    def _begin(self, slots: np.ndarray) -> None:
+        lanes = [self._lanes[self._who[p]] for p in slots]
+        self._dropout.put(slots.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
+        first = first_weights(lanes, self._examples.inputs.width)
+        for place, lane, weights in zip(slots, lanes, first, strict=True):
             self._params.stack.put(place, weights)
             self._optimizer.put(place, lane.lr, lane.weight_decay)
             self._streams[place] = self._stream(lane)
             self._total[place], self._halt[place] = lane.steps, _halt(lane)
             self._resume(place, lane)
         if left := CHUNK - self._cursor:
-            index = torch.as_tensor(places, device=self._device)
-            self._chunk[index, self._cursor :] = self._drawn(places.tolist(), left)
+            index = torch.as_tensor(slots, device=self._device)
+            self._chunk[index, self._cursor :] = self._drawn(slots.tolist(), left)
         self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
 
     def _shrink(self) -> None:
@@ -200,13 +200,15 @@ class Population:
         self._dropout.keep(keep)
         self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
 
-    def _stream(self, lane: Lane) -> BatchStream:
-        return BatchStream(
+    def _stream(self, lane: Lane) -> BatchSampler:
+        return BatchSampler(
             len(lane.targets), lane.weights, stream("batches", *lane.role), lane.steps * self._batch
         )
 
     def _state(self, place: int, best: tuple[float, int, dict[str, Tensor]]) -> Paused:
-        left = self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._bank.starts[self._who[place]]
+        left = (
+            self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._examples.starts[self._who[place]]
+        )
         optimizer, dropout = self._optimizer.state(place), self._dropout.state(place)
         return Paused(self._params.stack.copy(place), optimizer, self._streams[place], left, dropout, best)
 

@@ -42,11 +42,11 @@ def _entered(backbone: Any, params: Mapping[str, Tensor], given: Tensor | None) 
     """The parameters, with bias + given·W in the place of the entry bias: one of each row, (…, B, h)."""
     if given is None:
         return params
-    bias, weight = params[backbone.entry], params["given"]
+    bias, weight = params[backbone.conditioning_bias], params["given"]
     if given.dim() == 2:
-        return {**params, backbone.entry: torch.addmm(bias, given, weight)}
+        return {**params, backbone.conditioning_bias: torch.addmm(bias, given, weight)}
     each = bias if bias.dim() == 3 else bias[:, None]
-    return {**params, backbone.entry: affine(given, weight, each)}
+    return {**params, backbone.conditioning_bias: affine(given, weight, each)}
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import copy
 import numpy as np
 
 
-class BatchStream:
+class BatchSampler:
     """An endless stream of row positions 0..m−1 of one lane.
 
     Without weights: shuffled passes over all rows, one after the other. With weights (m,): independent draws in proportion
@@ -29,7 +29,7 @@ class BatchStream:
         self._left = np.empty(0, dtype=np.int64)
         self._returned = np.empty(0, dtype=np.int64)
 
-    def again(self, returned: np.ndarray) -> BatchStream:
+    def again(self, returned: np.ndarray) -> BatchSampler:
         """A stream of its own that goes on from here, after some positions that were drawn and not used."""
         other = copy.copy(self)
         other._rng, other._returned = copy.deepcopy(self._rng), np.array(returned, dtype=np.int64)

@@ -1,7 +1,7 @@
 """Cells that ask for trainings, and the answer to several at once: one population for all their lanes.
 
-A search is written as a generator: it yields a `Request` where it needs lanes trained and is sent the result. `alone` answers
-one; `together` runs several side by side, so that a population is filled across trials, folds, tasks and strategies.
+A search is written as a generator: it yields a `Request` where it needs lanes trained and is sent the result. `run_one` answers
+one; `run_many` runs several side by side, so that a population is filled across trials, folds, tasks and strategies.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 K = TypeVar("K")
-Asking: TypeAlias = "Generator[Request, list[Trained], T]"
+TrainingCoroutine: TypeAlias = "Generator[Request, list[Trained], T]"
 
 
-def alone(asking: Asking[T]) -> T:
+def run_one(asking: TrainingCoroutine[T]) -> T:
     """Answer each request by itself; what the generator returns in the end."""
-    from equipoise.engine.train import fulfil
+    from equipoise.engine.train import train_requests
 
     answer: list[Trained] | None = None
     while True:
@@ -29,10 +29,10 @@ def alone(asking: Asking[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-        answer = fulfil([request])[0]
+        answer = train_requests([request])[0]
 
 
-def together(askings: Mapping[K, Asking[T]]) -> Iterator[tuple[K, T | Exception]]:
+def run_many(askings: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
     """What each returns, or the exception that ended it, as they end.
 
     All go on until each asks for training; then those trainings run as one, and so on. One that fails stops no other.
@@ -50,7 +50,7 @@ def together(askings: Mapping[K, Asking[T]]) -> Iterator[tuple[K, T | Exception]
 
 
 def _go_on(
-    asking: Asking[T], answer: list[Trained] | Exception | None
+    asking: TrainingCoroutine[T], answer: list[Trained] | Exception | None
 ) -> tuple[Request | None, T | Exception | None]:
     """To the next request, or to the end: what was returned or raised."""
     try:
@@ -65,12 +65,12 @@ def _go_on(
 
 def _answers(requests: Sequence[Request]) -> list[list[Trained] | Exception]:
     """Trained together; where that fails, each by itself, so that the failure is that of the one it belongs to."""
-    from equipoise.engine.train import fulfil
+    from equipoise.engine.train import train_requests
 
     if not requests:
         return []
     try:
-        return [*fulfil(requests)]
+        return [*train_requests(requests)]
     except Exception as error:
         if len(requests) == 1:
             return [error]

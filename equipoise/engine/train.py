@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from equipoise.engine.capacity import width
+from equipoise.engine.capacity import population_size
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.ops.inputs import Inputs
@@ -19,7 +19,7 @@ _REPORT = 256
 
 
 @dataclass
-class Work:
+class TrainingCost:
     """What training took, added up: seconds, rows × lanes seen, lane steps, lanes; and the most lanes side by side.
 
     A population's seconds are shared among those who asked for its lanes by the steps their lanes ran; `waited` are the seconds
@@ -55,7 +55,7 @@ class Request:
     every: int
     patience: int
     device: torch.device
-    work: Work = field(default_factory=Work)
+    work: TrainingCost = field(default_factory=TrainingCost)
     on_step: Callable[[int], None] | None = None
 
 
@@ -67,14 +67,14 @@ def train(
     every: int,
     patience: int,
     device: torch.device,
-    work: Work,
+    work: TrainingCost,
     on_step: Callable[[int], None] | None = None,
 ) -> list[Trained]:
     """Train the lanes of one request; the results come in the order of the lanes."""
-    return fulfil([Request(lanes, inputs, batch_size, every, patience, device, work, on_step)])[0]
+    return train_requests([Request(lanes, inputs, batch_size, every, patience, device, work, on_step)])[0]
 
 
-def fulfil(requests: Sequence[Request]) -> list[list[Trained]]:
+def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
     """Train the lanes of several requests together: for each request its results, in the order of its lanes."""
     out: list[list[Trained | None]] = [[None] * len(r.lanes) for r in requests]
     groups: dict[object, list[tuple[int, int]]] = {}
@@ -94,12 +94,12 @@ def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -
     lanes = [requests[r].lanes[i] for r, i in members]
     owners = np.array([r for r, _ in members])
     began = time.perf_counter()
-    places = width(lanes, first.inputs, first.batch_size, first.device)
-    population = Population(lanes, first.inputs, first.batch_size, first.device, places)
+    slots = population_size(lanes, first.inputs, first.batch_size, first.device)
+    population = Population(lanes, first.inputs, first.batch_size, first.device, slots)
     progress = _Progress(requests, owners)
     trained = population.train(first.every, first.patience, progress.on_step)
     progress.tell()
-    _share(requests, owners, lanes, trained, time.perf_counter() - began, min(places, len(lanes)))
+    _share(requests, owners, lanes, trained, time.perf_counter() - began, min(slots, len(lanes)))
     return trained
 
 
@@ -109,7 +109,7 @@ def _share(
     lanes: Sequence[Lane],
     trained: Sequence[Trained],
     seconds: float,
-    places: int,
+    slots: int,
 ) -> None:
     before = [0 if lane.resume is None else lane.resume.optimizer[0] for lane in lanes]
     steps = np.array([t.steps_run for t in trained]) - before
@@ -119,7 +119,7 @@ def _share(
         work.rows += own * requests[r].batch_size
         work.seconds += seconds * own / max(int(steps.sum()), 1)
         work.lanes += sum(lane.resume is None for lane, o in zip(lanes, owners, strict=True) if o == r)
-        work.widest = max(work.widest, places)
+        work.widest = max(work.widest, slots)
 
 
 class _Progress:

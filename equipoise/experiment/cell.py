@@ -19,7 +19,7 @@ import numpy as np
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.code_hash import meaning
-from equipoise.engine.scheduler import Asking, alone
+from equipoise.engine.scheduler import TrainingCoroutine, run_one
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
 
@@ -93,32 +93,34 @@ def run_cell(cell: Cell, data: Dataset, report: Callable[[float], None] | None =
     from equipoise.engine.device import repeatable, resolve
 
     with repeatable(resolve(cell.device)):
-        return alone(cell_steps(cell, data, report))
+        return run_one(cell_steps(cell, data, report))
 
 
-def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Asking[Result]:
+def cell_steps(
+    cell: Cell, data: Dataset, report: Callable[[float], None] | None = None
+) -> TrainingCoroutine[Result]:
     """A cell from data to row, asking for the trainings it needs (`equipoise.engine.scheduler`).
 
     Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
     """
     from equipoise import metrics
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
     from equipoise.catalog.strategies import get_strategy, with_params
     from equipoise.engine.device import resolve
-    from equipoise.experiment.cross_validation import Workbench
-    from equipoise.experiment.decision import fit_decider
+    from equipoise.experiment.cross_validation import CrossValidator
+    from equipoise.experiment.decision import fit_decision_rule
     from equipoise.experiment.prepared import prepared
     from equipoise.experiment.search import search
     from equipoise.splits.outer import split_hash
 
     if cell.plugin is not None:
-        catalogue("strategy").add_file(cell.plugin)
+        registry("strategy").add_file(cell.plugin)
     device = resolve(cell.device)
     strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
     ready = prepared(cell, data, backbone)
     train, test = ready.train, ready.test
     began = time.perf_counter()  # what all strategies share is no strategy's cost
-    bench = Workbench(
+    bench = CrossValidator(
         strategy,
         backbone,
         ready.on(device),
@@ -135,7 +137,7 @@ def cell_steps(cell: Cell, data: Dataset, report: Callable[[float], None] | None
     clock.append(bench.work.spent(began))
     oof = found.outcome.logits[found.rows]
     chosen = with_params(strategy, found.params)
-    decider = fit_decider(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
+    decider = fit_decision_rule(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
     model = yield from bench.refitting(found.params, found.outcome.steps)
     clock.append(bench.work.spent(began))
     logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(test))])[0]
@@ -182,12 +184,12 @@ def get_backbone(spec: str) -> Any:
     Raises:
         EquipoiseError: an unknown name or setting, or a value of the wrong type.
     """
-    from equipoise.catalog.registry import catalogue
+    from equipoise.catalog.registry import registry
     from equipoise.catalog.specs import parse
     from equipoise.contracts.hyperparameters import checked
 
     name, settings = parse(spec)
-    cls = catalogue("backbone").get(name)
+    cls = registry("backbone").get(name)
     values = checked("backbone", name, cls, settings)
     return cls(**values, pinned=frozenset(values))
 

@@ -18,9 +18,9 @@ from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
-from equipoise.engine.scheduler import Asking, alone
-from equipoise.engine.train import Request, Work
-from equipoise.experiment.jobs import Draft, Drafting
+from equipoise.engine.scheduler import TrainingCoroutine, run_one
+from equipoise.engine.train import Request, TrainingCost
+from equipoise.experiment.jobs import JobBuilder, TrainingJob
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense, Inputs, Sparse
 
@@ -28,7 +28,7 @@ Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedModel:
     """One model: the networks of all its tasks, trained on the same rows; `audit`: what resampling did, on a refit."""
 
     tasks: Sequence[Task]
@@ -38,7 +38,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class CrossValidator:
     """Training rows of one outer split, with inner folds.
 
     Attributes:
@@ -57,7 +57,7 @@ class Workbench:
     role: tuple[object, ...]
     settings: Settings
     device: torch.device
-    work: Work = field(default_factory=Work)
+    work: TrainingCost = field(default_factory=TrainingCost)
 
     @property
     def n_folds(self) -> int:
@@ -72,9 +72,9 @@ class Workbench:
 
     def cross_validate(
         self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
-    ) -> list[Outcome]:
+    ) -> list[CVResult]:
         """Train every trial on every inner fold, all as lanes; out-of-fold logits of each trial."""
-        return [o for o in alone(self.cross_validation(trials, on_step)) if o is not None]
+        return [o for o in run_one(self.cross_validation(trials, on_step)) if o is not None]
 
     def cross_validation(
         self,
@@ -82,7 +82,7 @@ class Workbench:
         on_step: Callable[[int], None] | None = None,
         rungs: Sequence[int] = (),
         hopeless: Callable[[int, int, float], bool] | None = None,
-    ) -> Asking[list[Outcome | None]]:
+    ) -> TrainingCoroutine[list[CVResult | None]]:
         """The same, asking for what is to be trained; a trial found hopeless at a rung has no outcome.
 
         Args:
@@ -90,10 +90,10 @@ class Workbench:
                 of the best macro average precision so far.
         """
         folds = range(self.n_folds)
-        plans = {t: [self._drafting.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
+        plans = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
         for epoch in rungs if hopeless is not None else ():
             halt = epoch * self.steps_per_epoch
-            flat = [plan.until(halt) for own in plans.values() for plan in own]
+            flat = [plan.paused_at(halt) for own in plans.values() for plan in own]
             models = yield from self._training(flat, on_step)
             for t in list(plans):
                 own, models = models[: len(folds)], models[len(folds) :]
@@ -101,11 +101,11 @@ class Workbench:
                 if hopeless is not None and hopeless(t, epoch, score):
                     del plans[t]
                 else:
-                    plans[t] = [plan.after(m.networks) for plan, m in zip(plans[t], own, strict=True)]
+                    plans[t] = [plan.resumed(m.networks) for plan, m in zip(plans[t], own, strict=True)]
         models = yield from self._training([plan for own in plans.values() for plan in own], on_step)
         rows = [np.flatnonzero(self.folds == fold) for _ in plans for fold in folds]
         logits = self.predict(models, self.inputs, rows)
-        outcomes: list[Outcome | None] = [None] * len(trials)
+        outcomes: list[CVResult | None] = [None] * len(trials)
         for place, t in enumerate(plans):
             part = slice(place * len(folds), (place + 1) * len(folds))
             outcomes[t] = self._outcome(models[part], logits[part])
@@ -113,21 +113,21 @@ class Workbench:
 
     def refit(
         self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
-    ) -> Fitted:
+    ) -> FittedModel:
         """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
-        return alone(self.refitting(params, steps, on_step))
+        return run_one(self.refitting(params, steps, on_step))
 
     def refitting(
         self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
-    ) -> Asking[Fitted]:
+    ) -> TrainingCoroutine[FittedModel]:
         """The same, asking for what is to be trained."""
-        plan = self._drafting.model(params, None)
+        plan = self._jobs.model(params, None)
         count = len(plan.lanes)
         given = steps if len(steps) == count else [int(np.median(steps))] * count
-        return (yield from self._training([plan.lasting(given)], on_step))[0]
+        return (yield from self._training([plan.with_steps(given)], on_step))[0]
 
     def predict(
-        self, models: Sequence[Fitted], inputs: Inputs, rows: Sequence[np.ndarray]
+        self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """Merged logits (v_m, L) of each model for its own rows of the inputs; a chain's tasks in turn."""
         done: list[dict[int, np.ndarray]] = [{} for _ in models]
@@ -146,7 +146,7 @@ class Workbench:
         ]
 
     def _decided(
-        self, model: Fitted, needed: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
+        self, model: FittedModel, needed: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
     ) -> np.ndarray | None:
         if not chained(model.tasks):
             return None
@@ -154,15 +154,15 @@ class Workbench:
 
     def lanes(self, params: Params, fold: int | None) -> list[Lane]:
         """The lanes of one model, not yet trained."""
-        return [lane for lane in self._drafting.model(params, fold).lanes if isinstance(lane, Lane)]
+        return [lane for lane in self._jobs.model(params, fold).lanes if isinstance(lane, Lane)]
 
     @cached_property
-    def _drafting(self) -> Drafting:
-        return Drafting(self)
+    def _jobs(self) -> JobBuilder:
+        return JobBuilder(self)
 
     def _training(
-        self, plans: Sequence[Draft], on_step: Callable[[int], None] | None
-    ) -> Asking[list[Fitted]]:
+        self, plans: Sequence[TrainingJob], on_step: Callable[[int], None] | None
+    ) -> TrainingCoroutine[list[FittedModel]]:
         """Ask for the lanes of several models."""
         settings, began = self.settings, time.perf_counter()
         asked = [lane for plan in plans for lane in plan.lanes if isinstance(lane, Lane)]
@@ -179,11 +179,13 @@ class Workbench:
         trained = iter((yield request) if asked else [])
         self.work.waited += time.perf_counter() - began
         return [
-            Fitted(p.tasks, [n if isinstance(n, Trained) else next(trained) for n in p.lanes], p.ctx, p.audit)
+            FittedModel(
+                p.tasks, [n if isinstance(n, Trained) else next(trained) for n in p.lanes], p.ctx, p.audit
+            )
             for p in plans
         ]
 
-    def _outcome(self, models: Sequence[Fitted], logits: Sequence[np.ndarray]) -> Outcome:
+    def _outcome(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, own in enumerate(logits):
             joined[self.folds == fold] = own
@@ -191,11 +193,11 @@ class Workbench:
         best = [[n.best_step for n in m.networks] for m in models]
         same = len({tuple(t.columns for t in m.tasks) for m in models}) == 1  # random tasks differ by fold
         middle = np.median(best, axis=0) if same else [np.median([s for b in best for s in b])]
-        return Outcome(joined, [max(1, round(s * growth)) for s in middle])
+        return CVResult(joined, [max(1, round(s * growth)) for s in middle])
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class CVResult:
     """What cross-validation of one trial gave.
 
     Attributes:
@@ -208,9 +210,9 @@ class Outcome:
     steps: list[int]
 
 
-def features_of(inputs: Inputs, averages: bool) -> Any:
+def features_of(inputs: Inputs, vector_features: bool) -> Any:
     """Inputs as an array that resamplers may take distances in, or None."""
-    if not averages:
+    if not vector_features:
         return None
     if isinstance(inputs, Dense):
         return inputs.array()

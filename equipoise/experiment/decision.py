@@ -17,7 +17,7 @@ Map = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Decider:
+class DecisionRule:
     """Maps fitted on out-of-fold rows, to be applied to other rows.
 
     Attributes:
@@ -41,9 +41,9 @@ class Decider:
         return {"scores": z, "fixed": self.fixed(z), "tuned": self.tuned(z), "own": self.own(z)}
 
 
-def fit_decider(
+def fit_decision_rule(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
-) -> Decider:
+) -> DecisionRule:
     """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,)."""
     maps, z = [], logits
     for place, part in enumerate(chain(strategy, "adjust")):
@@ -51,7 +51,7 @@ def fit_decider(
         z = maps[-1](z)
     per_label = thresholds.scut_smoothed(z, Y, folds)
     decide = owner(strategy, "decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
-    return Decider(
+    return DecisionRule(
         adjust=lambda x: _through(maps, x), own=decide, tuned=lambda x: thresholds.predict(x, per_label)
     )
 
@@ -73,7 +73,7 @@ def objective(
     adjusted = np.array(logits)
     for fold in np.unique(folds):
         own, rest = folds == fold, folds != fold
-        decider = fit_decider(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
+        decider = fit_decision_rule(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
         adjusted[own] = decider.adjust(logits[own])
         judge = decider.own if "decide" in strategy.stages else decider.tuned
         decided[own] = judge(adjusted[own])

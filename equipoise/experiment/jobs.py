@@ -12,19 +12,19 @@ from equipoise.catalog.strategies import chain, owner, with_params
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
-from equipoise.contracts.tasks import Given, Task, chained
+from equipoise.contracts.tasks import LabelInputs, Task, chained
 from equipoise.core.seeds import stream
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.resampling.audit import audit
 
 if TYPE_CHECKING:
-    from equipoise.experiment.cross_validation import Workbench
+    from equipoise.experiment.cross_validation import CrossValidator
 
 Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class TrainingJob:
     """One model before it is trained: its tasks and a lane for each, or what a lane that is done already gave.
 
     `audit` says what resampling did, on a refit.
@@ -35,21 +35,21 @@ class Draft:
     audit: dict[str, Any]
     lanes: Sequence[Lane | Trained]
 
-    def until(self, step: int) -> Draft:
+    def paused_at(self, step: int) -> TrainingJob:
         """To be trained up to a step and put aside."""
         return self._each(lambda lane, _: replace(lane, pause=step), self.lanes)
 
-    def after(self, networks: Sequence[Trained]) -> Draft:
+    def resumed(self, networks: Sequence[Trained]) -> TrainingJob:
         """What is left to train after that; a lane that has stopped is done."""
         return self._each(
             lambda lane, n: n if n.paused is None else replace(lane, pause=None, resume=n.paused), networks
         )
 
-    def lasting(self, steps: Sequence[int]) -> Draft:
+    def with_steps(self, steps: Sequence[int]) -> TrainingJob:
         """With these numbers of steps."""
         return self._each(lambda lane, n: replace(lane, steps=n), steps)
 
-    def _each(self, change: Any, others: Sequence[Any]) -> Draft:
+    def _each(self, change: Any, others: Sequence[Any]) -> TrainingJob:
         pairs = zip(self.lanes, others, strict=True)
         return replace(self, lanes=[x if isinstance(x, Trained) else change(x, other) for x, other in pairs])
 
@@ -63,15 +63,15 @@ class _Fold:
     Y_held: np.ndarray | None
 
 
-class Drafting:
+class JobBuilder:
     """Drafts of models on the rows of a workbench."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: CrossValidator) -> None:
         self._bench = bench
         self._folds: dict[int | None, _Fold] = {}
         self._targets: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
 
-    def model(self, params: Params, fold: int | None) -> Draft:
+    def model(self, params: Params, fold: int | None) -> TrainingJob:
         """One model: fold = None trains on all rows and watches none."""
         strategy, role = with_params(self._bench.strategy, params), self._bench.role
         own = self._fold(fold)
@@ -87,7 +87,7 @@ class Drafting:
         if chained(tasks):
             lanes = [_given(lane, task, rows, own) for lane, task in zip(lanes, tasks, strict=True)]
         noted = audit(own.rows, rows) if fold is None and resamplers else {}
-        return Draft(tasks, ctx, noted, lanes)
+        return TrainingJob(tasks, ctx, noted, lanes)
 
     def _fold(self, fold: int | None) -> _Fold:
         if fold not in self._folds:
@@ -143,8 +143,8 @@ class Drafting:
 def _given(lane: Lane, task: Task, rows: Rows, fold: _Fold) -> Lane:
     """The lane with true labels as further inputs, on the rows it learns from and on those it is watched by."""
     own = rows if task.rows is None else rows.take(task.rows)
-    watched = None if fold.Y_held is None else Given(fold.Y_held, task.given)
-    return replace(lane, given=Given(own.Y, task.given), held_given=watched)
+    watched = None if fold.Y_held is None else LabelInputs(fold.Y_held, task.label_inputs)
+    return replace(lane, label_inputs=LabelInputs(own.Y, task.label_inputs), val_label_inputs=watched)
 
 
 def _of(name: str, params: Params) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Prepared:
     @cached_property
     def averaged(self) -> Any:
         """The training rows as an array (dense or CSR) that resamplers may take distances in, or None; read-only."""
-        array = features_of(self.inputs, self.backbone.averages)
+        array = features_of(self.inputs, self.backbone.vector_features)
         if array is not None:
             (array.data if is_sparse(array) else array).flags.writeable = False
         return array

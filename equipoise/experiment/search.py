@@ -13,8 +13,8 @@ import numpy as np
 from equipoise.catalog.strategies import space, with_params
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.core.seeds import seed_of
-from equipoise.engine.scheduler import Asking
-from equipoise.experiment.cross_validation import Outcome, Workbench
+from equipoise.engine.scheduler import TrainingCoroutine
+from equipoise.experiment.cross_validation import CrossValidator, CVResult
 from equipoise.experiment.decision import decision_folds, objective
 from equipoise.experiment.settings import WEIGHT_DECAY, Settings
 
@@ -25,20 +25,20 @@ class Found:
 
     params: dict[str, Any]
     value: float
-    outcome: Outcome
+    outcome: CVResult
     rows: np.ndarray
     folds: np.ndarray
     trials: list[dict[str, Any]]
 
 
-def search_space(bench: Workbench) -> dict[str, Tunable]:
+def search_space(bench: CrossValidator) -> dict[str, Tunable]:
     """Shared part first (learning rate, weight decay, the backbone's), then the strategy's own."""
     backbone = bench.backbone
     shared = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
     return {"lr": backbone.lr, "weight_decay": WEIGHT_DECAY, **shared, **space(bench.strategy)}
 
 
-def search(bench: Workbench, report: Callable[[float], None] | None = None) -> Asking[Found]:
+def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> TrainingCoroutine[Found]:
     """Try `settings.trials` settings, trial 0 being the defaults, in batches that train side by side.
 
     The proposals depend on the role and on what earlier batches scored, not on the number of processes. With
@@ -59,7 +59,7 @@ def search(bench: Workbench, report: Callable[[float], None] | None = None) -> A
     distributions = {name: _distribution(spec) for name, spec in ranges.items()}
     rows = np.flatnonzero(bench.folds >= 0)
     folds = decision_folds(bench.folds[rows], bench.Y[rows], seed_of("decision folds", *bench.role) % 2**63)
-    best: tuple[float, Outcome, dict[str, Any]] | None = None
+    best: tuple[float, CVResult, dict[str, Any]] | None = None
     done: list[dict[str, Any]] = []
     while len(done) < settings.trials:
         batch = [
@@ -106,7 +106,7 @@ def _judge(batch: Sequence[Any]) -> Callable[[int, int, float], bool]:
 
 
 def _value(
-    bench: Workbench, params: Mapping[str, Any], outcome: Outcome, rows: np.ndarray, folds: np.ndarray
+    bench: CrossValidator, params: Mapping[str, Any], outcome: CVResult, rows: np.ndarray, folds: np.ndarray
 ) -> float:
     """The objective, with a training that diverged scoring nothing."""
     logits = outcome.logits[rows]
@@ -132,7 +132,7 @@ def _distribution(spec: Tunable) -> Any:
 
 
 def _steps_reporter(
-    bench: Workbench, done: int, asked: int, report: Callable[[float], None] | None
+    bench: CrossValidator, done: int, asked: int, report: Callable[[float], None] | None
 ) -> Callable[[int], None] | None:
     """Turn lane steps into the share of the search that is done."""
     if report is None:

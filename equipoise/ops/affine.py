@@ -7,18 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.ops.gradients import Home, home
+from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 from equipoise.ops.precision import for_products
-from equipoise.ops.sparse import Bags, Stacked
+from equipoise.ops.sparse import EmbeddingBags, Stacked
 
 
-def affine(x: Tensor | Bags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
+def affine(x: Tensor | EmbeddingBags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b: weight (K, d, h), bias (K, 1, h) or (K, B, h) → (K, B, h); x may have columns of zeros behind its d."""
     dense: Any = _Product.apply
     shift: Any = _Shift.apply
     lending = torch.is_grad_enabled()
-    product: Tensor = dense(x, weight, home(weight), lending) if isinstance(x, Tensor) else x.times(weight)
-    out: Tensor = shift(product, bias, home(bias))
+    product: Tensor = (
+        dense(x, weight, gradient_buffer(weight), lending) if isinstance(x, Tensor) else x.times(weight)
+    )
+    out: Tensor = shift(product, bias, gradient_buffer(bias))
     return out
 
 
@@ -26,7 +28,7 @@ class _Product(torch.autograd.Function):
     """x·W for K lanes."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, at: Home | None, lending: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, at: GradientBuffer | None, lending: bool) -> Tensor:
         ctx.at, ctx.rows, more = at, weight.shape[1], x.shape[2] - weight.shape[1]
         if more:
             weight = torch.nn.functional.pad(weight, (0, 0, 0, more)) if at is None else at.wide
@@ -59,7 +61,7 @@ class _Shift(torch.autograd.Function):
     """+ b, in place."""
 
     @staticmethod
-    def forward(ctx: Any, product: Tensor, bias: Tensor, at: Home | None) -> Tensor:
+    def forward(ctx: Any, product: Tensor, bias: Tensor, at: GradientBuffer | None) -> Tensor:
         ctx.at, ctx.each = at, bias.shape[1] == product.shape[1] > 1
         ctx.mark_dirty(product)
         return product.add_(bias)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 
-class Scratch:
+class Workspace:
     """Tensors by name; each good until it is taken again."""
 
     def __init__(self) -> None:

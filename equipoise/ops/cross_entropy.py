@@ -38,7 +38,7 @@ class BinaryCrossEntropy(torch.autograd.Function):
         return apply(*both), 0
 
 
-def slope(logits: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+def grad_logits(logits: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
     """What `BinaryCrossEntropy`, averaged over each lane's (B, L), gives back for logits (K, B, L)."""
     each = torch.tensor(1.0, device=logits.device) / logits[0].numel()
     return torch.sigmoid(logits, out=out).sub_(targets).mul_(each)

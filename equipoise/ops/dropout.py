@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.core.seeds import seed_of
-from equipoise.ops.buffers import Scratch
+from equipoise.ops.buffers import Workspace
 
 
 class Drop:
@@ -38,7 +38,7 @@ class Dropout:
         device: torch.device,
         shared: bool = False,
     ) -> None:
-        self._device, self._shared, self._scratch = device, shared, Scratch()
+        self._device, self._shared, self._workspace = device, shared, Workspace()
         self._share = np.zeros(len(roles))
         self._bits = [np.random.SFC64(0)] * len(roles)
         self.put(range(len(roles)), probabilities, roles)
@@ -92,9 +92,9 @@ class Dropout:
         lanes = (len(self._share), *([1] * (len(shape) - 1)))
         drawn = self._draw(self._sources, int(np.prod(shape[1:])))
         if len(drawn) < len(self._share):
-            out = self._scratch.take("drawn", (len(self._share), drawn.shape[1]), drawn.dtype, self._device)
+            out = self._workspace.take("drawn", (len(self._share), drawn.shape[1]), drawn.dtype, self._device)
             drawn = torch.index_select(drawn, 0, self._source, out=out)
-        mask = self._scratch.take("mask", shape, torch.float32, self._device)
+        mask = self._workspace.take("mask", shape, torch.float32, self._device)
         return _mask(mask.copy_(drawn.view(tuple(shape))), self._levels.view(lanes), self.scale.view(lanes))
 
     def mask_of(self, k: int, shape: Sequence[int]) -> Tensor:

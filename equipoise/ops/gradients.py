@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.ops.buffers import Scratch
+from equipoise.ops.buffers import Workspace
 
 #: Writes a gradient into the memory it is given.
 Write = Callable[[Tensor], object]
 
 
-class Home:
+class GradientBuffer:
     """The gradient of one stacked parameter (K, …).
 
     Autograd would hold the gradients of all lanes, each in memory of its own, until the optimizer comes; here a product writes
@@ -26,7 +26,7 @@ class Home:
 
     def __init__(self, wide: Tensor, slot: Callable[[], Tensor]) -> None:
         self.wide, self.apart = wide, False
-        self._slot, self._scratch = slot, Scratch()
+        self._slot, self._workspace = slot, Workspace()
         self.forget()
 
     def forget(self) -> None:
@@ -40,7 +40,7 @@ class Home:
         if name in self._lent:  # used a second time in this step
             return self.wide.new_empty(tuple(shape))
         self._lent.add(name)
-        return self._scratch.take(name, shape, self.wide.dtype, self.wide.device)
+        return self._workspace.take(name, shape, self.wide.dtype, self.wide.device)
 
     def write(self, write: Write) -> None:
         """`write(out)` puts the gradient of one use into `out`, shaped like `wide`; those of several uses are added up."""
@@ -57,6 +57,6 @@ class Home:
         self.later = of_lane if before is None else lambda k: before(k) + of_lane(k)
 
 
-def home(parameter: Tensor) -> Home | None:
+def gradient_buffer(parameter: Tensor) -> GradientBuffer | None:
     """Where a stacked parameter's gradient belongs; None for any other tensor."""
-    return getattr(parameter, "home", None)
+    return getattr(parameter, "gradient_buffer", None)

@@ -12,8 +12,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from equipoise.ops.buffers import Scratch
-from equipoise.ops.sparse import Bags, Stacked
+from equipoise.ops.buffers import Workspace
+from equipoise.ops.sparse import EmbeddingBags, Stacked
 from equipoise.ops.stack import eightfold
 
 
@@ -46,10 +46,10 @@ class Dense:
     def to(self, device: torch.device) -> Dense:
         return Dense(self.x.to(device), self.d)
 
-    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> Tensor:
+    def gather(self, rows: Tensor, workspace: Workspace | None = None) -> Tensor:
         """Rows (K, B) → (K, B, d), with the columns of zeros; in memory of `scratch`, if there is one."""
         shape = (*rows.shape, self.x.shape[1])
-        out = None if scratch is None else scratch.take("x", shape, self.x.dtype, self.x.device)
+        out = None if workspace is None else workspace.take("x", shape, self.x.dtype, self.x.device)
         flat = None if out is None else out.view(-1, shape[-1])
         return torch.index_select(self.x, 0, rows.reshape(-1), out=flat).view(shape)
 
@@ -83,10 +83,10 @@ class Sparse:
     def to(self, device: torch.device) -> Sparse:
         return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
 
-    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> Bags | Stacked:
+    def gather(self, rows: Tensor, workspace: Workspace | None = None) -> EmbeddingBags | Stacked:
         """Rows (K, B) → the entries of all of them, lane by lane."""
         if self.indptr.device.type == "cpu":
-            return Bags.of(self.matrix, rows.numpy())
+            return EmbeddingBags.of(self.matrix, rows.numpy())
         return Stacked.of((self.indices, self.values, self.indptr), self.width, rows)
 
     @cached_property
@@ -134,7 +134,7 @@ class Tokens:
     def to(self, device: torch.device) -> Tokens:
         return Tokens(self.ids.to(device), self.lengths.to(device), self.width)
 
-    def gather(self, rows: Tensor, scratch: Scratch | None = None) -> TokenBatch:
+    def gather(self, rows: Tensor, workspace: Workspace | None = None) -> TokenBatch:
         """Rows (K, B) → ids (K, B, T) and lengths (K, B)."""
         return TokenBatch(self.ids[rows], self.lengths[rows])
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.ops.gradients import Home
-from equipoise.ops.stack import Layout, Stack
+from equipoise.ops.gradients import GradientBuffer
+from equipoise.ops.stack import Layout, ParameterBuffer
 
 
 class Parameters:
@@ -20,18 +20,18 @@ class Parameters:
     either at once or lane by lane; the gradients are found where they are.
     """
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: ParameterBuffer) -> None:
         self.stack = stack
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
         self._leaves: list[dict[str, Tensor]] = []  # made where a forward pass takes lanes one by one
-        self._homes = {n: Home(d, partial(self._slot, n)) for n, d in stack.wide.items()}
+        self._gradient_buffers = {n: GradientBuffer(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
-            leaf.home = self._homes[name]  # type: ignore[attr-defined]
+            leaf.gradient_buffer = self._gradient_buffers[name]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Parameters:
         """From the tensors of each lane."""
-        return cls(Stack.of(lanes, device))
+        return cls(ParameterBuffer.of(lanes, device))
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -56,25 +56,27 @@ class Parameters:
         """Forget all gradients."""
         for name, leaf in self.stacked.items():
             leaf.grad = None
-            self._homes[name].forget()
+            self._gradient_buffers[name].forget()
         for own in self._leaves:
             for leaf in own.values():
                 leaf.grad = None
 
     @cached_property
-    def _gradients(self) -> Stack:
+    def _gradients(self) -> ParameterBuffer:
         layout = self.stack.layout
         kept = [
-            pair for pair in zip(layout.names, layout.shapes, strict=True) if not self._homes[pair[0]].apart
+            pair
+            for pair in zip(layout.names, layout.shapes, strict=True)
+            if not self._gradient_buffers[pair[0]].apart
         ]
-        return Stack(Layout(*zip(*kept, strict=True)), len(self), self.device)
+        return ParameterBuffer(Layout(*zip(*kept, strict=True)), len(self), self.device)
 
     def _slot(self, name: str) -> Tensor:
         return self._gradients.wide[name]
 
-    def gradients(self) -> Stack | None:
+    def gradients(self) -> ParameterBuffer | None:
         """All gradients in one stack; None where some are elsewhere (then ask for each lane's)."""
-        homes = self._homes.values()
+        homes = self._gradient_buffers.values()
         apart = any(leaf.grad is not None for leaf in self.stacked.values())
         together = all(h.written is not None and h.later is None for h in homes) and not apart
         return self._gradients if together else None
@@ -85,7 +87,7 @@ class Parameters:
 
     def gradient_of(self, name: str) -> Tensor | None:
         """One parameter's gradients, (K, …)."""
-        at, leaf = self._homes[name], self.stacked[name]
+        at, leaf = self._gradient_buffers[name], self.stacked[name]
         if at.later is None and not self._leaves:
             written = None if at.written is None else at.written[:, : leaf.shape[1]]
             return _sum(g for g in (leaf.grad, written) if g is not None)
@@ -95,7 +97,7 @@ class Parameters:
 
     def _parts(self, name: str, k: int) -> Iterator[Tensor]:
         """Where a gradient of lane k may be: several places, if the parameter was used in several ways."""
-        at, leaf = self._homes[name], self.stacked[name]
+        at, leaf = self._gradient_buffers[name], self.stacked[name]
         if leaf.grad is not None:
             yield leaf.grad[k]
         if at.written is not None:

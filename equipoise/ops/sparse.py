@@ -1,7 +1,7 @@
 """Sparse rows times the weights of many lanes; nothing here is ever made dense.
 
-On CPU (`Bags`) one lane after the other: its weights stay in the processor's cache, its bits cannot depend on the lanes beside
-it, and lanes that drew the same rows share what was gathered. On CUDA (`Stacked`) all lanes in one call.
+On CPU (`EmbeddingBags`) one lane after the other: its weights stay in the processor's cache, its bits cannot depend on the
+lanes beside it, and lanes that drew the same rows share what was gathered. On CUDA (`Stacked`) all lanes in one call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from equipoise.ops.gradients import Home, home
+from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 
 #: Indices, values and offsets: the entries of bag r are those from offsets[r] to offsets[r + 1].
 Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -50,14 +50,14 @@ class Gathered:
 
 
 @dataclass(frozen=True, eq=False)
-class Bags:
+class EmbeddingBags:
     """The rows of K lanes on CPU: lane k's are those of batch which[k]; lanes that drew the same rows share them."""
 
     gathered: Gathered
     which: Sequence[int]
 
     @classmethod
-    def of(cls, matrix: sp.csr_matrix, rows: np.ndarray) -> Bags:
+    def of(cls, matrix: sp.csr_matrix, rows: np.ndarray) -> EmbeddingBags:
         """Gather rows (K, B) of a matrix (n, d)."""
         known: dict[bytes, int] = {}
         which = [known.setdefault(own.tobytes(), len(known)) for own in rows]
@@ -67,20 +67,20 @@ class Bags:
     def times(self, weight: Tensor) -> Tensor:
         """x·W: weight (K, d, h) → (K, B, h)."""
         product: Any = _BagProducts.apply
-        if (at := home(weight)) is not None:
+        if (at := gradient_buffer(weight)) is not None:
             at.apart = True
         out: Tensor = product(self, weight, at)
         return out
 
 
 class _BagProducts(torch.autograd.Function):
-    """Bags of features sum rows of W; for the gradient, bags of rows sum rows of what comes back.
+    """EmbeddingBags of features sum rows of W; for the gradient, bags of rows sum rows of what comes back.
 
     Gradients are as large as the weights. One is made when the optimizer asks for it, and is gone before the next.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Bags, weight: Tensor, at: Home | None) -> Tensor:
+    def forward(ctx: Any, x: EmbeddingBags, weight: Tensor, at: GradientBuffer | None) -> Tensor:
         ctx.x, ctx.at = x, at
         return torch.stack([_sum(w, x.gathered.by_row(u)) for w, u in zip(weight, x.which, strict=True)])
 

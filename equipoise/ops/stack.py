@@ -48,7 +48,7 @@ def wide(shape: Sequence[int]) -> tuple[int, ...]:
     return (eightfold(shape[0]), shape[1]) if len(shape) == 2 and shape[0] > 1 else tuple(shape)
 
 
-class Stack:
+class ParameterBuffer:
     """Tensors of K lanes, zeros at first.
 
     `flat` (K, n) is all of their memory; `data` has each tensor (K, …) by its name, `wide` the same with the room behind.
@@ -59,7 +59,7 @@ class Stack:
         self._show(torch.zeros(lanes, layout.starts[-1], device=device))
 
     @classmethod
-    def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Stack:
+    def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> ParameterBuffer:
         """From the tensors of each lane."""
         first = lanes[0]
         made = cls(Layout(tuple(first), tuple(tuple(p.shape) for p in first.values())), len(lanes), device)
@@ -101,9 +101,9 @@ class Stack:
         for name, d in self.data.items():
             d[k].copy_(values[name])
 
-    def take(self, lanes: Sequence[int] | np.ndarray) -> Stack:
+    def take(self, lanes: Sequence[int] | np.ndarray) -> ParameterBuffer:
         """A copy of some lanes."""
-        chosen = Stack.__new__(Stack)
+        chosen = ParameterBuffer.__new__(ParameterBuffer)
         chosen.layout = self.layout
         chosen._show(self.flat[torch.as_tensor(np.asarray(lanes), device=self.flat.device)])
         return chosen

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 
-LISTED = "\x1f"  # between the items of a cell that is a list: ASCII's unit separator, which no name holds
+LIST_SEPARATOR = (
+    "\x1f"  # between the items of a cell that is a list: ASCII's unit separator, which no name holds
+)
 _STRING = 60  # bytes that Python adds to a string in a list
 _SMALL = 1 << 12  # bytes for which it is not worth the thought
 _MAPPED = 1 << 16  # bytes
@@ -26,7 +28,7 @@ _PRIVATE = (
 )  # Windows has none
 
 
-class Coded(NamedTuple):
+class DictionaryChunk(NamedTuple):
     """(k,) codes, of as few bytes as will do, into `values`."""
 
     values: list[str]
@@ -34,13 +36,13 @@ class Coded(NamedTuple):
 
 
 #: The second kind is a `pyarrow.Array` of strings or numbers.
-Piece = Coded | Any
+Piece = DictionaryChunk | Any
 
 
 def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
     """A piece of an Arrow array or a list of Python values.
 
-    Truth becomes 1 or 0, a list its items joined by `LISTED`.
+    Truth becomes 1 or 0, a list its items joined by `LIST_SEPARATOR`.
 
     Args:
         where: says where a row of this piece is, for the error.
@@ -71,7 +73,7 @@ def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
 
 def blank(rows: int) -> Piece:
     """A piece of empty cells."""
-    return Coded([""], np.zeros(rows, dtype=np.int8))
+    return DictionaryChunk([""], np.zeros(rows, dtype=np.int8))
 
 
 def text_of(value: Any) -> str:
@@ -82,9 +84,9 @@ def text_of(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, list | tuple):
         items = [item if isinstance(item, str) else text_of(item) for item in value]
-        joined = LISTED.join(items)
-        plain = joined.count(LISTED) == len(items) - 1
-        return joined if plain else LISTED.join(item.replace(LISTED, " ") for item in items)
+        joined = LIST_SEPARATOR.join(items)
+        plain = joined.count(LIST_SEPARATOR) == len(items) - 1
+        return joined if plain else LIST_SEPARATOR.join(item.replace(LIST_SEPARATOR, " ") for item in items)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool | np.bool_):
@@ -95,12 +97,12 @@ def text_of(value: Any) -> str:
 
 
 def rows_of(piece: Piece) -> int:
-    return len(piece.codes) if isinstance(piece, Coded) else len(piece)
+    return len(piece.codes) if isinstance(piece, DictionaryChunk) else len(piece)
 
 
-def coded(piece: Piece) -> Coded:
+def coded(piece: Piece) -> DictionaryChunk:
     """The different cells as text, and the code of each row."""
-    return piece if isinstance(piece, Coded) else _in_codes(_encoded(piece))
+    return piece if isinstance(piece, DictionaryChunk) else _in_codes(_encoded(piece))
 
 
 def _strings(cells: list[str]) -> Any:
@@ -160,10 +162,10 @@ def _encoded(array: Any) -> Any:
     return array.dictionary_encode(null_encoding="encode")
 
 
-def _in_codes(encoded: Any) -> Coded:
+def _in_codes(encoded: Any) -> DictionaryChunk:
     values = [text_of(value) for value in encoded.dictionary.to_pylist()]
     size = np.int8 if len(values) < 2**7 else np.int16 if len(values) < 2**15 else np.int32
-    return Coded(values, encoded.indices.to_numpy(zero_copy_only=False).astype(size))
+    return DictionaryChunk(values, encoded.indices.to_numpy(zero_copy_only=False).astype(size))
 
 
 def _whole_numbers(array: Any) -> Any:
@@ -200,7 +202,7 @@ def _own(content: memoryview) -> bytes | mmap.mmap:
     return bytes(content)
 
 
-def _digits(array: Any) -> Coded | None:
+def _digits(array: Any) -> DictionaryChunk | None:
     """Codes of cells that are one character each, such as 0 and 1: much faster than a hash table."""
     if not len(array):
         return None
@@ -212,4 +214,4 @@ def _digits(array: Any) -> Coded | None:
     found = np.flatnonzero(np.bincount(cells, minlength=128))
     place = np.zeros(128, dtype=np.int8)
     place[found] = np.arange(len(found))
-    return Coded([chr(code) for code in found], place[cells])
+    return DictionaryChunk([chr(code) for code in found], place[cells])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.readers.chunks import Coded, Piece, coded, rows_of
+from equipoise.readers.chunks import DictionaryChunk, Piece, coded, rows_of
 
 _COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 
@@ -24,11 +24,11 @@ class Column:
     def __len__(self) -> int:
         return sum(rows_of(piece) for piece in self.pieces)
 
-    def coded(self) -> Iterator[Coded]:
+    def coded(self) -> Iterator[DictionaryChunk]:
         """Piece for piece the different cells and their codes; what is missing is the empty cell."""
         return (coded(piece) for piece in self.pieces)
 
-    def drained(self) -> Iterator[Coded]:
+    def drained(self) -> Iterator[DictionaryChunk]:
         """`coded`, for the last time: a piece is let go when it has been read."""
         self.pieces.reverse()
         while self.pieces:
@@ -38,8 +38,8 @@ class Column:
     def cell(self, row: int) -> str:
         for piece in self.pieces:
             if row < rows_of(piece):
-                values, codes = piece if isinstance(piece, Coded) else coded(piece.slice(row, 1))
-                return values[codes[row if isinstance(piece, Coded) else 0]]
+                values, codes = piece if isinstance(piece, DictionaryChunk) else coded(piece.slice(row, 1))
+                return values[codes[row if isinstance(piece, DictionaryChunk) else 0]]
             row -= rows_of(piece)
         raise IndexError(row)
 
@@ -90,7 +90,7 @@ class Column:
 
 
 def _numbers(piece: Piece, decimal_comma: bool) -> NDArray[np.float64]:
-    if not isinstance(piece, Coded) and not str(piece.type).endswith("string"):
+    if not isinstance(piece, DictionaryChunk) and not str(piece.type).endswith("string"):
         import pyarrow as pa
 
         return np.asarray(piece.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))

@@ -1,6 +1,6 @@
 """Tables that are no text: Parquet, JSON lines, and a folder written by Hugging Face `datasets`; as columns of text.
 
-A cell that is a list becomes its items joined by `pieces.LISTED`; truth becomes 1 or 0; what is missing becomes the empty
+A cell that is a list becomes its items joined by `pieces.LIST_SEPARATOR`; truth becomes 1 or 0; what is missing becomes the empty
 cell, as in a CSV file. Files are read a block of rows at a time.
 """
 

@@ -23,8 +23,8 @@ from equipoise.store.rows import Row
 
 BASELINE = "none"
 RANKED, INCOMPLETE, FAILED, SKIPPED = "ranked", "incomplete", "failed", "skipped"
-Unit = tuple[int, Split]
-Values = Mapping[Unit, float]
+SplitId = tuple[int, Split]
+Values = Mapping[SplitId, float]
 Compare = Callable[[Values, Values], Difference]
 # Shown name → metric of a row. Averaged over splits, undefined values left out.
 MEANS = {
@@ -40,7 +40,7 @@ _SUPPORT = "tuned/rcr_rows_at_10"
 
 
 @dataclass
-class Line:
+class StrategyResult:
     """One strategy in a comparison. `deltas`: strategy minus `none`, by shown name; empty without a `none`."""
 
     strategy: str
@@ -52,7 +52,7 @@ class Line:
     audit: str = ""  # what its resampling did to the training rows, in a sentence
     rank: int | None = None
     deltas: dict[str, Difference] = field(default_factory=dict)
-    values: dict[str, dict[Unit, float]] = field(default_factory=dict, repr=False)
+    values: dict[str, dict[SplitId, float]] = field(default_factory=dict, repr=False)
 
     @property
     def own_decision(self) -> bool:
@@ -70,9 +70,9 @@ class Comparison:
     backbone: str
     generated: bool
     settings: dict[str, Any]
-    units: list[Unit]
-    left_out: list[Unit]  # units that too few strategies have
-    lines: list[Line]
+    units: list[SplitId]
+    left_out: list[SplitId]  # units that too few strategies have
+    lines: list[StrategyResult]
     support: float  # test rows with a combination seen 1..10 times in training, summed over the splits
     devices: list[str]
     superseded: int  # rows of the same cells from earlier code or versions, not used
@@ -80,12 +80,12 @@ class Comparison:
     variant: str = ""  # what tells it from other comparisons of the same data set and backbone
 
     @property
-    def ranked(self) -> list[Line]:
+    def ranked(self) -> list[StrategyResult]:
         """The complete strategies, best first."""
         return [line for line in self.lines if line.state == RANKED]
 
     @property
-    def baseline(self) -> Line | None:
+    def baseline(self) -> StrategyResult | None:
         """The ranked `none`, when there is one."""
         return next((line for line in self.ranked if line.strategy == BASELINE), None)
 
@@ -132,27 +132,27 @@ def _comparison(rows: list[Row]) -> Comparison:
     )
 
 
-def _tried(rows: list[Row], finished: set[Unit]) -> dict[str, set[Unit]]:
+def _tried(rows: list[Row], finished: set[SplitId]) -> dict[str, set[SplitId]]:
     """Return, for each strategy that finished anything, the finished units it ran on, well or not.
 
     A failure counts as run: it makes its strategy incomplete, it does not take the split away from the others.
     """
     alive = {row["strategy"] for row in rows if row["status"] == "ok"}
-    tried: dict[str, set[Unit]] = {}
+    tried: dict[str, set[SplitId]] = {}
     for row in rows:
         if row["strategy"] in alive and row["status"] != "skipped" and _unit(row) in finished:
             tried.setdefault(row["strategy"], set()).add(_unit(row))
     return tried
 
 
-def _common(tried: Mapping[str, set[Unit]]) -> list[Unit]:
+def _common(tried: Mapping[str, set[SplitId]]) -> list[SplitId]:
     """Choose the units to compare on: those that give the most cells to compare, with `none` where possible.
 
     `tried`: strategy → units it ran on. Units are taken in the order of how many strategies have them.
     """
     count = Counter(unit for units in tried.values() for unit in units)
     ordered = sorted(count, key=lambda unit: (-count[unit], unit))
-    best: tuple[tuple[bool, int, int], list[Unit]] = ((False, 0, 0), [])
+    best: tuple[tuple[bool, int, int], list[SplitId]] = ((False, 0, 0), [])
     for size in range(1, len(ordered) + 1):
         complete = [name for name, units in tried.items() if units.issuperset(ordered[:size])]
         worth = (BASELINE in complete, len(complete) * size, size)
@@ -160,7 +160,7 @@ def _common(tried: Mapping[str, set[Unit]]) -> list[Unit]:
     return sorted(best[1])
 
 
-def _unit(row: Row) -> Unit:
+def _unit(row: Row) -> SplitId:
     return int(row.get("seed") or 0), OFFICIAL if row["split"] == OFFICIAL else int(row["split"])
 
 
@@ -169,12 +169,12 @@ def _number(row: Row, metric: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def _line(strategy: str, rows: list[Row], units: list[Unit]) -> Line:
+def _line(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
     mine = {_unit(row): row for row in rows if row["strategy"] == strategy}
     good = {unit: mine[unit] for unit in units if unit in mine and mine[unit]["status"] == "ok"}
     values = {name: {u: _number(row, metric) for u, row in good.items()} for name, metric in MEANS.items()}
     seconds = [float((row.get("cost") or {}).get("seconds_total", math.nan)) for row in good.values()]
-    return Line(
+    return StrategyResult(
         strategy=strategy,
         state=_state(mine, len(good), len(units)),
         splits=len(good),
@@ -186,13 +186,13 @@ def _line(strategy: str, rows: list[Row], units: list[Unit]) -> Line:
     )
 
 
-def _state(mine: dict[Unit, Row], done: int, wanted: int) -> str:
+def _state(mine: dict[SplitId, Row], done: int, wanted: int) -> str:
     if any(row["status"] == "ok" for row in mine.values()):
         return RANKED if done == wanted else INCOMPLETE
     return SKIPPED if all(row["status"] == "skipped" for row in mine.values()) else FAILED
 
 
-def _why(mine: dict[Unit, Row], units: list[Unit]) -> str:
+def _why(mine: dict[SplitId, Row], units: list[SplitId]) -> str:
     """Say what is missing, each reason once."""
     said = [
         str(row.get("error") or row.get("reason") or "") for row in mine.values() if row["status"] != "ok"
@@ -202,7 +202,7 @@ def _why(mine: dict[Unit, Row], units: list[Unit]) -> str:
     return "; ".join(dict.fromkeys(filter(None, said)))
 
 
-def _rank(lines: list[Line], difference: Compare) -> None:
+def _rank(lines: list[StrategyResult], difference: Compare) -> None:
     """Number the complete strategies and compare each with `none`; sort the lines, ranked ones first."""
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
     score = {id(line): -line.means["tuned_macro_f1"] for line in lines}
@@ -215,7 +215,7 @@ def _rank(lines: list[Line], difference: Compare) -> None:
         _compare_with(base, [line for line in ranked if line is not base], difference)
 
 
-def _compare_with(base: Line, others: list[Line], difference: Compare) -> None:
+def _compare_with(base: StrategyResult, others: list[StrategyResult], difference: Compare) -> None:
     """Fill in `deltas`; each measure is one family for Holm's adjustment."""
     for name in DIFFERENCES:
         # A strategy's own decision is held against what `none` does untouched: the threshold 0.5.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from equipoise.report.comparison import BASELINE, Compare, Comparison, Line
+from equipoise.report.comparison import BASELINE, Compare, Comparison, StrategyResult
 from equipoise.report.significance import Difference, difference, on_one_split
 
 FIXED, TUNED = "fixed_macro_f1", "tuned_macro_f1"
@@ -55,7 +55,7 @@ def conclusions(one: Comparison) -> list[str]:
     return [*tuned, *_disguise(others), *_thresholds(base)]
 
 
-def _one_split(others: list[Line]) -> str:
+def _one_split(others: list[StrategyResult]) -> str:
     best = max(others, key=_gain)
     return (
         f"One split says nothing about chance: {best.strategy} is {number(_gain(best), True)} macro-F1 from none with"
@@ -63,7 +63,7 @@ def _one_split(others: list[Line]) -> str:
     )
 
 
-def _official(others: list[Line], seeds: int) -> str:
+def _official(others: list[StrategyResult], seeds: int) -> str:
     """The published split can be held against published numbers, and says nothing about chance."""
     best = max(others, key=_gain)
     over = f", averaged over {seeds} seeds," if seeds > 1 else ""
@@ -77,15 +77,15 @@ def _official(others: list[Line], seeds: int) -> str:
     )
 
 
-def _gain(line: Line) -> float:
+def _gain(line: StrategyResult) -> float:
     found = line.deltas[TUNED].mean
     return -math.inf if math.isnan(found) else found
 
 
-def _gains(others: list[Line], splits: int) -> list[str]:
+def _gains(others: list[StrategyResult], splits: int) -> list[str]:
     """Say who beats `none` with tuned thresholds, who loses to it, or that nobody can be told from it."""
-    better = [line for line in others if line.deltas[TUNED].real and line.deltas[TUNED].mean > 0]
-    worse = [line for line in others if line.deltas[TUNED].real and line.deltas[TUNED].mean < 0]
+    better = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean > 0]
+    worse = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean < 0]
     said = [_winners(better)] if better else [_nobody(others, splits)]
     if worse:
         listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in worse])
@@ -93,13 +93,13 @@ def _gains(others: list[Line], splits: int) -> list[str]:
     return said
 
 
-def _winners(better: list[Line]) -> str:
+def _winners(better: list[StrategyResult]) -> str:
     listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in better])
     verb = "beats" if len(better) == 1 else "beat"
     return f"With tuned thresholds {listed} {verb} none in macro-F1, beyond what chance explains."
 
 
-def _nobody(others: list[Line], splits: int) -> str:
+def _nobody(others: list[StrategyResult], splits: int) -> str:
     best = max(others, key=_gain)
     few = f" With {splits} splits only large differences could show." if splits < FEW else ""
     alone = best.deltas[TUNED].low > 0
@@ -113,7 +113,7 @@ def _nobody(others: list[Line], splits: int) -> str:
     return f"With tuned thresholds no strategy's macro-F1 can be told from none's; {lead}.{few}"
 
 
-def _disguise(others: list[Line]) -> list[str]:
+def _disguise(others: list[StrategyResult]) -> list[str]:
     """Name the strategies that win at 0.5 and lose most of it once everybody's thresholds are tuned."""
     suspects = [line for line in others if _faded(line)]
     if not suspects:
@@ -129,22 +129,22 @@ def _disguise(others: list[Line]) -> list[str]:
     return said
 
 
-def _faded(line: Line) -> bool:
+def _faded(line: StrategyResult) -> bool:
     at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED]
-    return at_half >= NOTABLE and tuned.mean < at_half / 2 and not (tuned.real and tuned.mean > 0)
+    return at_half >= NOTABLE and tuned.mean < at_half / 2 and not (tuned.significant and tuned.mean > 0)
 
 
-def _shown(line: Line) -> bool:
+def _shown(line: StrategyResult) -> bool:
     """The gain at 0.5 is real, and the tuned gain is surely smaller than it."""
-    return line.deltas[FIXED].real and line.deltas[TUNED].high < line.deltas[FIXED].mean
+    return line.deltas[FIXED].significant and line.deltas[TUNED].high < line.deltas[FIXED].mean
 
 
-def _fading(line: Line) -> str:
+def _fading(line: StrategyResult) -> str:
     at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED].mean
     return f"{line.strategy} {number(at_half, True)} → {number(tuned, True)}"
 
 
-def _thresholds(base: Line, compare: Compare = difference) -> list[str]:
+def _thresholds(base: StrategyResult, compare: Compare = difference) -> list[str]:
     """Say what tuned thresholds alone do to `none`: the cheapest strategy there is."""
     found = compare(base.values[TUNED], base.values[FIXED])
     if math.isnan(found.mean):

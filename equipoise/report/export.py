@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from equipoise.report import table as report_table
-from equipoise.report.comparison import Comparison, Line, compare
+from equipoise.report.comparison import Comparison, StrategyResult, compare
 from equipoise.report.conclusions import conclusions
 from equipoise.store.rows import clean
 
@@ -33,7 +33,7 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([_record(one, line) for one in compare(rows) for line in one.lines])
 
 
-def _record(one: Comparison, line: Line) -> dict[str, Any]:
+def _record(one: Comparison, line: StrategyResult) -> dict[str, Any]:
     record: dict[str, Any] = {
         "dataset": one.dataset,
         "backbone": one.backbone,

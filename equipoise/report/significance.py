@@ -36,7 +36,7 @@ class Difference:
     pairs: int = 0
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference can be told from none at all, after Holm's adjustment."""
         return self.p_holm < 1 - LEVEL
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from equipoise.report.comparison import BASELINE, Comparison, Line
+from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
 from equipoise.report.significance import Difference
 
@@ -83,7 +83,7 @@ def _table(one: Comparison, wide: bool) -> Table:
     return table
 
 
-def _cells(line: Line, wide: bool) -> list[Text | str]:
+def _cells(line: StrategyResult, wide: bool) -> list[Text | str]:
     shown = line.means
     return [
         Text(_name(line.strategy, wide), style="bold" if line.rank == 1 else ""),
@@ -101,20 +101,20 @@ def _name(strategy: str, wide: bool) -> str:
     return strategy if wide or len(strategy) <= NAME else strategy.replace("+", "\n+")
 
 
-def _delta(line: Line, name: str, wide: bool) -> Text:
+def _delta(line: StrategyResult, name: str, wide: bool) -> Text:
     found = line.deltas.get(name)
     if found is None:
         return Text("" if line.strategy == BASELINE else "–", style="dim")
     if found.low == found.high == 0:
         return Text("same ", style="dim")
-    text = Text(number(found.mean, True) + ("*" if found.real else " "), style=_colour(found))
+    text = Text(number(found.mean, True) + ("*" if found.significant else " "), style=_colour(found))
     if span := interval(found):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
     return text
 
 
 def _colour(found: Difference) -> str:
-    return "" if not found.real else "green" if found.mean > 0 else "red"
+    return "" if not found.significant else "green" if found.mean > 0 else "red"
 
 
 def duration(seconds: float) -> str:
@@ -126,15 +126,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
 
 
-def _own(line: Line) -> Text:
+def _own(line: StrategyResult) -> Text:
     """Show what a strategy with a decision of its own reaches by it, against `none` at 0.5."""
     found = line.deltas.get("own_macro_f1")
     gain = "" if found is None else f" (Δ none at .5: {number(found.mean, True)} {interval(found)}".rstrip()
-    mark = "" if found is None else "*)" if found.real else ")"
+    mark = "" if found is None else "*)" if found.significant else ")"
     return Text(f"own decision {line.strategy}: macro-F1 {number(line.means['own_macro_f1'])}{gain}{mark}")
 
 
-def _missing(line: Line, splits: int) -> Text:
+def _missing(line: StrategyResult, splits: int) -> Text:
     done = f" ({line.splits} of {splits} splits)" if line.state == "incomplete" else ""
     return Text.assemble(
         (f"{line.state}{done} ", "yellow"), line.strategy, f": {line.why}" if line.why else ""

@@ -15,7 +15,7 @@ _BLOCK = (
 
 
 @dataclass(frozen=True, eq=False)
-class Bags:
+class LabelBags:
     """Rows of B labels: those of `labels[b]` are `rows[start[b]:start[b + 1]]`, ascending."""
 
     labels: Ints
@@ -74,14 +74,14 @@ def majority(counts: Ints) -> Bools:
     return np.asarray(found < mean)
 
 
-def bags_of(Y: np.ndarray, labels: Ints) -> Bags:
+def bags_of(Y: np.ndarray, labels: Ints) -> LabelBags:
     """Rows of these labels of Y (n, L), in the order given."""
     rows, place = entries(Y[:, labels])
     order = np.argsort(place.astype(np.int16 if len(labels) < 1 << 15 else np.int64), kind="stable")
     sizes = np.bincount(place, minlength=len(labels))
-    return Bags(labels, rows[order], np.concatenate([[0], np.cumsum(sizes)]))
+    return LabelBags(labels, rows[order], np.concatenate([[0], np.cumsum(sizes)]))
 
 
-def rarest_first(bags: Bags) -> list[int]:
+def rarest_first(bags: LabelBags) -> list[int]:
     """The bags by size, equal ones by their rows: an order that does not depend on the order of the columns."""
     return sorted(range(len(bags)), key=lambda b: (len(bags[b]), bags[b].tobytes()))

@@ -20,7 +20,7 @@ Index = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-def deal(present: Flags, k: int, order: Index, rng: np.random.Generator) -> Index:
+def stratify(present: Flags, k: int, order: Index, rng: np.random.Generator) -> Index:
     """(n,) fold ids 0..k-1 for an (n, L) matrix of labels; sizes differ by at most one.
 
     `order` holds the rows with similar labelsets beside each other: see `labelset_order`.

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.contracts.dataset import TEST
 from equipoise.core.errors import EquipoiseError
-from equipoise.splits.iterative import Index, deal, labelset_order
-from equipoise.splits.swaps import exchange
+from equipoise.splits.iterative import Index, labelset_order, stratify
+from equipoise.splits.swaps import swap_refine
 
 OUTER_FOLDS = 5
 #: In the place of an outer split's number: the split that comes with the data (`Dataset.official`).
@@ -91,6 +91,6 @@ def _folds(Y: NDArray[np.generic], k: int, rng: np.random.Generator) -> Index:
         raise EquipoiseError(f"cannot make {k} folds of {len(Y)} rows; at least 2 folds, at most one per row")
     present = np.ascontiguousarray(Y != 0)
     order = labelset_order(present, rng)
-    folds = deal(present, k, order, rng)
-    exchange(present, folds, k, order, rng)
+    folds = stratify(present, k, order, rng)
+    swap_refine(present, folds, k, order, rng)
     return folds

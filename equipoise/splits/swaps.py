@@ -40,7 +40,7 @@ CANDIDATES = 512  # rows on each side that are looked at for it; twice as many a
 SHORT, COMPARED = 64, 1 << 14  # of these, rows that have the label, and pairs of rows, that are compared
 
 
-def exchange(present: Flags, folds: Index, k: int, order: Index, rng: np.random.Generator) -> None:
+def swap_refine(present: Flags, folds: Index, k: int, order: Index, rng: np.random.Generator) -> None:
     """Improve the folds in place. Neither a fold's size nor the sum over labels of squared deviations gets worse.
 
     Args:
@@ -58,7 +58,7 @@ def exchange(present: Flags, folds: Index, k: int, order: Index, rng: np.random.
         for stage in stages:
             for _ in range(passes):
                 _pass(table, stage, order, rng)
-        _mend(table, present, rng)
+        repair(table, present, rng)
         if table.label_cost() <= before:  # nearly always; else other draws, then nothing that labels pay for
             folds[:] = table.folds
             return
@@ -119,7 +119,7 @@ def _pass(table: _Table, label: int, order: Index, rng: np.random.Generator) -> 
     for first in range(0, len(groups), size):
         some = groups[first : first + size]
         gain, one, two = _best(table, some, weights, own, label)
-        at_once = _make(table, some, gain, one, two, weights, min(size, at_once))
+        at_once = apply_swaps(table, some, gain, one, two, weights, min(size, at_once))
 
 
 def _groups(table: _Table, order: Index, rng: np.random.Generator) -> Index:
@@ -159,7 +159,7 @@ def _shared(both: NDArray[np.uint64], label: int) -> Index:
     return common * label + PAIR * (common * (common - 1) // 2)
 
 
-def _make(
+def apply_swaps(
     table: _Table, groups: Index, gain: Index, one: Index, two: Index, weights: Index, at_once: int
 ) -> int:
     """Make the exchanges that help most, `at_once` or, where they get in each other's way, fewer; how many next time."""
@@ -177,7 +177,7 @@ def _make(
     return at_once
 
 
-def _mend(table: _Table, present: Flags, rng: np.random.Generator) -> None:
+def repair(table: _Table, present: Flags, rng: np.random.Generator) -> None:
     """Exchange single rows for the labels whose counts still differ by more than one, the scarcest label first."""
     weights, failed = table.weights(HARD), np.zeros(table.traits.labels, dtype=np.int64)
     own = np.add.reduceat(weights[table.traits.of], table.traits.start[:-1])

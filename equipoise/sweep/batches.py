@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.engine.scheduler import together
+from equipoise.engine.scheduler import run_many
 from equipoise.experiment.cell import Cell, cell_steps, get_backbone
 
 Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
@@ -39,7 +39,7 @@ def attempt(
     by_key = {cell.key: cell for cell in cells}
     with repeatable(resolve(cells[0].device)):
         steps = {key: cell_steps(c, data[c.dataset], _reporter(c, report)) for key, c in by_key.items()}
-        for key, ended in together(steps):
+        for key, ended in run_many(steps):
             cell = by_key[key]
             yield cell, (failed(cell, ended), None) if isinstance(ended, Exception) else ended
 
@@ -65,7 +65,7 @@ def _size(cell: Cell) -> int:
     s = cell.settings
     asked = min(s.trial_batch, s.trials) * s.folds
     backbone = get_backbone(cell.backbone)
-    stacks = backbone.stacked or (backbone.stacked_on_cuda and cell.device == "cuda")
+    stacks = backbone.batched or (backbone.batched_on_cuda and cell.device == "cuda")
     return max(1, -(-LANES // asked)) if stacks else 1
 
 

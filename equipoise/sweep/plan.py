@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
@@ -81,13 +81,13 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
     if data.kind not in backbone.accepts:
         return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
     for part in strategy.parts:
-        if "numeric" in part.needs and not (data.kind == "numeric" and backbone.averages):
+        if "numeric" in part.requires and not (data.kind == "numeric" and backbone.vector_features):
             return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to average"
-        if "text" in part.needs and data.kind != "text":
+        if "text" in part.requires and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
-        if "given" in part.needs and not backbone.entry:
+        if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
-        if "labels" in part.needs and data.n_labels < 2:
+        if "labels" in part.requires and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
     return _too_few(data, folds, split)
 
@@ -121,7 +121,7 @@ def expand(spec: str) -> list[str]:
     file, rest = split_file(spec)
     if file is None or rest:
         return [spec]
-    return [f"{file}:{name}" for name in catalogue("strategy").add_file(file)]
+    return [f"{file}:{name}" for name in registry("strategy").add_file(file)]
 
 
 def _strategy(spec: str) -> tuple[Strategy, str | None]:

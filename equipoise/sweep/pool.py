@@ -72,7 +72,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def laid_down(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
+def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
     """A file for each data set, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
         files = {name: Path(folder) / f"{place}.pickle" for place, name in enumerate(data)}
@@ -147,7 +147,7 @@ class Pool:
             self._on_share(self._cells[key], share)
 
 
-def paced(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], None]:
+def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], None]:
     """`report` at most once in `PACE` seconds for each cell; a cell's first call goes through."""
     last: dict[str, float] = {}
 
@@ -190,7 +190,7 @@ def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
         data = {cell.dataset: _data(cell.dataset) for cell in cells}
     except Exception as error:
         return [(cell.key, (failed(cell, error), None)) for cell in cells]
-    report = paced(lambda cell, share: tell((cell.key, max(share, 1e-9))))
+    report = throttled(lambda cell, share: tell((cell.key, max(share, 1e-9))))
     return [(cell.key, result) for cell, result in attempt(cells, data, report)]
 
 

@@ -14,9 +14,9 @@ from equipoise.experiment.cell import Cell
 from equipoise.store.store import Store
 from equipoise.sweep.batches import Result, attempt, failed, groups
 from equipoise.sweep.plan import Plan
-from equipoise.sweep.pool import Pool, laid_down, paced
+from equipoise.sweep.pool import Pool, spooled, throttled
 from equipoise.sweep.workers import asked, fitting
-from equipoise.tracking.writer import Scribe
+from equipoise.tracking.writer import MlflowWriter
 
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
@@ -72,16 +72,16 @@ def sweep(
                 store.append(cell.row("skipped", reason=reason))
         count = wanted or fitting(cells, plan.data).count
         run = _in_processes if count > 1 and len(cells) > 1 else _in_this_process
-        scribe, told = Scribe(store, watch.on_problem), -SYNC_EVERY
+        writer, told = MlflowWriter(store, watch.on_problem), -SYNC_EVERY
         try:
             for cell, (row, predictions) in run(cells, plan.data, count, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
                 if time.monotonic() - told > SYNC_EVERY:
-                    scribe.news()
+                    writer.notify()
                     told = time.monotonic()
         finally:
-            scribe.finish()
+            writer.close()
 
 
 def _in_this_process(
@@ -91,7 +91,7 @@ def _in_this_process(
 
     try:
         for group in groups(cells):
-            yield from attempt(group, data, paced(watch.on_share))
+            yield from attempt(group, data, throttled(watch.on_share))
     finally:
         forget()
 
@@ -102,7 +102,7 @@ def _in_processes(
     """A pool of processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
-    with laid_down({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
+    with spooled({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
         while left:
             suspects = [cell for key, cell in left.items() if deaths[key]]
             chosen = [(cell,) for cell in suspects] or groups(left.values(), workers)

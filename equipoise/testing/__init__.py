@@ -86,7 +86,7 @@ def _hooks(exam: Exam) -> None:
     from equipoise.testing import data_stage, loss_stage, map_stage, task_stage
     from equipoise.testing.worlds import fitting
 
-    own, stages = fitting(exam.strategy.needs), exam.strategy.stages
+    own, stages = fitting(exam.strategy.requires), exam.strategy.stages
     if "resample" in stages:
         data_stage.check_resample(exam, own)
     if "weights" in stages:

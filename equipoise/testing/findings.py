@@ -23,7 +23,7 @@ CHECKS = {
     "finite": "loss and gradient are finite for |z| = 80, half precision, absent and all-positive labels (logsigmoid, clamp)",
     "scale": "return unreduced values; the mean loss must not grow with the batch",
     "vmap": "plain tensor code: no Python branch, float() or .item() on a tunable or on ctx",
-    "lanes": "with takes_lanes = True, loss() takes (K, B, L) as well: reduce over the last dimensions by number, keepdim=True",
+    "lanes": "with vectorized = True, loss() takes (K, B, L) as well: reduce over the last dimensions by number, keepdim=True",
     "lane": "the same bits alone as among others: take functions of (L,) statistics on blocks of rows",
     "tasks": "every label is answered for, with columns, rows, classes and given labels that exist",
     "merge": "column j of the joined logits is label j's log-odds, from that row alone",

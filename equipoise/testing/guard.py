@@ -142,19 +142,19 @@ def _is_write(path: Any, mode: str | None, flags: int) -> bool:
     return bool(text) and not cache and bool(flags & _WRITE_FLAGS or set(mode or "") & set("wax+"))
 
 
-def frozen(thing: Any) -> Any:
+def frozen(obj: Any) -> Any:
     """A copy of arguments, to compare with later: arrays, tensors, sparse matrices, and dataclasses of those."""
-    if isinstance(thing, np.ndarray) or hasattr(thing, "tocsr"):
-        return thing.copy()
-    if isinstance(thing, torch.Tensor):
-        return thing.detach().clone()
-    if isinstance(thing, list | tuple):
-        return [frozen(part) for part in thing]
-    if isinstance(thing, Mapping):
-        return {name: frozen(part) for name, part in thing.items()}
-    if hasattr(thing, "__dataclass_fields__"):
-        return {name: frozen(getattr(thing, name)) for name in thing.__dataclass_fields__}
-    return None if isinstance(thing, np.random.Generator) else thing
+    if isinstance(obj, np.ndarray) or hasattr(obj, "tocsr"):
+        return obj.copy()
+    if isinstance(obj, torch.Tensor):
+        return obj.detach().clone()
+    if isinstance(obj, list | tuple):
+        return [frozen(part) for part in obj]
+    if isinstance(obj, Mapping):
+        return {name: frozen(part) for name, part in obj.items()}
+    if hasattr(obj, "__dataclass_fields__"):
+        return {name: frozen(getattr(obj, name)) for name in obj.__dataclass_fields__}
+    return None if isinstance(obj, np.random.Generator) else obj
 
 
 def same(a: Any, b: Any) -> bool:

@@ -31,7 +31,7 @@ def check_many_lanes(exam: Exam, world: World) -> None:
     if not _vmaps(exam, world, lanes, z, y, progress):
         return
     together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
-    if exam.strategy.takes_lanes:
+    if exam.strategy.vectorized:
         plain = torch.stack([_plain(lane, z[k], y[k], progress[k]) for k, lane in enumerate(lanes)])
         exam.findings.demand(
             torch.allclose(together[0], plain, rtol=1e-4, atol=1e-5),

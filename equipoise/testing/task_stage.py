@@ -51,11 +51,11 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
 def _problem(task: Task, world: World) -> str:
     """What is wrong with a task by itself; "" if nothing."""
     n, labels = world.Y.shape
-    for name, columns in (("columns", task.columns), ("given", task.given)):
+    for name, columns in (("columns", task.columns), ("given", task.label_inputs)):
         legal = all(0 <= c < labels for c in columns)
         if not legal or len(set(columns)) < len(columns) or not isinstance(columns, tuple):
             return f"{name} {columns!r} are not a tuple of different labels 0..{labels - 1}"
-    if not task.columns or set(task.columns) & set(task.given):
+    if not task.columns or set(task.columns) & set(task.label_inputs):
         return "columns are empty, or among the labels it is given"
     if task.rows is not None:
         rows = np.asarray(task.rows)

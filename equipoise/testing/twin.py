@@ -25,26 +25,26 @@ WORLDS = ("usual", "duplicate rows", "300 labels")
 _process: subprocess.Popen[bytes] | None = None
 
 
-def digest(thing: Any) -> str:
+def digest(obj: Any) -> str:
     """A hash over arrays and plain values, nested in lists and dicts."""
-    return hashlib.sha256(b"\x1f".join(_parts(thing))).hexdigest()
+    return hashlib.sha256(b"\x1f".join(_parts(obj))).hexdigest()
 
 
-def _parts(thing: Any) -> Iterator[bytes]:
-    if sp.issparse(thing):
-        yield from _parts(dense(thing))
-    elif isinstance(thing, np.ndarray):
-        yield f"{thing.dtype}{thing.shape}".encode()
-        yield thing.tobytes()
-    elif isinstance(thing, Mapping):
-        for name in thing:
+def _parts(obj: Any) -> Iterator[bytes]:
+    if sp.issparse(obj):
+        yield from _parts(dense(obj))
+    elif isinstance(obj, np.ndarray):
+        yield f"{obj.dtype}{obj.shape}".encode()
+        yield obj.tobytes()
+    elif isinstance(obj, Mapping):
+        for name in obj:
             yield str(name).encode()
-            yield from _parts(thing[name])
-    elif isinstance(thing, list | tuple):
-        for part in thing:
+            yield from _parts(obj[name])
+    elif isinstance(obj, list | tuple):
+        for part in obj:
             yield from _parts(part)
     else:
-        yield repr(thing).encode()
+        yield repr(obj).encode()
 
 
 def ask(strategy: Strategy) -> bool:
@@ -119,12 +119,12 @@ def _results(
     from equipoise.testing.exam import Exam, Stopped
     from equipoise.testing.worlds import fitting
 
-    thing: Any = _module(module, file)
+    obj: Any = _module(module, file)
     for part in name.split("."):
-        thing = getattr(thing, part)
-    exam = Exam(bind(thing(), values))
+        obj = getattr(obj, part)
+    exam = Exam(bind(obj(), values))
     for hook in exam.strategy.stages:
-        for world in fitting(thing.needs):
+        for world in fitting(obj.requires):
             if world.name in WORLDS and hook != "loss":
                 try:
                     exam.again(hook, world)

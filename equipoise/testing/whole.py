@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.catalog.registry import catalogue
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.seeds import stream
-from equipoise.experiment.cross_validation import Workbench
-from equipoise.experiment.decision import fit_decider
+from equipoise.experiment.cross_validation import CrossValidator
+from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
 from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twin
@@ -130,7 +130,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         for words, z, y, progress in itertools.islice(loss_stage.settings(world), 5):
             loss_stage.judged(trial, world, bound, words, z, y, progress)
         return
-    if "numeric" in strategy.needs and world.shared is None:
+    if "numeric" in strategy.requires and world.shared is None:
         return
     if hook in ("adjust", "decide"):
         ctx = world.ctx(folds=world.folds.copy())
@@ -151,7 +151,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
 
 def check_training(exam: Exam) -> None:
     """A short training with the defaults; and at `off`, the same bits as no strategy."""
-    if "text" in exam.strategy.needs:
+    if "text" in exam.strategy.requires:
         return
     world = worlds()["usual"]
     quietly(lambda: trained(Strategy(), world))
@@ -194,15 +194,15 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     from equipoise.engine.device import repeatable
 
     cpu = torch.device("cpu")
-    backbone: Backbone = catalogue("backbone").get("linear")()
+    backbone: Backbone = registry("backbone").get("linear")()
     n, X = len(world.Y), np.asarray(world.shared[world.index])
     role, folds = ("conformance",), np.arange(n) % 2
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
-        bench = Workbench(strategy, backbone, inputs, X, None, world.Y, folds, role, SETTINGS, cpu)
+        bench = CrossValidator(strategy, backbone, inputs, X, None, world.Y, folds, role, SETTINGS, cpu)
         params = {"lr": 0.05, "weight_decay": 1e-2}
         outcome = bench.cross_validate([params])[0]
-        decider = fit_decider(with_params(strategy, params), outcome.logits, world.Y, folds, role)
+        decider = fit_decision_rule(with_params(strategy, params), outcome.logits, world.Y, folds, role)
         model = bench.refit(params, outcome.steps)
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
         logits = bench.predict([model], test, [np.arange(len(test))])[0]

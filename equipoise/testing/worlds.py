@@ -81,14 +81,14 @@ def worlds() -> dict[str, World]:
     return {w.name: w for w in made}
 
 
-def fitting(needs: frozenset[str]) -> list[World]:
+def fitting(requires: frozenset[str]) -> list[World]:
     """The worlds that have what a strategy needs."""
     out = list(worlds().values())
-    if "numeric" in needs:
+    if "numeric" in requires:
         out = [w for w in out if w.shared is not None]
-    if "text" in needs:
+    if "text" in requires:
         out = [w for w in out if w.shared is None]
-    return [w for w in out if w.n_labels > 1 or "labels" not in needs]
+    return [w for w in out if w.n_labels > 1 or "labels" not in requires]
 
 
 def _labels(n: int, shares: tuple[float, ...]) -> np.ndarray:

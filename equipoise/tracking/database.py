@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from equipoise.core.signals import put_off
+from equipoise.core.signals import deferred_sigint
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def quiet() -> Iterator[None]:
     try:
         if first:  # MLflow decides once, when it is imported
             os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-            with put_off():
+            with deferred_sigint():
                 import mlflow  # noqa: F401  (importing it sets up its loggers)
         for logger in loggers:
             logger.setLevel(logging.ERROR)
@@ -76,7 +76,7 @@ def relocate(path: Path, artifacts: Path) -> bool:
 def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]]:
     """(value of tag `key`, run id, value of tag `version`) of each run with that key, deleted ones left out.
 
-    The version is "" where the run has none or is still running. Asking MLflow would fetch all metrics of all runs.
+    The version is "" where the run has none or is still running. TrainingCoroutine MLflow would fetch all metrics of all runs.
     """
     query = """
         SELECT own.value, runs.run_uuid, CASE runs.status WHEN 'RUNNING' THEN '' ELSE coalesce(made.value, '') END

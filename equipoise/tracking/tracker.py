@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.core.signals import put_off
+from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
 from equipoise.tracking import runs as view
@@ -156,7 +156,7 @@ class Tracker:
 
     def _open_client(self) -> MlflowClient:
         if self._client is None:
-            with put_off():  # what MLflow imports along the way cannot be imported twice
+            with deferred_sigint():  # what MLflow imports along the way cannot be imported twice
                 from mlflow import MlflowClient
 
                 self.artifacts.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ _START = "import sys; sys.path[:] = {path!r}; from equipoise.tracking.writer imp
 _NEWS, _END = "news\n", "end\n"
 
 
-class Scribe:
+class MlflowWriter:
     """Brings MLflow up to date with a store; problems are told in one line each, and lose no row."""
 
     def __init__(self, store: Store, on_problem: Callable[[str], None]) -> None:
@@ -32,11 +32,11 @@ class Scribe:
         self._process: subprocess.Popen[str] | None = None
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
-    def news(self) -> None:
+    def notify(self) -> None:
         """There are new rows. Returns at once."""
         self._say(_NEWS)
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Write what MLflow lacks of the store, be it from an earlier sweep, and wait until that is done."""
         if self._process is None and not self._lacking():
             return

@@ -54,7 +54,7 @@ class RightSmote(Planted):
     """Interpolate between training rows."""
 
     name = "right_smote"
-    needs = frozenset({"numeric"})
+    requires = frozenset({"numeric"})
 
     def resample(self, rows, ctx):
         return rows.add(*smote(rows, ctx.rng, 0.0, 1.0))

@@ -183,7 +183,7 @@ FAULTY = [
         "largest_of_all_lanes",
         "lanes",
         lambda self, z, y, ctx: bce(z, y) * (1.0 + ctx.n_pos.max() / ctx.n_rows),
-        takes_lanes=True,
+        vectorized=True,
     ),
     loser("lane_bits", "lane", lambda self, z, y, ctx: bce(z, y) * ctx.n_pos.clamp(min=1.0) ** -0.25),
     loser(

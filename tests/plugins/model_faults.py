@@ -61,7 +61,11 @@ def above(z, Y, ctx):
 RIGHT = [
     tasker("right_halves", "", halves),
     tasker("right_sets", "", lambda Y, ctx: [Task(tuple(range(Y.shape[1])), classes=np.unique(Y, axis=0))]),
-    tasker("right_chain", "", lambda Y, ctx: [Task((j,), given=tuple(range(j))) for j in range(Y.shape[1])]),
+    tasker(
+        "right_chain",
+        "",
+        lambda Y, ctx: [Task((j,), label_inputs=tuple(range(j))) for j in range(Y.shape[1])],
+    ),
     mapper("right_shift", "", "adjust", shifted),
     mapper("right_threshold", "", "decide", above),
 ]
@@ -140,7 +144,7 @@ FAULTY = [
     tasker(
         "given_too_early",
         "tasks",
-        lambda Y, ctx: [Task((j,), given=tuple(range(j + 1, Y.shape[1]))) for j in range(Y.shape[1])],
+        lambda Y, ctx: [Task((j,), label_inputs=tuple(range(j + 1, Y.shape[1]))) for j in range(Y.shape[1])],
     ),
     tasker("classes_twice", "tasks", lambda Y, ctx: [Task(tuple(range(Y.shape[1])), classes=Y)]),
     tasker("no_tasks", "shapes", lambda Y, ctx: tuple(Task((0,)) for _ in ()) if len(Y) else None),
