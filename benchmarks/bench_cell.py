@@ -10,7 +10,7 @@ import pytest
 
 from equipoise import Dataset, load_dataset
 from equipoise.api import choose
-from equipoise.experiment.cell import run_cell
+from equipoise.experiment.pipeline import run_cell
 from equipoise.sweep.plan import make_plan
 
 SETTINGS = {"trials": 3, "folds": 2, "epochs": 12, "patience": 3}  # those of the suite `quick`

@@ -22,9 +22,9 @@ from scenarios import FEATURES, lanes, numbers
 from story import markdown
 
 from equipoise import get_strategy
+from equipoise.catalog.backbones import get_backbone
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
-from equipoise.experiment.cell import get_backbone
 from equipoise.experiment.search import search_space
 from equipoise.ops.inputs import Dense
 

@@ -28,10 +28,10 @@ from scenarios import Scenario, as_the_engine_does, in_a_worker, lanes, numbers,
 from story import Story
 
 from equipoise import metrics
+from equipoise.catalog.backbones import get_backbone
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
 from equipoise.engine.predict import predict
-from equipoise.experiment.cell import get_backbone
 from equipoise.ops.inputs import Dense
 
 ALL_LANES = (1, 2, 8, 32, 64, 128)

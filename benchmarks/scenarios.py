@@ -14,12 +14,12 @@ import torch
 from plain_training import BATCH, EMBEDDING, HIDDEN, STATES, WEIGHT_DECAY, learning_rate
 
 from equipoise import get_strategy, load_dataset
+from equipoise.catalog.backbones import get_backbone
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 from equipoise.engine.train import TrainingCost, train
-from equipoise.experiment.cell import get_backbone
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 FEATURES, LABELS = 103, 14  # of yeast

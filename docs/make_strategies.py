@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import owner
 from equipoise.cli.listing import strategy_record
 from equipoise.contracts.strategy import Context, Strategy
 
@@ -60,7 +59,7 @@ def networks(strategy: Strategy) -> int:
     rng = np.random.default_rng(0)
     Y = (rng.random((400, LABELS)) < 0.3).astype(np.uint8)
     ctx = Context(Y.sum(0, dtype=np.int64), len(Y), rng=rng)
-    return len(owner(strategy, "tasks").tasks(Y, ctx))
+    return len(strategy.owner("tasks").tasks(Y, ctx))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise import measures, metrics
-    from equipoise.api import run
-    from equipoise.bayes import bayes_posterior, bayes_scores
+    from equipoise.api import bayes_posterior, bayes_scores, run
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import get_strategy
@@ -36,8 +35,8 @@ _WHERE = {
     "Rows": "equipoise.contracts.rows",
     "Strategy": "equipoise.contracts.strategy",
     "Task": "equipoise.contracts.tasks",
-    "bayes_posterior": "equipoise.bayes",
-    "bayes_scores": "equipoise.bayes",
+    "bayes_posterior": "equipoise.api",
+    "bayes_scores": "equipoise.api",
     "bce": "equipoise.contracts.strategy",
     "diagnose": "equipoise.diagnosis",
     "get_strategy": "equipoise.catalog.strategies",

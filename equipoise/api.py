@@ -1,4 +1,4 @@
-"""`equipoise.run`: a suite or a combination, from Python."""
+"""What a user imports: `run`, a suite or a combination from Python; the best possible scores of a generated world by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import ArrayLike
+
+from equipoise.bayes import DRAWS, BayesScore, Posterior, posterior_of, scores_of
+from equipoise.catalog.datasets import source_of
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.settings import Settings
@@ -82,6 +86,35 @@ def run(
     return flatten(row for row in store.rows() if row["key"] in asked)
 
 
+def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
+    """The exact posterior of texts of a generated world: P(y_l = 1 | text), (n, L), and the most probable labelset.
+
+    Args:
+        dataset: a name with its options, as `load_dataset` takes it: they say which world the texts come from.
+        X: (n,) texts; default: the rows of the dataset.
+        options: as in brackets; they win.
+
+    Raises:
+        EquipoiseError: the distribution behind the dataset is not known, or a text cannot come from it.
+    """
+    return posterior_of(source_of(dataset, options), X)
+
+
+def bayes_scores(
+    dataset: str, *, rows: ArrayLike | None = None, draws: int = DRAWS, **options: Any
+) -> dict[str, BayesScore]:
+    """The best possible score of each metric, in the population and on the rows of a generated dataset.
+
+    Args:
+        dataset, options: as in `bayes_posterior`.
+        rows, draws: see `equipoise.bayes.scores_of`.
+
+    Raises:
+        EquipoiseError: the distribution behind the dataset is not known, or `draws` is too small.
+    """
+    return scores_of(source_of(dataset, options), rows=rows, draws=draws)
+
+
 def choose(
     suite: str | None,
     datasets: Sequence[str],
@@ -118,8 +151,9 @@ def choose(
 
 def prepare(chosen: Suite, workers: int | str) -> None:
     """Have worker processes import what they need while this one plans, where there will be several."""
+    from equipoise.core.system import cpus
     from equipoise.sweep.pool import begin
-    from equipoise.sweep.workers import asked, cpus
+    from equipoise.sweep.workers import asked
 
     possible = sum(
         len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks

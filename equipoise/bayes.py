@@ -82,35 +82,29 @@ RULES = {
 }
 
 
-def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
-    """The exact posterior of texts of a generated world: P(y_l = 1 | text), (n, L), and the most probable labelset.
-
-    Args:
-        dataset: a name with its options, as `load_dataset` takes it: they say which world the texts come from.
-        X: (n,) texts; default: the rows of the dataset.
-        options: as in brackets; they win.
+def posterior_of(source: DatasetSource, X: ArrayLike | None = None) -> Posterior:
+    """The exact posterior of rows of features X, by default of the rows of the source's own data.
 
     Raises:
-        EquipoiseError: the distribution behind the dataset is not known, or a text cannot come from it.
+        EquipoiseError: the distribution behind the source is not known, or a row cannot come from it.
     """
-    source, world = _known(dataset, options)
+    world = _known(source)
     return world.posterior(source.load(default_data_dir()).X if X is None else X)
 
 
-def bayes_scores(
-    dataset: str, *, rows: ArrayLike | None = None, draws: int = DRAWS, **options: Any
+def scores_of(
+    source: DatasetSource, *, rows: ArrayLike | None = None, draws: int = DRAWS
 ) -> dict[str, BayesScore]:
     """The best possible score of each metric in `RULES`, in the population and on the rows of a generated dataset.
 
     Args:
-        dataset, options: as in `bayes_posterior`.
         rows: which rows of the dataset `here` is of (positions or a mask), e.g. the test rows of a split; default: all.
         draws: fresh texts that stand for the population, at least 1000.
 
     Raises:
-        EquipoiseError: the distribution behind the dataset is not known, or `draws` is too small.
+        EquipoiseError: the distribution behind the source is not known, or `draws` is too small.
     """
-    source, world = _known(dataset, options)
+    world = _known(source)
     if draws < 1000:
         raise EquipoiseError(f"draws = {draws}; at least 1000 are needed to speak of a population")
     fresh, data = world.population(draws), source.load(default_data_dir())
@@ -139,17 +133,13 @@ def best_f1(marginals: Floats) -> Floats:
         best = np.maximum(best, reached)
 
 
-def _known(dataset: str, options: dict[str, Any]) -> tuple[DatasetSource, KnownWorld]:
-    from equipoise.catalog.datasets import find_source
-
-    found, given = find_source(dataset)
-    source = found.with_options(**{**given, **options})
+def _known(source: DatasetSource) -> KnownWorld:
     if not isinstance(source, KnownWorld):
         raise EquipoiseError(
             f"the best scores on {source.name!r} are not known: "
             "that takes generated data of a known distribution, such as design-emails[labels=20]"
         )
-    return source, source
+    return source
 
 
 def _expected(posterior: Posterior) -> dict[str, float]:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import chain, compose, fingerprint, get_strategy, owner, space, with_params
+from equipoise.catalog.strategies import compose, fingerprint, get_strategy, space, with_params
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import CHAINED, STAGES, Context, Strategy
 from equipoise.core.errors import EquipoiseError
-from equipoise.experiment.cell import get_backbone
 
 NAMES = registry("strategy").names()
 
@@ -40,10 +40,10 @@ def test_values_in_brackets_are_pinned_and_not_searched() -> None:
 def test_parts_act_each_at_its_own_stage() -> None:
     strategy = get_strategy("ml_ros[p=0.5]+focal+scut")
     assert strategy.spec == "ml_ros[p=0.5]+focal+scut"
-    assert [p.name for p in chain(strategy, "resample")] == ["ml_ros"]
-    assert owner(strategy, "loss").name == "focal"
-    assert owner(strategy, "decide").name == "scut"
-    assert owner(strategy, "tasks") == Strategy()
+    assert [p.name for p in strategy.chain("resample")] == ["ml_ros"]
+    assert strategy.owner("loss").name == "focal"
+    assert strategy.owner("decide").name == "scut"
+    assert strategy.owner("tasks") == Strategy()
     assert set(space(strategy)) >= {"focal.gamma", "focal.alpha"}
     assert "ml_ros.p" not in space(strategy)
 
@@ -56,11 +56,11 @@ def test_none_gives_way_to_what_it_is_composed_with() -> None:
 def test_resamplers_chain_in_the_order_they_are_written() -> None:
     first, second = (n for n in ("ml_ros", "ml_rus") if n in NAMES)
     both = get_strategy(f"{first}+{second}")
-    assert [p.name for p in chain(both, "resample")] == [first, second]
+    assert [p.name for p in both.chain("resample")] == [first, second]
     Y = np.eye(4, dtype=np.uint8)[np.array([0] * 30 + [1] * 8 + [2] * 4 + [3] * 2)]
     ctx = Context(Y.sum(0), len(Y), rng=np.random.default_rng(0))
     rows = Rows(np.arange(len(Y)), Y)
-    for part in chain(both, "resample"):
+    for part in both.chain("resample"):
         rows = part.resample(rows, ctx)
     assert len(rows) != len(Y) or not np.array_equal(rows.index, np.arange(len(Y)))
 

@@ -18,7 +18,7 @@ from equipoise.cli.main import app
 from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.diagnosis import Diagnosis
-from equipoise.diagnosis.advice import advice_section
+from equipoise.diagnosis.sections.advice import advice_section
 
 SECTIONS = {
     "schema": None,

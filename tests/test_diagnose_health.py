@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.diagnosis.health import health_section
-from equipoise.diagnosis.similar import exact_groups, near_pairs
+from equipoise.diagnosis.sections.health import health_section
+from equipoise.diagnosis.sections.similar import exact_groups, near_pairs
 
 WORDS = [f"word{i}" for i in range(400)]
 

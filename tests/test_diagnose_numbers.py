@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import fisher_exact
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.diagnosis import joint, pairs
-from equipoise.diagnosis.conditional import conditional_section, sample_rows
-from equipoise.diagnosis.dependence import verdict, words
-from equipoise.diagnosis.numbers import labelsets_section
+from equipoise.diagnosis.sections import joint, pairs
+from equipoise.diagnosis.sections.conditional import conditional_section, sample_rows
+from equipoise.diagnosis.sections.dependence import verdict, words
+from equipoise.diagnosis.sections.numbers import labelsets_section
 
 
 def numeric(X: np.ndarray, Y: np.ndarray, name: str = "made") -> Dataset:

@@ -14,7 +14,7 @@ from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy, owner
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
@@ -209,7 +209,7 @@ def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
 
 def test_a_composition_trains_by_its_owners() -> None:
     both = get_strategy("ml_ros+focal[gamma=1.5]+scut")
-    assert owner(both, "loss").spec == "focal[gamma=1.5]"
+    assert both.owner("loss").spec == "focal[gamma=1.5]"
     lane = bench(both).lanes({"lr": 1e-2, "weight_decay": 1e-2, "focal.gamma": 1.0, "ml_ros.p": 0.5}, 0)[0]
     assert len(lane.index) > ROWS // 2
     assert lane.strategy.gamma == 1.0  # type: ignore[attr-defined]

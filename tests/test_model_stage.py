@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context
@@ -17,7 +18,6 @@ from equipoise.contracts.tasks import LabelInputs, Task, decided, merge_columns,
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
-from equipoise.experiment.cell import get_backbone
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import stratified_folds

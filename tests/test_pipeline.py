@@ -22,7 +22,8 @@ from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment import cell as cell_module
 from equipoise.experiment import decision
-from equipoise.experiment.cell import Cell, run_cell
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.pipeline import run_cell
 from equipoise.splits import outer as splits
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
@@ -287,8 +288,8 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
 
 
 def test_what_strategies_share_cannot_be_written_to() -> None:
+    from equipoise.catalog.backbones import get_backbone
     from equipoise.experiment import prepared
-    from equipoise.experiment.cell import get_backbone
 
     for data in (numbers(), load_dataset(EMAILS)):
         plan = plan_of(["none"], data)

@@ -12,7 +12,7 @@ import pytest
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.engine.scheduler import run_many
-from equipoise.experiment.cell import run_cell
+from equipoise.experiment.pipeline import run_cell
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt, groups
 from equipoise.sweep.plan import Plan, make_plan

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from equipoise.api import choose
+from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import find_source
 from equipoise.catalog.specs import parse
 from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
-from equipoise.experiment.cell import get_backbone
 from equipoise.experiment.settings import Settings
 from equipoise.sweep.suite import load_suite, parse_suite, suite_names
 

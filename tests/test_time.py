@@ -180,7 +180,7 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
 
 def test_features_of_a_sample_have_the_width_of_all_rows() -> None:
     from equipoise import load_dataset
-    from equipoise.experiment.cell import get_backbone
+    from equipoise.catalog.backbones import get_backbone
     from equipoise.experiment.prepared import forget, prepared, sample
 
     data = load_dataset(EMAILS)

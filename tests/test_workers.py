@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from equipoise.contracts.dataset import Dataset
+from equipoise.core import system
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
@@ -80,7 +81,7 @@ def test_numbers_are_taken_as_they_are_and_words_are_not() -> None:
 def test_a_container_s_limit_is_found(tmp_path: Path) -> None:
     mine, second, first = tmp_path / "cgroup", tmp_path / "second", tmp_path / "first"
     mine.write_text("4:memory:/inner\n0::/inner\n")
-    assert workers._free_in_container(second, mine) is None
+    assert system._free_in_container(second, mine) is None
 
     def group(folder: Path, names: tuple[str, str], values: tuple[str, str], stat: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,18 +90,18 @@ def test_a_container_s_limit_is_found(tmp_path: Path) -> None:
         (folder / "memory.stat").write_text(stat)
 
     group(second, ("memory.max", "memory.current"), ("max", "500"), "inactive_file 100\n")
-    assert workers._free_in_container(second, mine) is None
+    assert system._free_in_container(second, mine) is None
     group(second / "inner", ("memory.max", "memory.current"), ("1000", "500"), "anon 3\ninactive_file 100\n")
-    assert workers._free_in_container(second, mine) == 600
+    assert system._free_in_container(second, mine) == 600
     names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
     group(first / "memory", names, ("800", "900"), "inactive_file 7\ntotal_inactive_file 50\n")
-    assert workers._free_in_container(first, mine) == 0
+    assert system._free_in_container(first, mine) == 0
 
 
 def test_free_memory_is_what_the_system_calls_available(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal:  900 kB\nMemFree:  1 kB\nMemAvailable:   500 kB\n")
-    assert workers._free_here(tmp_path / "meminfo") == 500 * 1024
-    assert workers._free_here(tmp_path / "nothing") is None
+    assert system._free_here(tmp_path / "meminfo") == 500 * 1024
+    assert system._free_here(tmp_path / "nothing") is None
 
 
 WATCHED = """

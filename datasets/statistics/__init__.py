@@ -1,6 +1,6 @@
 """What is known of each dataset without loading it: one JSON file each, committed, checked by a test.
 
-`python -m equipoise.datasets.statistics [NAME …]` writes them anew from the data (in a checkout).
+`python docs/make_statistics.py [NAME …]` writes them anew from the data (in a checkout).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,14 @@ def load_dataset(name_or_path: str | Path, *, data_dir: str | Path | None = None
     Raises:
         EquipoiseError: unknown name or option, a file that is missing, damaged or malformed; always one line.
     """
-    source, given = find_source(name_or_path)
     folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
-    return source.with_options(**{**given, **options}).load(folder)
+    return source_of(name_or_path, options).load(folder)
+
+
+def source_of(name_or_path: str | Path, options: Mapping[str, Any]) -> DatasetSource:
+    """The source a name or path stands for, with the options in its brackets and these, which win."""
+    source, in_brackets = find_source(name_or_path)
+    return source.with_options(**{**in_brackets, **options})
 
 
 def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]]:

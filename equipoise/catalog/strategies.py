@@ -20,7 +20,7 @@ from equipoise.core.errors import EquipoiseError
 class Composition(Strategy):
     """Several strategies that act together, each at its own stage.
 
-    Its hooks are never called: the engine asks `owner(strategy, stage)` and `chain(strategy, stage)`.
+    Its hooks are never called: the engine asks `strategy.owner(stage)` and `strategy.chain(stage)`.
     """
 
     members: tuple[Strategy, ...] = ()
@@ -95,16 +95,6 @@ def _one(text: str) -> Strategy:
     values = checked("strategy", name, cls, settings)
     strategy: Strategy = cls(**values, pinned=frozenset(values))
     return strategy
-
-
-def owner(strategy: Strategy, stage: str) -> Strategy:
-    """The part that owns a one-owner stage, or the base strategy, which does nothing there."""
-    return next((p for p in strategy.parts if stage in p.stages), Strategy())
-
-
-def chain(strategy: Strategy, stage: str) -> list[Strategy]:
-    """The parts that act at a chained stage, in order."""
-    return [p for p in strategy.parts if stage in p.stages]
 
 
 def space(strategy: Strategy) -> dict[str, Tunable]:

@@ -22,7 +22,7 @@ def diagnose(
     """Diagnose and print, and write the page where one is asked for."""
     from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import diagnose as measured
-    from equipoise.diagnosis.console import render
+    from equipoise.diagnosis.rendering.console import render
 
     if html is not None and not html.expanduser().resolve().parent.is_dir():  # before, not after the work
         raise EquipoiseError(f"cannot write {html}: {html.expanduser().parent} is not a folder")

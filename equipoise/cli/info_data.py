@@ -25,7 +25,8 @@ def about_data(name: str) -> dict[str, Any]:
 
 def _best_scores(name: str) -> dict[str, Any]:
     """The Bayes-optimal scores, of a generated world whose distribution is known; nothing for other data."""
-    from equipoise.bayes import DRAWS, bayes_scores
+    from equipoise.api import bayes_scores
+    from equipoise.bayes import DRAWS
 
     try:
         scores = bayes_scores(name)

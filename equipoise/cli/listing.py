@@ -214,8 +214,8 @@ def _inline(value: Any) -> str:
 
 def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """The rows a suite asks for, its strategies and backbones spelled as rows spell them."""
+    from equipoise.catalog.backbones import get_backbone
     from equipoise.catalog.strategies import get_strategy
-    from equipoise.experiment.cell import get_backbone
     from equipoise.sweep.plan import expand
     from equipoise.sweep.suite import load_suite
 

@@ -86,10 +86,10 @@ def _chosen(
 ) -> Suite:
     """What `run` would take; without a suite, what is not named means all there is."""
     from equipoise.api import choose
+    from equipoise.catalog.backbones import get_backbone
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.registry import registry
     from equipoise.cli.run import all_named, splits_of
-    from equipoise.experiment.cell import get_backbone
 
     if suite is None:
         datasets = datasets or [DATASET]

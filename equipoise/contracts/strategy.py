@@ -143,7 +143,7 @@ class Strategy(Configurable):
             EquipoiseError: shapes that don't fit, values that are no 0/1, texts where distances are needed, or a strategy
                 that does not resample.
         """
-        from equipoise.catalog.functional import fit_resample
+        from equipoise.contracts.plain_arrays import fit_resample
 
         return fit_resample(self, X, Y, seed, nominal)
 
@@ -156,6 +156,14 @@ class Strategy(Configurable):
     def stages(self) -> tuple[str, ...]:
         """The stages this strategy owns: the hooks it overrides."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
+
+    def owner(self, stage: str) -> Strategy:
+        """The part that owns a one-owner stage, or the base strategy, which does nothing there."""
+        return next((p for p in self.parts if stage in p.stages), Strategy())
+
+    def chain(self, stage: str) -> list[Strategy]:
+        """The parts that act at a chained stage, in order."""
+        return [p for p in self.parts if stage in p.stages]
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:

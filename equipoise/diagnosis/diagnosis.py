@@ -16,10 +16,10 @@ from equipoise.catalog.specs import with_settings
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import EquipoiseError
-from equipoise.diagnosis.advice import advice_section
-from equipoise.diagnosis.dependence import dependence_section
-from equipoise.diagnosis.health import health_section
-from equipoise.diagnosis.numbers import labels_section, labelsets_section, numbers_section
+from equipoise.diagnosis.sections.advice import advice_section
+from equipoise.diagnosis.sections.dependence import dependence_section
+from equipoise.diagnosis.sections.health import health_section
+from equipoise.diagnosis.sections.numbers import labels_section, labelsets_section, numbers_section
 from equipoise.splits.outer import OUTER_FOLDS, outer_split
 from equipoise.store.rows import clean
 
@@ -41,7 +41,7 @@ class Diagnosis:
 
     def to_html(self) -> str:
         """One self-contained page, pictures included."""
-        from equipoise.diagnosis.page import page
+        from equipoise.diagnosis.rendering.page import page
 
         return page(self.dataset, self.data)
 
@@ -55,7 +55,7 @@ class Diagnosis:
         return file
 
     def __str__(self) -> str:
-        from equipoise.diagnosis.console import as_text
+        from equipoise.diagnosis.rendering.console import as_text
 
         return as_text(self.data)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from equipoise.core.system import cpus, memory
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 from equipoise.ops.inputs import Inputs, Sparse
@@ -64,8 +65,6 @@ def max_lanes(lane: Lane, inputs: Inputs, batch_size: int, memory: int) -> int:
 
 def free_memory() -> int:
     """Bytes that this process may count on: its share where each CPU has a worker."""
-    from equipoise.sweep.workers import cpus, memory
-
     return (memory() or 4 << 30) // max(1, cpus() // 2)
 
 

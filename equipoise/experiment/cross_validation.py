@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.catalog.strategies import owner
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
@@ -139,7 +138,7 @@ class CrossValidator:
             answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.device, given)
             for (m, t), logits in zip(asked, answers, strict=True):
                 done[m][t] = logits
-        join = owner(self.strategy, "tasks").merge
+        join = self.strategy.owner("tasks").merge
         return [
             join(m.tasks, [own[t] for t in range(len(own))], m.ctx)
             for m, own in zip(models, done, strict=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from equipoise import metrics, thresholds
-from equipoise.catalog.strategies import chain, owner
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 from equipoise.splits.outer import stratified_folds
@@ -46,11 +45,11 @@ def fit_decision_rule(
 ) -> DecisionRule:
     """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,)."""
     maps, z = [], logits
-    for place, part in enumerate(chain(strategy, "adjust")):
+    for place, part in enumerate(strategy.chain("adjust")):
         maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, place))))
         z = maps[-1](z)
     per_label = thresholds.scut_smoothed(z, Y, folds)
-    decide = owner(strategy, "decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
+    decide = strategy.owner("decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
     return DecisionRule(
         adjust=lambda x: _through(maps, x), own=decide, tuned=lambda x: thresholds.predict(x, per_label)
     )

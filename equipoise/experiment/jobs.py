@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equipoise.catalog.strategies import chain, owner, with_params
+from equipoise.catalog.strategies import with_params
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
@@ -77,10 +77,10 @@ class JobBuilder:
         own = self._fold(fold)
         rows, Y = own.rows, own.rows.Y
         ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
-        resamplers = chain(strategy, "resample")
+        resamplers = strategy.chain("resample")
         for place, part in enumerate(resamplers):
             rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, place)))
-        tasks = owner(strategy, "tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
+        tasks = strategy.owner("tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
         lanes = [
             self._lane(strategy, params, rows, task, own, (*role, fold, t)) for t, task in enumerate(tasks)
         ]
@@ -120,7 +120,7 @@ class JobBuilder:
         targets = self._encoded(task, own.Y, fold)
         n_pos = self._encoded(task, fold.rows.Y, fold).sum(0, dtype=np.int64)
         ctx = Context(n_pos, len(fold.rows.Y), rng=stream("weights", *role))
-        weights = owner(strategy, "weights").weights(targets, ctx)
+        weights = strategy.owner("weights").weights(targets, ctx)
         return Lane(
             index=own.index,
             synthetic=own.synthetic,
@@ -128,7 +128,7 @@ class JobBuilder:
             weights=None if np.ptp(weights) == 0 else weights,
             n_pos=n_pos,
             n_rows=ctx.n_rows,
-            strategy=owner(strategy, "loss") if task.classes is None else Softmax(),
+            strategy=strategy.owner("loss") if task.classes is None else Softmax(),
             backbone=bind(bench.backbone, _of(bench.backbone.name, params)),
             lr=params["lr"],
             weight_decay=params["weight_decay"],

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.engine.scheduler import run_many
-from equipoise.experiment.cell import Cell, cell_steps, get_backbone
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.pipeline import cell_steps
 
 Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
 #: Lanes that a group asks for at a time, at least, where there are cells enough.

@@ -91,7 +91,7 @@ def passes(settings: Settings, rows: float) -> float:
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
     """CPU seconds of a cell at most; None for a backbone that is not in the table (a plugin's)."""
-    from equipoise.experiment.cell import get_backbone
+    from equipoise.catalog.backbones import get_backbone
 
     backbone = get_backbone(cell.backbone)
     rate = RATES.get(backbone.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
@@ -14,7 +15,8 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
-from equipoise.experiment.cell import Cell, engine_code, get_backbone
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.versions import engine_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
 from equipoise.sweep.suite import Block, Suite
 

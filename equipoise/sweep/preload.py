@@ -17,7 +17,7 @@ HEAVY = ("torch", "optuna.samplers", "scipy.optimize")
 OURS = (
     "catalog.strategies",
     "contracts.features",
-    "experiment.cell",
+    "experiment.pipeline",
     "experiment.decision",
     "experiment.jobs",
     "experiment.prepared",

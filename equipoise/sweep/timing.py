@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
-from equipoise.experiment.cell import Cell, get_backbone, run_cell
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.pipeline import run_cell
 from equipoise.experiment.prepared import forget, prepared, sample
 from equipoise.sweep.estimate import passes, training_rows
 from equipoise.sweep.plan import Plan, describe

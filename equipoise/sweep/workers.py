@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.system import cpus, memory
 
 if TYPE_CHECKING:
     from equipoise.contracts.dataset import Dataset
@@ -69,19 +69,6 @@ def fitting(cells: Collection[Cell], data: Mapping[str, Dataset]) -> Workers:
     return Workers(*min(limits, key=lambda limit: limit[0]))
 
 
-def cpus() -> int:
-    """CPUs this process may use: those of its affinity mask, fewer where its container has a smaller share."""
-    from joblib import cpu_count
-
-    return max(1, int(cpu_count()))
-
-
-def memory() -> int | None:
-    """Bytes that may still be taken, as the system and the container say; None where neither says (not Linux)."""
-    known = [_free_here(), _free_in_container()]
-    return min((n for n in known if n is not None), default=None)
-
-
 def footprint(cells: Collection[Cell], data: Mapping[str, Dataset]) -> int:
     """About how many bytes a worker takes with the largest of these cells; meant to be rather too many than too few."""
     largest: dict[tuple[str, str], int] = {}
@@ -108,7 +95,7 @@ def _population(cell: Cell, data: Dataset) -> int:
     """Bytes of a full population's parameters and of what goes with them; texts may have as many words as are kept."""
     import torch
 
-    from equipoise.experiment.cell import get_backbone
+    from equipoise.catalog.backbones import get_backbone
 
     backbone = get_backbone(cell.backbone)
     words = getattr(backbone, "max_words", getattr(backbone, "max_features", WORDS))
@@ -119,41 +106,3 @@ def _population(cell: Cell, data: Dataset) -> int:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _free_here(file: Path = Path("/proc/meminfo")) -> int | None:
-    try:
-        lines = dict(line.split(":", 1) for line in file.read_text(encoding="ascii").splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
-
-
-def _free_in_container(
-    folder: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")
-) -> int | None:
-    """What this process' control groups (version 2 or 1), or those of the container, leave."""
-    found = []
-    for base, names in _groups(folder, mine):
-        try:
-            limit, used = (int((base / name).read_text()) for name in names)
-            stat = dict(line.split() for line in (base / "memory.stat").read_text().splitlines())
-        except (OSError, ValueError):
-            continue  # no such group, or no limit ("max")
-        cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))  # given up when asked for
-        found.append(max(0, limit - used + cached))
-    return min(found, default=None)
-
-
-def _groups(folder: Path, mine: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
-    """The folder of each group that bounds memory, and the names of its files for the limit and for what is used."""
-    try:
-        lines = [line.split(":", 2) for line in mine.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        lines = []
-    second, first = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
-    for root, controller, names in ((folder, "", second), (folder / "memory", "memory", first)):
-        yield root, names
-        for line in lines:
-            if line[1:2] == [controller] and line[2].strip("/"):
-                yield root / line[2].strip("/"), names

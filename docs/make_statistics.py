@@ -1,4 +1,7 @@
-"""Write the statistics of the named datasets (default: all built-in ones that need no option) into this folder."""
+"""Write the statistics of datasets into `datasets/statistics/`: `python docs/make_statistics.py [NAME …]`.
+
+Without names: of all built-in ones that need no option.
+"""
 
 from __future__ import annotations
 

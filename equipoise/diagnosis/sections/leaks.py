@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Floats, Ints, ratio
-from equipoise.diagnosis.inputs import is_sparse, matrix_of
+from equipoise.diagnosis.sections.inputs import is_sparse, matrix_of
 
 LEAST_ROWS = 10  # rows with and without the label, below which a perfect feature is mere luck
 SAME, NEARLY = 0.9999, 0.95  # |phi| of "the column is on", or |2 AUC − 1| of its values

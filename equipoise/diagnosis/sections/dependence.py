@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.diagnosis.conditional import conditional_section
-from equipoise.diagnosis.joint import joint_section
-from equipoise.diagnosis.pairs import LEVEL, pairs_section
+from equipoise.diagnosis.sections.conditional import conditional_section
+from equipoise.diagnosis.sections.joint import joint_section
+from equipoise.diagnosis.sections.pairs import LEVEL, pairs_section
 
 NOTABLE = 0.01  # share of the log-loss below which a gain, real or not, is not worth a word
 SHOWN = 3  # pairs named in the words

@@ -20,7 +20,7 @@ import numpy as np
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.seeds import seed_of, stream
-from equipoise.diagnosis.inputs import Scaler, compressed, matrix_of
+from equipoise.diagnosis.sections.inputs import Scaler, compressed, matrix_of
 from equipoise.report.significance import Difference, difference, holm
 from equipoise.splits.outer import stratified_folds
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.diagnosis.duplicates import Split, duplicates_section
-from equipoise.diagnosis.folds import folds_section
-from equipoise.diagnosis.inputs import is_sparse
-from equipoise.diagnosis.leaks import constant_columns, leaks_section, lengths
+from equipoise.diagnosis.sections.duplicates import Split, duplicates_section
+from equipoise.diagnosis.sections.folds import folds_section
+from equipoise.diagnosis.sections.inputs import is_sparse
+from equipoise.diagnosis.sections.leaks import constant_columns, leaks_section, lengths
 
 NAMED = 8  # labels or columns named in a sentence
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Ints
-from equipoise.diagnosis.similar import exact_groups, near_pairs
+from equipoise.diagnosis.sections.similar import exact_groups, near_pairs
 
 SHOWN = 5  # examples of each kind
 

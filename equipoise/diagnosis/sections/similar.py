@@ -12,7 +12,7 @@ from scipy import sparse
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.seeds import stream
-from equipoise.diagnosis.inputs import is_sparse
+from equipoise.diagnosis.sections.inputs import is_sparse
 
 NEAR_COSINE = 0.9  # of word triples, or of sparse features
 NEAR_DISTANCE = 0.05  # of dense standardised features: this share of the median distance between two rows

@@ -12,10 +12,10 @@ from html import escape
 from typing import Any
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.diagnosis.console import MEASURES, number
-from equipoise.diagnosis.figures import Picture, pictures_of
-from equipoise.diagnosis.pairs import LEVEL
-from equipoise.diagnosis.style import STYLE
+from equipoise.diagnosis.rendering.console import MEASURES, number
+from equipoise.diagnosis.rendering.figures import Picture, pictures_of
+from equipoise.diagnosis.rendering.style import STYLE
+from equipoise.diagnosis.sections.pairs import LEVEL
 
 PAIRS_SHOWN = 15
 WORDY = ("and", "group", "most told by")  # headings of columns that hold words

@@ -1,0 +1,1 @@
+"""A diagnosis shown: on the console, as pictures, as one HTML page."""
