@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable
 
 if TYPE_CHECKING:
@@ -25,11 +25,16 @@ class Linear(Backbone):
     batched: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     conditioning_bias: ClassVar[str] = "bias"
+    rate: ClassVar[Rate | None] = Rate(row=4.5, label=0.05, weight=0.09, character=0.28)
 
     max_features: int = 5000
 
     def features(self, kind: str) -> Features:
         return vectors(kind, self.max_features)
+
+    @property
+    def vocabulary(self) -> int | None:
+        return self.max_features
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch

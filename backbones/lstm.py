@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class LSTM(Backbone):
     batched_on_cuda: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 5e-2, log=True)
     conditioning_bias: ClassVar[str] = "bias"
+    rate: ClassVar[Rate | None] = Rate(row=140, token=2.4, character=0.15)
 
     hidden: int = 32
     embedding: int = 32
@@ -44,6 +45,13 @@ class LSTM(Backbone):
         from equipoise.contracts.features import TokenIds
 
         return TokenIds(self.max_tokens, self.max_words)
+
+    @property
+    def vocabulary(self) -> int | None:
+        return self.max_words
+
+    def tokens_read(self, length: int) -> int:
+        return min(length, self.max_tokens) * len(self._ways())
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch

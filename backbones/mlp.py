@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones.linear import vectors
-from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import tunable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class MLP(Backbone):
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
     conditioning_bias: ClassVar[str] = "bias1"
+    rate: ClassVar[Rate | None] = Rate(row=8.5, width=0.0041, label=0.097, character=0.28)
 
     hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)
@@ -32,6 +33,10 @@ class MLP(Backbone):
 
     def features(self, kind: str) -> Features:
         return vectors(kind, self.max_features)
+
+    @property
+    def vocabulary(self) -> int | None:
+        return self.max_features
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from equipoise.backbones.linear import Linear
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
@@ -111,7 +112,7 @@ def test_every_character_of_a_text_counts() -> None:
 
 
 def test_unknown_backbones_are_counted_and_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.sweep.estimate.RATES", {})
+    monkeypatch.setattr(Linear, "rate", None)
     data = Dataset("d", np.zeros((10, 2)), np.array([[0], [1]] * 5), ("a",))
     assert core_hours([cell(), cell()], {"d": data}) == (0, 2)
     assert "2 cells of backbones whose speed is not known" in in_words(0.0, 2)

@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """CPU microseconds for one row of one epoch, measured: a constant, and what each property of the problem adds.
+
+    Attributes:
+        row: constant. width: per feature. label: per label. weight: per thousand of width × labels.
+        token: per token that `Backbone.tokens_read` counts.
+        character: per character of text, once a cell, since features are fitted on the training rows of each.
+    """
+
+    row: float
+    width: float = 0.0
+    label: float = 0.0
+    weight: float = 0.0
+    token: float = 0.0
+    character: float = 0.0
+
+
+@dataclass(frozen=True)
 class Backbone(Configurable):
     """A model family.
 
@@ -35,6 +53,7 @@ class Backbone(Configurable):
         lr: the default and the range of the learning rate.
         conditioning_bias: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an
             affine term, (B, h); "": it takes none.
+        rate: what a row costs, for `--dry-run`; None: not known, and the estimate says so.
     """
 
     reference: ClassVar[str] = ""
@@ -44,6 +63,7 @@ class Backbone(Configurable):
     batched_on_cuda: ClassVar[bool] = False
     lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
     conditioning_bias: ClassVar[str] = ""
+    rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout_rate < 1:
@@ -68,6 +88,15 @@ class Backbone(Configurable):
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` is given all lanes at once there."""
         return self.batched or (self.batched_on_cuda and device.type == "cuda")
+
+    def tokens_read(self, length: int) -> int:
+        """How many tokens of a text of so many words the network steps through, counted once for each direction."""
+        return 0
+
+    @property
+    def vocabulary(self) -> int | None:
+        """The most words of texts that can become features (the `width` of `init`); None: no limit is known."""
+        return None
 
     @property
     def structure(self) -> tuple[object, ...]:

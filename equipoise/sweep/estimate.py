@@ -1,6 +1,6 @@
-"""About how long a plan takes: core-hours from a small measured table, to tell minutes from days before starting.
+"""About how long a plan takes: core-hours from the rates that backbones state, to tell minutes from days before starting.
 
-The table was measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows): those cells
+The rates were measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows): those cells
 came out within a factor of two. Another machine, early stopping (the estimate has none) and unusual data move it further.
 """
 
@@ -23,23 +23,6 @@ _WORD = re.compile(r"\w\w+")
 _SAMPLE = 2_000_000  # characters of text that are looked at
 
 
-@dataclass(frozen=True)
-class Rate:
-    """CPU microseconds for one row of one epoch: a constant, and what width, labels, weights and tokens add."""
-
-    row: float
-    width: float = 0.0
-    label: float = 0.0
-    weight: float = 0.0  # per thousand of width × labels
-    token: float = 0.0  # per token and direction
-    character: float = 0.0  # of text, once a cell: features are fitted on the training rows of each
-
-
-RATES = {
-    "linear": Rate(row=4.5, label=0.05, weight=0.09, character=0.28),
-    "mlp": Rate(row=8.5, width=0.0041, label=0.097, character=0.28),
-    "lstm": Rate(row=140, token=2.4, character=0.15),
-}
 TEXT = 9.0  # microseconds for a text of whatever length, once a cell
 #: A network per label costs less than as many single ones: they train side by side.
 PER_LABEL_NETWORK = 0.35
@@ -90,25 +73,22 @@ def passes(settings: Settings, rows: float) -> float:
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
-    """CPU seconds of a cell at most; None for a backbone that is not in the table (a plugin's)."""
+    """CPU seconds of a cell at most; None for a backbone that states no rate."""
     from equipoise.catalog.backbones import get_backbone
 
     backbone = get_backbone(cell.backbone)
-    rate = RATES.get(backbone.name)
-    if rate is None:
+    if (rate := backbone.rate) is None:
         return None
     rows = size.official if cell.split == OFFICIAL else training_rows(size.rows)
-    tokens = min(size.tokens, getattr(backbone, "max_tokens", size.tokens))
-    directions = 2 if getattr(backbone, "bidirectional", False) else 1
     micros = rate.row + rate.width * size.width + rate.label * size.labels
-    micros += rate.weight * size.width * size.labels / 1000 + rate.token * tokens * directions
+    micros += rate.weight * size.width * size.labels / 1000 + rate.token * backbone.tokens_read(size.tokens)
     features = (rate.character * size.characters + TEXT * size.rows) if size.characters else 0.0
     training = passes(cell.settings, rows) * micros * _networks(cell.strategy, size.labels)
     return CELL + (features + training) * 1e-6
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
-    """(hours on one core, number of cells that are not in it because their backbone is not in the table)."""
+    """(hours on one core, number of cells that are not in it because their backbone states no rate)."""
     sizes: dict[str, Size] = {}
     total, unknown = 0.0, 0
     for cell in cells:

@@ -98,8 +98,7 @@ def _population(cell: Cell, data: Dataset) -> int:
     from equipoise.catalog.backbones import get_backbone
 
     backbone = get_backbone(cell.backbone)
-    words = getattr(backbone, "max_words", getattr(backbone, "max_features", WORDS))
-    width = words if data.kind == "text" else int(data.X.shape[1])
+    width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
     made = backbone.init(width, data.n_labels, torch.Generator())
     return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in made.values())
 
