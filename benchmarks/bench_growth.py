@@ -23,9 +23,11 @@ from story import markdown
 
 from equipoise import get_strategy
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.strategies import space
 from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
-from equipoise.experiment.search import search_space
+from equipoise.experiment.proposals import new_study
+from equipoise.experiment.search import shared_space
 from equipoise.ops.inputs import Dense
 
 CPU = torch.device("cpu")
@@ -119,23 +121,14 @@ def test_lanes(benchmark: Any, facts: dict[str, Any], tell: Tell) -> None:
 
 
 def asking(trials: int) -> float:
-    """CPU seconds of Optuna's TPE over the search space of mlp and focal, in batches of 4 as the search asks for them."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    """CPU seconds of proposing trials over the search space of mlp and focal, in batches of 4 as the search asks for them."""
     bench: Any = SimpleNamespace(backbone=get_backbone("mlp"), strategy=get_strategy("focal"))
-    space: dict[str, optuna.distributions.BaseDistribution] = {
-        name: optuna.distributions.FloatDistribution(t.low, t.high, log=t.log)
-        for name, t in search_space(bench).items()
-        if t.low is not None and t.high is not None
-    }
-    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=5)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study, ask = new_study(shared_space(bench), space(bench.strategy), ("growth",), trials)
     values = np.random.default_rng(0).random(trials).tolist()
 
     def work() -> None:
         for begin in range(0, trials, 4):
-            batch = [study.ask(space) for _ in values[begin : begin + 4]]
+            batch = [ask() for _ in values[begin : begin + 4]]
             for trial, value in zip(batch, values[begin : begin + 4], strict=True):
                 study.tell(trial, value)
 

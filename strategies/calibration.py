@@ -32,6 +32,10 @@ class Temperature(Strategy):
     shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
     per_label: bool = False
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        return super().fixed | _unused(self.per_label)
+
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         targets = Y.astype(np.float64)
         return fitted(logits, targets, self.shrinkage, bias=False, per_label=self.per_label)
@@ -54,8 +58,17 @@ class Platt(Strategy):
     shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
     per_label: bool = True
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        return super().fixed | _unused(self.per_label)
+
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)
+
+
+def _unused(per_label: bool) -> frozenset[str]:
+    """What does nothing is not searched: one common line is not drawn to itself."""
+    return frozenset() if per_label else frozenset({"shrinkage"})
 
 
 @dataclass(frozen=True, eq=False)

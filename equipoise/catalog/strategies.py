@@ -11,7 +11,7 @@ from typing import Any
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
 from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
-from equipoise.contracts.strategy import CHAINED, Strategy
+from equipoise.contracts.strategy import CHAINED, DECIDING, Strategy
 from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
 
@@ -95,6 +95,17 @@ def _one(text: str) -> Strategy:
     values = checked("strategy", name, cls, settings)
     strategy: Strategy = cls(**values, pinned=frozenset(values))
     return strategy
+
+
+def training_part(strategy: Strategy) -> Strategy:
+    """The parts that act while a network is trained, or the base strategy: what they share, they train alike."""
+    parts = [p for p in strategy.parts if set(p.stages) - DECIDING]
+    return compose(*parts) if parts else Strategy()
+
+
+def deciding_parts(strategy: Strategy) -> list[Strategy]:
+    """The parts that act on trained networks only: score maps and decisions."""
+    return [p for p in strategy.parts if p.stages and not set(p.stages) - DECIDING]
 
 
 def space(strategy: Strategy) -> dict[str, Tunable]:

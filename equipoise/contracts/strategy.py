@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
 #: Stages where several strategies act one after the other; the others have one owner.
 CHAINED = frozenset({"resample", "adjust"})
+#: Stages that act on a network that is trained already.
+DECIDING = frozenset({"adjust", "decide"})
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,16 @@ class Strategy(Configurable):
         vectorized: True where `loss` also takes what belongs to K lanes: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
             progress and tunable fields (K, 1, 1), giving (K, …). It is then called once for all; else through `torch.vmap`,
             at half the speed.
+        tuned_on: what a strategy that only maps scores is tuned on, after the network is chosen as for `none`: "log_loss" of the
+            mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. One that decides is
+            tuned on the macro-F1 of its decisions.
     """
 
     reference: ClassVar[str] = ""
     requires: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
     vectorized: ClassVar[bool] = False
+    tuned_on: ClassVar[str] = "log_loss"
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         """Keep, repeat, drop, relabel or synthesise training rows."""

@@ -20,7 +20,7 @@ TrainingCoroutine: TypeAlias = "Generator[Request, list[Trained], T]"
 
 def run_one(asking: TrainingCoroutine[T]) -> T:
     """Answer each request by itself; what the generator returns in the end."""
-    from equipoise.engine.train import train_requests
+    from equipoise.engine.reuse import train_once
 
     answer: list[Trained] | None = None
     while True:
@@ -29,7 +29,7 @@ def run_one(asking: TrainingCoroutine[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-        answer = train_requests([request])[0]
+        answer = train_once([request])[0]
 
 
 def run_many(askings: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
@@ -64,13 +64,13 @@ def _go_on(
 
 
 def _answers(requests: Sequence[Request]) -> list[list[Trained] | Exception]:
-    """Trained together; where that fails, each by itself, so that the failure is that of the one it belongs to."""
-    from equipoise.engine.train import train_requests
+    """Trained together, equal lanes once; where that fails, each by itself, so that the failure is its own."""
+    from equipoise.engine.reuse import train_once
 
     if not requests:
         return []
     try:
-        return [*train_requests(requests)]
+        return [*train_once(requests)]
     except Exception as error:
         if len(requests) == 1:
             return [error]

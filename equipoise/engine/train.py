@@ -23,7 +23,7 @@ class TrainingCost:
     """What training took, added up: seconds, rows × lanes seen, lane steps, lanes; and the most lanes side by side.
 
     A population's seconds are shared among those who asked for its lanes by the steps their lanes ran; `waited` are the seconds
-    from asking to being answered.
+    from asking to being answered. `reused`: lanes whose training another request paid for, `seconds_reused` what they took.
     """
 
     seconds: float = 0.0
@@ -32,6 +32,8 @@ class TrainingCost:
     lanes: int = 0
     widest: int = 0
     waited: float = 0.0
+    reused: int = 0
+    seconds_reused: float = 0.0
 
     def spent(self, began: float) -> float:
         """Seconds since `began` (of `time.perf_counter`), with training counted by its share and not by the wait for it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from equipoise import metrics, thresholds
+from equipoise.catalog.strategies import deciding_parts
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 from equipoise.splits.outer import stratified_folds
@@ -44,12 +45,9 @@ def fit_decision_rule(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
 ) -> DecisionRule:
     """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,)."""
-    maps, z = [], logits
-    for place, part in enumerate(strategy.chain("adjust")):
-        maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, place))))
-        z = maps[-1](z)
+    maps, z = _fit_maps(strategy, logits, Y, folds, role)
     per_label = thresholds.scut_smoothed(z, Y, folds)
-    decide = strategy.owner("decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
+    decide = _fit_own(strategy, z, Y, folds, role)
     return DecisionRule(
         adjust=lambda x: _through(maps, x), own=decide, tuned=lambda x: thresholds.predict(x, per_label)
     )
@@ -81,11 +79,52 @@ def objective(
     return float(metrics.macro_f1(Y, decided))
 
 
+def decision_score(
+    strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
+) -> float:
+    """What the settings of score maps and decisions are chosen by, cross-fitted like `objective`; higher is better.
+
+    Macro-F1 of the strategy's own decisions; for one that only maps scores minus the mean log-loss, unless one of its parts
+    says `tuned_on = "macro_f1"`. A map that keeps the order of each label's rows cannot change any of what `objective`
+    says, so there the choice would be one of noise.
+    """
+    decides = "decide" in strategy.stages or any(p.tuned_on == "macro_f1" for p in deciding_parts(strategy))
+    adjusted, decided = np.array(logits), np.zeros(Y.shape, dtype=bool)
+    for fold in np.unique(folds):
+        own, rest = folds == fold, folds != fold
+        at = (*role, int(fold))
+        maps, z = _fit_maps(strategy, logits[rest], Y[rest], folds[rest], at)
+        adjusted[own] = _through(maps, logits[own])
+        if decides:
+            decided[own] = _fit_own(strategy, z, Y[rest], folds[rest], at)(adjusted[own])
+    if decides:
+        return float(metrics.macro_f1(Y, decided))
+    z = adjusted.astype(np.float64)
+    return -float(np.mean(np.logaddexp(0.0, z) - Y * z))
+
+
 def decision_folds(folds: np.ndarray, Y: np.ndarray, seed: int) -> np.ndarray:
     """Folds for fitting decisions, among the rows that were held out: the inner folds, or three parts of a single holdout."""
     if folds.max() > 0:
         return folds
     return stratified_folds(Y, min(3, len(Y)), seed)
+
+
+def _fit_maps(
+    strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
+) -> tuple[list[Map], np.ndarray]:
+    """The score maps, each fitted on what the one before gives, and what the last one gives."""
+    maps, z = [], logits
+    for place, part in enumerate(strategy.chain("adjust")):
+        maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, place))))
+        z = maps[-1](z)
+    return maps, z
+
+
+def _fit_own(
+    strategy: Strategy, z: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
+) -> Map:
+    return strategy.owner("decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
 
 
 def _context(Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]) -> Context:

@@ -96,6 +96,7 @@ def cell_steps(
         labels=list(data.labels),
         audit=model.audit,
         trials=found.trials,
+        decision_trials=found.deciding,
         cost={**_cost(clock, bench.work), "seconds_features": ready.seconds},
     )
     predictions = {
@@ -112,7 +113,10 @@ def cell_steps(
 
 
 def _cost(clock: list[float], work: Any) -> dict[str, Any]:
-    """What the cell took by itself: seconds in which only others' lanes were trained are not in it."""
+    """What the cell took by itself: seconds in which only others' lanes were trained are not in it.
+
+    `lanes_reused` were trained for another cell that asked for the same; alone they would have taken `seconds_reused` more.
+    """
     search, refit, predict = (b - a for a, b in itertools.pairwise(clock))
     return {
         "seconds_total": clock[-1],
@@ -124,4 +128,6 @@ def _cost(clock: list[float], work: Any) -> dict[str, Any]:
         "steps": work.steps,
         "lanes": work.lanes,
         "lanes_side_by_side": work.widest,
+        "lanes_reused": work.reused,
+        "seconds_reused": work.seconds_reused,
     }

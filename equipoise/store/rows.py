@@ -67,7 +67,7 @@ def decode(line: bytes) -> Row:
     for field in NUMERIC:
         if isinstance(row.get(field), dict):
             row[field] = _undefined(row[field])
-    for trial in row.get("trials") or ():
+    for trial in [*(row.get("trials") or ()), *(row.get("decision_trials") or ())]:
         if isinstance(trial, dict) and "value" in trial:
             trial["value"] = _undefined(trial["value"])
     return row
@@ -86,7 +86,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 # Nested fields that become columns of `flatten`, and the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Too long for a table, or lists: read them from the rows.
-LEFT_OUT = frozenset({"per_label", "labels", "trials", "audit", "versions", "traceback"})
+LEFT_OUT = frozenset({"per_label", "labels", "trials", "decision_trials", "audit", "versions", "traceback"})
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ OURS = (
     "experiment.decision",
     "experiment.jobs",
     "experiment.prepared",
+    "experiment.proposals",
     "experiment.search",
     "metrics",
     "splits.outer",

@@ -207,10 +207,10 @@ def _timed(cell: Cell, data: Dataset, epochs: int) -> _Timed:
 
 
 def _short(cell: Cell, epochs: int) -> Cell:
+    """A few epochs of one full batch of trials in each half of the search."""
     s = cell.settings
-    return replace(
-        cell, settings=replace(s, epochs=epochs, patience=epochs, trials=min(s.trials, s.trial_batch))
-    )
+    trials = min(s.trials, 2 * s.trial_batch)
+    return replace(cell, settings=replace(s, epochs=epochs, patience=epochs, trials=trials))
 
 
 def _speeds(plan: Plan, speeds: Sequence[Speed]) -> Iterable[tuple[Cell, Speed]]:
