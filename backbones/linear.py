@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Linear(Backbone):
-    """A linear layer on TF-IDF text (sparse throughout) or standardised numbers."""
+    """A linear layer on TF-IDF text (sparse throughout) or standardised numbers, rows of unit mean square length."""
 
     name: ClassVar[str] = "linear"
     batched: ClassVar[bool] = True
-    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
+    lr: ClassVar[Tunable] = Tunable(0.2, 0.03, 1.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
     rate: ClassVar[Rate | None] = Rate(row=4.5, label=0.05, weight=0.09, character=0.28)
+    output: ClassVar[str] = "bias"
+    biases: ClassVar[frozenset[str]] = frozenset({"bias"})
 
     max_features: int = 5000
 
     def features(self, kind: str) -> Features:
-        return vectors(kind, self.max_features)
+        return vectors(kind, self.max_features, unit=True)
 
     @property
     def vocabulary(self) -> int | None:
@@ -47,8 +49,8 @@ class Linear(Backbone):
         return affine(x, params["weight"], params["bias"])
 
 
-def vectors(kind: str, max_features: int) -> Features:
-    """TF-IDF for text, standardisation for numbers."""
+def vectors(kind: str, max_features: int, unit: bool = False) -> Features:
+    """TF-IDF for text, standardisation for numbers; with `unit`, rows of a mean square length of 1 in both cases."""
     from equipoise.contracts.features import Standardised, TfIdf
 
-    return TfIdf(max_features) if kind == "text" else Standardised()
+    return TfIdf(max_features) if kind == "text" else Standardised(unit)

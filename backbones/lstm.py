@@ -30,9 +30,12 @@ class LSTM(Backbone):
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     vector_features: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = True
-    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 5e-2, log=True)
+    lr: ClassVar[Tunable] = Tunable(3e-2, 1e-2, 1e-1, log=True)
+    C: ClassVar[Tunable] = Tunable(3.0, 0.3, 300.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
     rate: ClassVar[Rate | None] = Rate(row=140, token=2.4, character=0.15)
+    output: ClassVar[str] = "bias"
+    biases: ClassVar[frozenset[str]] = frozenset({"bias", "forward_b", "backward_b"})
 
     hidden: int = 32
     embedding: int = 32

@@ -26,6 +26,8 @@ class MLP(Backbone):
     batched: ClassVar[bool] = True
     conditioning_bias: ClassVar[str] = "bias1"
     rate: ClassVar[Rate | None] = Rate(row=8.5, width=0.0041, label=0.097, character=0.28)
+    output: ClassVar[str] = "bias2"
+    biases: ClassVar[frozenset[str]] = frozenset({"bias1", "bias2"})
 
     hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)

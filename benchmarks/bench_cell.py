@@ -13,7 +13,7 @@ from equipoise.api import choose
 from equipoise.experiment.pipeline import run_cell
 from equipoise.sweep.plan import make_plan
 
-SETTINGS = {"trials": 3, "folds": 2, "epochs": 12, "patience": 3}  # those of the suite `quick`
+SETTINGS = {"trials": 3, "folds": 2, "epochs": 12}  # those of the suite `quick`
 
 
 def dataset(kind: str) -> Dataset:

@@ -40,7 +40,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "forward": [(population, "forward"), (predict, "forward")],
     "loss and its grad_logits": [(population.PopulationLoss, "grad_logits")],
     "backward": [(torch.Tensor, "backward")],
-    "optimizer": [(population.AdamW, "step")],
+    "optimizer": [(population.Adam, "step")],
     "batches": [(population.ExampleBank, "gather"), (population.Population, "_drawn")],
     "scores of held-out rows": [(population.Population, "_look")],
     "choosing the width": [(train, "width")],

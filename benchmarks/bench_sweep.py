@@ -33,10 +33,9 @@ SMALL = {
     "trials": 2,
     "folds": 2,
     "epochs": 2,
-    "patience": 2,
     "trial_batch": 2,
 }
-WHOLE = {"strategies": STRATEGIES, "trials": 16, "folds": 4, "epochs": 20, "patience": 5, "trial_batch": 16}
+WHOLE = {"strategies": STRATEGIES, "trials": 16, "folds": 4, "epochs": 20, "trial_batch": 16}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     pytest benchmarks/bench_training.py               # short trainings
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
-The contestants take turns, do the same steps on the same data with AdamW, and are compared in the same run. The benchmark's
+The contestants take turns, do the same steps on the same data with Adam, and are compared in the same run. The benchmark's
 own figure is that of 64 lanes as the engine trains them (8 of an LSTM on CPU); the rest is in its extra_info and in
 results/benchmarks/training.md. "of peak" is the useful arithmetic in a processor second over a matrix product's.
 """
@@ -107,7 +107,7 @@ def plain_contestants(scenario: Scenario, device: torch.device) -> list[Contesta
     first = dense if isinstance(held, torch.Tensor) else held
     ways: dict[str, Callable[[], Any]] = {
         "plain loop": partial(plain.loop, make, first, y, scenario.epochs, k),
-        "plain loop, dense, fused AdamW": partial(plain.loop, make, dense, y, scenario.epochs, k, True),
+        "plain loop, dense, fused Adam": partial(plain.loop, make, dense, y, scenario.epochs, k, True),
         "DataLoader": partial(plain.loader, make, dense.cpu(), y, scenario.epochs, k),
         "skorch": partial(plain.with_skorch, make, dense.cpu(), y, scenario.epochs, k),
     }
@@ -197,7 +197,7 @@ def _scores(logits: list[np.ndarray], Y: np.ndarray) -> dict[str, float]:
 def test_both_sides_of_the_comparison_learn_the_same(
     learned: dict[str, dict[str, float]], backbone: str, other: str
 ) -> None:
-    """AdamW, batches, dropout and loss bring all as far, within the noise of batches and first weights."""
+    """Adam, batches, dropout and loss bring all as far, within the noise of batches and first weights."""
     if f"{other} {backbone}" not in learned:
         pytest.skip(_missing_skorch())
     ours, theirs = learned[f"lanes {backbone}"], learned[f"{other} {backbone}"]

@@ -1,13 +1,16 @@
 """The trainings as people write them without equipoise: a loop over resident tensors, a `DataLoader`, skorch.
 
-Each function trains `models` networks, one after the other: `torch.nn` modules with the shapes of the backbones, AdamW,
-shuffled passes. `x` is what a user holds: a tensor of numbers or of token ids padded with 0, or a CSR matrix.
+Each function trains `models` networks, one after the other: `torch.nn` modules with the shapes of the backbones, Adam with an
+L2 penalty, a learning rate that rises and falls on a cosine, output biases at the log-odds, shuffled passes. `x` is what a user
+holds: a tensor of numbers or of token ids padded with 0, or a CSR matrix.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 BATCH = 64
-HIDDEN, STATES, EMBEDDING, DROPOUT, WEIGHT_DECAY = 64, 32, 32, 0.2, 1e-2
+HIDDEN, STATES, EMBEDDING, DROPOUT, PENALTY = 64, 32, 32, 0.2, 1e-5
 
 Make = Callable[[], nn.Module]
 
@@ -67,13 +70,30 @@ def loop(
         for rows in torch.randperm(y.shape[0]).split(BATCH):
             yield fetch(rows), y[rows.to(y.device)]
 
-    return [_trained(make, k, y.device, batches, epochs, fused) for k in range(models)]
+    begun, steps = partial(_begun, make, y), epochs * -(-y.shape[0] // BATCH)
+    return [_trained(begun, k, y.device, batches, epochs, steps, fused) for k in range(models)]
 
 
 def loader(make: Make, x: Tensor, y: Tensor, epochs: int, models: int) -> list[nn.Module]:
     """`DataLoader(TensorDataset(x, y), shuffle=True)` on the CPU, each batch sent to the device; x is dense."""
     batches = DataLoader(TensorDataset(x.cpu(), y.cpu()), batch_size=BATCH, shuffle=True)
-    return [_trained(make, k, y.device, lambda: batches, epochs) for k in range(models)]
+    begun = partial(_begun, make, y)
+    return [
+        _trained(begun, k, y.device, lambda: batches, epochs, epochs * len(batches)) for k in range(models)
+    ]
+
+
+def _begun(make: Make, y: Tensor) -> nn.Module:
+    """A new network whose output biases are the log-odds of the labels."""
+    model, share = make(), y.mean(0).clamp(0.5 / y.shape[0], 1 - 0.5 / y.shape[0])
+    with torch.no_grad():
+        list(model.parameters())[-1].copy_(torch.logit(share))
+    return model
+
+
+def _pace(steps: int, done: int) -> float:
+    """Share of the learning rate: up in a twentieth of the steps, then down on a cosine."""
+    return min((done + 1) / max(1.0, 0.05 * steps), 0.5 + 0.5 * math.cos(math.pi * done / steps))
 
 
 def _trained(
@@ -82,32 +102,38 @@ def _trained(
     device: torch.device,
     batches: Callable[[], Any],
     epochs: int,
+    steps: int,
     fused: bool | None = None,
 ) -> nn.Module:
     torch.manual_seed(k)
     model, lr = make().to(device), learning_rate(k)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=WEIGHT_DECAY, fused=fused)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=PENALTY, fused=fused)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_pace, steps))
     criterion = nn.BCEWithLogitsLoss()
     for _ in range(epochs):
         for x, y in batches():
             optimizer.zero_grad()
             criterion(model(x.to(device)), y.to(device)).backward()
             optimizer.step()
+            schedule.step()
     return model
 
 
 def with_skorch(make: Make, x: Tensor, y: Tensor, epochs: int, models: int) -> list[nn.Module]:
     """`skorch.NeuralNet` with its usual callbacks, silent, without a validation part; x is dense."""
     from skorch import NeuralNet
+    from skorch.callbacks import LRScheduler
 
-    trained = []
+    trained, steps = [], epochs * -(-y.shape[0] // BATCH)
+    pace = LRScheduler("LambdaLR", lr_lambda=partial(_pace, steps), step_every="batch")
     for k in range(models):
         torch.manual_seed(k)
         net = NeuralNet(
-            make,
+            partial(_begun, make, y.cpu()),
             criterion=nn.BCEWithLogitsLoss,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=WEIGHT_DECAY,
+            optimizer=torch.optim.Adam,
+            optimizer__weight_decay=PENALTY,
+            callbacks=[("pace", pace)],
             lr=learning_rate(k),
             batch_size=BATCH,
             max_epochs=epochs,

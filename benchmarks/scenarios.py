@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from plain_training import BATCH, EMBEDDING, HIDDEN, STATES, WEIGHT_DECAY, learning_rate
+from plain_training import BATCH, EMBEDDING, HIDDEN, PENALTY, STATES, learning_rate
 
 from equipoise import get_strategy, load_dataset
 from equipoise.catalog.backbones import get_backbone
@@ -145,7 +145,7 @@ def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) 
             strategy=get_strategy("none"),
             backbone=model,
             lr=learning_rate(k),
-            weight_decay=WEIGHT_DECAY,
+            l2=PENALTY,
             role=("benchmark", k),
             steps=steps,
         )
@@ -156,15 +156,13 @@ def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) 
 def side_by_side(own: list[Lane], inputs: Inputs, device: torch.device) -> None:
     """A place for every lane."""
     with repeatable(device):
-        Population(own, inputs, BATCH, device).train(own[0].steps, 1)
+        Population(own, inputs, BATCH, device).train()
 
 
 def as_the_engine_does(own: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
     """As many places as `train` finds best."""
     with repeatable(device):
-        return train(
-            own, inputs, batch_size=BATCH, every=own[0].steps, patience=1, device=device, work=TrainingCost()
-        )
+        return train(own, inputs, batch_size=BATCH, device=device, work=TrainingCost())
 
 
 def in_a_worker(backbone: str, data: str, rows: int, steps: int, first: int, count: int) -> float:

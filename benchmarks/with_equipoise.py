@@ -12,7 +12,7 @@ import equipoise
 
 def sweep(what: dict[str, Any]) -> dict[str, Any]:
     """One row a strategy."""
-    budget = {name: what[name] for name in ("trials", "folds", "epochs", "patience", "trial_batch")}
+    budget = {name: what[name] for name in ("trials", "folds", "epochs", "trial_batch")}
     rows = equipoise.run(
         dataset=what["dataset"],
         backbone="mlp",

@@ -53,7 +53,7 @@ def run(
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
         results: the store's folder.
-        settings: `trials`, `folds`, `epochs`, `batch_size`, `patience`, `trial_batch`, `objective`,
+        settings: `trials`, `folds`, `epochs`, `batch_size`, `trial_batch`, `objective`,
             `precision`; see `Settings`.
 
     Returns:

@@ -18,7 +18,7 @@ from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy
 from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
-from equipoise.engine.optimizer import AdamW
+from equipoise.engine.optimizer import Adam
 from equipoise.engine.population import Population
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Drop, Dropout
@@ -103,12 +103,15 @@ def test_gradients_are_autograd_s_however_a_parameter_is_used(kind: str, use: st
 def test_the_optimizer_does_the_same_with_gradients_in_one_stack_and_apart(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(AdamW, "_lane_by_lane", getattr(AdamW, way))
+    monkeypatch.setattr(Adam, "_lane_by_lane", getattr(Adam, way))
     generator = torch.Generator().manual_seed(0)
     own = [{n: p for n, p in lane.items() if n != "idle"} for lane in lanes_of(generator)]
     x, dense = uses("dense")[0], uses("dense")[2][0]
     together, apart = Parameters.of(own, CPU), Parameters.of(own, CPU)
-    steps = [AdamW(p, (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0)) for p in (together, apart)]
+    steps = [
+        Adam(p, (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0), (40, 12, 11), frozenset({"bias"}))
+        for p in (together, apart)
+    ]
     for _ in range(10):
         together.zero_grad()
         apart.zero_grad()
@@ -163,7 +166,7 @@ def test_a_long_training_needs_no_more_memory_than_a_short_one(kind: str) -> Non
             strategy=get_strategy("none"),
             backbone=MLP(),
             lr=1e-3,
-            weight_decay=0.0,
+            l2=0.0,
             role=("memory", k),
             steps=10_000,
         )

@@ -1,4 +1,4 @@
-"""The engine's parts against what they claim to be: torch.nn.LSTM, torch.optim.AdamW, scikit-learn, plain streams."""
+"""The engine's parts against what they claim to be: torch.nn.LSTM, torch.optim.Adam, scikit-learn, plain streams."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.seeds import seed_of, stream
 from equipoise.engine.device import repeatable, resolve
-from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.lanes import Lane
-from equipoise.engine.optimizer import AdamW
+from equipoise.engine.optimizer import Adam
 from equipoise.engine.predict import predict
 from equipoise.engine.sampler import BatchSampler
+from equipoise.engine.schedule import rate
 from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
 from equipoise.ops.parameters import Parameters
+from equipoise.ops.ranking import macro_average_precision
 
 CPU = torch.device("cpu")
 
@@ -105,7 +106,7 @@ def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
         "strategy": get_strategy(strategy),
         "backbone": Linear(),
         "lr": 1e-2,
-        "weight_decay": 1e-2,
+        "l2": 1e-3,
         "role": ("parts",),
         "steps": 3,
     }
@@ -114,7 +115,7 @@ def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
 
 def run(lane: Lane, inputs: Inputs) -> Any:
     with repeatable(CPU):
-        return train([lane], inputs, batch_size=32, every=4, patience=1, device=CPU, work=TrainingCost())[0]
+        return train([lane], inputs, batch_size=32, device=CPU, work=TrainingCost())[0]
 
 
 def test_sparse_inputs_never_become_dense() -> None:
@@ -198,29 +199,49 @@ def test_affine_of_sparse_rows_equals_the_dense_product_with_its_gradient() -> N
 
 @pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=str)
 @pytest.mark.parametrize("way", ["_lane_by_lane", "_all"], ids=["as on CPU", "as on CUDA"])
-def test_adamw_is_the_library_s(shape: tuple[int, int], way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AdamW, "_lane_by_lane", getattr(AdamW, way))
+def test_adam_with_penalty_and_schedule_is_the_library_s(
+    shape: tuple[int, int], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Adam, "_lane_by_lane", getattr(Adam, way))
     generator = torch.Generator().manual_seed(0)
-    lanes = [{"w": torch.randn(shape, generator=generator)} for _ in range(3)]
-    rates, decays = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0)
+    lanes = [{n: torch.randn(shape, generator=generator) for n in ("w", "b")} for _ in range(3)]
+    rates, penalties, steps = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0), (20, 40, 25)
     params = Parameters.of(lanes, CPU)
-    optimizer = AdamW(params, rates, decays)
-    plain = [lane["w"].clone().requires_grad_() for lane in lanes]
+    optimizer = Adam(params, rates, penalties, steps, frozenset({"b"}))
+    plain = [[lane[n].clone().requires_grad_() for n in ("w", "b")] for lane in lanes]
     theirs = [
-        torch.optim.AdamW([p], lr=lr, weight_decay=wd) for p, lr, wd in zip(plain, rates, decays, strict=True)
+        torch.optim.Adam([{"params": [w], "weight_decay": l2}, {"params": [b]}], lr=lr)
+        for (w, b), lr, l2 in zip(plain, rates, penalties, strict=True)
     ]
-    for _ in range(20):
+    for step in range(20):
         slope = torch.randn(shape, generator=generator)
         params.zero_grad()
-        (params.stacked["w"] * slope).sum().backward()
+        ((params.stacked["w"] + params.stacked["b"]) * slope).sum().backward()
         optimizer.step()
-        for p, other in zip(plain, theirs, strict=True):
+        for (w, b), other, lr, total in zip(plain, theirs, rates, steps, strict=True):
+            for group in other.param_groups:
+                group["lr"] = lr * float(rate(np.array(step), np.array(total)))
             other.zero_grad()
-            (p * slope).sum().backward()
+            ((w + b) * slope).sum().backward()
             other.step()
-    for k, p in enumerate(plain):
-        assert not torch.equal(p, lanes[k]["w"])
-        assert torch.allclose(params.stack.copy(k)["w"], p.detach(), atol=1e-6)
+    for k, (w, b) in enumerate(plain):
+        assert not torch.equal(w, lanes[k]["w"])
+        assert torch.allclose(params.stack.copy(k)["w"], w.detach(), atol=1e-5)
+        assert torch.allclose(params.stack.copy(k)["b"], b.detach(), atol=1e-5)
+
+
+def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
+    total = 200
+    shares = np.array([float(rate(np.array(done), np.array(total))) for done in range(total)])
+    peak = int(shares.argmax())
+    assert 0.04 * total <= peak <= 0.06 * total
+    assert shares[peak] == pytest.approx(1.0, abs=0.01)
+    assert (np.diff(shares[:peak]) > 0).all()
+    assert (np.diff(shares[peak:]) < 0).all()
+    assert shares[0] == pytest.approx(0.1)
+    assert 0 < shares[-1] < 1e-3
+    for few in (1, 2, 3):
+        assert all(0 < float(rate(np.array(done), np.array(few))) <= 1 for done in range(few))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 6), st.floats(0.02, 0.9))
@@ -279,13 +300,13 @@ def test_dropout_is_each_lane_s_own_and_keeps_the_mean(rates: list[float], seed:
     roles = [("dropout", seed, k) for k in range(len(rates))]
     h = torch.ones(len(rates), 64, 33)
     out = Dropout(rates, roles, CPU).stacked()(h)
-    for k, rate in enumerate(rates):
-        alone = Dropout([rate], [roles[k]], CPU)
+    for k, share in enumerate(rates):
+        alone = Dropout([share], [roles[k]], CPU)
         assert torch.equal(alone.stacked()(h[k : k + 1])[0], out[k])
-        assert torch.equal(Dropout([rate], [roles[k]], CPU).of_lane(0)(h[k]), out[k])
+        assert torch.equal(Dropout([share], [roles[k]], CPU).of_lane(0)(h[k]), out[k])
         kept = out[k] != 0
-        assert abs(kept.float().mean().item() - (1 - rate)) < 0.06
-        assert torch.allclose(out[k][kept], torch.tensor(1 / (1 - rate)), rtol=1e-3)
+        assert abs(kept.float().mean().item() - (1 - share)) < 0.06
+        assert torch.allclose(out[k][kept], torch.tensor(1 / (1 - share)), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

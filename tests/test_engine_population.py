@@ -56,7 +56,7 @@ def lanes_of(backbone: Backbone, count: int, watched: bool = True) -> list[Lane]
             strategy=get_strategy(STRATEGIES[k % len(STRATEGIES)]),
             backbone=backbone,
             lr=0.003 * (1 + k % 4),
-            weight_decay=0.01,
+            l2=0.001,
             role=("population", k // 3),
             steps=15 + 6 * (k % 3),
             held_out=held if watched else None,
@@ -68,16 +68,16 @@ def lanes_of(backbone: Backbone, count: int, watched: bool = True) -> list[Lane]
 
 def trained(lanes: Sequence[Lane], inputs: Inputs, places: int | None = None) -> list[Trained]:
     with repeatable(CPU):
-        return Population(lanes, inputs, BATCH, CPU, places).train(3, 2)
+        return Population(lanes, inputs, BATCH, CPU, places).train()
 
 
 def assert_same(a: Sequence[Trained], b: Sequence[Trained]) -> None:
     for one, other in zip(a, b, strict=True):
-        assert (one.best_step, one.steps_run, one.score) == (other.best_step, other.steps_run, other.score)
+        assert (one.steps_run, one.score, one.settled) == (other.steps_run, other.score, other.settled)
         assert all(torch.equal(one.params[n], other.params[n]) for n in one.params)
 
 
-@pytest.mark.parametrize("watched", [True, False], ids=["early-stopping", "fixed-steps"])
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_place_is_filled_again_and_no_bit_changes(case: str, watched: bool) -> None:
     backbone, count = CASES[case], 11 if case != "lstm" else 5
@@ -122,7 +122,7 @@ def test_requests_are_answered_together_as_alone() -> None:
     work = [TrainingCost(), TrainingCost()]
     parts = [lanes[:4], lanes[4:]]
     with repeatable(CPU):
-        requests = [Request(p, inputs, BATCH, 3, 2, CPU, w) for p, w in zip(parts, work, strict=True)]
+        requests = [Request(p, inputs, BATCH, CPU, w) for p, w in zip(parts, work, strict=True)]
         both = train_requests(requests)
         apart = [train_requests([r])[0] for r in requests]
     for a, b in zip(both, apart, strict=True):

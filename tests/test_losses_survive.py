@@ -143,7 +143,7 @@ def a_lane(k: int, strategy: Strategy, n_labels: int) -> Lane:
         strategy=bind(strategy, settings),
         backbone=Linear(),
         lr=0.01 * (1 + k),
-        weight_decay=0.01,
+        l2=0.001,
         role=("survive", k),
         steps=6,
     )
@@ -152,7 +152,7 @@ def a_lane(k: int, strategy: Strategy, n_labels: int) -> Lane:
 def trained(lanes: list[Lane]) -> list[Trained]:
     x = np.random.default_rng(1).normal(size=(120, 19)).astype(np.float32)
     with repeatable(CPU):
-        return Population(lanes, Dense(torch.from_numpy(x)), 32, CPU).train(1, 1)
+        return Population(lanes, Dense(torch.from_numpy(x)), 32, CPU).train()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -203,7 +203,7 @@ def a_lane(**changed: Any) -> Lane:
         strategy=get_strategy("focal[gamma=1.0]"),
         backbone=MLP(hidden=5, pinned=frozenset({"hidden", "dropout"})),
         lr=0.01,
-        weight_decay=0.01,
+        l2=0.01,
         role=("reuse", 0),
         steps=6,
         held_out=np.arange(32, 40),
@@ -220,7 +220,7 @@ CHANGES: dict[str, Any] = {
     "strategy": get_strategy("focal[gamma=1.5]"),
     "backbone": get_strategy("none"),
     "lr": 0.02,
-    "weight_decay": 0.02,
+    "l2": 0.02,
     "role": ("reuse", 1),
     "steps": 7,
     "synthetic": sp.csr_array(np.eye(3, dtype=np.float32)),
@@ -239,12 +239,12 @@ def test_lanes_are_equal_if_everything_is() -> None:
 
     inputs = Dense(torch.zeros((40, 4)))
     lanes = [a_lane(), a_lane(), *(a_lane(**{name: value}) for name, value in CHANGES.items())]
-    request = Request(lanes, inputs, 32, 3, 2, torch.device("cpu"))
+    request = Request(lanes, inputs, 32, torch.device("cpu"))
     content = Content()
     seen = [content.of_lane(request, lane) for lane in lanes]
     assert seen[0] == seen[1]
     assert len(set(seen)) == len(lanes) - 1
-    for more in ({"batch_size": 64}, {"every": 4}, {"patience": 3}, {"inputs": Dense(torch.zeros((40, 4)))}):
+    for more in ({"batch_size": 64}, {"inputs": Dense(torch.zeros((40, 4)))}):
         assert content.of_lane(dataclasses.replace(request, **more), lanes[0]) != seen[0]
     unknown = (
         {f.name for f in dataclasses.fields(Lane)}
@@ -263,9 +263,7 @@ def test_equal_lanes_are_trained_once_and_reported_to_all() -> None:
     inputs, cpu = Dense(X), torch.device("cpu")
     heard: list[list[int]] = [[], [], []]
     asked = [[a_lane(), a_lane(lr=0.02)], [a_lane(lr=0.02), a_lane(lr=0.03)], [a_lane(), a_lane()]]
-    requests = [
-        Request(lanes, inputs, 32, 3, 9, cpu, on_step=heard[r].append) for r, lanes in enumerate(asked)
-    ]
+    requests = [Request(lanes, inputs, 32, cpu, on_step=heard[r].append) for r, lanes in enumerate(asked)]
     out = train_once(requests)
     assert [(r.work.lanes, r.work.reused) for r in requests] == [(2, 0), (1, 1), (0, 2)]
     assert [r.work.steps for r in requests] == [12, 6, 0]
@@ -273,6 +271,6 @@ def test_equal_lanes_are_trained_once_and_reported_to_all() -> None:
     assert out[0][1] is out[1][0]
     assert out[0][0] is out[2][0] is out[2][1]
     assert [sum(own) for own in heard] == [12, 12, 12]
-    alone = train_once([Request(asked[1], inputs, 32, 3, 9, cpu)])[0]
+    alone = train_once([Request(asked[1], inputs, 32, cpu)])[0]
     for name, value in alone[0].params.items():
         assert torch.equal(value, out[1][0].params[name])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise.api import choose
+from equipoise.backbones.mlp import MLP
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.hyperparameters import Tunable
 from equipoise.experiment.pipeline import run_cell
@@ -113,8 +114,8 @@ def test_small_searches(trials: int) -> None:
     row = rows_of(["focal"], trials=trials, trial_batch=1)["focal"]
     assert len(row["trials"]) == trials
     assert row["trials"][0]["params"] == {
-        "lr": 3e-3,
-        "weight_decay": 1e-2,
+        "lr": MLP.lr.default,
+        "C": 10.0,
         "mlp.dropout": 0.2,
         "focal.gamma": 2.0,
         "focal.alpha": 0.5,

@@ -92,7 +92,6 @@ def run(
     folds: options.Folds = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs without a better score before a stop.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
     precision: options.Precision = None,
     pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
@@ -123,7 +122,6 @@ def run(
         "folds": folds,
         "epochs": epochs,
         "batch_size": batch_size,
-        "patience": patience,
         "objective": objective,
         "precision": precision,
         "pruning": pruning or None,

@@ -50,9 +50,14 @@ class Backbone(Configurable):
         batched: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
         batched_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
-        lr: the default and the range of the learning rate.
+        lr: the default and the range of the learning rate, at its highest.
+        C: those of the inverse strength of the L2 penalty, as in scikit-learn: C Σ loss + ½ ‖w‖² is minimised, over all rows
+            and labels.
         conditioning_bias: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an
             affine term, (B, h); "": it takes none.
+        output: the parameter (…, L), a bias, that is added to the logits, so that a training may begin at the best constant
+            ones (`equipoise.engine.starts`); "": there is none.
+        biases: the names of parameters that go without the penalty.
         rate: what a row costs, for `--dry-run`; None: not known, and the estimate says so.
     """
 
@@ -61,8 +66,11 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
-    lr: ClassVar[Tunable] = Tunable(3e-3, 3e-4, 3e-2, log=True)
+    lr: ClassVar[Tunable] = Tunable(2e-2, 3e-3, 1e-1, log=True)
+    C: ClassVar[Tunable] = Tunable(10.0, 0.1, 1000.0, log=True)
     conditioning_bias: ClassVar[str] = ""
+    output: ClassVar[str] = ""
+    biases: ClassVar[frozenset[str]] = frozenset()
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:

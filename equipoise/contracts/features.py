@@ -60,10 +60,16 @@ class Standardised:
 
     A nominal column with three or more codes becomes one 0/1 column a code; a code unseen in training becomes zeros.
     After `fit`, `nominal` says which of the columns that come out are categories, as `Rows.nominal` does.
+
+    Args:
+        unit: divide all by one number, so that the rows it is fitted on have a mean square length of 1, as TF-IDF rows have: a
+            penalty on a linear model's weights then means the same for any number of columns.
     """
 
+    unit: bool = False
     nominal: np.ndarray | None = field(default=None, init=False, repr=False)
     _scaler: Any = field(default=None, repr=False)
+    _length: float = field(default=1.0, repr=False)
     _encoder: Any = field(default=None, repr=False)
     _coded: Any = field(default=None, repr=False)
 
@@ -73,6 +79,8 @@ class Standardised:
 
             self._scaler = MaxAbsScaler().fit(X)
             self.nominal = nominal
+            if self.unit:
+                self._length = _length(self._scaler.transform(X).power(2).sum(1))
             return self
         many = (
             [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
@@ -84,14 +92,18 @@ class Standardised:
             self._encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
             self._encoder.fit(X[:, self._coded])
         self._scaler = _Scaler.of(self._columns(X).astype(np.float64))
+        if self.unit:
+            self._length = _length(
+                np.square(self._scaler.transform(self._columns(X).astype(np.float64))).sum(1)
+            )
         self.nominal = None if nominal is None else self._categories(nominal)
         return self
 
     def transform(self, X: Any) -> Inputs:
         if sp.issparse(X):
-            return Sparse.of(self._scaler.transform(X))
+            return Sparse.of(self._scaler.transform(X) / self._length)
         scaled = self._scaler.transform(self._columns(X).astype(np.float64))
-        return Dense.of(scaled)
+        return Dense.of(scaled / self._length)
 
     def _categories(self, nominal: np.ndarray) -> np.ndarray:
         """Number the categories among the columns that `transform` gives: 0 a quantity, one-hot columns share a number."""
@@ -104,6 +116,11 @@ class Standardised:
         if self._encoder is None:
             return X
         return np.hstack([X[:, ~self._coded], self._encoder.transform(X[:, self._coded])])
+
+
+def _length(squares: Any) -> float:
+    """The root of the mean of the rows' squared lengths, 1 where it would be 0."""
+    return float(np.sqrt(np.mean(squares))) or 1.0
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,26 @@ from torch import Tensor
 
 from equipoise.core.seeds import seed_of
 from equipoise.engine.lanes import Lane
+from equipoise.engine.starts import starts
 
 
-def first_weights(lanes: Sequence[Lane], width: int) -> list[dict[str, Tensor]]:
-    """Of each lane; lanes of one role (trials of a fold) begin with the same."""
+def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:
+    """Of each lane; lanes of one role (trials of a fold) begin with the same, but for the bias of the outputs (see `starts`).
+
+    Parameters under the penalty come first, so that they lie together in memory.
+    """
     made: dict[object, dict[str, Tensor]] = {}
     keys = [(lane.role, id(lane.label_inputs)) for lane in lanes]
     for key, lane in zip(keys, lanes, strict=True):
         if key not in made:
             made[key] = _init(lane, width)
-    return [made[key] for key in keys]
+    own = [made[key] for key in keys]
+    name = lanes[0].backbone.output
+    if not name:
+        return own
+    biases = starts(lanes, batch_size)
+    shape = own[0][name].shape
+    return [{**p, name: torch.from_numpy(b).view(shape)} for p, b in zip(own, biases, strict=True)]
 
 
 def _init(lane: Lane, width: int) -> dict[str, Tensor]:
@@ -30,4 +40,4 @@ def _init(lane: Lane, width: int) -> dict[str, Tensor]:
         params["given"] = torch.zeros(
             lane.label_inputs.labels.shape[1], params[lane.backbone.conditioning_bias].shape[-1]
         )
-    return params
+    return dict(sorted(params.items(), key=lambda item: item[0] in lane.backbone.biases))

@@ -33,12 +33,12 @@ class Lane:
         n_pos: (L,) positives of each label in the training rows before any resampling; n_rows: how many rows those were.
         strategy: the owner of the loss, with this lane's hyperparameters in it.
         backbone: with this lane's hyperparameters in it.
-        lr, weight_decay: of AdamW.
+        lr, l2: of Adam, see `equipoise.engine.optimizer`.
         role: what its random streams are derived from.
-        steps: gradient steps at most.
+        steps: gradient steps, over which the learning rate rises and falls.
         label_inputs: labels it sees as further inputs, (m + s, G), and val_label_inputs (v, G): the true ones while training;
             or None.
-        held_out: (v,) rows of the shared inputs to watch for early stopping, with held_targets (v, L); None: never stop.
+        held_out: (v,) rows of the shared inputs to score now and then, with held_targets (v, L); None: none.
         precision: of matrix products in training, see `equipoise.ops.precision`.
         pause: the step at which to stop with a state to go on from; resume: such a state.
     """
@@ -50,7 +50,7 @@ class Lane:
     strategy: Strategy
     backbone: Backbone
     lr: float
-    weight_decay: float
+    l2: float
     role: tuple[object, ...]
     steps: int
     synthetic: Any = None
@@ -84,7 +84,7 @@ class Paused:
     batches: BatchSampler = field(repr=False)
     drawn: np.ndarray = field(repr=False)
     dropout: Any = field(repr=False)
-    best: tuple[float, int, dict[str, Tensor]] = field(repr=False)
+    looks: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +92,18 @@ class Trained:
     """What training a lane gave.
 
     Attributes:
-        params: name → tensor, as they were at `best_step`; score: what the held-out rows said then (0 where none are watched).
+        params: name → tensor, as they were in the end.
         steps_run: gradient steps that were run.
-        paused: where to go on, for a lane that was asked to pause and had not stopped before.
+        score: macro average precision of the held-out rows in the end (0 where there are none).
+        settled: the share of its steps from which on that score hardly changed any more (1 where it always did).
+        paused: where to go on, for a lane that was asked to pause before its last step.
     """
 
     params: dict[str, Tensor] = field(repr=False)
     backbone: Backbone
-    best_step: int
     steps_run: int
     score: float = 0.0
+    settled: float = 1.0
     paused: Paused | None = None
 
 

@@ -16,6 +16,9 @@ from equipoise.ops.buffers import Workspace
 from equipoise.ops.cross_entropy import grad_logits
 
 #: Losses that `torch.vmap` has no rule for: their lanes are taken one by one.
+#: Rows of a batch that is only made to see a loss's shape.
+_PROBE = 32
+
 _ONE_BY_ONE: set[type] = set()
 
 
@@ -112,6 +115,14 @@ class _Group:
     ) -> Tensor:
         strategy = bind(self._strategy, hyper)
         return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+
+
+def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
+    """How many terms the unreduced loss has in a row: L for one that is (B, L), 1 for one that is (B,)."""
+    zeros = torch.zeros(_PROBE, len(n_pos))
+    ctx = Context(torch.as_tensor(n_pos).float(), torch.tensor(float(n_rows)), progress=torch.tensor(0.0))
+    with torch.no_grad():
+        return max(1, strategy.loss(zeros, zeros, ctx).numel() // _PROBE)
 
 
 def _kind(strategy: Strategy) -> tuple[object, ...]:

@@ -1,8 +1,8 @@
-"""AdamW over the lanes of a population."""
+"""Adam with a penalty and a schedule, over the lanes of a population."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any
@@ -11,12 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine.schedule import rate
 from equipoise.ops.parameters import Parameters
-from equipoise.ops.stack import ParameterBuffer
+from equipoise.ops.stack import Layout, ParameterBuffer
 
 
-class AdamW:
-    """AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), each lane with its own learning rate, weight decay and step.
+class Adam:
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980), each lane with its own learning rate, penalty, schedule and step.
+
+    The penalty λ/2 ‖w‖² is part of the gradient, so that the optimum is that of a regularised objective; decay decoupled from
+    the gradient (AdamW) leaves weights whose size the learning rate decides. Parameters named in `free` (biases) go without.
+    The learning rate follows `schedule.rate` over a lane's steps.
 
     On CPU the library's fused kernel runs over one lane after the other: one pass over memory, nothing that a lane beside it
     could change, and a large gradient is made only when its turn comes. Elsewhere the same formula runs over whole stacks,
@@ -25,27 +30,36 @@ class AdamW:
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
 
-    def __init__(self, params: Parameters, lr: Sequence[float], weight_decay: Sequence[float]) -> None:
-        self._params = params
-        self._lr, self._decay = np.array(lr, dtype=np.float64), np.array(weight_decay, dtype=np.float64)
+    def __init__(
+        self,
+        params: Parameters,
+        lr: Sequence[float],
+        l2: Sequence[float],
+        steps: Sequence[int],
+        free: frozenset[str] = frozenset(),
+    ) -> None:
+        self._params, self._free = params, free
+        self._lr, self._l2 = np.array(lr, dtype=np.float64), np.array(l2, dtype=np.float64)
         layout, lanes, device = params.stack.layout, len(params), params.device
         self._first, self._second = (
             ParameterBuffer(layout, lanes, device),
             ParameterBuffer(layout, lanes, device),
         )
-        self.steps = np.zeros(lanes, dtype=np.int64)
+        self._runs = _runs(layout, free)
+        self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
     def step(self) -> None:
         """One update of every lane from its gradient."""
+        rates = self._lr * rate(self.steps, self.totals)
         self.steps += 1
         if self._params.device.type == "cpu":
-            self._lane_by_lane()
+            self._lane_by_lane(rates)
         else:
-            self._all()
+            self._all(rates)
 
-    def _lane_by_lane(self) -> None:
-        fused: Any = torch._fused_adamw_
+    def _lane_by_lane(self, rates: np.ndarray) -> None:
+        fused: Any = torch._fused_adam_
         fixed = {
             "beta1": self.beta1,
             "beta2": self.beta2,
@@ -53,36 +67,53 @@ class AdamW:
             "amsgrad": False,
             "maximize": False,
         }
-        stacks, whole = (self._params.stack, self._first, self._second), self._params.gradients()
-        numbers = zip(self.steps.tolist(), self._lr.tolist(), self._decay.tolist(), strict=True)
-        for k, (step, lr, decay) in enumerate(numbers):
-            if whole is None:
-                p, m, v, g = _there((*(s.rows[k] for s in stacks), self._params.gradient(k)))
-            else:
-                p, m, v, g = *(s.flat_rows[k] for s in stacks), whole.flat_rows[k]
-            if p:
+        numbers = zip(self.steps.tolist(), rates.tolist(), self._l2.tolist(), strict=True)
+        whole = self._params.gradients()
+        for k, (step, lr, l2) in enumerate(numbers):
+            for free, (p, m, v, g) in self._parts(k, whole):
+                decay = 0.0 if free else l2
                 fused(p, g, m, v, [], [_count(step)] * len(p), lr=lr, weight_decay=decay, **fixed)
 
-    def _all(self) -> None:
-        whole = self._params.gradients()
+    def _parts(self, k: int, whole: ParameterBuffer | None) -> Iterator[tuple[bool, list[list[Any]]]]:
+        """Lane k's parameters, moments and gradients, a list of each: those under the penalty, and those free of it."""
+        stacks = (self._params.stack, self._first, self._second)
         if whole is not None:
-            self._update(self._params.stack.flat, whole.flat, self._first.flat, self._second.flat)
+            for free, here in self._runs:
+                yield free, [[s.pieces(here)[k]] for s in (*stacks, whole)]
             return
-        for name, p in self._params.stack.data.items():
-            if (g := self._params.gradient_of(name)) is not None:
-                self._update(p, g, self._first.data[name], self._second.data[name])
+        columns = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
+        names = self._params.stack.layout.names
+        for free in (False, True):
+            chosen = [
+                (n in self._free) == free and g is not None for n, g in zip(names, columns[-1], strict=True)
+            ]
+            if any(chosen):
+                yield free, [list(compress(column, chosen)) for column in columns]
 
-    def _update(self, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
+    def _all(self, rates: np.ndarray) -> None:
+        stack, whole = self._params.stack, self._params.gradients()
+        if whole is not None:
+            for free, here in self._runs:
+                self._update(
+                    rates, free, *(s.flat[:, here] for s in (stack, whole, self._first, self._second))
+                )
+            return
+        for name, p in stack.data.items():
+            if (g := self._params.gradient_of(name)) is not None:
+                self._update(rates, name in self._free, p, g, self._first.data[name], self._second.data[name])
+
+    def _update(self, rates: np.ndarray, free: bool, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
         correction1, correction2 = 1 - self.beta1**self.steps, np.sqrt(1 - self.beta2**self.steps)
+        if not free:
+            g = g + _column(self._l2, p) * p
         m.lerp_(g, 1 - self.beta1)
         v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-        p.mul_(_column(1 - self._lr * self._decay, p))
         scale = (v.sqrt() / _column(correction2, p)).add_(self.eps)
-        p.sub_(_column(self._lr / correction1, p) * (m / scale))
+        p.sub_(_column(rates / correction1, p) * (m / scale))
 
-    def put(self, k: int, lr: float, weight_decay: float) -> None:
+    def put(self, k: int, lr: float, l2: float, steps: int) -> None:
         """Start anew at place k."""
-        self._lr[k], self._decay[k], self.steps[k] = lr, weight_decay, 0
+        self._lr[k], self._l2[k], self.steps[k], self.totals[k] = lr, l2, 0, steps
         self._first.flat[k].zero_()
         self._second.flat[k].zero_()
 
@@ -98,15 +129,19 @@ class AdamW:
 
     def keep(self, params: Parameters, lanes: np.ndarray) -> None:
         """Go on with these lanes only, whose parameters are now `params`."""
-        self._params, self.steps = params, self.steps[lanes]
-        self._lr, self._decay = self._lr[lanes], self._decay[lanes]
+        self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
+        self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
 
 
-def _there(columns: Sequence[Sequence[Tensor | None]]) -> list[list[Any]]:
-    """Columns of parameters, moments and gradients (the last) without those that got no gradient."""
-    there = [g is not None for g in columns[-1]]
-    return [list(compress(column, there)) for column in columns]
+def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:
+    """Neighbours in memory that are all under the penalty, or all free of it."""
+    out: list[tuple[bool, slice]] = []
+    for name, start, end in zip(layout.names, layout.starts, layout.starts[1:], strict=False):
+        exempt = name in free
+        begin = out.pop()[1].start if out and out[-1][0] == exempt else start
+        out.append((exempt, slice(begin, end)))
+    return out
 
 
 @lru_cache(maxsize=4096)

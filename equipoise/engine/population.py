@@ -9,7 +9,6 @@ outcome for every backbone and strategy.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -19,11 +18,10 @@ from torch import Tensor
 
 from equipoise.core.seeds import stream
 from equipoise.engine.bank import ExampleBank, matrix
-from equipoise.engine.early_stopping import macro_average_precision
 from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
-from equipoise.engine.optimizer import AdamW
+from equipoise.engine.optimizer import Adam
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
@@ -31,9 +29,12 @@ from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
+from equipoise.ops.ranking import macro_average_precision
 
 #: Steps whose batches are drawn at once.
 CHUNK = 64
+#: Looks at held-out rows in a training, at equal distances; how far the score may be from its last value to count as settled.
+LOOKS, SETTLED = 4, 0.005
 _NOBODY = -1
 
 
@@ -68,28 +69,29 @@ class Population:
         self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(slots)])
         here = [lanes[max(k, 0)] for k in self._who]
         self._examples = ExampleBank(lanes, inputs, device)
-        self._params = Parameters.of(first_weights(here, inputs.width), device)
-        self._optimizer = AdamW(self._params, [n.lr for n in here], [n.weight_decay for n in here])
+        self._params = Parameters.of(first_weights(here, inputs.width, batch_size), device)
+        numbers = ([n.lr for n in here], [n.l2 for n in here], [n.steps for n in here])
+        self._optimizer = Adam(self._params, *numbers, first.backbone.biases)
         rates = [n.backbone.dropout_rate for n in here]
         self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
         self._loss = PopulationLoss(here, device)
-        self._total = np.array([n.steps for n in here])
         self._halt = np.array([_halt(n) for n in here])
-        self._best = [(-math.inf, 0, {})] * len(lanes)  # type: list[tuple[float, int, dict[str, Tensor]]]
+        #: Of each lane, the last score of its held-out rows, and what all looks at them said: steps done, score.
+        self._score = [0.0] * len(lanes)
+        self._looks: list[list[tuple[int, float]]] = [[] for _ in lanes]
         self._out: list[Trained | None] = [None] * len(lanes)
         self._streams = [self._stream(lane) for lane in here]
         self._chunk, self._cursor = torch.empty(0), CHUNK
         for place, lane in enumerate(here):
             self._resume(place, lane)
 
-    def train(
-        self, every: int, patience: int, on_step: Callable[[np.ndarray], None] | None = None
-    ) -> list[Trained]:
-        """Train until each lane's steps are done, its early stopping says so, or it is to pause.
+    def train(self, on_step: Callable[[np.ndarray], None] | None = None) -> list[Trained]:
+        """Train until each lane's steps are done, or it is to pause.
+
+        A lane is never stopped before: the schedule ends where the learning rate does, and no measure that could choose an
+        earlier step suits all losses alike. Held-out rows are looked at a few times for the record.
 
         Args:
-            every: steps between two looks at the held-out rows.
-            patience: looks without a better macro average precision before a lane stops.
             on_step: called with the numbers of the lanes that are trained, after each step.
         """
         watching = self._lanes[0].held_out is not None
@@ -98,11 +100,11 @@ class Population:
             done = self._optimizer.steps
             if on_step is not None:
                 on_step(self._who[self._who != _NOBODY])
-            ending = done >= self._total
-            if watching and (due := (self._who != _NOBODY) & (ending | (done % every == 0))).any():
-                self._look(np.flatnonzero(due), patience * every)
-            for place in np.flatnonzero((self._who != _NOBODY) & (done >= self._halt)).tolist():
-                self._leave(place, paused=not ending[place])
+            ended = (self._who != _NOBODY) & (done >= self._halt)
+            if watching and (due := (self._who != _NOBODY) & (ended | self._at_look())).any():
+                self._look(np.flatnonzero(due))
+            for place in np.flatnonzero(ended).tolist():
+                self._leave(place)
             self._fill()
         return [t for t in self._out if t is not None]
 
@@ -120,7 +122,7 @@ class Population:
         self._params.zero_grad()
         with products_in(self._precision, self._device):
             logits = forward(self._backbone, self._params, x, self._dropout, given).float()
-        progress = np.minimum(self._optimizer.steps / self._total, 1.0)
+        progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
         logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
         self._optimizer.step()
 
@@ -135,8 +137,14 @@ class Population:
         ]
         return torch.from_numpy(np.stack(drawn)).view(len(drawn), steps, self._batch).to(self._device)
 
-    def _look(self, slots: np.ndarray, patience: int) -> None:
-        """Score the lanes that are due on their held-out rows; keep the best parameters; let those go that get no better."""
+    def _at_look(self) -> np.ndarray:
+        """Whether a lane has just done another of `LOOKS` equal parts of its steps."""
+        done, total = self._optimizer.steps, self._optimizer.totals
+        parts: np.ndarray = LOOKS * done // total > LOOKS * (done - 1) // total
+        return parts
+
+    def _look(self, slots: np.ndarray) -> None:
+        """Score the lanes that are due on their held-out rows."""
         lanes = [self._lanes[self._who[p]] for p in slots]
         asked = slots if len(slots) >= self._least else np.repeat(slots, 2)
         everybody = np.array_equal(asked, np.arange(len(self._who)))
@@ -145,19 +153,19 @@ class Population:
         given = [matrix(self._lanes[self._who[p]].val_label_inputs) for p in asked]
         logits = predict_blocks(self._backbone, params, self._examples.inputs, rows, given)
         for place, score in zip(slots, _scores(lanes, logits), strict=True):
-            k, step = self._who[place], int(self._optimizer.steps[place])
-            if score > self._best[k][0]:
-                self._best[k] = (score, step, self._params.stack.copy(place))
-            if step - self._best[k][1] >= patience:
-                self._leave(place, paused=False)
+            self._score[self._who[place]] = float(score)
+            if self._at_look()[place]:  # where it pauses does not count: the record must not depend on it
+                self._looks[self._who[place]].append((int(self._optimizer.steps[place]), float(score)))
 
-    def _leave(self, place: int, paused: bool) -> None:
+    def _leave(self, place: int) -> None:
         """A lane is done, or is put aside."""
         k, step = self._who[place], int(self._optimizer.steps[place])
-        lane, best = self._lanes[k], self._best[k]
-        score, at, params = best if lane.held_out is not None else (0.0, step, self._params.stack.copy(place))
-        state = self._state(place, best) if paused else None
-        self._out[k] = Trained(params, lane.backbone, at, step, float(score), state)
+        lane, looks = self._lanes[k], self._looks[k]
+        state = self._state(place) if step < lane.steps else None
+        settled = _settled(looks, lane.steps)
+        self._out[k] = Trained(
+            self._params.stack.copy(place), lane.backbone, step, self._score[k], settled, state
+        )
         self._who[place] = _NOBODY
 
     def _fill(self) -> None:
@@ -174,12 +182,12 @@ class Population:
     def _begin(self, slots: np.ndarray) -> None:
         lanes = [self._lanes[self._who[p]] for p in slots]
         self._dropout.put(slots.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
-        first = first_weights(lanes, self._examples.inputs.width)
+        first = first_weights(lanes, self._examples.inputs.width, self._batch)
         for place, lane, weights in zip(slots, lanes, first, strict=True):
             self._params.stack.put(place, weights)
-            self._optimizer.put(place, lane.lr, lane.weight_decay)
+            self._optimizer.put(place, lane.lr, lane.l2, lane.steps)
             self._streams[place] = self._stream(lane)
-            self._total[place], self._halt[place] = lane.steps, _halt(lane)
+            self._halt[place] = _halt(lane)
             self._resume(place, lane)
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
@@ -192,7 +200,7 @@ class Population:
             keep = np.append(keep, np.flatnonzero(self._who == _NOBODY)[0])
         if len(keep) == len(self._who):
             return
-        self._who, self._total, self._halt = self._who[keep], self._total[keep], self._halt[keep]
+        self._who, self._halt = self._who[keep], self._halt[keep]
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
         self._streams = [self._streams[p] for p in keep]
         self._params = self._params.take(keep)
@@ -205,12 +213,13 @@ class Population:
             len(lane.targets), lane.weights, stream("batches", *lane.role), lane.steps * self._batch
         )
 
-    def _state(self, place: int, best: tuple[float, int, dict[str, Tensor]]) -> Paused:
+    def _state(self, place: int) -> Paused:
         left = (
             self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._examples.starts[self._who[place]]
         )
         optimizer, dropout = self._optimizer.state(place), self._dropout.state(place)
-        return Paused(self._params.stack.copy(place), optimizer, self._streams[place], left, dropout, best)
+        looks = tuple(self._looks[self._who[place]])
+        return Paused(self._params.stack.copy(place), optimizer, self._streams[place], left, dropout, looks)
 
     def _resume(self, place: int, lane: Lane) -> None:
         if (state := lane.resume) is None:
@@ -219,7 +228,7 @@ class Population:
         self._optimizer.restore(place, state.optimizer)
         self._dropout.restore(place, state.dropout)
         self._streams[place] = state.batches.again(state.drawn)
-        self._best[self._who[place]] = state.best
+        self._looks[self._who[place]] = list(state.looks)
 
 
 def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
@@ -237,8 +246,17 @@ def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
     return out
 
 
+def _settled(looks: Sequence[tuple[int, float]], steps: int) -> float:
+    """The share of the steps from which on the score stayed within `SETTLED` of what it was in the end; 1 without looks."""
+    if not looks:
+        return 1.0
+    last = looks[-1][1]
+    apart = [i for i, (_, score) in enumerate(looks) if abs(score - last) > SETTLED]
+    return looks[apart[-1] + 1 if apart else 0][0] / steps
+
+
 def _halt(lane: Lane) -> int:
-    """The step at which it leaves, if it does not stop before."""
+    """The step at which it leaves."""
     return lane.steps if lane.pause is None else min(lane.pause, lane.steps)
 
 

@@ -46,7 +46,6 @@ class Request:
 
     Attributes:
         batch_size: rows per step and lane.
-        every, patience: see `Population.train`.
         work: what it took is added here.
         on_step: called now and then with the number of lane steps since the last call.
     """
@@ -54,8 +53,6 @@ class Request:
     lanes: Sequence[Lane]
     inputs: Inputs
     batch_size: int
-    every: int
-    patience: int
     device: torch.device
     work: TrainingCost = field(default_factory=TrainingCost)
     on_step: Callable[[int], None] | None = None
@@ -66,14 +63,12 @@ def train(
     inputs: Inputs,
     *,
     batch_size: int,
-    every: int,
-    patience: int,
     device: torch.device,
     work: TrainingCost,
     on_step: Callable[[int], None] | None = None,
 ) -> list[Trained]:
     """Train the lanes of one request; the results come in the order of the lanes."""
-    return train_requests([Request(lanes, inputs, batch_size, every, patience, device, work, on_step)])[0]
+    return train_requests([Request(lanes, inputs, batch_size, device, work, on_step)])[0]
 
 
 def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
@@ -81,7 +76,7 @@ def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
     out: list[list[Trained | None]] = [[None] * len(r.lanes) for r in requests]
     groups: dict[object, list[tuple[int, int]]] = {}
     for r, request in enumerate(requests):
-        kind = (id(request.inputs), request.batch_size, request.every, request.patience, request.device)
+        kind = (id(request.inputs), request.batch_size, request.device)
         for i, lane in enumerate(request.lanes):
             groups.setdefault((kind, lane.signature), []).append((r, i))
     for members in groups.values():
@@ -99,7 +94,7 @@ def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -
     slots = population_size(lanes, first.inputs, first.batch_size, first.device)
     population = Population(lanes, first.inputs, first.batch_size, first.device, slots)
     progress = _Progress(requests, owners)
-    trained = population.train(first.every, first.patience, progress.on_step)
+    trained = population.train(progress.on_step)
     progress.tell()
     _share(requests, owners, lanes, trained, time.perf_counter() - began, min(slots, len(lanes)))
     return trained

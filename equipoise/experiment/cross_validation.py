@@ -63,11 +63,9 @@ class CrossValidator:
         """How many inner folds hold rows out."""
         return int(self.folds.max()) + 1
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Gradient steps of one pass over a fold's training rows (before any resampling)."""
-        kept = len(self.Y) * (1 - np.mean(self.folds == 0))
-        return max(1, round(kept / self.settings.batch_size))
+    def steps_per_epoch(self, rows: int) -> int:
+        """Gradient steps of one pass over so many training rows (before any resampling)."""
+        return max(1, round(rows / self.settings.batch_size))
 
     def cross_validate(
         self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
@@ -86,13 +84,12 @@ class CrossValidator:
 
         Args:
             rungs: epochs after which `hopeless(trial, epoch, score)` is asked, the score being the mean over folds and tasks
-                of the best macro average precision so far.
+                of the macro average precision then.
         """
         folds = range(self.n_folds)
         plans = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
         for epoch in rungs if hopeless is not None else ():
-            halt = epoch * self.steps_per_epoch
-            flat = [plan.paused_at(halt) for own in plans.values() for plan in own]
+            flat = [plan.paused_at(epoch / self.settings.epochs) for own in plans.values() for plan in own]
             models = yield from self._training(flat, on_step)
             for t in list(plans):
                 own, models = models[: len(folds)], models[len(folds) :]
@@ -110,20 +107,15 @@ class CrossValidator:
             outcomes[t] = self._outcome(models[part], logits[part])
         return outcomes
 
-    def refit(
-        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
-    ) -> FittedModel:
-        """Train on all rows, each task for its number of steps (the median, where the number of tasks is another)."""
-        return run_one(self.refitting(params, steps, on_step))
+    def refit(self, params: Params, on_step: Callable[[int], None] | None = None) -> FittedModel:
+        """Train on all rows, for as many passes as on a fold's."""
+        return run_one(self.refitting(params, on_step))
 
     def refitting(
-        self, params: Params, steps: Sequence[int], on_step: Callable[[int], None] | None = None
+        self, params: Params, on_step: Callable[[int], None] | None = None
     ) -> TrainingCoroutine[FittedModel]:
         """The same, asking for what is to be trained."""
-        plan = self._jobs.model(params, None)
-        count = len(plan.lanes)
-        given = steps if len(steps) == count else [int(np.median(steps))] * count
-        return (yield from self._training([plan.with_steps(given)], on_step))[0]
+        return (yield from self._training([self._jobs.model(params, None)], on_step))[0]
 
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
@@ -169,8 +161,6 @@ class CrossValidator:
             asked,
             self.inputs,
             settings.batch_size,
-            self.steps_per_epoch,
-            settings.patience,
             self.device,
             self.work,
             on_step,
@@ -188,11 +178,7 @@ class CrossValidator:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, own in enumerate(logits):
             joined[self.folds == fold] = own
-        growth = len(self.Y) / (len(self.Y) * (1 - np.mean(self.folds == 0)))
-        best = [[n.best_step for n in m.networks] for m in models]
-        same = len({tuple(t.columns for t in m.tasks) for m in models}) == 1  # random tasks differ by fold
-        middle = np.median(best, axis=0) if same else [np.median([s for b in best for s in b])]
-        return CVResult(joined, [max(1, round(s * growth)) for s in middle])
+        return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,12 +187,11 @@ class CVResult:
 
     Attributes:
         logits: (n, L) out-of-fold logits, NaN in rows that no fold held out.
-        steps: for each task the steps to refit with: the median over folds of the best step, at the same passes over the
-            rows.
+        settled: the share of the steps from which on the folds' held-out scores hardly changed, the mean over folds and tasks.
     """
 
     logits: np.ndarray
-    steps: list[int]
+    settled: float
 
 
 def features_of(inputs: Inputs, vector_features: bool) -> Any:

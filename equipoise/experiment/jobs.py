@@ -15,6 +15,7 @@ from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import LabelInputs, Task, chained
 from equipoise.core.seeds import stream
 from equipoise.engine.lanes import Lane, Softmax, Trained
+from equipoise.engine.loss import cells
 from equipoise.resampling.audit import audit
 
 if TYPE_CHECKING:
@@ -35,19 +36,15 @@ class TrainingJob:
     audit: dict[str, Any]
     lanes: Sequence[Lane | Trained]
 
-    def paused_at(self, step: int) -> TrainingJob:
-        """To be trained up to a step and put aside."""
-        return self._each(lambda lane, _: replace(lane, pause=step), self.lanes)
+    def paused_at(self, share: float) -> TrainingJob:
+        """To be trained up to a share of the steps and put aside."""
+        return self._each(lambda lane, _: replace(lane, pause=max(1, round(share * lane.steps))), self.lanes)
 
     def resumed(self, networks: Sequence[Trained]) -> TrainingJob:
         """What is left to train after that; a lane that has stopped is done."""
         return self._each(
             lambda lane, n: n if n.paused is None else replace(lane, pause=None, resume=n.paused), networks
         )
-
-    def with_steps(self, steps: Sequence[int]) -> TrainingJob:
-        """With these numbers of steps."""
-        return self._each(lambda lane, n: replace(lane, steps=n), steps)
 
     def _each(self, change: Any, others: Sequence[Any]) -> TrainingJob:
         pairs = zip(self.lanes, others, strict=True)
@@ -121,6 +118,7 @@ class JobBuilder:
         n_pos = self._encoded(task, fold.rows.Y, fold).sum(0, dtype=np.int64)
         ctx = Context(n_pos, len(fold.rows.Y), rng=stream("weights", *role))
         weights = strategy.owner("weights").weights(targets, ctx)
+        loss = strategy.owner("loss") if task.classes is None else Softmax()
         return Lane(
             index=own.index,
             synthetic=own.synthetic,
@@ -128,12 +126,12 @@ class JobBuilder:
             weights=None if np.ptp(weights) == 0 else weights,
             n_pos=n_pos,
             n_rows=ctx.n_rows,
-            strategy=strategy.owner("loss") if task.classes is None else Softmax(),
+            strategy=loss,
             backbone=bind(bench.backbone, _of(bench.backbone.name, params)),
             lr=params["lr"],
-            weight_decay=params["weight_decay"],
+            l2=1.0 / (params["C"] * ctx.n_rows * cells(loss, n_pos, ctx.n_rows)),
             role=role,
-            steps=bench.settings.epochs * bench.steps_per_epoch,
+            steps=bench.settings.epochs * bench.steps_per_epoch(len(fold.rows)),
             precision=bench.settings.precision,
             held_out=fold.held,
             held_targets=None if fold.Y_held is None else self._encoded(task, fold.Y_held, fold),

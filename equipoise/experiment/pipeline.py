@@ -71,7 +71,7 @@ def cell_steps(
     oof = found.outcome.logits[found.rows]
     chosen = with_params(strategy, found.params)
     decider = fit_decision_rule(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
-    model = yield from bench.refitting(found.params, found.outcome.steps)
+    model = yield from bench.refitting(found.params)
     clock.append(bench.work.spent(began))
     logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(test))])[0]
     made = decider.all(logits)

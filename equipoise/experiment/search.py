@@ -18,7 +18,7 @@ from equipoise.engine.scheduler import TrainingCoroutine
 from equipoise.experiment.cross_validation import CrossValidator, CVResult
 from equipoise.experiment.decision import decision_folds, decision_score, objective
 from equipoise.experiment.proposals import batches, new_study
-from equipoise.experiment.settings import WEIGHT_DECAY, Settings
+from equipoise.experiment.settings import Settings
 
 #: What a score of a decision that is no number counts as.
 _WORST = -1e300
@@ -44,7 +44,7 @@ def shared_space(bench: CrossValidator) -> dict[str, Tunable]:
     """What every strategy searches: the learning rate, the penalty, the backbone's own; without what is pinned."""
     backbone = bench.backbone
     own = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
-    return {"lr": backbone.lr, "weight_decay": WEIGHT_DECAY, **own}
+    return {"lr": backbone.lr, "C": backbone.C, **own}
 
 
 def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> TrainingCoroutine[Found]:
@@ -155,7 +155,9 @@ def _steps_reporter(
     if report is None:
         return None
     trials, total = bench.settings.trials, 0
-    most = asked * bench.n_folds * bench.settings.epochs * bench.steps_per_epoch
+    most = (
+        asked * bench.n_folds * bench.settings.epochs * bench.steps_per_epoch(int(np.sum(bench.folds != 0)))
+    )
 
     def on_step(lanes: int) -> None:
         nonlocal total

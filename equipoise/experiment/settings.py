@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.contracts.hyperparameters import Tunable, checked
+from equipoise.contracts.hyperparameters import checked
 from equipoise.core.errors import EquipoiseError
 
 OBJECTIVES = ("macro_f1", "map")
@@ -21,9 +21,9 @@ class Settings:
     Attributes:
         trials: settings tried in the search, the published defaults being the first.
         folds: inner folds; 1 means a single stratified holdout of a quarter of the rows, for large data.
-        epochs: passes over the training rows at most, as gradient steps (a resampled lane gets the same number).
+        epochs: passes over the training rows, as gradient steps (a resampled lane gets the same number), over which the learning
+            rate rises and falls to nothing.
         batch_size: rows per step, a multiple of 32.
-        patience: epochs without a better macro average precision on the held-out fold before a lane stops.
         trial_batch: trials that are asked for, trained and told together.
         pruning: whether trials that fall behind end early (successive halving), at fewer gradient steps than the others.
         precision: "float32", or "bfloat16" for the matrix products of training only (for GPUs; last bits may then depend on which
@@ -35,14 +35,13 @@ class Settings:
     folds: int = 3
     epochs: int = 30
     batch_size: int = 64
-    patience: int = 5
     trial_batch: int = 4
     pruning: bool = False
     precision: str = dataclasses.field(default="float32", metadata={"choices": PRECISIONS})
     objective: str = dataclasses.field(default="macro_f1", metadata={"choices": OBJECTIVES})
 
     def __post_init__(self) -> None:
-        for name in ("trials", "folds", "epochs", "patience", "trial_batch"):
+        for name in ("trials", "folds", "epochs", "trial_batch"):
             if getattr(self, name) < 1:
                 raise EquipoiseError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.batch_size < 32 or self.batch_size % 32:
@@ -61,7 +60,3 @@ class Settings:
             EquipoiseError: an unknown name, a wrong type or an impossible value.
         """
         return cls(**checked("settings", "settings", cls, values))
-
-
-#: The part of the search space that every strategy shares; the learning rate's range is the backbone's.
-WEIGHT_DECAY = Tunable(1e-2, 1e-4, 1.0, log=True)

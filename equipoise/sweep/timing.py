@@ -210,7 +210,7 @@ def _short(cell: Cell, epochs: int) -> Cell:
     """A few epochs of one full batch of trials in each half of the search."""
     s = cell.settings
     trials = min(s.trials, 2 * s.trial_batch)
-    return replace(cell, settings=replace(s, epochs=epochs, patience=epochs, trials=trials))
+    return replace(cell, settings=replace(s, epochs=epochs, trials=trials))
 
 
 def _speeds(plan: Plan, speeds: Sequence[Speed]) -> Iterable[tuple[Cell, Speed]]:

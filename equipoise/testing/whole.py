@@ -200,10 +200,10 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
         bench = CrossValidator(strategy, backbone, inputs, X, None, world.Y, folds, role, SETTINGS, cpu)
-        params = {"lr": 0.05, "weight_decay": 1e-2}
+        params = {"lr": 0.05, "C": 10.0}
         outcome = bench.cross_validate([params])[0]
         decider = fit_decision_rule(with_params(strategy, params), outcome.logits, world.Y, folds, role)
-        model = bench.refit(params, outcome.steps)
+        model = bench.refit(params)
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
         logits = bench.predict([model], test, [np.arange(len(test))])[0]
         made = decider.all(logits)
