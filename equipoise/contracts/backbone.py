@@ -58,6 +58,7 @@ class Backbone(Configurable):
         output: the parameter (…, L), a bias, that is added to the logits, so that a training may begin at the best constant
             ones (`equipoise.engine.starts`); "": there is none.
         biases: the names of parameters that go without the penalty.
+        gradient: False for an estimator that is fitted as it is (`equipoise.contracts.estimator`): it takes no loss.
         rate: what a row costs, for `--dry-run`; None: not known, and the estimate says so.
     """
 
@@ -71,6 +72,7 @@ class Backbone(Configurable):
     conditioning_bias: ClassVar[str] = ""
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()
+    gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:

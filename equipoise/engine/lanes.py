@@ -97,6 +97,7 @@ class Trained:
         score: macro average precision of the held-out rows in the end (0 where there are none).
         settled: the share of its steps from which on that score hardly changed any more (1 where it always did).
         paused: where to go on, for a lane that was asked to pause before its last step.
+        estimator: the fitted model of a backbone that is not trained by gradient steps (then there are no `params`).
     """
 
     params: dict[str, Tensor] = field(repr=False)
@@ -105,6 +106,7 @@ class Trained:
     score: float = 0.0
     settled: float = 1.0
     paused: Paused | None = None
+    estimator: Any = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.engine import estimators
 from equipoise.engine.lanes import Trained
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Drop, Dropout
@@ -82,6 +83,11 @@ def predict(
 ) -> list[np.ndarray]:
     """Logits (v_k, L_k) of each trained lane for its own rows of the inputs, and their further inputs (v_k, G)."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
+    if trained and not trained[0].backbone.gradient:
+        return [
+            estimators.predict(t, inputs, rows[i], None if given is None else given[i])
+            for i, t in enumerate(trained)
+        ]
     for members in _alike(trained):
         padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacks(device) else members
         params = Parameters.of([trained[i].params for i in padded], device)

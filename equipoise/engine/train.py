@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from equipoise.engine.capacity import population_size
+from equipoise.engine.estimators import fit
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.ops.inputs import Inputs
@@ -80,7 +81,9 @@ def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
         for i, lane in enumerate(request.lanes):
             groups.setdefault((kind, lane.signature), []).append((r, i))
     for members in groups.values():
-        for (r, i), trained in zip(members, _together(requests, members), strict=True):
+        gradient = requests[members[0][0]].lanes[members[0][1]].backbone.gradient
+        answers = (_together if gradient else _one_by_one)(requests, members)
+        for (r, i), trained in zip(members, answers, strict=True):
             out[r][i] = trained
     return [[t for t in own if t is not None] for own in out]
 
@@ -98,6 +101,21 @@ def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -
     progress.tell()
     _share(requests, owners, lanes, trained, time.perf_counter() - began, min(slots, len(lanes)))
     return trained
+
+
+def _one_by_one(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
+    """Estimators, each fitted by itself."""
+    out = []
+    for r, i in members:
+        request, began = requests[r], time.perf_counter()
+        lane = request.lanes[i]
+        out.append(fit(lane, request.inputs))
+        request.work.seconds += time.perf_counter() - began
+        request.work.lanes += 1
+        request.work.widest = max(request.work.widest, 1)
+        if request.on_step is not None:
+            request.on_step(lane.steps)
+    return out
 
 
 def _share(

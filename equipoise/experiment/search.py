@@ -41,10 +41,13 @@ class Found:
 
 
 def shared_space(bench: CrossValidator) -> dict[str, Tunable]:
-    """What every strategy searches: the learning rate, the penalty, the backbone's own; without what is pinned."""
+    """What every strategy searches: the learning rate, the penalty, the backbone's own; without what is pinned.
+
+    An estimator is not trained by gradient steps, so it has its own parameters only.
+    """
     backbone = bench.backbone
     own = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
-    return {"lr": backbone.lr, "C": backbone.C, **own}
+    return {"lr": backbone.lr, "C": backbone.C, **own} if backbone.gradient else own
 
 
 def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> TrainingCoroutine[Found]:
@@ -73,7 +76,7 @@ def search(bench: CrossValidator, report: Callable[[float], None] | None = None)
     for size in batches(settings.trials, settings.trial_batch):
         batch = [ask() for _ in range(size)]
         started = _steps_reporter(bench, len(done), len(batch), report)
-        hopeless = _judge(batch) if settings.pruning else None
+        hopeless = _judge(batch) if settings.pruning and bench.backbone.gradient else None
         asked = [t.params for t in batch]
         outcomes = yield from bench.cross_validation(asked, started, _rungs(settings), hopeless)
         for trial, outcome in zip(batch, outcomes, strict=True):

@@ -89,6 +89,10 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
+        if "loss" in part.stages and not backbone.gradient:
+            return (
+                f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
+            )
         if "labels" in part.requires and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
     return _too_few(data, folds, split)

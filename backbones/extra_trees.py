@@ -1,0 +1,28 @@
+"""Extremely randomised trees by scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from equipoise.contracts.estimator import EstimatorBackbone
+from equipoise.contracts.hyperparameters import tunable
+
+
+@dataclass(frozen=True)
+class ExtraTrees(EstimatorBackbone):
+    """A forest of extremely randomised trees for each label; the mean of the leaves' shares is the probability."""
+
+    name: ClassVar[str] = "extra_trees"
+    reference: ClassVar[str] = "Geurts, Ernst & Wehenkel 2006, DOI 10.1007/s10994-006-6226-1"
+
+    trees: int = 100
+    min_leaf: int = tunable(1, low=1, high=16, log=True)
+    max_share: float = tunable(0.1, low=0.02, high=1.0, log=True)
+
+    def estimator(self, seed: int) -> Any:
+        from sklearn.ensemble import ExtraTreesClassifier
+
+        return ExtraTreesClassifier(
+            self.trees, min_samples_leaf=self.min_leaf, max_features=self.max_share, random_state=seed % 2**31
+        )

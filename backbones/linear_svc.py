@@ -1,0 +1,24 @@
+"""Linear support vector machines by scikit-learn's LIBLINEAR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from equipoise.contracts.estimator import EstimatorBackbone
+from equipoise.contracts.hyperparameters import tunable
+
+
+@dataclass(frozen=True)
+class LinearSVC(EstimatorBackbone):
+    """A linear support vector machine for each label (squared hinge); its margins are the scores, and 0 decides."""
+
+    name: ClassVar[str] = "linear_svc"
+    reference: ClassVar[str] = "Fan, Chang, Hsieh, Wang & Lin 2008, LIBLINEAR, JMLR 9:1871-1874"
+
+    c: float = tunable(1.0, low=0.001, high=100.0, log=True)
+
+    def estimator(self, seed: int) -> Any:
+        from sklearn.svm import LinearSVC as Classifier
+
+        return Classifier(C=self.c, random_state=seed % 2**31, max_iter=5000)

@@ -1,0 +1,26 @@
+"""Logistic regression by scikit-learn: the reference that a linear model must come close to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from equipoise.contracts.estimator import EstimatorBackbone
+from equipoise.contracts.hyperparameters import tunable
+
+
+@dataclass(frozen=True)
+class LogisticRegression(EstimatorBackbone):
+    """L2-penalised logistic regression of each label, solved to convergence; `c` is scikit-learn's C."""
+
+    name: ClassVar[str] = "logistic_regression"
+    reference: ClassVar[str] = (
+        "Pedregosa et al. 2011, JMLR 12:2825-2830; LIBLINEAR: Fan et al. 2008, JMLR 9:1871-1874"
+    )
+
+    c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
+
+    def estimator(self, seed: int) -> Any:
+        from sklearn.linear_model import LogisticRegression as Classifier
+
+        return Classifier(C=self.c, max_iter=1000)
