@@ -17,8 +17,9 @@ HEAD = f"""# Strategies
 Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more of each.
 
 *Stage*: where it acts (strategies of different stages compose with `+`). *Needs*: what it cannot do without. *Searched*:
-each hyperparameter with its published default, which is trial 0, and its range. *Networks*: how many are trained side by
-side for one model on {LABELS} labels: what it costs, beside `none`'s one. *Off*: the setting at which it equals `none` bit for
+each hyperparameter with its published default, which half of the trials keep to, and its range; those of score maps and
+decisions are chosen after the network, which is the one chosen without them. *Networks*: how many are trained side by side
+for one model on {LABELS} labels: what it costs, beside `none`'s one. *Off*: the setting at which it equals `none` bit for
 bit.
 
 | name | stage | what it does | searched | needs | networks | off | reference |

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from equipoise.api import choose
+from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy, training_part
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import DECIDING, Strategy
@@ -19,6 +21,7 @@ from equipoise.engine.reuse import Content, train_once
 from equipoise.engine.train import Request
 from equipoise.experiment.decision import decision_score
 from equipoise.experiment.pipeline import run_cell
+from equipoise.ops.inputs import Dense, Inputs
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt, groups
 from equipoise.sweep.plan import Plan, make_plan
@@ -192,8 +195,6 @@ def test_a_decision_that_fails_leaves_the_others_their_networks(tmp_path: Path) 
 
 
 def a_lane(**changed: Any) -> Lane:
-    from equipoise.backbones.mlp import MLP
-
     Y = (np.random.default_rng(0).random((40, 3)) < 0.4).astype(np.uint8)
     base = Lane(
         index=np.arange(32),
@@ -210,6 +211,10 @@ def a_lane(**changed: Any) -> Lane:
         held_targets=Y[32:],
     )
     return dataclasses.replace(base, **changed)
+
+
+def a_request(lanes: list[Lane], inputs: Inputs, **more: Any) -> Request:
+    return Request(lanes, inputs, batch_size=32, device=torch.device("cpu"), **more)
 
 
 CHANGES: dict[str, Any] = {
@@ -233,13 +238,9 @@ CHANGES: dict[str, Any] = {
 
 
 def test_lanes_are_equal_if_everything_is() -> None:
-    import torch
-
-    from equipoise.ops.inputs import Dense
-
     inputs = Dense(torch.zeros((40, 4)))
     lanes = [a_lane(), a_lane(), *(a_lane(**{name: value}) for name, value in CHANGES.items())]
-    request = Request(lanes, inputs, 32, torch.device("cpu"))
+    request = a_request(lanes, inputs)
     content = Content()
     seen = [content.of_lane(request, lane) for lane in lanes]
     assert seen[0] == seen[1]
@@ -255,15 +256,11 @@ def test_lanes_are_equal_if_everything_is() -> None:
 
 
 def test_equal_lanes_are_trained_once_and_reported_to_all() -> None:
-    import torch
-
-    from equipoise.ops.inputs import Dense
-
     X = torch.from_numpy(np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32))
-    inputs, cpu = Dense(X), torch.device("cpu")
+    inputs = Dense(X)
     heard: list[list[int]] = [[], [], []]
     asked = [[a_lane(), a_lane(lr=0.02)], [a_lane(lr=0.02), a_lane(lr=0.03)], [a_lane(), a_lane()]]
-    requests = [Request(lanes, inputs, 32, cpu, on_step=heard[r].append) for r, lanes in enumerate(asked)]
+    requests = [a_request(lanes, inputs, on_step=heard[r].append) for r, lanes in enumerate(asked)]
     out = train_once(requests)
     assert [(r.work.lanes, r.work.reused) for r in requests] == [(2, 0), (1, 1), (0, 2)]
     assert [r.work.steps for r in requests] == [12, 6, 0]
@@ -271,6 +268,21 @@ def test_equal_lanes_are_trained_once_and_reported_to_all() -> None:
     assert out[0][1] is out[1][0]
     assert out[0][0] is out[2][0] is out[2][1]
     assert [sum(own) for own in heard] == [12, 12, 12]
-    alone = train_once([Request(asked[1], inputs, 32, cpu)])[0]
+    alone = train_once([a_request(asked[1], inputs)])[0]
     for name, value in alone[0].params.items():
         assert torch.equal(value, out[1][0].params[name])
+
+
+# --- what it saves is in the estimates
+
+
+def test_networks_that_are_shared_are_counted_once() -> None:
+    from equipoise.sweep.estimate import core_hours
+    from equipoise.sweep.plan import describe
+
+    alone, both = plan_of(["none", "focal"]), plan_of(["scut", "none", "platt", "focal", "focal+scut"])
+    assert describe(both)["cells"] == 5
+    assert describe(both)["trainings"] == describe(alone)["trainings"] == 2 * (4 * 2 + 1)
+    (few, _), (many, _) = (core_hours(plan.cells, plan.data) for plan in (alone, both))
+    assert few < many < few + 3 * 0.2 / 3600
+    assert describe(plan_of(["scut", "platt"]))["trainings"] == 4 * 2 + 1, "somebody has to train them"

@@ -50,6 +50,11 @@ def shared_space(bench: CrossValidator) -> dict[str, Tunable]:
     return {"lr": backbone.lr, "C": backbone.C, **own} if backbone.gradient else own
 
 
+def search_space(bench: CrossValidator) -> dict[str, Tunable]:
+    """All that a row's settings hold: the shared part first, then the strategy's own."""
+    return {**shared_space(bench), **space(bench.strategy)}
+
+
 def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> TrainingCoroutine[Found]:
     """Try `settings.trials` settings, trial 0 being the defaults, in batches that train side by side.
 

@@ -35,6 +35,12 @@ def groups(cells: Iterable[Cell], workers: int = 1) -> list[tuple[Cell, ...]]:
     return [part for own in alike for part in _parts(own, min(most, _size(own[0])))]
 
 
+def paying(cells: Iterable[Cell]) -> set[str]:
+    """The keys of those cells whose networks no other of them trains, too; of several that train the same, the first's."""
+    alike = [tuple(own) for _, own in groupby(cells, _kind)]
+    return {sorted(family, key=_follows)[0].key for own in alike for family in _families(own)}
+
+
 def attempt(
     cells: Sequence[Cell],
     data: Mapping[str, Dataset],

@@ -18,6 +18,7 @@ from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS
+from equipoise.sweep.batches import paying
 
 _WORD = re.compile(r"\w\w+")
 _SAMPLE = 2_000_000  # characters of text that are looked at
@@ -88,13 +89,18 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
-    """(hours on one core, number of cells that are not in it because their backbone states no rate)."""
+    """(hours on one core, number of cells that are not in it because their backbone states no rate).
+
+    A cell that is given the networks of another (`equipoise.engine.reuse`) takes next to nothing.
+    """
+    cells = list(cells)
+    trained = paying(cells)
     sizes: dict[str, Size] = {}
     total, unknown = 0.0, 0
     for cell in cells:
         if cell.dataset not in sizes:
             sizes[cell.dataset] = Size.of(data[cell.dataset])
-        seconds = core_seconds(cell, sizes[cell.dataset])
+        seconds = core_seconds(cell, sizes[cell.dataset]) if cell.key in trained else CELL
         total, unknown = total + (seconds or 0.0), unknown + (seconds is None)
     return total / 3600, unknown
 

@@ -18,6 +18,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import engine_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
+from equipoise.sweep.batches import paying
 from equipoise.sweep.suite import Block, Suite
 
 
@@ -173,6 +174,7 @@ def _once(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Counts a user wants before starting: cells, trainings, gradient steps at most."""
-    trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells)
+    """Counts a user wants before starting: cells, skipped pairs, trainings (those that cells share once)."""
+    trained = paying(plan.cells)
+    trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells if c.key in trained)
     return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

@@ -19,6 +19,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_cell
 from equipoise.experiment.prepared import forget, prepared, sample
+from equipoise.sweep.batches import paying
 from equipoise.sweep.estimate import passes, training_rows
 from equipoise.sweep.plan import Plan, describe
 
@@ -55,9 +56,11 @@ class Speed:
     rows: int
     epochs: int
 
-    def seconds(self, cell: Cell, rows: int) -> float:
-        """What a cell on so many rows takes at most, without its features."""
+    def seconds(self, cell: Cell, rows: int, training: bool = True) -> float:
+        """What a cell on so many rows takes at most, without its features; and without training, if others do that."""
         each = self.setup + self.rest * rows
+        if not training:
+            return self.rest * rows * (cell.settings.trials + 1)
         return passes(cell.settings, training_rows(rows)) / self.rows_per_s + each * (
             cell.settings.trials + 1
         )
@@ -96,7 +99,11 @@ def measure(plan: Plan, say: Say = lambda line: None) -> tuple[list[Speed], list
 
 def estimate(plan: Plan, speeds: Sequence[Speed], workers: int) -> Sweep:
     """What a plan will take with so many processes, all trainings running to their last epoch."""
-    each = [at.seconds(cell, plan.data[cell.dataset].n_rows) for cell, at in _speeds(plan, speeds)]
+    trained = paying(plan.cells)
+    each = [
+        at.seconds(cell, plan.data[cell.dataset].n_rows, training=cell.key in trained)
+        for cell, at in _speeds(plan, speeds)
+    ]
     splits = {(c.dataset, c.backbone, c.split): at.features for c, at in _speeds(plan, speeds)}
     total = sum(each) + sum(at * plan.data[name].n_rows for (name, _, _), at in splits.items())
     longest = max(each, default=0.0)
