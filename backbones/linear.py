@@ -24,6 +24,7 @@ class Linear(Backbone):
     name: ClassVar[str] = "linear"
     batched: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(0.2, 0.03, 1.0, log=True)
+    C: ClassVar[Tunable] = Tunable(20.0, 0.2, 500.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
     rate: ClassVar[Rate | None] = Rate(row=4.5, label=0.05, weight=0.09, character=0.28)
     output: ClassVar[str] = "bias"

@@ -29,9 +29,9 @@ from story import Story
 
 from equipoise import metrics
 from equipoise.catalog.backbones import get_backbone
-from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
 from equipoise.engine.predict import predict
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 
 ALL_LANES = (1, 2, 8, 32, 64, 128)

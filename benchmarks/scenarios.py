@@ -16,10 +16,10 @@ from plain_training import BATCH, EMBEDDING, HIDDEN, PENALTY, STATES, learning_r
 from equipoise import get_strategy, load_dataset
 from equipoise.catalog.backbones import get_backbone
 from equipoise.core.errors import EquipoiseError
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 from equipoise.engine.train import TrainingCost, train
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 FEATURES, LABELS = 103, 14  # of yeast

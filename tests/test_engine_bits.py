@@ -18,12 +18,12 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.train import TrainingCost, train
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 CPU = torch.device("cpu")

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import Adam
 from equipoise.engine.population import Population
 from equipoise.ops.affine import affine
+from equipoise.ops.device import repeatable
 from equipoise.ops.dropout import Drop, Dropout
 from equipoise.ops.inputs import Dense, Sparse
 from equipoise.ops.parameters import Parameters

@@ -21,7 +21,6 @@ from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.seeds import seed_of, stream
-from equipoise.engine.device import repeatable, resolve
 from equipoise.engine.lanes import Lane
 from equipoise.engine.optimizer import Adam
 from equipoise.engine.predict import predict
@@ -29,6 +28,7 @@ from equipoise.engine.sampler import BatchSampler
 from equipoise.engine.schedule import rate
 from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.affine import affine
+from equipoise.ops.device import repeatable, resolve
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens
 from equipoise.ops.parameters import Parameters

@@ -16,10 +16,10 @@ from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.engine import capacity
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.engine.train import Request, TrainingCost, train_requests
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense, Inputs, Tokens
 
 CPU = torch.device("cpu")

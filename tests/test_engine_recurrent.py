@@ -8,9 +8,9 @@ import torch
 
 from equipoise.backbones.lstm import LSTM
 from equipoise.catalog.strategies import get_strategy
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Tokens
 from equipoise.ops.lstm import lstm
 

@@ -15,10 +15,10 @@ from equipoise.catalog.functional import StandaloneLoss, loss_names, loss_of
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.hyperparameters import bind, tunables
 from equipoise.contracts.strategy import Strategy, bce
-from equipoise.engine.device import repeatable
 from equipoise.engine.lanes import Lane, Trained, continuous_fields
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.population import Population
+from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 
 CPU = torch.device("cpu")

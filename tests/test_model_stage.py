@@ -16,10 +16,10 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context
 from equipoise.contracts.tasks import LabelInputs, Task, decided, merge_columns, rounds, sources
 from equipoise.core.errors import EquipoiseError
-from equipoise.engine.device import repeatable
 from equipoise.engine.population import Population
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
+from equipoise.ops.device import repeatable
 from equipoise.splits.outer import stratified_folds
 from equipoise.sweep.plan import misfit
 

@@ -150,6 +150,8 @@ def test_equal_budgets_the_first_trial_being_the_defaults(tmp_path: Path) -> Non
     for row in rows.values():
         best = max(row["trials"], key=lambda trial: trial["value"])
         assert (row["params"], row["objective"]) == (best["params"], best["value"])
+        assert 0 < row["settled"] <= 1
+        assert {name.rsplit(" ", 1)[0] for name in row["edges"]} <= set(row["params"])
         assert len({json.dumps(t["params"]) for t in row["trials"]}) == 3
 
 

@@ -302,3 +302,14 @@ def test_durations_read_naturally() -> None:
         "2.0h",
         "–",
     ]
+
+
+def test_a_budget_that_binds_is_one_line() -> None:
+    comfortable, tight = sweep({"a": (0.0, 0.01)}), sweep({"a": (0.0, 0.01)})
+    for row in comfortable:
+        row |= {"settled": 0.5, "edges": [], "params": {"lr": 0.01}}
+    for row in tight:
+        row |= {"settled": 1.0, "edges": ["lr (high)"], "params": {"lr": 0.1}}
+    assert "may bind" not in printed(comfortable)
+    assert " ".join(printed(tight).split()).count("The budget or a range may bind") == 1
+    assert "lr (high) lies at the end of its range in 10 of 10" in json.loads(to_json(tight))[0]["warning"]

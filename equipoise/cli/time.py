@@ -38,7 +38,7 @@ def time(
     json: bool,
 ) -> None:
     """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take."""
-    from equipoise.engine.device import THREADS
+    from equipoise.ops.device import THREADS
     from equipoise.sweep.plan import make_plan
     from equipoise.sweep.timing import estimate, measure, records
     from equipoise.sweep.workers import Workers, asked, fitting

@@ -81,7 +81,7 @@ class Adam:
             for free, here in self._runs:
                 yield free, [[s.pieces(here)[k]] for s in (*stacks, whole)]
             return
-        columns = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
+        columns: list[list[Any]] = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
         names = self._params.stack.layout.names
         for free in (False, True):
             chosen = [

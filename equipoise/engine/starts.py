@@ -21,7 +21,7 @@ from torch import Tensor
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.engine.loss import PopulationLoss
 
-#: Rounds of the search for an optimum, its first step in logits, and what a step is multiplied by while the sign of a grad_logits
+#: Rounds of the search for an optimum, its first step in logits, and what a step is multiplied by while the sign of a slope
 #: stays, and when it changes.
 ROUNDS, FIRST, FASTER, SLOWER = 60, 0.5, 1.3, 0.5
 #: A slope that is smaller than this, compared with its terms, is none.
@@ -92,8 +92,8 @@ def _found(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
         for at in range(0, len(members), most):
             some = members[at : at + most]
             found = _optima([lanes[i] for i in some], [labels[i] for i in some])
-            for i, own in zip(some, found, strict=True):
-                out[i] = own
+            for i, bias in zip(some, found, strict=True):
+                out[i] = bias
     return out
 
 

@@ -43,7 +43,7 @@ class Cell:
 
     def row(self, status: str, **more: Any) -> dict[str, Any]:
         """A row with everything that identifies the cell, and more."""
-        from equipoise.engine.device import THREADS
+        from equipoise.ops.device import THREADS
 
         return {
             "key": self.key,

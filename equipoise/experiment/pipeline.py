@@ -22,7 +22,7 @@ def run_cell(cell: Cell, data: Dataset, report: Callable[[float], None] | None =
     Args:
         report: called with the share that is done, 0..1.
     """
-    from equipoise.engine.device import repeatable, resolve
+    from equipoise.ops.device import repeatable, resolve
 
     with repeatable(resolve(cell.device)):
         return run_one(cell_steps(cell, data, report))
@@ -39,11 +39,12 @@ def cell_steps(
     from equipoise.catalog.backbones import get_backbone
     from equipoise.catalog.registry import registry
     from equipoise.catalog.strategies import get_strategy, with_params
-    from equipoise.engine.device import resolve
+    from equipoise.experiment.budget import edges
     from equipoise.experiment.cross_validation import CrossValidator
     from equipoise.experiment.decision import fit_decision_rule
     from equipoise.experiment.prepared import prepared
-    from equipoise.experiment.search import search
+    from equipoise.experiment.search import search, search_space
+    from equipoise.ops.device import resolve
     from equipoise.splits.outer import split_hash
 
     if cell.plugin is not None:
@@ -90,6 +91,8 @@ def cell_steps(
         generated=data.generated,
         split_sha256=split_hash(train, test),
         params=found.params,
+        settled=found.outcome.settled,
+        edges=edges(search_space(bench), found.params),
         objective=found.value,
         metrics={**decided, **scores},
         per_label=labels,

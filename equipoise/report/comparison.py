@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from equipoise.experiment.budget import warning
 from equipoise.report import significance
 from equipoise.report.significance import Difference
 from equipoise.resampling.audit import sentence
@@ -77,6 +78,7 @@ class Comparison:
     devices: list[str]
     superseded: int  # rows of the same cells from earlier code or versions, not used
     official: bool  # on the split that comes with the data, and on no other
+    bound: str = ""  # a sentence where the budget or a range may have decided
     variant: str = ""  # what tells it from other comparisons of the same data set and backbone
 
     @property
@@ -129,6 +131,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         devices=sorted({str(row["device"]) for row in kept if row.get("device")}),
         superseded=len(rows) - len(kept),
         official=rows[0]["split"] == OFFICIAL,
+        bound=warning(row for row in kept if row["status"] == "ok"),
     )
 
 

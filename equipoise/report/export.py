@@ -73,6 +73,7 @@ def _plain(one: Comparison) -> dict[str, Any]:
         "splits": [{"seed": seed, "split": split} for seed, split in one.units],
         "devices": one.devices,
         "superseded_rows": one.superseded,
+        "warning": one.bound,
         "strategies": [_record(one, line) for line in one.lines],
         "conclusions": conclusions(one),
     }

@@ -48,6 +48,8 @@ def _print_comparison(one: Comparison, console: Console) -> None:
     for line in one.lines:
         if line.state != "ranked":
             console.print(_missing(line, len(one.units)))
+    if one.bound:
+        console.print(Text(one.bound, style="yellow"))
     for sentence in conclusions(one):
         console.print(Text("▸ ").append(sentence))
     console.print()

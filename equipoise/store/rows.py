@@ -86,7 +86,9 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 # Nested fields that become columns of `flatten`, and the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Too long for a table, or lists: read them from the rows.
-LEFT_OUT = frozenset({"per_label", "labels", "trials", "decision_trials", "audit", "versions", "traceback"})
+LEFT_OUT = frozenset(
+    {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "traceback"}
+)
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

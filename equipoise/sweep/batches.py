@@ -47,7 +47,7 @@ def attempt(
     report: Callable[[Cell, float], None] = lambda cell, share: None,
 ) -> Iterator[tuple[Cell, Result]]:
     """Run cells side by side: each with its row and predictions as it ends; whatever goes wrong becomes a failed row."""
-    from equipoise.engine.device import repeatable, resolve
+    from equipoise.ops.device import repeatable, resolve
 
     ordered = sorted(cells, key=_follows)  # the first to ask for a training is who paid for it
     by_key = {cell.key: cell for cell in ordered}

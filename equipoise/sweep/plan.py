@@ -48,7 +48,7 @@ def make_plan(
             dataset that has none.
     """
     from equipoise.catalog.datasets import load_dataset
-    from equipoise.engine.device import resolve
+    from equipoise.ops.device import resolve
 
     where = resolve(device).type
     loaded = dict(data or {})

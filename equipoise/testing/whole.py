@@ -191,7 +191,7 @@ def _check_off(exam: Exam, world: World) -> None:
 
 def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     """Cross-validation, thresholds, refit and predictions of a cell in small, on linear logits of dense inputs."""
-    from equipoise.engine.device import repeatable
+    from equipoise.ops.device import repeatable
 
     cpu = torch.device("cpu")
     backbone: Backbone = registry("backbone").get("linear")()
