@@ -11,6 +11,7 @@ from equipoise import metrics, thresholds
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 from equipoise.splits.outer import stratified_folds
+from equipoise.thresholds import ThresholdRule
 
 Map = Callable[[np.ndarray], np.ndarray]
 
@@ -27,7 +28,7 @@ class DecisionRule:
 
     adjust: Map
     own: Map
-    tuned: Map
+    tuned: ThresholdRule
 
     @staticmethod
     def fixed(adjusted: np.ndarray) -> np.ndarray:
@@ -38,6 +39,12 @@ class DecisionRule:
         """The adjusted logits as "scores" and the decisions "fixed", "tuned" and "own", each (n, L)."""
         z = self.adjust(logits)
         return {"scores": z, "fixed": self.fixed(z), "tuned": self.tuned(z), "own": self.own(z)}
+
+    def thresholds(self, n_labels: int) -> dict[str, np.ndarray]:
+        """The thresholds (L,) behind "fixed", "tuned" and "own", the last only where its decision is one by thresholds."""
+        rules = {"fixed": ThresholdRule(0.0), "tuned": self.tuned, "own": self.own}
+        found = {name: rule.values for name, rule in rules.items() if isinstance(rule, ThresholdRule)}
+        return {name: np.broadcast_to(values, n_labels).astype(np.float64) for name, values in found.items()}
 
 
 def fit_decision_rule(
@@ -50,9 +57,8 @@ def fit_decision_rule(
         z = maps[-1](z)
     per_label = thresholds.scut_smoothed(z, Y, folds)
     decide = strategy.owner("decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
-    return DecisionRule(
-        adjust=lambda x: _through(maps, x), own=decide, tuned=lambda x: thresholds.predict(x, per_label)
-    )
+    own = decide if "decide" in strategy.stages else ThresholdRule(0.0)
+    return DecisionRule(adjust=lambda x: _through(maps, x), own=own, tuned=ThresholdRule(per_label))
 
 
 def objective(

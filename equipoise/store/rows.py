@@ -86,7 +86,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 # Nested fields that become columns of `flatten`, and the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Too long for a table, or lists: read them from the rows.
-LEFT_OUT = frozenset({"per_label", "labels", "trials", "audit", "versions", "traceback"})
+LEFT_OUT = frozenset({"per_label", "labels", "trials", "audit", "versions", "plugins", "traceback"})
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
