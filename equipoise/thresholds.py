@@ -13,6 +13,7 @@ objective.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -61,6 +62,16 @@ def predict(logits: ArrayLike, thresholds: ArrayLike) -> Bools:
     function.
     """
     return np.asarray(np.asarray(logits, dtype=np.float64) > np.asarray(thresholds, dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdRule:
+    """A decision, logits (n, L) → bool, that says which thresholds it is made by: one number or (L,)."""
+
+    values: ArrayLike
+
+    def __call__(self, logits: ArrayLike) -> Bools:
+        return predict(logits, self.values)
 
 
 def global_threshold(

@@ -27,7 +27,7 @@ class GlobalThreshold(Strategy):
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         threshold = thresholds.global_threshold(logits, Y)
-        return lambda z: thresholds.predict(z, threshold)
+        return thresholds.ThresholdRule(threshold)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SCut(Strategy):
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = thresholds.scut_smoothed if self.smooth else thresholds.scut
         per_label = fit(logits, Y, ctx.folds)
-        return lambda z: thresholds.predict(z, per_label)
+        return thresholds.ThresholdRule(per_label)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ExpectedF1(Strategy):
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         per_label = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
-        return lambda z: thresholds.predict(z, per_label)
+        return thresholds.ThresholdRule(per_label)
 
 
 @dataclass(frozen=True)

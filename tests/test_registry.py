@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.catalog import registry as registry_module
 from equipoise.catalog.registry import Registry, registry
 from equipoise.contracts.strategy import Strategy
-from equipoise.core.code_hash import meaning, source_hash
+from equipoise.core.code_hash import source_hash
+from equipoise.core.code_meaning import meaning
 from equipoise.core.errors import EquipoiseError
 
 PLUGIN = '''
@@ -170,4 +170,4 @@ def test_only_what_code_does_counts_in_its_hash() -> None:
     assert meaning(code) == meaning(told)
     assert meaning(code) != meaning(code.replace("1", "2"))
     assert meaning('def f():\n    return "a"') != meaning('def f():\n    return "b"')
-    assert source_hash(registry_module) != source_hash(importlib.metadata)
+    assert source_hash(registry("strategy").get("focal")) != source_hash(registry("strategy").get("none"))

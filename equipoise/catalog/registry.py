@@ -5,19 +5,17 @@ A broken plugin becomes an entry with its error and stops nobody else.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import pkgutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from equipoise.catalog import plugins
 from equipoise.core.errors import EquipoiseError, unknown
 
 #: kind → the package that is scanned; the entry-point group has the same name.
@@ -36,6 +34,7 @@ class Entry:
     obj: Any
     origin: str
     error: str | None = None
+    plugin: plugins.Origin | None = None
 
     @property
     def summary(self) -> str:
@@ -51,7 +50,7 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
-        self._files: dict[Path, tuple[list[str], bytes]] = {}
+        self._files: dict[Path, tuple[list[str], ModuleType]] = {}
         for module_name in built_in(PACKAGES[kind]):
             self._load(module_name, "built-in", module_name)
         for point in importlib.metadata.entry_points(group=PACKAGES[kind]):
@@ -87,22 +86,35 @@ class Registry:
         file = Path(path).resolve()
         if not file.is_file():
             raise EquipoiseError(f"no plugin file at {path}")
-        content = file.read_bytes()
-        names, loaded = self._files.get(file, ([], b""))
-        if names and loaded == content:
+        names, before = self._files.get(file, ([], None))
+        try:
+            module = plugins.load(file)
+        except (Exception, SystemExit) as error:
+            self._drop(file)
+            raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
+        if module is before:
             return names
-        for name in names:  # edited since it was loaded, as in a notebook
-            self._entries.pop(name, None)
-        self._files.pop(file, None)
-        found = list(_things(self.kind, _executed(path, file, content)))
+        self._drop(file)
+        found = list(_things(self.kind, module))
         if not found:
             raise EquipoiseError(
                 f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
             )
         for name, obj in found:
-            self._add(Entry(name, obj, f"file {path}"))
-        self._files[file] = [n for n, _ in found], content
+            origin = plugins.Origin(self.kind, name, f"file {file.name}")
+            self._add(Entry(name, obj, f"file {path}", plugin=origin))
+        self._files[file] = [n for n, _ in found], module
         return self._files[file][0]
+
+    def origin(self, name: str) -> plugins.Origin | None:
+        """Which plugin a name comes from; None for what is built in, or not known."""
+        entry = self._entries.get(name)
+        return None if entry is None else entry.plugin
+
+    def _drop(self, file: Path) -> None:
+        """Forget what a file defined: it was edited, as in a notebook."""
+        for name in self._files.pop(file, ([], None))[0]:
+            self._entries.pop(name, None)
 
     def _load(self, label: str, origin: str, module_name: str) -> None:
         try:
@@ -121,8 +133,9 @@ class Registry:
             found = (
                 list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
             )
+            plugins.note(point, found)
             for name, obj in found:
-                self._add(Entry(name, obj, origin))
+                self._add(Entry(name, obj, origin, plugin=plugins.origin_of(self.kind, name, point)))
         except Exception as error:
             key = point.name if point.name not in self._entries else f"{point.name} ({point.value})"
             self._entries[key] = Entry(key, None, origin, _one_line(error))
@@ -144,20 +157,6 @@ def registry(kind: str) -> Registry:
     if kind not in _REGISTRIES:
         _REGISTRIES[kind] = Registry(kind)
     return _REGISTRIES[kind]
-
-
-def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
-    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
-    module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module
-    try:
-        module.__dict__["__equipoise_source__"] = importlib.util.decode_source(content)
-        exec(compile(content, str(file), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
-    return module
 
 
 def built_in(package_name: str) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise.catalog.plugins import code_of
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
 from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
 from equipoise.contracts.strategy import CHAINED, DECIDING, Strategy
-from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
 
 
@@ -126,7 +126,7 @@ def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
 
 def fingerprint(strategy: Strategy) -> str:
     """A hash over what the strategy's code does, one word a part."""
-    return "+".join(source_hash(type(p)) for p in strategy.parts)
+    return "+".join(code_of(type(p)) for p in strategy.parts)
 
 
 def plugin_file(spec: str) -> str | None:

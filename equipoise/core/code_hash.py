@@ -1,79 +1,249 @@
-"""What code does, as a hash: a row is reused only while the code that made it does the same."""
+"""What code computes, as a hash: a stored row is reused only while the code that made it computes the same.
+
+A hash begins at roots, whole rooms or single definitions, and covers everything of ours that they need. Of modules outside the
+rooms only the definitions that are reached count, so that a new metric beside an old one, or a new helper, changes nothing.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import importlib.util
-import inspect
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from equipoise.core.code_meaning import tree_of
+from equipoise.core.errors import EquipoiseError
 
-def source_hash(obj: Any) -> str:
-    """16 hex digits over the module that defines a thing and the modules of ours that it imports, and those import.
+OURS = "equipoise"
+#: The rooms and modules that make predictions: all of them counts, and it stands once in every key, as the engine.
+ENGINE = ("ops", "contracts", "splits", "resampling", "thresholds", "engine", "experiment")
+#: Modules that make no prediction, though those that do import them.
+LEFT_OUT = MappingProxyType(
+    {
+        "core.errors": "words for people",
+        "core.text": "words for people",
+        "core.signals": "when an interrupt takes effect",
+        "core.system": "what the machine has",
+        "core.code_hash": "makes identities",
+        "core.code_meaning": "makes identities",
+        "catalog.registry": "finds classes, whose code counts by itself",
+        "catalog.plugins": "finds classes, whose code counts by itself",
+        "catalog.plugin_code": "makes identities",
+        "resampling.audit": "describes a resampling, for the row",
+        "experiment.budget": "says where a range or the steps bind, for the row",
+        "experiment.cell": "names a cell",
+        "experiment.versions": "makes identities",
+        "experiment.record": "makes rows",
+        "experiment.evaluation": "makes metrics, which have a version of their own",
+    }
+)
+#: A definition of a module: ("equipoise.metrics.decision", "macro_f1"), or all of it: ("equipoise.thresholds", None).
+Need = tuple[str, str | None]
+#: When this process began to load us, in ns; and the files that were read, each with when it was last changed.
+_BEGAN = time.time_ns()
+_READ: dict[str, tuple[Path, int]] = {}
 
-    Comments, docstrings and layout do not count.
+
+def source_hash(cls: type[Any]) -> str:
+    """16 hex digits over one of our classes and what it needs outside the engine."""
+    return digest(texts([(cls.__module__, cls.__qualname__.partition(".")[0])], frozenset(engine_modules())))
+
+
+def engine_hash() -> str:
+    """16 hex digits over the rooms of `ENGINE` and what they need."""
+    return digest(texts((name, None) for name in engine_modules()))
+
+
+def digest(parts: Any) -> str:
+    """16 hex digits over anything with a faithful `repr`; mappings in the order of their keys."""
+    ordered = sorted(parts.items()) if isinstance(parts, dict) else parts
+    return hashlib.sha256(repr(ordered).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def texts(needs: Iterable[Need], without: frozenset[str] = frozenset()) -> dict[str, list[str]]:
+    """What is hashed: module → the statements that are needed, as text; ours only, followed through all imports.
+
+    Args:
+        without: modules that are accounted for elsewhere.
     """
-    module = inspect.getmodule(obj if inspect.isclass(obj) or inspect.ismodule(obj) else type(obj))
-    if module is None:
-        return "unknown"
-    own = getattr(module, "__equipoise_source__", None)
-    texts: dict[str, str] = {}
-    waiting = {module.__name__} if own is None else set(_ours(own))
-    if own is not None:
-        texts[module.__name__] = meaning(own)
+    skipped = without | {f"{OURS}.{name}" for name in LEFT_OUT}
+    waiting = list(needs)
+    done: set[Need] = set()
+    needed: dict[str, set[int]] = {}
     while waiting:
-        name = waiting.pop()
-        if name not in texts:
-            texts[name], imported = _read(name)
-            waiting |= imported
-    return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16]
+        need = waiting.pop()
+        module = None if need in done else _module(need[0])
+        done.add(need)
+        if module is not None:
+            places, further = module.reached(need[1])
+            needed.setdefault(need[0], set()).update(places)
+            waiting += [n for n in further if n[0] not in skipped]
+    return {name: [_module(name).statement(i) for i in sorted(own)] for name, own in needed.items()}  # type: ignore[union-attr]
+
+
+def needs_of(source: str) -> list[Need]:
+    """What a source of somebody else's needs of other modules, ours among them."""
+    return _Module(source, "").reached(None)[1]
 
 
 @cache
-def _read(name: str) -> tuple[str, frozenset[str]]:
-    """What a module does, and the modules of ours that it imports."""
-    file = _file(name)
-    source = Path(file).read_text(encoding="utf-8") if file else ""
-    return meaning(source), _ours(source)
-
-
-def _ours(source: str) -> frozenset[str]:
-    """The modules under `equipoise` that a source imports, wherever in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return frozenset(n for n in found if n.startswith("equipoise.") and _file(n))
+def engine_modules() -> tuple[str, ...]:
+    """The names of the modules of `ENGINE`, without those that are left out."""
+    found: list[str] = []
+    for room in ENGINE:
+        file = file_of(f"{OURS}.{room}")
+        assert file is not None, room
+        inside = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else []
+        below = [f.relative_to(file.parent).with_suffix("").parts for f in inside if f != file]
+        found += [room, *(".".join((room, *p)).removesuffix(".__init__") for p in below)]
+    return tuple(f"{OURS}.{name}" for name in found if name not in LEFT_OUT)
 
 
 @cache
-def _file(name: str) -> str | None:
-    """The file of a module, without importing it; None where there is no such module."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
+def file_of(name: str) -> Path | None:
+    """The file of one of our modules, without importing it; None where there is no such module."""
+    top, *below = name.split(".")
+    if top != OURS or not below:
         return None
-    return spec.origin if spec is not None else None
+    spec = importlib.util.find_spec(
+        f"{top}.{below[0]}"
+    )  # of `strategies`, which lies elsewhere, only Python knows
+    if spec is None or spec.origin is None:
+        return None
+    place = Path(spec.origin)
+    for part in below[1:]:
+        if place.name != "__init__.py":
+            return None
+        inner = place.parent / part
+        place = inner / "__init__.py" if inner.is_dir() else inner.with_suffix(".py")
+    return place if place.is_file() else None
 
 
-def meaning(source: str) -> str:
-    """Python source reduced to what it does: its syntax tree without docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            body.pop(0)
-    return ast.dump(tree)
+@cache
+def _module(name: str) -> _Module | None:
+    file = file_of(name)
+    if file is None:
+        return None
+    changed = file.stat().st_mtime_ns
+    if name in sys.modules and _BEGAN < changed < time.time_ns():  # what is loaded may be the text before
+        raise EquipoiseError(f"{file} was edited after this process had started: start again")
+    _READ[name] = file, changed
+    return _Module(file.read_text(encoding="utf-8"), name)
 
 
-def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def edited() -> tuple[str, ...]:
+    """The modules whose files no longer compute what they did when they were read here."""
+    return tuple(name for name, (file, then) in _READ.items() if _differs(name, file, then))
+
+
+def _differs(name: str, file: Path, then: int) -> bool:
+    if not file.is_file():
+        return True
+    if file.stat().st_mtime_ns == then:
+        return False
+    module = _module(name)
+    return module is None or module.text != _Module(file.read_text(encoding="utf-8"), name).text
+
+
+class _Module:
+    """One module: which of its statements a name needs, and which definitions of other modules those need."""
+
+    def __init__(self, source: str, name: str) -> None:
+        self._statements = [single for statement in tree_of(source).body for single in _singles(statement)]
+        self._uses = [_Uses(statement, name) for statement in self._statements]
+        self._where: dict[str, list[int]] = {}
+        self._always: list[int] = []  # what acts when the module is imported
+        for place, statement in enumerate(self._statements):
+            names = list(_defined(statement))
+            for defined in names:
+                self._where.setdefault(defined, []).append(place)
+            if not names and not isinstance(statement, ast.Import | ast.ImportFrom):
+                self._always.append(place)
+
+    @property
+    def text(self) -> list[str]:
+        """All of it."""
+        return [self.statement(place) for place in range(len(self._statements))]
+
+    def statement(self, place: int) -> str:
+        """One top-level statement as text."""
+        return ast.dump(self._statements[place])
+
+    def reached(self, name: str | None) -> tuple[set[int], list[Need]]:
+        """The places of the statements that a definition needs (None: all), and what they need of other modules."""
+        places: set[int] = set()
+        waiting = (
+            [*range(len(self._statements))] if name is None else [*self._always, *self._where.get(name, [])]
+        )
+        while waiting:
+            place = waiting.pop()
+            if place not in places:
+                places.add(place)
+                waiting += [p for used in self._uses[place].names for p in self._where.get(used, [])]
+        return places, [need for place in sorted(places) for need in self._elsewhere(place, places)]
+
+    def _elsewhere(self, place: int, places: set[int]) -> Iterator[Need]:
+        """What the imports of one statement stand for; of an imported module, the attributes that are used."""
+        for alias, target in self._uses[place].imports:
+            if file_of(target) is None:
+                module, _, attribute = target.rpartition(".")
+                yield module, attribute
+                continue
+            used = {
+                attribute for p in places for owner, attribute in self._uses[p].attributes if owner == alias
+            }
+            yield from ((target, attribute) for attribute in sorted(used) or [None])
+
+
+def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """An import of several names as several imports: each counts where it is needed."""
+    if isinstance(statement, ast.Import):
+        yield from (ast.Import([alias]) for alias in statement.names)
+    elif isinstance(statement, ast.ImportFrom):
+        yield from (ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names)
+    else:
+        yield statement
+
+
+class _Uses:
+    """What one statement uses: names, attributes of names, and what it imports, wherever in it."""
+
+    def __init__(self, statement: ast.stmt, module: str) -> None:
+        self.names: set[str] = set()
+        self.attributes: set[tuple[str, str]] = set()
+        self.imports: list[tuple[str, str]] = []
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                self.names.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                self.attributes.add((node.value.id, node.attr))
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                self.imports += imported(node, module)
+
+
+def imported(node: ast.Import | ast.ImportFrom, module: str) -> list[tuple[str, str]]:
+    """Each name that an import brings in, and what it stands for: ("focal", "equipoise.strategies.focal").
+
+    `module` is the name of the module that imports, for relative imports.
+    """
+    start = ""
+    if isinstance(node, ast.ImportFrom):
+        base = ".".join(module.split(".")[: -node.level]) if node.level else ""
+        start = ".".join(filter(None, (base, node.module or ""))) + "."
+    return [(alias.asname or alias.name, start + alias.name) for alias in node.names]
+
+
+def _defined(statement: ast.stmt) -> Iterator[str]:
+    """The names that a top-level statement defines."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield statement.name
+    elif isinstance(statement, ast.Assign):
+        yield from (t.id for target in statement.targets for t in ast.walk(target) if isinstance(t, ast.Name))
+    elif isinstance(statement, ast.Import | ast.ImportFrom):
+        yield from ((alias.asname or alias.name).partition(".")[0] for alias in statement.names)

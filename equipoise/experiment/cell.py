@@ -1,4 +1,4 @@
-"""What is planned, run, resumed, recorded and distributed: one cell, and the row that it becomes."""
+"""A cell, the unit that is planned, run, resumed and recorded: its key, and what every row says of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from equipoise.catalog.plugins import Origin
 from equipoise.experiment.settings import Settings
 from equipoise.experiment.versions import versions
 from equipoise.splits.outer import Split
 
+#: Fields of a cell that no prediction depends on.
+_DESCRIBES = frozenset({"dataset", "plugin", "plugins"})
+
 
 @dataclass(frozen=True)
 class Cell:
-    """What is planned, run, resumed, recorded and distributed.
+    """One combination of dataset, backbone, strategy and outer split, with everything that decides its predictions.
 
-    `dataset`, `backbone` and `strategy` are specs as a user writes them; `key` is a hash over everything that decides the
-    row: the data's content, the code of strategy, backbone and engine, the settings, and the versions of the libraries.
+    Attributes:
+        dataset, backbone, strategy: specs as a user writes them.
+        code: hashes of the engine's, the backbone's and the strategy's code, see `equipoise.experiment.versions`.
+        plugin: the file that holds the strategy, if it comes from one. plugins: where all plugins come from, for the row.
     """
 
     dataset: str
@@ -33,12 +39,17 @@ class Cell:
     device: str
     code: str
     plugin: str | None = None
+    plugins: tuple[Origin, ...] = ()
 
     @cached_property
     def key(self) -> str:
-        """16 hex digits; where a plugin file lies and how the data is called do not count."""
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("plugin", "dataset")}
-        text = json.dumps([fields, versions()], sort_keys=True)
+        """16 hex digits over what decides the predictions: the data's content, the code, the settings, the libraries.
+
+        Left out: how the data is called, where a plugin comes from, and our own version, for which the code stands.
+        """
+        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
+        libraries = {name: version for name, version in versions().items() if name != "equipoise"}
+        text = json.dumps([fields, libraries], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def row(self, status: str, **more: Any) -> dict[str, Any]:
@@ -57,6 +68,7 @@ class Cell:
             "device": self.device,
             "settings": dataclasses.asdict(self.settings),
             "code": self.code,
+            "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
             "versions": versions(),
             "threads": THREADS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -12,6 +12,7 @@ from equipoise.catalog.strategies import deciding_parts
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 from equipoise.splits.outer import stratified_folds
+from equipoise.thresholds import ThresholdRule
 
 Map = Callable[[np.ndarray], np.ndarray]
 
@@ -28,7 +29,7 @@ class DecisionRule:
 
     adjust: Map
     own: Map
-    tuned: Map
+    tuned: ThresholdRule
 
     @staticmethod
     def fixed(adjusted: np.ndarray) -> np.ndarray:
@@ -40,6 +41,12 @@ class DecisionRule:
         z = self.adjust(logits)
         return {"scores": z, "fixed": self.fixed(z), "tuned": self.tuned(z), "own": self.own(z)}
 
+    def thresholds(self, n_labels: int) -> dict[str, np.ndarray]:
+        """The thresholds (L,) behind "fixed", "tuned" and "own", the last only where its decision is one by thresholds."""
+        rules = {"fixed": ThresholdRule(0.0), "tuned": self.tuned, "own": self.own}
+        found = {name: rule.values for name, rule in rules.items() if isinstance(rule, ThresholdRule)}
+        return {name: np.broadcast_to(values, n_labels).astype(np.float64) for name, values in found.items()}
+
 
 def fit_decision_rule(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
@@ -47,10 +54,8 @@ def fit_decision_rule(
     """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,)."""
     maps, z = _fit_maps(strategy, logits, Y, folds, role)
     per_label = thresholds.scut_smoothed(z, Y, folds)
-    decide = _fit_own(strategy, z, Y, folds, role)
-    return DecisionRule(
-        adjust=lambda x: _through(maps, x), own=decide, tuned=lambda x: thresholds.predict(x, per_label)
-    )
+    own = _fit_own(strategy, z, Y, folds, role) if "decide" in strategy.stages else ThresholdRule(0.0)
+    return DecisionRule(adjust=lambda x: _through(maps, x), own=own, tuned=ThresholdRule(per_label))
 
 
 def objective(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -35,7 +34,6 @@ def cell_steps(
 
     Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
     """
-    from equipoise import metrics
     from equipoise.catalog.backbones import get_backbone
     from equipoise.catalog.registry import registry
     from equipoise.catalog.strategies import get_strategy, with_params
@@ -43,16 +41,17 @@ def cell_steps(
     from equipoise.experiment.cross_validation import CrossValidator
     from equipoise.experiment.decision import fit_decision_rule
     from equipoise.experiment.prepared import prepared
+    from equipoise.experiment.record import cost_of, predictions, row_of
     from equipoise.experiment.search import search, search_space
+    from equipoise.experiment.versions import require_planned_code
     from equipoise.ops.device import resolve
-    from equipoise.splits.outer import split_hash
 
     if cell.plugin is not None:
         registry("strategy").add_file(cell.plugin)
     device = resolve(cell.device)
     strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
+    require_planned_code(cell.code, strategy, backbone)
     ready = prepared(cell, data, backbone)
-    train, test = ready.train, ready.test
     began = time.perf_counter()  # what all strategies share is no strategy's cost
     bench = CrossValidator(
         strategy,
@@ -66,7 +65,7 @@ def cell_steps(
         cell.settings,
         device,
     )
-    clock = [0.0]
+    clock: list[float] = []
     found = yield from search(bench, report)
     clock.append(bench.work.spent(began))
     oof = found.outcome.logits[found.rows]
@@ -74,63 +73,9 @@ def cell_steps(
     decider = fit_decision_rule(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
     model = yield from bench.refitting(found.params)
     clock.append(bench.work.spent(began))
-    logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(test))])[0]
-    made = decider.all(logits)
+    logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(ready.test))])[0]
+    kept = predictions(ready, found, decider, logits)
     clock.append(bench.work.spent(began))
-    names = ("fixed", "tuned", "own")
-    Y, Y_train = data.Y[test], data.Y[train]
-    scores = {f"scores/{k}": v for k, v in metrics.score_metrics(Y, made["scores"], Y_train).items()}
-    decided = {f"{n}/{k}": v for n in names for k, v in metrics.decision_metrics(Y, made[n], Y_train).items()}
-    labels = {
-        f"{n}/{k}": v
-        for n in names[:2]
-        for k, v in metrics.per_label(Y, made[n], made["scores"], Y_train).items()
-    }
-    row = cell.row(
-        "ok",
-        generated=data.generated,
-        split_sha256=split_hash(train, test),
-        params=found.params,
-        settled=found.outcome.settled,
-        edges=edges(search_space(bench), found.params),
-        objective=found.value,
-        metrics={**decided, **scores},
-        per_label=labels,
-        labels=list(data.labels),
-        audit=model.audit,
-        trials=found.trials,
-        decision_trials=found.deciding,
-        cost={**_cost(clock, bench.work), "seconds_features": ready.seconds},
-    )
-    predictions = {
-        "test_rows": test,
-        "test_logits": made["scores"].astype(np.float32),
-        "test_Y": Y,
-        **{f"test_{n}": made[n].astype(np.uint8) for n in names},
-        "oof_rows": train[found.rows],
-        "oof_logits": oof.astype(np.float32),
-        "oof_Y": Y_train[found.rows],
-        "oof_folds": found.folds,
-    }
-    return row, predictions
-
-
-def _cost(clock: list[float], work: Any) -> dict[str, Any]:
-    """What the cell took by itself: seconds in which only others' lanes were trained are not in it.
-
-    `lanes_reused` were trained for another cell that asked for the same; alone they would have taken `seconds_reused` more.
-    """
-    search, refit, predict = (b - a for a, b in itertools.pairwise(clock))
-    return {
-        "seconds_total": clock[-1],
-        "seconds_search": search,
-        "seconds_refit": refit,
-        "seconds_predict": predict,
-        "seconds_training": work.seconds,
-        "train_rows_per_s": work.rows / work.seconds if work.seconds else float("nan"),
-        "steps": work.steps,
-        "lanes": work.lanes,
-        "lanes_side_by_side": work.widest,
-        "lanes_reused": work.reused,
-        "seconds_reused": work.seconds_reused,
-    }
+    require_planned_code(cell.code, strategy, backbone, ran=True)
+    at_edges = edges(search_space(bench), found.params)
+    return row_of(cell, ready, found, model, kept, at_edges, cost_of(clock, bench.work, ready)), kept

@@ -87,7 +87,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Too long for a table, or lists: read them from the rows.
 LEFT_OUT = frozenset(
-    {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "traceback"}
+    {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "plugins", "traceback"}
 )
 
 

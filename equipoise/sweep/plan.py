@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
-from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.versions import engine_code
+from equipoise.experiment.versions import predictions_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
 from equipoise.sweep.batches import paying
 from equipoise.sweep.suite import Block, Suite
@@ -155,9 +155,17 @@ def _cell(
         seed=block.seed,
         settings=block.settings,
         device=device,
-        code=f"{engine_code()}/{source_hash(type(backbone))}/{fingerprint(strategy)}",
+        code=predictions_code(strategy, backbone),
         plugin=file,
+        plugins=_plugins(name, backbone, strategy),
     )
+
+
+def _plugins(dataset: str, backbone: Backbone, strategy: Strategy) -> tuple[Origin, ...]:
+    """Where those of a cell's parts come from that are not built in."""
+    names = [("dataset", dataset.partition("[")[0].strip()), ("backbone", backbone.name)]
+    names += [("strategy", part.name) for part in strategy.parts]
+    return tuple(o for kind, name in names if (o := registry(kind).origin(name)) is not None)
 
 
 def _distinct(kind: str, names: Iterable[str]) -> None:

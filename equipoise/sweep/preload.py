@@ -39,5 +39,10 @@ for _name in (
     with contextlib.suppress(Exception):  # the worker that needs it will say what is wrong with it
         importlib.import_module(_name)
 
+with contextlib.suppress(Exception):
+    versions = importlib.import_module("equipoise.experiment.versions")
+    versions.engine_code()  # of what has just been loaded: a worker runs that, whatever becomes of the files
+    versions.edited_while_loading()
+
 gc.collect()
 gc.freeze()  # pages of objects that the collector never visits stay shared with the workers

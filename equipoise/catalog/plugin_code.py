@@ -1,0 +1,126 @@
+"""What the identity of a plugin is made of: the modules that it consists of and imports, found without running them."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import site
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from equipoise.core import code_hash
+from equipoise.core.code_meaning import meaning
+
+#: What a package holds besides Python that decides what it computes.
+_COMPILED = (".so", ".pyd")
+Sources = dict[str, bytes]
+
+
+def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | None]) -> Sources:
+    """The contents of files, and of the modules and packages they import as far as `find` knows their place."""
+    found: Sources = {}
+    waiting = list(files)
+    while waiting:
+        name, path = waiting.pop()
+        if name not in found:
+            found[name] = path.read_bytes()
+            for top in _tops(found[name], name.count("/")):
+                place = find(top)
+                waiting += [] if place is None else _whole(place)
+    return found
+
+
+def _whole(place: Path) -> list[tuple[str, Path]]:
+    """A module's file, or all modules of a package, by their path from where the top-level name lies."""
+    if place.name != "__init__.py":
+        return [(place.name, place)]
+    files = (f for f in sorted(place.parent.rglob("*")) if f.suffix in (".py", *_COMPILED))
+    return [(f.relative_to(place.parent.parent).as_posix(), f) for f in files]
+
+
+def _tops(source: bytes, depth: int) -> Iterator[str]:
+    """The top-level names that a module imports; of relative imports, those that leave its package of that depth."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # compiled, or to be told of when it is loaded
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level in (0, depth + 1):
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (name.partition(".")[0] for name in names)
+
+
+def package_code(file: Path, members: Iterable[str]) -> str:
+    """The code of an installed plugin: the module or package of this file, its distribution's others, what those import."""
+    known = frozenset(members)
+    files = filter(None, (file_of(name) for name in sorted(known)))
+    starts = [start for place in (file, *files) for start in _whole(place)]
+    sources = gathered(starts, lambda top: file_of(top) if top in known else None)
+    own = file.parent.name if file.name == "__init__.py" else file.stem
+    return code(sources, {own, *known})
+
+
+def code(sources: Sources, own: Iterable[str]) -> str:
+    """16 hex digits over a plugin's modules, and over what they need that neither they nor a version stands for.
+
+    Args:
+        own: the top-level names of these modules.
+    """
+    every = {**_elsewhere(sources, frozenset(own)), **sources}
+    needs = [need for text in every.values() for need in _needs(text)]
+    ours = code_hash.texts(needs, frozenset(code_hash.engine_modules()))
+    return code_hash.digest({**{name: _meant(text) for name, text in every.items()}, **ours})
+
+
+def installed(top: str) -> bool:
+    """Whether a name comes from a folder of installed packages."""
+    file = file_of(top)
+    return file is not None and any(file.is_relative_to(folder) for folder in _site_folders())
+
+
+def file_of(top: str) -> Path | None:
+    """The file of a top-level module; None where it has none, or is not found."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    origin = None if spec is None else spec.origin
+    return Path(origin) if origin and origin.endswith(".py") else None
+
+
+def _elsewhere(sources: Sources, own: frozenset[str]) -> Sources:
+    """The modules that a plugin imports from the user's path: neither its own, nor installed, nor Python's."""
+
+    def find(top: str) -> Path | None:
+        foreign = top in own or top in sys.stdlib_module_names or top == code_hash.OURS or installed(top)
+        return None if foreign else file_of(top)
+
+    tops = sorted({top for name, text in sources.items() for top in _tops(text, name.count("/"))})
+    return gathered([start for top in tops if (place := find(top)) for start in _whole(place)], find)
+
+
+def _needs(content: bytes) -> list[code_hash.Need]:
+    try:
+        return code_hash.needs_of(importlib.util.decode_source(content))
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _meant(content: bytes) -> str:
+    try:
+        return meaning(importlib.util.decode_source(content))
+    except (SyntaxError, ValueError):  # compiled, or Python of another version
+        return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _site_folders() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    named = [paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()]
+    return tuple(dict.fromkeys(Path(name) for name in named))

@@ -1,0 +1,193 @@
+"""Code that is not ours: plugin files with the modules beside them, plugin packages, and the identity of both.
+
+A plugin's numbers are made by all of its modules. So the identity of a file covers the modules beside it that it imports, and
+that of an installed plugin its whole distribution. A file's modules are read once, into memory: what runs is what was hashed,
+also where an import inside a function comes much later.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from equipoise.catalog.plugin_code import code, file_of, gathered, installed, package_code
+from equipoise.core.code_hash import OURS, source_hash
+from equipoise.core.errors import EquipoiseError
+
+PREFIX = "equipoise_plugin_"
+#: The members of a plugin's distribution, by each of them.
+_SIBLINGS: dict[str, frozenset[str]] = {}
+_LOADED: dict[str, PluginFile] = {}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin comes from, as a row says it; of a file, the name and not the folder, which is nobody's business."""
+
+    kind: str
+    name: str
+    origin: str
+    distribution: str | None = None
+    version: str | None = None
+
+
+class PluginFile:
+    """A file and the modules beside it that it imports, as they were when it was made.
+
+    They are modules of a package that only this object knows: two plugins may each have a `helper` of their own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._folder = path, path.parent
+        self.package = PREFIX + hashlib.sha256(str(path).encode()).hexdigest()[:12]
+        self._main = path.stem if path.stem.isidentifier() else re.sub(r"\W", "_", path.stem)
+        self.sources = gathered([(path.name, path)], self._beside)
+        self._tops = {name.partition("/")[0].removesuffix(".py") for name in self.sources}
+        #: How `import` is understood in these modules.
+        self.builtins = {**vars(builtins), "__import__": self._import}
+
+    @property
+    def code(self) -> str:
+        """16 hex digits over these modules and what they import; neither folder nor name of the file counts."""
+        named = {"" if name == self.path.name else name: text for name, text in self.sources.items()}
+        return code(named, self._tops)
+
+    def module(self) -> ModuleType:
+        """The file's module, run at the first call.
+
+        Raises:
+            Exception, SystemExit: whatever it raises; then nothing of it stays loaded.
+        """
+        if _LOADED.get(self.package) is not self:
+            self.unload()  # what was read before
+            _LOADED[self.package] = self
+        if _FINDER not in sys.meta_path:
+            sys.meta_path.insert(0, _FINDER)
+        try:
+            return importlib.import_module(f"{self.package}.{self._main}")
+        except BaseException:
+            self.unload()
+            raise
+
+    def unload(self) -> None:
+        """Forget its modules."""
+        _LOADED.pop(self.package, None)
+        for name in [n for n in sys.modules if n.partition(".")[0] == self.package]:
+            del sys.modules[name]
+
+    def spec(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
+        """How a module of the package is loaded; None where there is none of that name."""
+        _, *parts = fullname.split(".")
+        inside = "/".join(parts)
+        names = [self.path.name] if inside == self._main else [f"{inside}/__init__.py", f"{inside}.py"]
+        name = next((n for n in names if n in self.sources), None)
+        if name is None and parts:
+            return None
+        loader = _FromMemory(self, name)
+        package = name is None or name.endswith("/__init__.py")
+        origin = None if name is None else str(self._folder / name)
+        spec = importlib.machinery.ModuleSpec(fullname, loader, origin=origin, is_package=package)
+        spec.has_location = origin is not None
+        return spec
+
+    def _beside(self, top: str) -> Path | None:
+        if top in sys.stdlib_module_names or top == OURS or installed(top):
+            return None
+        places = (self._folder / top / "__init__.py", self._folder / f"{top}.py")
+        return next((place for place in places if place.is_file()), None)
+
+    def _import(
+        self, name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
+    ) -> ModuleType:
+        """`__import__` for these modules: what lies beside the file is found there."""
+        top = name.partition(".")[0]
+        if level or top not in self._tops:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        inner = f"{self.package}.{name}"
+        if fromlist:
+            return builtins.__import__(inner, globals, locals, fromlist, 0)
+        importlib.import_module(inner)
+        return sys.modules[f"{self.package}.{top}"]
+
+
+class _FromMemory(importlib.abc.Loader):
+    """Runs a source that was read before; no bytecode of an earlier text is looked for, and none is left behind."""
+
+    def __init__(self, plugin: PluginFile, name: str | None) -> None:
+        self._plugin, self._name = plugin, name
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self._name is not None:
+            module.__dict__["__builtins__"] = self._plugin.builtins
+            code = compile(self._plugin.sources[self._name], str(module.__file__), "exec", dont_inherit=True)
+            exec(code, module.__dict__)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        plugin = _LOADED.get(fullname.partition(".")[0])
+        return None if plugin is None else plugin.spec(fullname)
+
+
+_FINDER = _Finder()
+
+
+def load(path: Path) -> ModuleType:
+    """The module of a plugin file: the one that is loaded, unless a file of it was edited since, as in a notebook.
+
+    Raises:
+        Exception, SystemExit: whatever the file raises.
+    """
+    plugin = PluginFile(path)
+    before = _LOADED.get(plugin.package)
+    if before is not None and before.sources == plugin.sources:
+        return before.module()
+    return plugin.module()
+
+
+def code_of(cls: type[Any]) -> str:
+    """16 hex digits over what the code of a strategy or backbone computes, a plugin's own modules included.
+
+    Raises:
+        EquipoiseError: an installed plugin was edited after this process had loaded it, so what runs cannot be hashed.
+    """
+    top = cls.__module__.partition(".")[0]
+    if top == OURS:
+        return source_hash(cls)
+    if top in _LOADED:
+        return _LOADED[top].code
+    module = sys.modules[cls.__module__]
+    file = file_of(top) or getattr(module, "__file__", None)
+    found = "unknown" if file is None else package_code(Path(file), _SIBLINGS.get(top, ()))
+    if module.__dict__.setdefault("__equipoise_code__", found) != found:
+        raise EquipoiseError(f"plugin {top} was edited after this process had loaded it: start again")
+    return found
+
+
+def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]]) -> None:
+    """Remember what an entry point belongs to, and what its code is now that it has just been loaded."""
+    files = (point.dist.files or ()) if point.dist is not None else ()
+    tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
+    _SIBLINGS.update(dict.fromkeys(tops, tops))
+    for _, obj in found:
+        code_of(obj if isinstance(obj, type) else type(obj))
+
+
+def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Origin:
+    """Where the object of an entry point comes from."""
+    dist = point.dist
+    metadata = (None, None) if dist is None else (dist.name, dist.version)
+    return Origin(kind, name, f"plugin {point.value}", *metadata)

@@ -1,0 +1,158 @@
+"""Python source reduced to what it computes: the text that identities are hashed from.
+
+What only speaks to people is left out: docstrings, comments, layout, annotations, the texts of `raise`, `assert`, warnings
+and logging, and the class attributes that describe a method. So a corrected sentence makes no stored row invalid.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import TypeVar
+
+#: Modules that are imported for annotations only.
+TYPING = frozenset({"__future__", "typing", "typing_extensions", "collections.abc", "numpy.typing"})
+#: Class attributes that describe and never compute.
+PROSE = frozenset({"reference", "summary"})
+#: Calls whose texts are for a reader: `warnings.warn(…)`, `logger.info(…)`.
+_SPEAKERS = frozenset({"warnings", "logging", "log", "logger", "_log", "_logger"})
+_SPEAKING = frozenset({"warn", "warning", "info", "debug", "error", "exception", "critical", "log"})
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+def tree_of(source: str) -> ast.Module:
+    """The syntax tree of a source, reduced to what it computes.
+
+    Raises:
+        SyntaxError: the source is no Python.
+    """
+    tree: ast.Module = _Reducer().visit(ast.parse(source))
+    return tree
+
+
+def meaning(source: str) -> str:
+    """A source as text that is equal for two sources that compute the same in the same words."""
+    return ast.dump(tree_of(source))
+
+
+class _Reducer(ast.NodeTransformer):
+    """Takes out of a tree what does not compute."""
+
+    def __init__(self) -> None:
+        self._in_class = False
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.stmt | ast.ExceptHandler) and getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]  # type: ignore[union-attr]  # `has a body` is what was asked
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._inside(node, True)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self._inside(node, False)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self._inside(node, False)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        """An assignment; in a class body, where a dataclass reads annotations, also what kind of attribute it is."""
+        kind = _kind(node.annotation)
+        if self._in_class and kind != "ClassVar":
+            node.annotation = ast.Constant(kind)
+            return self.generic_visit(node)
+        if node.value is None:
+            return None
+        return self.visit(ast.Assign([node.target], node.value))
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        return None if self._in_class and names & PROSE else self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        node.names = [alias for alias in node.names if alias.name not in TYPING]
+        return node if node.names else None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module in TYPING and node.level == 0 else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | Sequence[ast.AST]:
+        """`if TYPE_CHECKING:` never runs."""
+        test = node.test
+        if getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING":
+            return [part for part in map(self.visit, node.orelse) if part is not None]
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """The kind of exception and what it carries stay; words go."""
+        node.exc = None if node.exc is None else _Wordless().visit(node.exc)
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """A text that stands alone is a docstring; a call that speaks keeps everything but its words."""
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        if isinstance(node.value, ast.Call) and _speaks(node.value.func):
+            node.value = _Wordless().visit(node.value)
+        return self.generic_visit(node)
+
+    def _inside(self, node: _Node, in_class: bool) -> ast.AST:
+        """Visit a definition, knowing whether what stands in it are attributes of a class."""
+        before, self._in_class = self._in_class, in_class
+        try:
+            return self.generic_visit(node)
+        finally:
+            self._in_class = before
+
+
+class _Wordless(ast.NodeTransformer):
+    """Empties every text in an expression."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return ast.Constant("")
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """`"text" + name` and `"%s" % name` are texts."""
+        self.generic_visit(node)
+        return ast.Constant("") if _is_empty(node.left) or _is_empty(node.right) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """`"{}".format(name)` is one, too."""
+        self.generic_visit(node)
+        return ast.Constant("") if isinstance(f := node.func, ast.Attribute) and _is_empty(f.value) else node
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""
+
+
+def _kind(annotation: ast.expr) -> str:
+    """What an annotation makes of a class attribute: a field of a dataclass, or one of the kinds that are none."""
+    words = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
+    outer = str(words).partition("[")[0].rpartition(".")[2].strip()
+    return outer if outer in ("ClassVar", "InitVar", "KW_ONLY") else "field"
+
+
+def _speaks(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id == "warn"
+    return (
+        isinstance(function, ast.Attribute)
+        and isinstance(function.value, ast.Name)
+        and function.value.id in _SPEAKERS
+        and function.attr in _SPEAKING
+    )
