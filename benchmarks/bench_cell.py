@@ -10,7 +10,7 @@ import pytest
 
 from equipoise import Dataset, load_dataset
 from equipoise.api import choose
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
 
 SETTINGS = {"trials": 3, "folds": 2, "epochs": 12}  # those of the suite `quick`
@@ -46,7 +46,7 @@ def test_cell(
     costs: list[dict[str, Any]] = []
 
     def work() -> None:
-        costs.append(run_cell(cell, data)[0]["cost"])
+        costs.append(run_alone(cell, data)[0]["cost"])
 
     work()
     rows = costs[0]["steps"] * cell.settings.batch_size

@@ -30,6 +30,7 @@ from equipoise import load_dataset
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.prepared import Preparations
 from equipoise.sweep.batches import attempt, groups
 from equipoise.sweep.plan import make_plan
 
@@ -95,7 +96,7 @@ def differences(data: Dataset, backbone: str, strategies: list[str]) -> Differen
         suite = choose(None, [data.name], [backbone], ["none", *strategies], dict(SETTINGS), 5, seed)
         plan = make_plan(suite, device="cpu", data={data.name: data})
         for group in groups(plan.cells):
-            rows = {cell.key: row for cell, (row, _) in attempt(group, plan.data)}
+            rows = {cell.key: row for cell, (row, _) in attempt(group, plan.data, Preparations())}
             for cell in group:  # in the order of the plan, so that splits stay paired
                 assert rows[cell.key]["status"] == "ok", rows[cell.key]["error"]
                 for metric in METRICS:

@@ -25,7 +25,7 @@ from equipoise.api import choose
 from equipoise.engine import first_weights
 from equipoise.engine.lanes import Lane
 from equipoise.engine.starts import prior
-from equipoise.experiment.cell import Cell, run_cell
+from equipoise.experiment.cell import Cell, run_alone
 from equipoise.sweep.plan import make_plan
 
 pytestmark = pytest.mark.slow
@@ -90,7 +90,7 @@ class Rows:
         if (found := self.all().get((cell.key, start))) is not None:
             return found
         with begun(STARTS[start]):
-            row, _ = run_cell(cell, data)
+            row, _ = run_alone(cell, data)
         own = {"key": cell.key, "start": start, "strategy": cell.strategy, "split": cell.split}
         own |= {name: row["metrics"][name] for name in MEASURES}
         own |= {"epochs": cell.settings.epochs, "seconds": row["cost"]["seconds_total"]}

@@ -20,6 +20,7 @@ from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
+from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.engine.train import TrainingCost, train
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
@@ -177,7 +178,17 @@ def bench(strategy: Strategy) -> CrossValidator:
     folds = np.arange(ROWS) % 2
     settings = Settings(epochs=3, batch_size=32, folds=2)
     held = features_of(inputs, True)
-    return CrossValidator(strategy, Linear(), inputs, held, None, Y, folds, ("bits",), settings, CPU)
+    return CrossValidator(
+        strategy,
+        Linear(),
+        held,
+        None,
+        Y,
+        folds,
+        ("bits",),
+        settings,
+        Trainer(inputs, settings.batch_size, CPU),
+    )
 
 
 @pytest.mark.parametrize("name", registry("strategy").names())
@@ -185,9 +196,9 @@ def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: st
     strategy = get_strategy(name)
     own = [{"lr": lr, "C": C} for lr, C in ((1e-2, 10.0), (3e-2, 0.1), (2e-3, 1000.0))]
     with repeatable(CPU):
-        together = bench(strategy).cross_validate(own)
+        together = run_one(bench(strategy).cross_validate(own))
         for params, outcome in zip(own, together, strict=True):
-            alone = bench(strategy).cross_validate([params])[0]
+            alone = run_one(bench(strategy).cross_validate([params]))[0]
             assert np.array_equal(alone.logits, outcome.logits)
             assert alone.settled == outcome.settled
 
@@ -198,10 +209,10 @@ def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
     strategy = get_strategy(name)
     off = dataclasses.replace(strategy, **dict(strategy.off or {}))
     with repeatable(CPU):
-        plain = bench(get_strategy("none")).cross_validate([params])[0].logits
-        assert np.array_equal(bench(off).cross_validate([params])[0].logits, plain)
+        plain = run_one(bench(get_strategy("none")).cross_validate([params]))[0].logits
+        assert np.array_equal(run_one(bench(off).cross_validate([params]))[0].logits, plain)
         if {"resample", "weights", "loss"} & set(strategy.stages):
-            assert not np.array_equal(bench(strategy).cross_validate([params])[0].logits, plain)
+            assert not np.array_equal(run_one(bench(strategy).cross_validate([params]))[0].logits, plain)
 
 
 def test_a_composition_trains_by_its_owners() -> None:

@@ -27,7 +27,7 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
 from equipoise.core.errors import EquipoiseError
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.versions import METRICS, engine_code, metrics_code
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
@@ -341,7 +341,7 @@ def test_a_module_beside_a_plugin_file_counts(tmp_path: Path, imports: str, insi
     )
     write(tmp_path / "package", __init__="", inner="from helper import FACTOR")
     before = keys(mine, "none")
-    first = run_cell(plan_of(mine).cells[0], data())[1]
+    first = run_alone(plan_of(mine).cells[0], data())[1]
     write(tmp_path, helper="# the factor\nFACTOR = 1.0", unused="X = 2")
     assert keys(mine, "none") == before
     write(tmp_path, helper="FACTOR = 9.0")  # as long as before: nothing may be told by size or time
@@ -349,7 +349,7 @@ def test_a_module_beside_a_plugin_file_counts(tmp_path: Path, imports: str, insi
     assert after["none"] == before["none"]
     assert after["mine"] != before["mine"]
     assert not np.array_equal(
-        run_cell(plan_of(mine).cells[0], data())[1]["test_logits"], first["test_logits"]
+        run_alone(plan_of(mine).cells[0], data())[1]["test_logits"], first["test_logits"]
     )
 
 
@@ -359,7 +359,7 @@ def test_two_plugins_may_each_have_a_helper_of_that_name(tmp_path: Path) -> None
     two = write(tmp_path / "two", mine=lazy.replace('"mine"', '"ours"'), helper="FACTOR = 9.0")
     logits = {}
     for cell in plan_of(one, two).cells:
-        logits[cell.strategy] = run_cell(cell, data())[1]["test_logits"]
+        logits[cell.strategy] = run_alone(cell, data())[1]["test_logits"]
     assert not np.array_equal(logits["mine"], logits["ours"])
     assert "helper" not in sys.modules
     assert not list(tmp_path.rglob("*.pyc"))
@@ -521,19 +521,19 @@ def test_an_installed_plugin_that_is_edited_while_its_cell_runs_makes_no_row(
         install("strategies", reload=False, _formula="FACTOR = 9.0")
 
     with pytest.raises(EquipoiseError, match="eq_pkg was edited"):
-        run_cell(cell, data(), edit)
+        run_alone(cell, data(), edit)
 
 
 def test_our_own_code_is_asked_about_too(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = plan_of("none").cells[0]
     other = dataclasses.replace(cell, code="0" * 16 + cell.code[16:])
     with pytest.raises(EquipoiseError, match="the code of equipoise changed after this cell was planned"):
-        run_cell(other, data())
+        run_alone(other, data())
     monkeypatch.setattr(
         "equipoise.experiment.versions.edited_while_loading", lambda: ("equipoise.engine.loss",)
     )
     with pytest.raises(EquipoiseError, match=r"the code of equipoise\.engine\.loss changed"):
-        run_cell(cell, data())
+        run_alone(cell, data())
 
 
 def test_edits_of_our_files_are_seen_and_their_touching_is_not(copy: Copy) -> None:

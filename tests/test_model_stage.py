@@ -17,6 +17,7 @@ from equipoise.contracts.strategy import Context
 from equipoise.contracts.tasks import LabelInputs, Task, decided, merge_columns, rounds, sources
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.population import Population
+from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.settings import Settings
 from equipoise.ops.device import repeatable
@@ -49,7 +50,15 @@ def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings:
     folds = stratified_folds(Y, 2, 0)
     budget = Settings(**{"epochs": 3, "folds": 2, **settings})
     return CrossValidator(
-        get_strategy(strategy), model, inputs, averaged, None, Y, folds, ("t",), budget, CPU
+        get_strategy(strategy),
+        model,
+        averaged,
+        None,
+        Y,
+        folds,
+        ("t",),
+        budget,
+        Trainer(inputs, budget.batch_size, CPU),
     )
 
 
@@ -185,7 +194,7 @@ def test_the_first_label_of_a_chain_is_binary_relevance_bit_for_bit(backbone: st
     with repeatable(CPU):
         for name in ("binary_relevance", "classifier_chain"):
             work = bench(name, backbone)
-            out.append(work.cross_validate([params(work)])[0].logits)
+            out.append(run_one(work.cross_validate([params(work)]))[0].logits)
     np.testing.assert_array_equal(out[0][:, 0], out[1][:, 0])
     assert (out[0][:, 1:] != out[1][:, 1:]).any(0).all()
 
@@ -196,9 +205,9 @@ def test_a_chain_lane_has_the_same_bits_alone(backbone: str) -> None:
         work = bench("classifier_chain", backbone)
         lanes = work.lanes(params(work), 0)
         assert len({lane.signature for lane in lanes}) == 1
-        together = Population(lanes, work.inputs, 64, CPU).train()
+        together = Population(lanes, work.trainer.inputs, 64, CPU).train()
         for lane, other in list(zip(lanes, together, strict=True))[1:3]:
-            (alone,) = Population([lane], work.inputs, 64, CPU).train()
+            (alone,) = Population([lane], work.trainer.inputs, 64, CPU).train()
             assert alone.score == other.score
             assert all(torch.equal(alone.params[n], other.params[n]) for n in alone.params)
 
@@ -207,9 +216,9 @@ def test_prediction_goes_from_decision_to_decision() -> None:
     """By hand: bias + x·W + decisions·V, one label after the other."""
     with repeatable(CPU):
         work = bench("classifier_chain", "linear", epochs=20)
-        model = work.refit(params(work))
-        got = work.predict([model], work.inputs, [np.arange(N)])[0]
-        x = torch.from_numpy(work.inputs.array())
+        model = run_one(work.refit(params(work)))
+        got = work.predict([model], work.trainer.inputs, [np.arange(N)])[0]
+        x = torch.from_numpy(work.trainer.inputs.array())
         seen = torch.zeros(N, L)
         for label, network in enumerate(model.networks):
             p = network.params
@@ -226,8 +235,8 @@ def test_a_chain_learns_what_inputs_do_not_tell() -> None:
     Y = np.stack([first, 1 - first], 1)
     work = bench("classifier_chain", "linear", Y, epochs=40)
     with repeatable(CPU):
-        model = work.refit({"lr": 0.3, "C": 1000.0})
-        z = work.predict([model], work.inputs, [np.arange(400)])[0]
+        model = run_one(work.refit({"lr": 0.3, "C": 1000.0}))
+        z = work.predict([model], work.trainer.inputs, [np.arange(400)])[0]
     assert ((z[:, 0] > 0) != (z[:, 1] > 0)).mean() > 0.99
 
 
@@ -250,8 +259,8 @@ def test_models_do_not_depend_on_who_trains_beside_them(name: str, backbone: str
     with repeatable(CPU):
         work = bench(name, backbone, epochs=1)
         first, second = params(work), params(work) | {"lr": 0.03}
-        both = work.cross_validate([second, first])[1]
-        alone = work.cross_validate([first])[0]
+        both = run_one(work.cross_validate([second, first]))[1]
+        alone = run_one(work.cross_validate([first]))[0]
     np.testing.assert_array_equal(both.logits, alone.logits)
     assert np.isfinite(alone.logits).all()
 

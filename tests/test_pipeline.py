@@ -23,7 +23,7 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.experiment import cell as cell_module
 from equipoise.experiment import decision
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
 from equipoise.splits import outer as splits
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
@@ -119,9 +119,9 @@ def test_nothing_of_the_test_rows_is_seen_before_everything_is_chosen(
 
     monkeypatch.setattr(splits, "outer_split", lambda *_: (train, test))
     monkeypatch.setattr(decision, "fit_decision_rule", noting)
-    row, kept = run_cell(cell, clean)
+    row, kept = run_alone(cell, clean)
     decider = fitted[-1]
-    dirty_row, dirty_kept = run_cell(cell, dataclasses.replace(clean, X=X, Y=Y))
+    dirty_row, dirty_kept = run_alone(cell, dataclasses.replace(clean, X=X, Y=Y))
     for field in ("params", "objective", "trials", "audit", "split_sha256"):
         assert dirty_row[field] == row[field], field
     for name in ("oof_rows", "oof_logits", "oof_Y", "oof_folds"):
@@ -265,8 +265,14 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same rows as with features of their own, one set of them held at a time and none after the sweep."""
+    import gc
+
     from equipoise.contracts.features import TfIdf
-    from equipoise.experiment import prepared
+    from equipoise.experiment.prepared import Prepared
+
+    def held() -> int:
+        gc.collect()
+        return sum(type(thing) is Prepared for thing in gc.get_objects())
 
     plan = plan_of(["none", "focal", "ml_ros"], split_count=2)
     data = plan.data[EMAILS]
@@ -274,35 +280,33 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
     original = TfIdf.fit
 
     def noting(self: TfIdf, X: Any, nominal: Any = None) -> TfIdf:
-        fitted.append(len(prepared._held))
+        fitted.append(held())
         return original(self, X, nominal)
 
     monkeypatch.setattr(TfIdf, "fit", noting)
     sweep(plan, Store(tmp_path))
     assert fitted == [0, 0], "one for each split, the one before gone"
-    assert prepared._held == []
+    assert held() == 0
     shared = prints(Store(tmp_path))
     for cell in plan.cells:
-        prepared.forget()
-        row, _ = run_cell(cell, data)
+        row, _ = run_alone(cell, data)
         assert Store(tmp_path).fingerprint(row) == shared[cell.key]
     assert len(fitted) == 2 + len(plan.cells)
 
 
 def test_what_strategies_share_cannot_be_written_to() -> None:
     from equipoise.catalog.backbones import get_backbone
-    from equipoise.experiment import prepared
+    from equipoise.experiment.prepared import Preparations
 
     for data in (numbers(), load_dataset(EMAILS)):
-        plan = plan_of(["none"], data)
-        made = prepared.prepared(plan.cells[0], data, get_backbone("linear"))
+        plan, preparations = plan_of(["none"], data), Preparations()
+        made = preparations.of(plan.cells[0], data, get_backbone("linear"))
         array = made.averaged if data.kind == "numeric" else made.averaged.data
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 7.0
-        assert prepared.prepared(plan.cells[0], data, get_backbone("linear")) is made
-        other = prepared.prepared(plan.cells[0], dataclasses.replace(data), get_backbone("linear"))
+        assert preparations.of(plan.cells[0], data, get_backbone("linear")) is made
+        other = preparations.of(plan.cells[0], dataclasses.replace(data), get_backbone("linear"))
         assert other is not made, "a copy of the data may hold anything"
-    prepared.forget()
 
 
 def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[str]:

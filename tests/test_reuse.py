@@ -20,7 +20,8 @@ from equipoise.engine.lanes import Lane
 from equipoise.engine.reuse import Content, train_once
 from equipoise.engine.train import Request
 from equipoise.experiment.decision import decision_score
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
+from equipoise.experiment.prepared import Preparations
 from equipoise.ops.inputs import Dense, Inputs
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt, groups
@@ -56,7 +57,7 @@ def plan_of(strategies: list[str], backbone: str = "mlp[hidden=7]", splits: int 
 
 
 def beside(plan: Plan) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray] | None]]:
-    return {cell.strategy: result for cell, result in attempt(plan.cells, plan.data)}
+    return {cell.strategy: result for cell, result in attempt(plan.cells, plan.data, Preparations())}
 
 
 # --- what is trained, and on what it is tuned
@@ -152,7 +153,7 @@ def test_side_by_side_with_one_training_as_one_by_one(backbone: str, pruning: bo
     assert rows["scut"]["cost"]["steps"] == 0
     assert rows["none"]["cost"]["steps"] > 0
     for cell in plan.cells:
-        alone, _ = run_cell(cell, plan.data["numbers"])
+        alone, _ = run_alone(cell, plan.data["numbers"])
         assert fingerprint(alone) == fingerprint(rows[cell.strategy]), cell.strategy
         assert alone["cost"]["lanes"] == most
     assert rows["scut"]["cost"]["seconds_reused"] == pytest.approx(rows["none"]["cost"]["seconds_training"])
@@ -187,7 +188,7 @@ def test_a_decision_that_fails_leaves_the_others_their_networks(tmp_path: Path) 
     rows = {name: row for name, (row, _) in beside(plan).items()}
     assert [row["status"] for row in rows.values()].count("ok") == 2
     assert rows["scut"]["cost"]["lanes"] == 0
-    alone, _ = run_cell(plan.cells[0], plan.data["numbers"])
+    alone, _ = run_alone(plan.cells[0], plan.data["numbers"])
     assert fingerprint(alone) == fingerprint(rows["none"])
 
 

@@ -14,7 +14,7 @@ from equipoise.api import choose
 from equipoise.backbones.mlp import MLP
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.hyperparameters import Tunable
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.proposals import batches, new_study, position_of, shared, shared_draw, value_at
 from equipoise.store.rows import clean
 from equipoise.sweep.plan import make_plan
@@ -62,7 +62,7 @@ def rows_of(
         device="cpu",
         data={"numbers": numbers()},
     )
-    return {cell.strategy: run_cell(cell, plan.data["numbers"])[0] for cell in plan.cells}
+    return {cell.strategy: run_alone(cell, plan.data["numbers"])[0] for cell in plan.cells}
 
 
 def common(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.engine.scheduler import run_many
-from equipoise.experiment.pipeline import run_cell
+from equipoise.experiment.pipeline import run_alone
+from equipoise.experiment.prepared import Preparations
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt, groups
 from equipoise.sweep.plan import Plan, make_plan
@@ -49,10 +49,10 @@ MIXED = ["none", "focal", "ml_ros", "balanced_sampling", "binary_relevance", "cl
 
 def test_side_by_side_as_one_by_one() -> None:
     plan = plan_of(MIXED)
-    beside = {cell.key: row for cell, (row, _) in attempt(plan.cells, plan.data)}
+    beside = {cell.key: row for cell, (row, _) in attempt(plan.cells, plan.data, Preparations())}
     assert {row["status"] for row in beside.values()} == {"ok"}
     for cell in plan.cells:
-        alone, _ = run_cell(cell, plan.data[cell.dataset])
+        alone, _ = run_alone(cell, plan.data[cell.dataset])
         assert fingerprint(alone) == fingerprint(beside[cell.key]), cell.strategy
     assert max(row["cost"]["lanes_side_by_side"] for row in beside.values()) > 6
 
@@ -61,14 +61,14 @@ def test_what_fails_is_a_row_and_stops_no_other(tmp_path: Path) -> None:
     plugin = tmp_path / "raises.py"
     plugin.write_text(RAISES)
     plan = plan_of(["none", f"{plugin}:raises", "focal"])
-    rows = {row["strategy"]: row for _, (row, _) in attempt(plan.cells, plan.data)}
+    rows = {row["strategy"]: row for _, (row, _) in attempt(plan.cells, plan.data, Preparations())}
     failed = rows.pop(next(name for name in rows if "raises" in name))
     assert failed["status"] == "failed"
     assert failed["error"] == "ValueError: no loss today"
     assert "in loss" in failed["traceback"]
     for cell in plan.cells:
         if cell.strategy in rows:
-            alone, _ = run_cell(cell, plan.data["numbers"])
+            alone, _ = run_alone(cell, plan.data["numbers"])
             assert fingerprint(alone) == fingerprint(rows[cell.strategy])
 
 
@@ -82,13 +82,11 @@ def test_groups_hold_neighbours_that_share_a_stage() -> None:
 
 
 def test_an_exception_before_the_first_request_is_told() -> None:
-    def broken() -> Generator[Any, Any, int]:
+    async def broken() -> int:
         raise KeyError("early")
-        yield
 
-    def quick() -> Generator[Any, Any, int]:
+    async def quick() -> int:
         return 5
-        yield
 
     ended = dict(run_many({"broken": broken(), "quick": quick()}))
     assert isinstance(ended["broken"], KeyError)
@@ -99,7 +97,7 @@ def test_pruning_ends_trials_early_and_is_off_unless_asked_for() -> None:
     full = plan_of(["none"], trials=9, trial_batch=3, epochs=9)
     pruned = plan_of(["none"], trials=9, trial_batch=3, epochs=9, pruning=True)
     assert not full.cells[0].settings.pruning
-    rows = [run_cell(p.cells[0], p.data["numbers"])[0] for p in (full, pruned, pruned)]
+    rows = [run_alone(p.cells[0], p.data["numbers"])[0] for p in (full, pruned, pruned)]
     assert fingerprint(rows[1]) == fingerprint(rows[2])
     ended = [t for t in rows[1]["trials"] if t.get("pruned")]
     assert 0 < len(ended) < 9
@@ -114,6 +112,6 @@ def test_pruning_ends_trials_early_and_is_off_unless_asked_for() -> None:
 @pytest.mark.parametrize("strategy", ["none", "binary_relevance"])
 def test_a_pruned_search_is_the_same_beside_others(strategy: str) -> None:
     plan = plan_of([strategy, "focal"], trials=6, trial_batch=3, epochs=9, pruning=True)
-    beside = {cell.strategy: row for cell, (row, _) in attempt(plan.cells, plan.data)}
-    alone, _ = run_cell(plan.cells[0], plan.data["numbers"])
+    beside = {cell.strategy: row for cell, (row, _) in attempt(plan.cells, plan.data, Preparations())}
+    alone, _ = run_alone(plan.cells[0], plan.data["numbers"])
     assert fingerprint(alone) == fingerprint(beside[strategy])

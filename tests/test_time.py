@@ -181,19 +181,17 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
 def test_features_of_a_sample_have_the_width_of_all_rows() -> None:
     from equipoise import load_dataset
     from equipoise.catalog.backbones import get_backbone
-    from equipoise.experiment.prepared import forget, prepared, sample
+    from equipoise.experiment.prepared import sample
 
     data = load_dataset(EMAILS)
     plan = make_plan(
         choose(None, [EMAILS], ["linear"], ["none"], {"trials": 1, "folds": 2, "epochs": 1}, 1, None)
     )
     linear, cell = get_backbone("linear"), plan.cells[0]
-    small = sample(cell, data, linear, 40)
-    made = prepared(cell, small, linear)
-    assert (small.n_rows, len(made.inputs)) == (40, 32)
+    made = sample(cell, data, linear, 40)
+    assert (made.data.n_rows, len(made.inputs)) == (40, 32)
     assert made.inputs.width == linear.features("text").fit(data.X).transform(data.X).width
     assert made.seconds > 0
-    forget()
 
 
 def test_data_on_which_nothing_runs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,8 @@ class _Module:
             used = {
                 attribute for p in places for owner, attribute in self._uses[p].attributes if owner == alias
             }
-            yield from ((target, attribute) for attribute in sorted(used) or [None])
+            whole: list[str | None] = [None]
+            yield from ((target, attribute) for attribute in sorted(used) or whole)
 
 
 def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -1,62 +1,103 @@
-"""Cells that ask for trainings, and the answer to several at once: one population for all their lanes.
+"""Coroutines that await trainings, and the scheduler that answers many of them as one population; no asyncio.
 
-A search is written as a generator: it yields a `Request` where it needs lanes trained and is sent the result. `run_one` answers
-one; `run_many` runs several side by side, so that a population is filled across trials, folds, tasks and strategies.
+Where a cell needs lanes trained it says `await trainer.train(lanes)`. That hands a `Request` to whoever drives the coroutine:
+`run_one` answers each request by itself, `run_many` drives several coroutines side by side, so that one population is filled
+across trials, folds, tasks and strategies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+import time
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from equipoise.engine.lanes import Trained
-    from equipoise.engine.train import Request
+import torch
+
+from equipoise.engine.lanes import Lane, Trained
+from equipoise.engine.reuse import train_once
+from equipoise.engine.train import Request, TrainingCost
+from equipoise.ops.inputs import Inputs
 
 T = TypeVar("T")
 K = TypeVar("K")
-TrainingCoroutine: TypeAlias = "Generator[Request, list[Trained], T]"
+TrainingCoroutine: TypeAlias = "Coroutine[Request, list[Trained], T]"
 
 
-def run_one(asking: TrainingCoroutine[T]) -> T:
-    """Answer each request by itself; what the generator returns in the end."""
-    from equipoise.engine.reuse import train_once
+@dataclass(eq=False)
+class Trainer:
+    """Trains lanes for one cell, on inputs that all its lanes share.
 
+    Attributes:
+        inputs: features on the device; rows that lanes name are positions in them.
+        batch_size: rows of a gradient step.
+        cost: what the trainings took so far.
+    """
+
+    inputs: Inputs
+    batch_size: int
+    device: torch.device
+    cost: TrainingCost = field(default_factory=TrainingCost)
+
+    async def train(
+        self, lanes: Sequence[Lane], on_step: Callable[[int], None] | None = None
+    ) -> list[Trained]:
+        """The trained lanes, in their order; `on_step` hears of lane steps as they are taken."""
+        if not lanes:
+            return []
+        began = time.perf_counter()
+        trained = await _Answer(Request(lanes, self.inputs, self.batch_size, self.device, self.cost, on_step))
+        self.cost.waited += time.perf_counter() - began
+        return trained
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What `await` waits for: the scheduler receives the request and sends the trained lanes."""
+
+    request: Request
+
+    def __await__(self) -> Generator[Request, list[Trained], list[Trained]]:
+        return (yield self.request)
+
+
+def run_one(coroutine: TrainingCoroutine[T]) -> T:
+    """Drive one coroutine to its end, answering each request by itself; what it returns."""
     answer: list[Trained] | None = None
     while True:
         try:
-            request = next(asking) if answer is None else asking.send(answer)
+            request = coroutine.send(answer)  # type: ignore[arg-type]  # the first thing sent must be None
         except StopIteration as end:
             result: T = end.value
             return result
         answer = train_once([request])[0]
 
 
-def run_many(askings: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
-    """What each returns, or the exception that ended it, as they end.
+def run_many(coroutines: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
+    """Drive several coroutines; yields what each returned, or the exception that ended it, as it ends.
 
-    All go on until each asks for training; then those trainings run as one, and so on. One that fails stops no other.
+    All run until each awaits a training; those trainings run as one, and so on. One that fails stops no other.
     """
-    begun = {key: _go_on(asking, None) for key, asking in askings.items()}
-    while begun:
+    state = {key: _advance(coroutine, None) for key, coroutine in coroutines.items()}
+    while state:
         waiting: dict[K, Request] = {}
-        for key, (request, ended) in begun.items():
+        for key, (request, ended) in state.items():
             if request is not None:
                 waiting[key] = request
             else:
                 yield key, ended  # type: ignore[misc]
         answers = _answers(list(waiting.values()))
-        begun = {key: _go_on(askings[key], answer) for key, answer in zip(waiting, answers, strict=True)}
+        state = {key: _advance(coroutines[key], answer) for key, answer in zip(waiting, answers, strict=True)}
 
 
-def _go_on(
-    asking: TrainingCoroutine[T], answer: list[Trained] | Exception | None
+def _advance(
+    coroutine: TrainingCoroutine[T], answer: list[Trained] | Exception | None
 ) -> tuple[Request | None, T | Exception | None]:
-    """To the next request, or to the end: what was returned or raised."""
+    """Run to the next request, or to the end: what was returned or raised."""
     try:
         if isinstance(answer, Exception):
-            return asking.throw(answer), None
-        return (next(asking) if answer is None else asking.send(answer)), None
+            return coroutine.throw(answer), None
+        return coroutine.send(answer), None  # type: ignore[arg-type]  # the first thing sent must be None
     except StopIteration as end:
         return None, end.value
     except Exception as error:
@@ -65,8 +106,6 @@ def _go_on(
 
 def _answers(requests: Sequence[Request]) -> list[list[Trained] | Exception]:
     """Trained together, equal lanes once; where that fails, each by itself, so that the failure is its own."""
-    from equipoise.engine.reuse import train_once
-
     if not requests:
         return []
     try:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-import torch
 
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
-from equipoise.engine.scheduler import TrainingCoroutine, run_one
-from equipoise.engine.train import Request, TrainingCost
+from equipoise.engine.scheduler import Trainer
 from equipoise.experiment.jobs import JobBuilder, TrainingJob
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense, Inputs, Sparse
@@ -41,22 +38,20 @@ class CrossValidator:
     """Training rows of one outer split, with inner folds.
 
     Attributes:
-        inputs: their features, on the device; features: the same as an array (dense or CSR) where they can be averaged.
+        features: their features as an array (dense or CSR) where they can be averaged; the trainer has them on the device.
         Y: (n, L) uint8 labels; folds: (n,) the inner fold that holds each row out, −1: none does.
         role: dataset, backbone, split and seed, from which all streams derive.
     """
 
     strategy: Strategy
     backbone: Backbone
-    inputs: Inputs
     features: Any
     nominal: np.ndarray | None
     Y: np.ndarray
     folds: np.ndarray
     role: tuple[object, ...]
     settings: Settings
-    device: torch.device
-    work: TrainingCost = field(default_factory=TrainingCost)
+    trainer: Trainer
 
     @property
     def n_folds(self) -> int:
@@ -67,20 +62,14 @@ class CrossValidator:
         """Gradient steps of one pass over so many training rows (before any resampling)."""
         return max(1, round(rows / self.settings.batch_size))
 
-    def cross_validate(
-        self, trials: Sequence[Params], on_step: Callable[[int], None] | None = None
-    ) -> list[CVResult]:
-        """Train every trial on every inner fold, all as lanes; out-of-fold logits of each trial."""
-        return [o for o in run_one(self.cross_validation(trials, on_step)) if o is not None]
-
-    def cross_validation(
+    async def cross_validate(
         self,
         trials: Sequence[Params],
         on_step: Callable[[int], None] | None = None,
         rungs: Sequence[int] = (),
         hopeless: Callable[[int, int, float], bool] | None = None,
-    ) -> TrainingCoroutine[list[CVResult | None]]:
-        """The same, asking for what is to be trained; a trial found hopeless at a rung has no outcome.
+    ) -> list[CVResult | None]:
+        """Train every trial on every inner fold, all as lanes; a trial found hopeless at a rung has no result.
 
         Args:
             rungs: epochs after which `hopeless(trial, epoch, score)` is asked, the score being the mean over folds and tasks
@@ -90,7 +79,7 @@ class CrossValidator:
         plans = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
         for epoch in rungs if hopeless is not None else ():
             flat = [plan.paused_at(epoch / self.settings.epochs) for own in plans.values() for plan in own]
-            models = yield from self._training(flat, on_step)
+            models = await self._train(flat, on_step)
             for t in list(plans):
                 own, models = models[: len(folds)], models[len(folds) :]
                 score = float(np.mean([n.score for m in own for n in m.networks]))
@@ -98,24 +87,18 @@ class CrossValidator:
                     del plans[t]
                 else:
                     plans[t] = [plan.resumed(m.networks) for plan, m in zip(plans[t], own, strict=True)]
-        models = yield from self._training([plan for own in plans.values() for plan in own], on_step)
+        models = await self._train([plan for own in plans.values() for plan in own], on_step)
         rows = [np.flatnonzero(self.folds == fold) for _ in plans for fold in folds]
-        logits = self.predict(models, self.inputs, rows)
+        logits = self.predict(models, self.trainer.inputs, rows)
         outcomes: list[CVResult | None] = [None] * len(trials)
         for place, t in enumerate(plans):
             part = slice(place * len(folds), (place + 1) * len(folds))
             outcomes[t] = self._outcome(models[part], logits[part])
         return outcomes
 
-    def refit(self, params: Params, on_step: Callable[[int], None] | None = None) -> FittedModel:
+    async def refit(self, params: Params, on_step: Callable[[int], None] | None = None) -> FittedModel:
         """Train on all rows, for as many passes as on a fold's."""
-        return run_one(self.refitting(params, on_step))
-
-    def refitting(
-        self, params: Params, on_step: Callable[[int], None] | None = None
-    ) -> TrainingCoroutine[FittedModel]:
-        """The same, asking for what is to be trained."""
-        return (yield from self._training([self._jobs.model(params, None)], on_step))[0]
+        return (await self._train([self._jobs.model(params, None)], on_step))[0]
 
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
@@ -127,7 +110,7 @@ class CrossValidator:
             asked = [(m, t) for m, tasks in enumerate(turn) for t in tasks]
             networks = [models[m].networks[t] for m, t in asked]
             given = [self._decided(models[m], links[m][t], done[m], len(rows[m])) for m, t in asked]
-            answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.device, given)
+            answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.trainer.device, given)
             for (m, t), logits in zip(asked, answers, strict=True):
                 done[m][t] = logits
         join = self.strategy.owner("tasks").merge
@@ -151,27 +134,17 @@ class CrossValidator:
     def _jobs(self) -> JobBuilder:
         return JobBuilder(self)
 
-    def _training(
-        self, plans: Sequence[TrainingJob], on_step: Callable[[int], None] | None
-    ) -> TrainingCoroutine[list[FittedModel]]:
-        """Ask for the lanes of several models."""
-        settings, began = self.settings, time.perf_counter()
-        asked = [lane for plan in plans for lane in plan.lanes if isinstance(lane, Lane)]
-        request = Request(
-            asked,
-            self.inputs,
-            settings.batch_size,
-            self.device,
-            self.work,
-            on_step,
-        )
-        trained = iter((yield request) if asked else [])
-        self.work.waited += time.perf_counter() - began
+    async def _train(
+        self, jobs: Sequence[TrainingJob], on_step: Callable[[int], None] | None
+    ) -> list[FittedModel]:
+        """Have the lanes of several models trained; a lane that is done already stays as it is."""
+        waiting = [lane for job in jobs for lane in job.lanes if isinstance(lane, Lane)]
+        trained = iter(await self.trainer.train(waiting, on_step))
         return [
             FittedModel(
-                p.tasks, [n if isinstance(n, Trained) else next(trained) for n in p.lanes], p.ctx, p.audit
+                j.tasks, [n if isinstance(n, Trained) else next(trained) for n in j.lanes], j.ctx, j.audit
             )
-            for p in plans
+            for j in jobs
         ]
 
     def _outcome(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:

@@ -1,4 +1,4 @@
-"""What all strategies of one dataset, backbone and outer split have in common: made once a process, not once a cell.
+"""What all strategies of one dataset, backbone and outer split have in common: made once, not once a cell.
 
 Splits, fitted features and folds are the same for every strategy (they are paired). The plan puts such cells one after
 another, so one set of them is held at a time: a process needs no more memory than a single cell does.
@@ -79,40 +79,43 @@ class Prepared:
         return array
 
 
-_held: list[tuple[tuple[object, ...], Prepared]] = []
+class Preparations:
+    """Makes what cells need, and keeps the last: neighbours in a plan share it, and two at a time would be twice the memory.
 
-
-def prepared(cell: Cell, data: Dataset, backbone: Backbone) -> Prepared:
-    """The cell's split, features and folds: those of the cell before, where they are the same.
-
-    Data are the same when they are the same object, and backbones when class and settings are.
+    Whoever runs cells owns one and passes it on.
     """
-    shape = _shape(cell, backbone)
-    for wanted, held in _held:
-        if wanted == shape and held.data is data:
-            return held
-    forget()  # before the next is made: two at a time would be twice the memory
-    made = _prepare(cell, data, backbone, backbone.features(data.kind))
-    _held.append((shape, made))
-    return made
+
+    def __init__(self) -> None:
+        self._shape: tuple[object, ...] = ()
+        self._prepared: Prepared | None = None
+
+    def of(self, cell: Cell, data: Dataset, backbone: Backbone) -> Prepared:
+        """The cell's split, features and folds: those of the cell before, where they are the same.
+
+        Data are the same when they are the same object, and backbones when class and settings are.
+        """
+        shape = _shape(cell, backbone)
+        if self._prepared is None or self._shape != shape or self._prepared.data is not data:
+            self._prepared = None  # before the next is made
+            self._prepared = prepare(cell, data, backbone)
+            self._shape = shape
+        return self._prepared
 
 
-def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Dataset:
-    """Some rows of a dataset, ready to be run with features that were fitted on all: for timing, with the full width."""
-    forget()
+def prepare(cell: Cell, data: Dataset, backbone: Backbone) -> Prepared:
+    """The cell's outer split, the backbone's features fitted on its training rows, and the inner folds."""
+    return _prepare(cell, data, backbone, backbone.features(data.kind))
+
+
+def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared:
+    """Some rows of a dataset with features that were fitted on all: for timing, with the full width."""
     began = time.perf_counter()
     features = backbone.features(data.kind).fit(data.X, data.nominal)
     fitting = time.perf_counter() - began
     small = data.take(np.linspace(0, data.n_rows - 1, rows).astype(np.int64))
-    made = _prepare(cell, small, backbone, _Fitted(features))
-    made.seconds += fitting * rows / data.n_rows
-    _held.append((_shape(cell, backbone), made))
-    return small
-
-
-def forget() -> None:
-    """Hold nothing, as at the end of a sweep."""
-    _held.clear()
+    prepared = _prepare(cell, small, backbone, _Fitted(features))
+    prepared.seconds += fitting * rows / data.n_rows
+    return prepared
 
 
 def _shape(cell: Cell, backbone: Backbone) -> tuple[object, ...]:

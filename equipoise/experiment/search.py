@@ -14,7 +14,6 @@ from equipoise.catalog.strategies import deciding_parts, space, training_part, w
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.seeds import seed_of
-from equipoise.engine.scheduler import TrainingCoroutine
 from equipoise.experiment.cross_validation import CrossValidator, CVResult
 from equipoise.experiment.decision import decision_folds, decision_score, objective
 from equipoise.experiment.proposals import batches, new_study
@@ -55,7 +54,7 @@ def search_space(bench: CrossValidator) -> dict[str, Tunable]:
     return {**shared_space(bench), **space(bench.strategy)}
 
 
-def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> TrainingCoroutine[Found]:
+async def search(bench: CrossValidator, report: Callable[[float], None] | None = None) -> Found:
     """Try `settings.trials` settings, trial 0 being the defaults, in batches that train side by side.
 
     The first half are the same for every strategy; the others follow from what was scored before (`proposals`);
@@ -83,7 +82,7 @@ def search(bench: CrossValidator, report: Callable[[float], None] | None = None)
         started = _steps_reporter(bench, len(done), len(batch), report)
         hopeless = _judge(batch) if settings.pruning and bench.backbone.gradient else None
         asked = [t.params for t in batch]
-        outcomes = yield from bench.cross_validation(asked, started, _rungs(settings), hopeless)
+        outcomes = await bench.cross_validate(asked, started, _rungs(settings), hopeless)
         for trial, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)

@@ -14,9 +14,12 @@ from equipoise.catalog.strategies import deciding_parts, get_strategy, training_
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
 from equipoise.engine.scheduler import run_many
+from equipoise.experiment import pipeline
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.pipeline import cell_steps
+from equipoise.experiment.pipeline import run_cell, trainer_for
+from equipoise.experiment.prepared import Preparations
 from equipoise.experiment.proposals import shared
+from equipoise.ops.device import repeatable, resolve
 
 Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
 #: Lanes that a group asks for at a time, at least, where there are cells enough.
@@ -44,18 +47,28 @@ def paying(cells: Iterable[Cell]) -> set[str]:
 def attempt(
     cells: Sequence[Cell],
     data: Mapping[str, Dataset],
+    preparations: Preparations,
     report: Callable[[Cell, float], None] = lambda cell, share: None,
 ) -> Iterator[tuple[Cell, Result]]:
     """Run cells side by side: each with its row and predictions as it ends; whatever goes wrong becomes a failed row."""
-    from equipoise.ops.device import repeatable, resolve
-
     ordered = sorted(cells, key=_follows)  # the first to ask for a training is who paid for it
     by_key = {cell.key: cell for cell in ordered}
     with repeatable(resolve(cells[0].device)):
-        steps = {key: cell_steps(c, data[c.dataset], _reporter(c, report)) for key, c in by_key.items()}
-        for key, ended in run_many(steps):
+        running = {
+            key: _prepared_and_run(cell, data[cell.dataset], preparations, _reporter(cell, report))
+            for key, cell in by_key.items()
+        }
+        for key, ended in run_many(running):
             cell = by_key[key]
             yield cell, (failed(cell, ended), None) if isinstance(ended, Exception) else ended
+
+
+async def _prepared_and_run(
+    cell: Cell, data: Dataset, preparations: Preparations, report: Callable[[float], None]
+) -> pipeline.Result:
+    """Prepares inside the coroutine, so that data which cannot be prepared fail this cell and no other."""
+    prepared = preparations.of(cell, data, get_backbone(cell.backbone))
+    return await run_cell(cell, prepared, trainer_for(cell, prepared), report)
 
 
 def failed(cell: Cell, error: BaseException) -> dict[str, Any]:

@@ -165,7 +165,9 @@ _WORKER: dict[str, Any] = {}
 
 def _start(files: dict[str, Path], tell: Any, environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER.update(files=files, tell=tell, data={})
+    from equipoise.experiment.prepared import Preparations
+
+    _WORKER.update(files=files, tell=tell, data={}, preparations=Preparations())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.clear()  # of the process this one was forked from, perhaps long ago
     os.environ.update({**_ONE_THREAD, **environment})
@@ -191,7 +193,7 @@ def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
     except Exception as error:
         return [(cell.key, (failed(cell, error), None)) for cell in cells]
     report = throttled(lambda cell, share: tell((cell.key, max(share, 1e-9))))
-    return [(cell.key, result) for cell, result in attempt(cells, data, report)]
+    return [(cell.key, result) for cell, result in attempt(cells, data, _WORKER["preparations"], report)]
 
 
 def _data(name: str) -> Dataset:

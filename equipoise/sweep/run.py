@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
+from equipoise.experiment.prepared import Preparations
 from equipoise.store.store import Store
 from equipoise.sweep.batches import Result, attempt, failed, groups
 from equipoise.sweep.plan import Plan
@@ -87,13 +88,9 @@ def sweep(
 def _in_this_process(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    from equipoise.experiment.prepared import forget
-
-    try:
-        for group in groups(cells):
-            yield from attempt(group, data, throttled(watch.on_share))
-    finally:
-        forget()
+    preparations = Preparations()
+    for group in groups(cells):
+        yield from attempt(group, data, preparations, throttled(watch.on_share))
 
 
 def _in_processes(

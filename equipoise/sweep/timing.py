@@ -16,9 +16,12 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
+from equipoise.engine.scheduler import run_one
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.pipeline import run_cell
-from equipoise.experiment.prepared import forget, prepared, sample
+from equipoise.experiment.pipeline import run_cell, trainer_for
+from equipoise.experiment.prepared import Prepared, sample
+from equipoise.experiment.versions import predictions_code
+from equipoise.ops.device import repeatable, resolve
 from equipoise.sweep.batches import paying
 from equipoise.sweep.estimate import passes, training_rows
 from equipoise.sweep.plan import Plan, describe
@@ -129,7 +132,8 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[Cell]]:
     groups: dict[tuple[str, str], dict[str, Cell]] = {}
     for planned in plan.cells:
         cell = replace(planned, split=0)  # a sample of the rows has no official split
-        none = replace(cell, strategy=BASELINE, plugin=None)
+        code = predictions_code(get_strategy(BASELINE), get_backbone(cell.backbone))
+        none = replace(cell, strategy=BASELINE, plugin=None, code=code)
         own = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
         own.setdefault(cell.strategy, cell)
     return {pair: list(own.values()) for pair, own in groups.items()}
@@ -151,11 +155,9 @@ def _measure_group(
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise EquipoiseError(f"{cells[0].dataset} with {cells[0].backbone} fails: {said}") from error
-    finally:
-        forget()
 
 
-def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Dataset, int]:
+def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Prepared, int]:
     """As many rows, then epochs, as take a time that can be measured, or all there are."""
     most = cell.settings.epochs
     rows, epochs = min(data.n_rows, max(ROWS, 10 * cell.settings.folds)), 1
@@ -172,15 +174,15 @@ def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Dataset, int]:
             epochs = min(most, GROWTH * epochs)
 
 
-def _speed(cell: Cell, data: Dataset, epochs: int, say: Say) -> Speed:
+def _speed(cell: Cell, small: Prepared, epochs: int, say: Say) -> Speed:
     """From two lengths of training: what one epoch more takes, and what is to be paid before the first."""
     say(f"{cell.dataset} · {cell.backbone} · {cell.strategy}")
     more = min(LONGER * epochs, cell.settings.epochs)
-    first = _timed(cell, data, epochs)
-    last = _timed(cell, data, more) if more > epochs else first
+    first = _timed(cell, small, epochs)
+    last = _timed(cell, small, more) if more > epochs else first
     if last.total < ENOUGH:
-        last = min(last, _timed(cell, data, more))
-    near, far = (passes(_short(cell, n).settings, training_rows(data.n_rows)) for n in (epochs, more))
+        last = min(last, _timed(cell, small, more))
+    near, far = (passes(_short(cell, n).settings, training_rows(small.data.n_rows)) for n in (epochs, more))
     slope = (last.training - first.training) / (far - near) if far > near else 0.0
     if slope < last.training / far / 4:  # the two are too close to each other to say
         slope = last.training / far
@@ -192,9 +194,9 @@ def _speed(cell: Cell, data: Dataset, epochs: int, say: Say) -> Speed:
         cell.device,
         rows_per_s=1 / slope,
         setup=max(0.0, last.training - slope * far) / models,
-        rest=max(0.0, last.total - last.training) / (data.n_rows * models),
-        features=prepared(cell, data, get_backbone(cell.backbone)).seconds / data.n_rows,
-        rows=data.n_rows,
+        rest=max(0.0, last.total - last.training) / (small.data.n_rows * models),
+        features=small.seconds / small.data.n_rows,
+        rows=small.data.n_rows,
         epochs=more,
     )
 
@@ -204,10 +206,12 @@ class _Timed(NamedTuple):
     training: float
 
 
-def _timed(cell: Cell, data: Dataset, epochs: int) -> _Timed:
+def _timed(cell: Cell, small: Prepared, epochs: int) -> _Timed:
     """Seconds of a short cell, and of the training in it: of the processor, or where another device trains, of the clock."""
     clock, cpu = time.perf_counter(), time.process_time()
-    row, _ = run_cell(_short(cell, epochs), data)
+    short = _short(cell, epochs)
+    with repeatable(resolve(cell.device)):
+        row, _ = run_one(run_cell(short, small, trainer_for(short, small)))
     clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
     spent = clock if cell.device == "cuda" else cpu
     return _Timed(spent, row["cost"]["seconds_training"] * spent / clock)

@@ -98,6 +98,10 @@ def _population(cell: Cell, data: Dataset) -> int:
     from equipoise.catalog.backbones import get_backbone
 
     backbone = get_backbone(cell.backbone)
+    if (
+        not backbone.gradient
+    ):  # one estimator at a time, beside the copies of the data that are counted already
+        return 0
     width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
     made = backbone.init(width, data.n_labels, torch.Generator())
     return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in made.values())

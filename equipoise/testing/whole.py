@@ -21,6 +21,7 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.seeds import stream
+from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
 from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.settings import Settings
@@ -199,11 +200,22 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     role, folds = ("conformance",), np.arange(n) % 2
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
-        bench = CrossValidator(strategy, backbone, inputs, X, None, world.Y, folds, role, SETTINGS, cpu)
+        bench = CrossValidator(
+            strategy,
+            backbone,
+            X,
+            None,
+            world.Y,
+            folds,
+            role,
+            SETTINGS,
+            Trainer(inputs, SETTINGS.batch_size, cpu),
+        )
         params = {"lr": 0.05, "C": 10.0}
-        outcome = bench.cross_validate([params])[0]
+        outcome = run_one(bench.cross_validate([params]))[0]
+        assert outcome is not None
         decider = fit_decision_rule(with_params(strategy, params), outcome.logits, world.Y, folds, role)
-        model = bench.refit(params)
+        model = run_one(bench.refit(params))
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
         logits = bench.predict([model], test, [np.arange(len(test))])[0]
         made = decider.all(logits)
