@@ -162,6 +162,14 @@ def report(
 
 
 @app.command()
+def rescore(results: Results = LIVE, json: Json = False) -> None:
+    """Compute the metrics of stored predictions anew, where the code of the metrics has changed; nothing is trained."""
+    from equipoise.cli.rescore import rescore
+
+    raise typer.Exit(rescore(results, json))
+
+
+@app.command()
 def ui(
     results: Results = LIVE,
     host: Annotated[str, typer.Option()] = "127.0.0.1",

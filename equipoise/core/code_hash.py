@@ -194,10 +194,9 @@ class _Module:
                 module, _, attribute = target.rpartition(".")
                 yield module, attribute
                 continue
-            used = {
-                attribute for p in places for owner, attribute in self._uses[p].attributes if owner == alias
-            }
-            yield from ((target, attribute) for attribute in sorted(used) or [None])
+            read = (self._uses[p].attributes for p in places)
+            used = {attribute for own in read for owner, attribute in own if owner == alias}
+            yield from ((target, attribute) for attribute in sorted(used) or (None,))
 
 
 def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.experiment import versions
 from equipoise.experiment.evaluation import DECISIONS, evaluate
-from equipoise.experiment.versions import metrics_code
 from equipoise.splits.outer import split_hash
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def row_of(
         params=found.params,
         objective=found.value,
         **evaluate(kept),
-        metrics_code=metrics_code(),
+        metrics_code=versions.metrics_code(),
         labels=list(ready.data.labels),
         audit=model.audit,
         trials=found.trials,
