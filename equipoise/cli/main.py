@@ -163,7 +163,7 @@ def report(
 
 @app.command()
 def rescore(results: Results = LIVE, json: Json = False) -> None:
-    """Compute the metrics of stored predictions anew, where the code of the metrics has changed; nothing is trained."""
+    """Recompute the metrics of stored predictions after the code of the metrics has changed. Nothing is trained."""
     from equipoise.cli.rescore import rescore
 
     raise typer.Exit(rescore(results, json))

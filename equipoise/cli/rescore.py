@@ -1,4 +1,4 @@
-"""`equipoise rescore`: new metrics for stored predictions."""
+"""`equipoise rescore`: recompute the metrics of stored predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 
 def rescore(results: Path, json: bool) -> int:
-    """Rescore a store and say what was done; the exit code: 1 where a row could not be rescored, else 0."""
+    """Rescore a store and print the outcome; the exit code is 1 if a row could not be rescored, else 0."""
     from equipoise.store.store import Store
     from equipoise.sweep.rescore import rescore as rescored
 

@@ -1,4 +1,4 @@
-"""One cell, dataset × backbone × strategy × outer split, from data to a row: the pipeline, top to bottom."""
+"""The pipeline of one cell (dataset × backbone × strategy × outer split), from the data to the row, top to bottom."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Result: TypeAlias = "tuple[dict[str, Any], dict[str, np.ndarray]]"
 
 
 def run_cell(cell: Cell, data: Dataset, report: Callable[[float], None] | None = None) -> Result:
-    """Run a cell: its row, and the predictions to keep beside it.
+    """Run a cell; return its row, and the predictions to store with it.
 
     Args:
-        report: called with the share that is done, 0..1.
+        report: called with the finished share of the cell, 0..1.
     """
     from equipoise.engine.device import repeatable, resolve
 
@@ -30,7 +30,7 @@ def run_cell(cell: Cell, data: Dataset, report: Callable[[float], None] | None =
 def cell_steps(
     cell: Cell, data: Dataset, report: Callable[[float], None] | None = None
 ) -> TrainingCoroutine[Result]:
-    """A cell from data to row, asking for the trainings it needs (`equipoise.engine.scheduler`).
+    """Run a cell as a coroutine that yields the trainings it needs (`equipoise.engine.scheduler`).
 
     Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
     """
@@ -51,7 +51,7 @@ def cell_steps(
     strategy, backbone = get_strategy(cell.strategy), get_backbone(cell.backbone)
     require_planned_code(cell.code, strategy, backbone)
     ready = prepared(cell, data, backbone)
-    began = time.perf_counter()  # what all strategies share is no strategy's cost
+    began = time.perf_counter()  # after what all strategies share, which counts for none of them
     bench = CrossValidator(
         strategy,
         backbone,
@@ -72,8 +72,9 @@ def cell_steps(
     decider = fit_decision_rule(chosen, oof, bench.Y[found.rows], found.folds, bench.role)
     model = yield from bench.refitting(found.params, found.outcome.steps)
     clock.append(bench.work.spent(began))
+    # The test rows are read here for the first time: nothing is chosen after this line.
     logits = bench.predict([model], ready.test_inputs.to(device), [np.arange(len(ready.test))])[0]
     kept = predictions(ready, found, decider, logits)
     clock.append(bench.work.spent(began))
-    require_planned_code(cell.code, strategy, backbone, ran=True)
+    require_planned_code(cell.code, strategy, backbone, ran=True)  # a hook may have imported code just now
     return row_of(cell, ready, found, model, kept, cost_of(clock, bench.work, ready)), kept

@@ -1,4 +1,4 @@
-"""What a cell leaves when it is done: the predictions that are stored, what it cost, and its row."""
+"""The results of a finished cell: the predictions to store, its cost, and its row."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Clock = Sequence[float]
 def predictions(
     ready: Prepared, found: Found, decider: DecisionRule, logits: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The arrays that are stored beside a row: enough to compute any metric, and every decision, anew.
+    """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
-    Rows are positions in the data set. `test_logits` are what decisions are made from, after the strategy's maps;
-    `*_thresholds`, (L,), what they are compared with, where a decision is one by thresholds.
+    `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; for decisions by
+    thresholds, `*_thresholds` (L,) are what these logits are compared with. `results/README.md` lists all arrays.
     """
     made = decider.all(logits)
     Y = ready.data.Y
@@ -57,7 +57,7 @@ def row_of(
     kept: dict[str, np.ndarray],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
-    """The row of a cell that went well."""
+    """Return the row of a cell that succeeded."""
     return cell.row(
         "ok",
         generated=ready.data.generated,
@@ -74,7 +74,7 @@ def row_of(
 
 
 def cost_of(clock: Clock, work: TrainingCost, ready: Prepared) -> dict[str, Any]:
-    """What the cell took by itself: seconds in which only others' lanes were trained are not in it."""
+    """Return the cost of this cell alone: seconds in which only lanes of other cells were trained do not count."""
     search, refit, predict = (b - a for a, b in itertools.pairwise((0.0, *clock)))
     return {
         "seconds_total": clock[-1],

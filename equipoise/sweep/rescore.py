@@ -1,8 +1,7 @@
-"""`equipoise rescore`: the metrics of stored predictions computed anew, without training.
+"""`equipoise rescore`: recompute the metrics of stored predictions, without training.
 
-A row says by which code its metrics were made. Where that is no longer the code at hand, a row with the same key, the same
-predictions and new metrics is appended; the last row of a key counts. So a rescore that is killed loses nothing, and the next
-one does what is left.
+A row holds the hash of the code that computed its metrics. If that code has changed, a row with the same key and new metrics is
+appended, and the last row of a key is the valid one. So a rescore that is killed loses nothing, and the next one continues.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from equipoise.tracking.writer import MlflowWriter
 
 @dataclass
 class Rescored:
-    """What a rescore did: rows with new metrics, rows whose metrics were current, rows it could not do, a line each."""
+    """The outcome: the number of rows with new metrics and with current ones, and one line for each row that failed."""
 
     rescored: int = 0
     current: int = 0
@@ -28,7 +27,7 @@ class Rescored:
 
 
 def stale(row: Mapping[str, Any]) -> bool:
-    """Whether a row has metrics, and other code than this made them."""
+    """Whether the metrics of a row were computed by other code than the present one."""
     return row["status"] == "ok" and row.get("metrics_code") != versions.metrics_code()
 
 
@@ -38,11 +37,11 @@ def rescore(
     on_row: Callable[[int, int], None] = lambda done, total: None,
     on_problem: Callable[[str], None] = lambda line: None,
 ) -> Rescored:
-    """Bring the metrics of all rows of a store up to date, and MLflow after them. Failed and skipped rows have none.
+    """Bring the metrics of all rows of a store up to date, then MLflow. Failed and skipped rows have no metrics.
 
     Args:
-        on_row: called with the number of rows done and of all that are to be done.
-        on_problem: called with one line for each row that cannot be done, and for what is wrong with MLflow.
+        on_row: called with the number of rows that are finished and the number of all outdated rows.
+        on_problem: called with one line for each row that cannot be rescored, and for each problem with MLflow.
 
     Raises:
         EquipoiseError: there is no store, or another process is writing to it.
@@ -70,7 +69,7 @@ def rescore(
 
 
 def _rescored(store: Store, row: Mapping[str, Any]) -> str | None:
-    """Append the row with its metrics computed anew; one line where that cannot be done, and then the row stays."""
+    """Append the row with new metrics and return None; or leave it as it is, and return in one line why."""
     key = row["key"]
     try:
         fields = evaluate(store.predictions(key))

@@ -70,7 +70,7 @@ def sweep(
             watch.on_problem(store.torn)
         if outdated := sum(stale(row) for row in store.rows() if row["key"] in {c.key for c in plan.cells}):
             watch.on_problem(
-                f"{outdated} rows of this plan hold metrics of earlier code; this computes them anew: "
+                f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
             )
         for cell, reason in plan.skipped:
