@@ -66,7 +66,7 @@ def predict(logits: ArrayLike, thresholds: ArrayLike) -> Bools:
 
 @dataclass(frozen=True, eq=False)
 class ThresholdRule:
-    """A decision, logits (n, L) → bool, that says which thresholds it is made by: one number or (L,)."""
+    """A decision by thresholds, logits (n, L) → bool; `values` is one number or (L,)."""
 
     values: ArrayLike
 

@@ -6,7 +6,8 @@ import ast
 import contextlib
 import dataclasses
 import importlib
-import importlib.metadata
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,13 @@ from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import Watcher, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {"strategies": "strategies", "backbones": "backbones"}
+#: The folders that are mapped into the package, and where they lie.
+FOLDERS = {
+    "strategies": "strategies",
+    "backbones": "backbones",
+    "datasets": "datasets",
+    "suites": "benchmarks/suites",
+}
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -295,6 +302,47 @@ def _only_imports(name: str) -> bool:
     body = ast.parse(file.read_text(encoding="utf-8")).body if file is not None else []
     plain = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign)
     return all(isinstance(statement, plain) for statement in body)
+
+
+KEYS = """
+import json
+import equipoise
+from equipoise.api import choose
+from equipoise.sweep.plan import make_plan
+tiny = {"trials": 1, "folds": 2, "epochs": 1}
+chosen = choose(None, ["design-emails[rows=60]"], ["linear"], ["none", "focal", "asl"], tiny, 1, None)
+keys = {cell.strategy: cell.key for cell in make_plan(chosen, device="cpu").cells}
+print(json.dumps([equipoise.__file__, keys]))
+"""
+
+
+def test_another_process_with_an_edited_package_plans_the_keys_that_it_should(copied: Copy) -> None:
+    def planned() -> dict[str, str]:
+        env = {**os.environ, "PYTHONPATH": str(copied.folder.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        line = [sys.executable, "-c", KEYS]
+        run = subprocess.run(
+            line, capture_output=True, text=True, check=True, env=env, cwd=copied.folder.parent
+        )
+        place, keys = json.loads(run.stdout)
+        assert Path(place).is_relative_to(copied.folder), "the copy runs"
+        return dict(keys)
+
+    def edited(file: str, old: str, new: str) -> set[str]:
+        path = copied.folder / file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        after = planned()
+        path.write_text(text, encoding="utf-8")
+        return {name for name in after if after[name] != before[name]}
+
+    before = planned()
+    assert edited("catalog/registry.py", "no plugin file at", "there is no file") == set()
+    assert edited("strategies/focal.py", "gamma * F.", "1.5 * gamma * F.") == {"focal"}
+    assert edited("engine/optimizer.py", "import torch\n", "import torch\nX = 3\n") == {
+        "none",
+        "focal",
+        "asl",
+    }
 
 
 # --- plugins

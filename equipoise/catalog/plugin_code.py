@@ -1,4 +1,4 @@
-"""What the identity of a plugin is made of: the modules that it consists of and imports, found without running them."""
+"""The identity of a plugin: a hash over the modules it consists of and imports, found without running them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
 
-#: What a package holds besides Python that decides what it computes.
+#: Compiled modules, which are hashed byte by byte.
 _COMPILED = (".so", ".pyd")
 Sources = dict[str, bytes]
 
 
 def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | None]) -> Sources:
-    """The contents of files, and of the modules and packages they import as far as `find` knows their place."""
+    """Read files, and the modules they import for which `find` returns a file, directly or indirectly."""
     found: Sources = {}
     waiting = list(files)
     while waiting:
@@ -35,7 +35,7 @@ def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | Non
 
 
 def _whole(place: Path) -> list[tuple[str, Path]]:
-    """A module's file, or all modules of a package, by their path from where the top-level name lies."""
+    """Return the file of a module, or all modules of a package, each with its path from the folder of the top-level name."""
     if place.name != "__init__.py":
         return [(place.name, place)]
     files = (f for f in sorted(place.parent.rglob("*")) if f.suffix in (".py", *_COMPILED))
@@ -43,10 +43,10 @@ def _whole(place: Path) -> list[tuple[str, Path]]:
 
 
 def _tops(source: bytes, depth: int) -> Iterator[str]:
-    """The top-level names that a module imports; of relative imports, those that leave its package of that depth."""
+    """Yield the top-level names that a module imports. A relative import counts if it leads out of the top-level package."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # compiled, or to be told of when it is loaded
+    except (SyntaxError, ValueError):  # a compiled module, or an error that loading will report
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -57,7 +57,7 @@ def _tops(source: bytes, depth: int) -> Iterator[str]:
 
 
 def package_code(file: Path, members: Iterable[str]) -> str:
-    """The code of an installed plugin: the module or package of this file, its distribution's others, what those import."""
+    """Hash an installed plugin: the module or package of this file, the others of its distribution, and their imports."""
     known = frozenset(members)
     files = filter(None, (file_of(name) for name in sorted(known)))
     starts = [start for place in (file, *files) for start in _whole(place)]
@@ -67,10 +67,10 @@ def package_code(file: Path, members: Iterable[str]) -> str:
 
 
 def code(sources: Sources, own: Iterable[str]) -> str:
-    """16 hex digits over a plugin's modules, and over what they need that neither they nor a version stands for.
+    """Return 16 hex digits over the modules of a plugin and what they import, except the engine and installed packages.
 
     Args:
-        own: the top-level names of these modules.
+        own: the top-level names of the modules in `sources`.
     """
     every = {**_elsewhere(sources, frozenset(own)), **sources}
     needs = [need for text in every.values() for need in _needs(text)]
@@ -79,13 +79,13 @@ def code(sources: Sources, own: Iterable[str]) -> str:
 
 
 def installed(top: str) -> bool:
-    """Whether a name comes from a folder of installed packages."""
+    """Whether a top-level name lies in a folder of installed packages."""
     file = file_of(top)
     return file is not None and any(file.is_relative_to(folder) for folder in _site_folders())
 
 
 def file_of(top: str) -> Path | None:
-    """The file of a top-level module; None where it has none, or is not found."""
+    """Return the file of a top-level module; None if it is not found or is not Python source."""
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
@@ -95,7 +95,7 @@ def file_of(top: str) -> Path | None:
 
 
 def _elsewhere(sources: Sources, own: frozenset[str]) -> Sources:
-    """The modules that a plugin imports from the user's path: neither its own, nor installed, nor Python's."""
+    """Read the modules that a plugin imports from elsewhere on the path: not its own, not installed, not Python's."""
 
     def find(top: str) -> Path | None:
         foreign = top in own or top in sys.stdlib_module_names or top == code_hash.OURS or installed(top)
@@ -115,7 +115,7 @@ def _needs(content: bytes) -> list[code_hash.Need]:
 def _meant(content: bytes) -> str:
     try:
         return meaning(importlib.util.decode_source(content))
-    except (SyntaxError, ValueError):  # compiled, or Python of another version
+    except (SyntaxError, ValueError):  # a compiled module, or source for another version of Python
         return hashlib.sha256(content).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""Code that is not ours: plugin files with the modules beside them, plugin packages, and the identity of both.
+"""Plugins: files loaded together with the modules beside them, installed packages, and the identity of both.
 
-A plugin's numbers are made by all of its modules. So the identity of a file covers the modules beside it that it imports, and
-that of an installed plugin its whole distribution. A file's modules are read once, into memory: what runs is what was hashed,
-also where an import inside a function comes much later.
+All modules of a plugin influence its numbers. So the identity of a file covers the modules beside it that it imports, and the
+identity of an installed plugin covers its distribution. The modules of a file are read into memory once, and imports inside
+functions find them there, too: the code that runs is always the code that was hashed.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from equipoise.core.code_hash import OURS, source_hash
 from equipoise.core.errors import EquipoiseError
 
 PREFIX = "equipoise_plugin_"
-#: The members of a plugin's distribution, by each of them.
+#: For each top-level name of a plugin's distribution, all of its top-level names.
 _SIBLINGS: dict[str, frozenset[str]] = {}
 _LOADED: dict[str, PluginFile] = {}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a plugin comes from, as a row says it; of a file, the name and not the folder, which is nobody's business."""
+    """Where a plugin comes from, for the rows. Of a file only the name is kept: rows are published, folders are private."""
 
     kind: str
     name: str
@@ -43,9 +43,9 @@ class Origin:
 
 
 class PluginFile:
-    """A file and the modules beside it that it imports, as they were when it was made.
+    """A plugin file and the modules beside it that it imports, as they were when this object was created.
 
-    They are modules of a package that only this object knows: two plugins may each have a `helper` of their own.
+    They are loaded as modules of a private package, so that two plugins may each have a module called `helper`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,23 +54,23 @@ class PluginFile:
         self._main = path.stem if path.stem.isidentifier() else re.sub(r"\W", "_", path.stem)
         self.sources = gathered([(path.name, path)], self._beside)
         self._tops = {name.partition("/")[0].removesuffix(".py") for name in self.sources}
-        #: How `import` is understood in these modules.
+        #: The builtins of these modules, with an `import` that finds the modules beside the file.
         self.builtins = {**vars(builtins), "__import__": self._import}
 
     @property
     def code(self) -> str:
-        """16 hex digits over these modules and what they import; neither folder nor name of the file counts."""
+        """16 hex digits over these modules and what they import; the folder and the name of the file do not count."""
         named = {"" if name == self.path.name else name: text for name, text in self.sources.items()}
         return code(named, self._tops)
 
     def module(self) -> ModuleType:
-        """The file's module, run at the first call.
+        """Return the module of the file; the first call runs it.
 
         Raises:
-            Exception, SystemExit: whatever it raises; then nothing of it stays loaded.
+            Exception, SystemExit: whatever the file raises; then none of its modules stays loaded.
         """
         if _LOADED.get(self.package) is not self:
-            self.unload()  # what was read before
+            self.unload()  # of an earlier version
             _LOADED[self.package] = self
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
@@ -81,13 +81,13 @@ class PluginFile:
             raise
 
     def unload(self) -> None:
-        """Forget its modules."""
+        """Remove its modules from this process."""
         _LOADED.pop(self.package, None)
         for name in [n for n in sys.modules if n.partition(".")[0] == self.package]:
             del sys.modules[name]
 
     def spec(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
-        """How a module of the package is loaded; None where there is none of that name."""
+        """Return how to load a module of the private package; None if there is no module of that name."""
         _, *parts = fullname.split(".")
         inside = "/".join(parts)
         names = [self.path.name] if inside == self._main else [f"{inside}/__init__.py", f"{inside}.py"]
@@ -110,7 +110,7 @@ class PluginFile:
     def _import(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
     ) -> ModuleType:
-        """`__import__` for these modules: what lies beside the file is found there."""
+        """`__import__` of these modules: names of modules beside the file refer to the private package."""
         top = name.partition(".")[0]
         if level or top not in self._tops:
             return builtins.__import__(name, globals, locals, fromlist, level)
@@ -122,7 +122,7 @@ class PluginFile:
 
 
 class _FromMemory(importlib.abc.Loader):
-    """Runs a source that was read before; no bytecode of an earlier text is looked for, and none is left behind."""
+    """Runs a source that is in memory. Bytecode is neither read, as it might be outdated, nor written."""
 
     def __init__(self, plugin: PluginFile, name: str | None) -> None:
         self._plugin, self._name = plugin, name
@@ -146,7 +146,7 @@ _FINDER = _Finder()
 
 
 def load(path: Path) -> ModuleType:
-    """The module of a plugin file: the one that is loaded, unless a file of it was edited since, as in a notebook.
+    """Return the module of a plugin file; it is loaded again if one of its files was edited, as in a notebook.
 
     Raises:
         Exception, SystemExit: whatever the file raises.
@@ -159,10 +159,10 @@ def load(path: Path) -> ModuleType:
 
 
 def code_of(cls: type[Any]) -> str:
-    """16 hex digits over what the code of a strategy or backbone computes, a plugin's own modules included.
+    """Return 16 hex digits over the code of a strategy or backbone, and over all modules of its plugin.
 
     Raises:
-        EquipoiseError: an installed plugin was edited after this process had loaded it, so what runs cannot be hashed.
+        EquipoiseError: an installed plugin was edited after it was loaded, so the code in memory is not the code on disk.
     """
     top = cls.__module__.partition(".")[0]
     if top == OURS:
@@ -178,7 +178,7 @@ def code_of(cls: type[Any]) -> str:
 
 
 def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]]) -> None:
-    """Remember what an entry point belongs to, and what its code is now that it has just been loaded."""
+    """Remember the distribution of an entry point, and the hash of its code right after it was loaded."""
     files = (point.dist.files or ()) if point.dist is not None else ()
     tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
     _SIBLINGS.update(dict.fromkeys(tops, tops))
@@ -187,7 +187,7 @@ def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]])
 
 
 def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Origin:
-    """Where the object of an entry point comes from."""
+    """Return where the object of an entry point comes from."""
     dist = point.dist
     metadata = (None, None) if dist is None else (dist.name, dist.version)
     return Origin(kind, name, f"plugin {point.value}", *metadata)

@@ -107,12 +107,12 @@ class Registry:
         return self._files[file][0]
 
     def origin(self, name: str) -> plugins.Origin | None:
-        """Which plugin a name comes from; None for what is built in, or not known."""
+        """Return which plugin a name comes from; None if it is built in or unknown."""
         entry = self._entries.get(name)
         return None if entry is None else entry.plugin
 
     def _drop(self, file: Path) -> None:
-        """Forget what a file defined: it was edited, as in a notebook."""
+        """Remove the entries of a file that was edited, as in a notebook."""
         for name in self._files.pop(file, ([], None))[0]:
             self._entries.pop(name, None)
 

@@ -160,6 +160,14 @@ def report(
 
 
 @app.command()
+def rescore(results: Results = LIVE, json: Json = False) -> None:
+    """Recompute the metrics of stored predictions after the code of the metrics has changed. Nothing is trained."""
+    from equipoise.cli.rescore import rescore
+
+    raise typer.Exit(rescore(results, json))
+
+
+@app.command()
 def ui(
     results: Results = LIVE,
     host: Annotated[str, typer.Option()] = "127.0.0.1",

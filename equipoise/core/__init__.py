@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, arrays, seeds, code hashes, signals, what the system has, text for one line."""
+"""The foundation of all other rooms: errors, arrays, seeds, code hashes, signals, system resources."""

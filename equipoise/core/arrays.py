@@ -1,4 +1,4 @@
-"""What measures, metrics and decisions share: checked inputs, sorting with ties, means without NaN."""
+"""Array functions that measures, metrics and thresholds share: checked inputs, sorting with ties, means that skip NaN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy  # it loads its parts when they are first used, so that `equipoise list` waits for none
+import scipy  # its subpackages load on first use, so that `equipoise list` starts quickly
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.core.errors import EquipoiseError
@@ -19,10 +19,10 @@ CHUNK_CELLS = 1 << 20  # cells of a temporary: a few MB each, so 50,000 x 1000 n
 
 
 def label_matrix(Y: ArrayLike, name: str = "Y") -> Bools:
-    """Return Y as an (n, L) bool array, or say in one line what is wrong with it.
+    """Return Y as an (n, L) bool array.
 
     Raises:
-        EquipoiseError: not two-dimensional, no label, or a value that is neither 0 nor 1 (NaN included).
+        EquipoiseError: Y is not two-dimensional, has no label, or holds a value other than 0 and 1 (NaN, for one).
     """
     array = np.asarray(Y)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -58,7 +58,7 @@ def same_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
 
 
 def train_matrix(Y_train: ArrayLike, labels: int) -> Bools:
-    """Return Y_train as (n_train, L) bool; it must have as many labels as the rows that are scored."""
+    """Return Y_train as (n_train, L) bool; EquipoiseError unless it has as many labels as the scored rows."""
     train = label_matrix(Y_train, "Y_train")
     if train.shape[1] != labels:
         raise EquipoiseError(f"Y_train has {train.shape[1]} labels; the true labels have {labels}")
@@ -73,13 +73,13 @@ def row_chunks(rows: int, width: int) -> Iterator[slice]:
 
 
 def descending(scores: NDArray[Any], Y: Bools) -> tuple[NDArray[Any], Bools]:
-    """Sort each row of (m, n) scores from high to low and carry Y along; equal scores come in any order."""
+    """Sort each row of (m, n) scores from high to low, and Y in the same order; the order of equal scores is arbitrary."""
     order = np.argsort(-scores, axis=1)
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(Y, order, axis=1)
 
 
 def ends_of_ties(ordered: NDArray[Any]) -> Bools:
-    """Of (m, n) scores sorted along each row: True where the next score differs, and at the row's end."""
+    """For (m, n) scores sorted along each row: True where the next score differs, and at the end of the row."""
     ends = np.ones(ordered.shape, dtype=np.bool_)
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=ends[:, :-1])
     return ends

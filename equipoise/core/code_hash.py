@@ -1,7 +1,8 @@
-"""What code computes, as a hash: a stored row is reused only while the code that made it computes the same.
+"""Hash what code computes: a stored row is reused only while the code that made it computes the same.
 
-A hash begins at roots, whole rooms or single definitions, and covers everything of ours that they need. Of modules outside the
-rooms only the definitions that are reached count, so that a new metric beside an old one, or a new helper, changes nothing.
+A hash starts at whole modules or at single definitions, and covers everything in this package that they use. Modules of the
+engine count as a whole. Of other modules only the definitions that are used count, so a new metric beside an old one changes no
+hash.
 """
 
 from __future__ import annotations
@@ -21,56 +22,56 @@ from equipoise.core.code_meaning import tree_of
 from equipoise.core.errors import EquipoiseError
 
 OURS = "equipoise"
-#: The rooms and modules that make predictions: all of them counts, and it stands once in every key, as the engine.
+#: The packages and modules that make predictions. They count as a whole, and every key holds one hash of them all.
 ENGINE = ("ops", "contracts", "splits", "resampling", "thresholds", "engine", "experiment")
-#: Modules that make no prediction, though those that do import them.
+#: Modules that do not influence predictions although modules of the engine import them, each with the reason.
 LEFT_OUT = MappingProxyType(
     {
-        "core.errors": "words for people",
-        "core.text": "words for people",
-        "core.signals": "when an interrupt takes effect",
-        "core.system": "what the machine has",
-        "core.code_hash": "makes identities",
-        "core.code_meaning": "makes identities",
-        "catalog.registry": "finds classes, whose code counts by itself",
-        "catalog.plugins": "finds classes, whose code counts by itself",
-        "catalog.plugin_code": "makes identities",
-        "resampling.audit": "describes a resampling, for the row",
-        "experiment.budget": "says where a range or the steps bind, for the row",
-        "experiment.cell": "names a cell",
-        "experiment.versions": "makes identities",
-        "experiment.record": "makes rows",
-        "experiment.evaluation": "makes metrics, which have a version of their own",
+        "core.errors": "messages",
+        "core.text": "messages",
+        "core.signals": "delays interrupts",
+        "core.system": "measures CPUs and memory",
+        "core.code_hash": "computes hashes",
+        "core.code_meaning": "computes hashes",
+        "catalog.registry": "finds classes; their code is hashed by itself",
+        "catalog.plugins": "finds classes; their code is hashed by itself",
+        "catalog.plugin_code": "computes hashes",
+        "resampling.audit": "describes a resampling in the row",
+        "experiment.budget": "says where a range or the number of steps binds",
+        "experiment.cell": "describes a cell",
+        "experiment.versions": "computes hashes",
+        "experiment.record": "assembles rows",
+        "experiment.evaluation": "computes metrics, which have a version of their own",
     }
 )
-#: A definition of a module: ("equipoise.metrics.decision", "macro_f1"), or all of it: ("equipoise.thresholds", None).
+#: A definition in a module, ("equipoise.metrics.decision", "macro_f1"), or a whole module, ("equipoise.thresholds", None).
 Need = tuple[str, str | None]
-#: When this process began to load us, in ns; and the files that were read, each with when it was last changed.
+#: When this process imported this module, in ns since the epoch; and the files read here with their modification times.
 _BEGAN = time.time_ns()
 _READ: dict[str, tuple[Path, int]] = {}
 
 
 def source_hash(cls: type[Any]) -> str:
-    """16 hex digits over one of our classes and what it needs outside the engine."""
+    """Return 16 hex digits over a class of this package and what it uses outside of the engine."""
     return digest(texts([(cls.__module__, cls.__qualname__.partition(".")[0])], frozenset(engine_modules())))
 
 
 def engine_hash() -> str:
-    """16 hex digits over the rooms of `ENGINE` and what they need."""
+    """Return 16 hex digits over the modules of `ENGINE` and what they use."""
     return digest(texts((name, None) for name in engine_modules()))
 
 
 def digest(parts: Any) -> str:
-    """16 hex digits over anything with a faithful `repr`; mappings in the order of their keys."""
+    """Return 16 hex digits over a value with a complete `repr`; the order of a mapping does not matter."""
     ordered = sorted(parts.items()) if isinstance(parts, dict) else parts
     return hashlib.sha256(repr(ordered).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def texts(needs: Iterable[Need], without: frozenset[str] = frozenset()) -> dict[str, list[str]]:
-    """What is hashed: module → the statements that are needed, as text; ours only, followed through all imports.
+    """Return the text to hash: for each module of this package the statements in use, found by following imports.
 
     Args:
-        without: modules that are accounted for elsewhere.
+        needs: where to start. without: modules that another hash covers.
     """
     skipped = without | {f"{OURS}.{name}" for name in LEFT_OUT}
     waiting = list(needs)
@@ -88,13 +89,13 @@ def texts(needs: Iterable[Need], without: frozenset[str] = frozenset()) -> dict[
 
 
 def needs_of(source: str) -> list[Need]:
-    """What a source of somebody else's needs of other modules, ours among them."""
+    """Return what the source of a plugin uses of other modules."""
     return _Module(source, "").reached(None)[1]
 
 
 @cache
 def engine_modules() -> tuple[str, ...]:
-    """The names of the modules of `ENGINE`, without those that are left out."""
+    """Return the names of the modules of `ENGINE`, except those in `LEFT_OUT`."""
     found: list[str] = []
     for room in ENGINE:
         file = file_of(f"{OURS}.{room}")
@@ -107,13 +108,13 @@ def engine_modules() -> tuple[str, ...]:
 
 @cache
 def file_of(name: str) -> Path | None:
-    """The file of one of our modules, without importing it; None where there is no such module."""
+    """Return the file of a module of this package without importing it; None if there is no such module."""
     top, *below = name.split(".")
     if top != OURS or not below:
         return None
     spec = importlib.util.find_spec(
         f"{top}.{below[0]}"
-    )  # of `strategies`, which lies elsewhere, only Python knows
+    )  # `strategies` and others lie in folders of their own
     if spec is None or spec.origin is None:
         return None
     place = Path(spec.origin)
@@ -131,14 +132,14 @@ def _module(name: str) -> _Module | None:
     if file is None:
         return None
     changed = file.stat().st_mtime_ns
-    if name in sys.modules and _BEGAN < changed < time.time_ns():  # what is loaded may be the text before
+    if name in sys.modules and _BEGAN < changed < time.time_ns():  # an earlier version may be loaded
         raise EquipoiseError(f"{file} was edited after this process had started: start again")
     _READ[name] = file, changed
     return _Module(file.read_text(encoding="utf-8"), name)
 
 
 def edited() -> tuple[str, ...]:
-    """The modules whose files no longer compute what they did when they were read here."""
+    """Return the modules whose files now compute something else than when they were read here."""
     return tuple(name for name, (file, then) in _READ.items() if _differs(name, file, then))
 
 
@@ -152,13 +153,13 @@ def _differs(name: str, file: Path, then: int) -> bool:
 
 
 class _Module:
-    """One module: which of its statements a name needs, and which definitions of other modules those need."""
+    """A parsed module: which of its statements a definition uses, and what those use of other modules."""
 
     def __init__(self, source: str, name: str) -> None:
         self._statements = [single for statement in tree_of(source).body for single in _singles(statement)]
         self._uses = [_Uses(statement, name) for statement in self._statements]
         self._where: dict[str, list[int]] = {}
-        self._always: list[int] = []  # what acts when the module is imported
+        self._always: list[int] = []  # statements with effects at import, which always count
         for place, statement in enumerate(self._statements):
             names = list(_defined(statement))
             for defined in names:
@@ -168,7 +169,7 @@ class _Module:
 
     @property
     def text(self) -> list[str]:
-        """All of it."""
+        """All statements as text."""
         return [self.statement(place) for place in range(len(self._statements))]
 
     def statement(self, place: int) -> str:
@@ -176,7 +177,7 @@ class _Module:
         return ast.dump(self._statements[place])
 
     def reached(self, name: str | None) -> tuple[set[int], list[Need]]:
-        """The places of the statements that a definition needs (None: all), and what they need of other modules."""
+        """Return the positions of the statements that a definition uses (None: all), and what they use of other modules."""
         places: set[int] = set()
         waiting = (
             [*range(len(self._statements))] if name is None else [*self._always, *self._where.get(name, [])]
@@ -189,21 +190,20 @@ class _Module:
         return places, [need for place in sorted(places) for need in self._elsewhere(place, places)]
 
     def _elsewhere(self, place: int, places: set[int]) -> Iterator[Need]:
-        """What the imports of one statement stand for; of an imported module, the attributes that are used."""
+        """Yield the definitions that one statement imports; of an imported module, those read as its attributes."""
         for alias, target in self._uses[place].imports:
             if file_of(target) is None:
                 module, _, attribute = target.rpartition(".")
                 yield module, attribute
                 continue
-            used = {
-                attribute for p in places for owner, attribute in self._uses[p].attributes if owner == alias
-            }
+            read = (self._uses[p].attributes for p in places)
+            used = {attribute for own in read for owner, attribute in own if owner == alias}
             whole: list[str | None] = [None]
             yield from ((target, attribute) for attribute in sorted(used) or whole)
 
 
 def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """An import of several names as several imports: each counts where it is needed."""
+    """Split an import of several names, so that each name counts only where it is used."""
     if isinstance(statement, ast.Import):
         yield from (ast.Import([alias]) for alias in statement.names)
     elif isinstance(statement, ast.ImportFrom):
@@ -213,7 +213,7 @@ def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 class _Uses:
-    """What one statement uses: names, attributes of names, and what it imports, wherever in it."""
+    """What a statement and the statements inside it use: names, attributes of names, and imports."""
 
     def __init__(self, statement: ast.stmt, module: str) -> None:
         self.names: set[str] = set()
@@ -229,9 +229,9 @@ class _Uses:
 
 
 def imported(node: ast.Import | ast.ImportFrom, module: str) -> list[tuple[str, str]]:
-    """Each name that an import brings in, and what it stands for: ("focal", "equipoise.strategies.focal").
+    """Return each name that an import binds, with the full name it refers to: ("focal", "equipoise.strategies.focal").
 
-    `module` is the name of the module that imports, for relative imports.
+    `module` is the name of the importing module, which relative imports refer to.
     """
     start = ""
     if isinstance(node, ast.ImportFrom):
@@ -241,7 +241,7 @@ def imported(node: ast.Import | ast.ImportFrom, module: str) -> list[tuple[str, 
 
 
 def _defined(statement: ast.stmt) -> Iterator[str]:
-    """The names that a top-level statement defines."""
+    """Yield the names that a top-level statement binds."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield statement.name
     elif isinstance(statement, ast.Assign):

@@ -1,7 +1,7 @@
-"""Python source reduced to what it computes: the text that identities are hashed from.
+"""Reduce Python source to what it computes: the text from which identities are hashed.
 
-What only speaks to people is left out: docstrings, comments, layout, annotations, the texts of `raise`, `assert`, warnings
-and logging, and the class attributes that describe a method. So a corrected sentence makes no stored row invalid.
+Everything that is only read by people is left out: docstrings, comments, layout, annotations, the messages of `raise`, `assert`,
+warnings and logging, and class attributes that describe a method. So a corrected sentence invalidates no stored row.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ import ast
 from collections.abc import Sequence
 from typing import TypeVar
 
-#: Modules that are imported for annotations only.
+#: Modules whose names serve annotations only.
 TYPING = frozenset({"__future__", "typing", "typing_extensions", "collections.abc", "numpy.typing"})
-#: Class attributes that describe and never compute.
+#: Class attributes that describe a method and take no part in it.
 PROSE = frozenset({"reference", "summary"})
-#: Calls whose texts are for a reader: `warnings.warn(…)`, `logger.info(…)`.
+#: Calls whose strings are messages: `warnings.warn(…)`, `logger.info(…)`.
 _SPEAKERS = frozenset({"warnings", "logging", "log", "logger", "_log", "_logger"})
 _SPEAKING = frozenset({"warn", "warning", "info", "debug", "error", "exception", "critical", "log"})
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
 def tree_of(source: str) -> ast.Module:
-    """The syntax tree of a source, reduced to what it computes.
+    """Return the syntax tree of a source, reduced to what it computes.
 
     Raises:
-        SyntaxError: the source is no Python.
+        SyntaxError: the source is not valid Python.
     """
     tree: ast.Module = _Reducer().visit(ast.parse(source))
     return tree
 
 
 def meaning(source: str) -> str:
-    """A source as text that is equal for two sources that compute the same in the same words."""
+    """Return a text that is the same for two sources that differ only in what people read."""
     return ast.dump(tree_of(source))
 
 
 class _Reducer(ast.NodeTransformer):
-    """Takes out of a tree what does not compute."""
+    """Removes from a tree everything that computes nothing."""
 
     def __init__(self) -> None:
         self._in_class = False
@@ -63,7 +63,7 @@ class _Reducer(ast.NodeTransformer):
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """An assignment; in a class body, where a dataclass reads annotations, also what kind of attribute it is."""
+        """Keep the assignment; in a class body also the kind of attribute, because dataclasses read it from the annotation."""
         kind = _kind(node.annotation)
         if self._in_class and kind != "ClassVar":
             node.annotation = ast.Constant(kind)
@@ -84,14 +84,14 @@ class _Reducer(ast.NodeTransformer):
         return None if node.module in TYPING and node.level == 0 else node
 
     def visit_If(self, node: ast.If) -> ast.AST | Sequence[ast.AST]:
-        """`if TYPE_CHECKING:` never runs."""
+        """Drop `if TYPE_CHECKING:`, which never runs."""
         test = node.test
         if getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING":
             return [part for part in map(self.visit, node.orelse) if part is not None]
         return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        """The kind of exception and what it carries stay; words go."""
+        """Keep the type of the exception and the values it carries; drop the message."""
         node.exc = None if node.exc is None else _Wordless().visit(node.exc)
         return self.generic_visit(node)
 
@@ -100,7 +100,7 @@ class _Reducer(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """A text that stands alone is a docstring; a call that speaks keeps everything but its words."""
+        """Drop docstrings, and the strings in calls that warn or log."""
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         if isinstance(node.value, ast.Call) and _speaks(node.value.func):
@@ -108,7 +108,7 @@ class _Reducer(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _inside(self, node: _Node, in_class: bool) -> ast.AST:
-        """Visit a definition, knowing whether what stands in it are attributes of a class."""
+        """Visit the body of a class or a function, and remember which of the two it is."""
         before, self._in_class = self._in_class, in_class
         try:
             return self.generic_visit(node)
@@ -117,7 +117,7 @@ class _Reducer(ast.NodeTransformer):
 
 
 class _Wordless(ast.NodeTransformer):
-    """Empties every text in an expression."""
+    """Replaces every string in an expression by the empty string."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.Constant("") if isinstance(node.value, str) else node
@@ -126,12 +126,12 @@ class _Wordless(ast.NodeTransformer):
         return ast.Constant("")
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """`"text" + name` and `"%s" % name` are texts."""
+        """`"text" + name` and `"%s" % name` are strings."""
         self.generic_visit(node)
         return ast.Constant("") if _is_empty(node.left) or _is_empty(node.right) else node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`"{}".format(name)` is one, too."""
+        """So is `"{}".format(name)`."""
         self.generic_visit(node)
         return ast.Constant("") if isinstance(f := node.func, ast.Attribute) and _is_empty(f.value) else node
 
@@ -141,7 +141,7 @@ def _is_empty(node: ast.expr) -> bool:
 
 
 def _kind(annotation: ast.expr) -> str:
-    """What an annotation makes of a class attribute: a field of a dataclass, or one of the kinds that are none."""
+    """Return the kind of attribute that an annotation declares: "field", or what dataclasses do not treat as one."""
     words = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
     outer = str(words).partition("[")[0].rpartition(".")[2].strip()
     return outer if outer in ("ClassVar", "InitVar", "KW_ONLY") else "field"

@@ -1,4 +1,4 @@
-"""The one exception users are meant to see, and how it words itself."""
+"""The exception for bad input, and the error for an unknown name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _MOST = 100
 
 
 class EquipoiseError(ValueError):
-    """Bad input, in one line that says what is wrong and what would be right.
+    """Bad input; the message is one line that says what is wrong and what would be right.
 
-    The command line prints it without a traceback and leaves with exit code 2.
+    The command line prints it without a traceback and exits with code 2.
     """
 
 
 def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
-    """Build the error for a name that is not known, with the nearest known one and the list, of 100 at most."""
+    """Build the error for an unknown name: it suggests the nearest known name and lists at most 100 of them."""
     known = sorted(options)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -1,6 +1,6 @@
-"""Random streams by role: a stream depends on what it is for, never on the strategy and never on global state.
+"""Random streams by role: a stream depends on its purpose, never on the strategy and never on global state.
 
-So every strategy sees the same splits, the same initial weights and the same order of batches (paired comparison), and a
+So every strategy gets the same splits, the same initial weights and the same order of batches (a paired comparison), and a
 cell gives the same numbers in any process and in any order.
 """
 
@@ -12,11 +12,12 @@ import numpy as np
 
 
 def seed_of(*role: object) -> int:
-    """A 64-bit seed from the words of a role, e.g. `seed_of("batches", dataset, backbone, split, seed, fold)`."""
+    """Return the 64-bit seed of a role, e.g. `seed_of("batches", dataset, backbone, split, seed, fold)`."""
+    # The unit separator occurs in no name, so ("a", "bc") and ("ab", "c") are different roles.
     text = "\x1f".join(str(part) for part in role)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def stream(*role: object) -> np.random.Generator:
-    """A NumPy generator of its own for a role."""
+    """Return a new NumPy generator, seeded by the role."""
     return np.random.Generator(np.random.PCG64(seed_of(*role)))

@@ -1,4 +1,4 @@
-"""Ctrl-C at the wrong moment: kept from processes that start, or put off until what must not be torn is whole."""
+"""Ctrl-C (SIGINT): ignored by child processes, or delayed until a step that must not be interrupted is complete."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def not_for_children() -> Iterator[None]:
-    """Processes that start meanwhile are deaf to Ctrl-C from their first instruction: it is their parent's to handle."""
+    """Processes started inside ignore Ctrl-C from their first instruction: their parent handles it."""
     with _handled_by(signal.SIG_IGN):
         yield
 
 
 @contextlib.contextmanager
 def deferred_sigint() -> Iterator[None]:
-    """Ctrl-C takes effect at the end: for an import, of which half would be left for the rest of the process."""
+    """Ctrl-C takes effect at the end of the block. For imports: a module imported halfway would stay broken."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
@@ -30,9 +30,8 @@ def deferred_sigint() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handled_by(handler: signal._HANDLER) -> Iterator[None]:
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # the only one that may set handlers, or is interrupted
+    # Only the main thread may set handlers, and only the main thread is interrupted.
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGINT, handler)

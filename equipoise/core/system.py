@@ -1,4 +1,4 @@
-"""What the machine has for this process: CPUs and memory, as the system and the container say."""
+"""The CPUs and the memory that this process may use, within the limits of its container."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def cpus() -> int:
-    """CPUs this process may use: those of its affinity mask, fewer where its container has a smaller share."""
+    """Return the number of usable CPUs: those of the affinity mask, or fewer if the container has a smaller quota."""
     from joblib import cpu_count
 
     return max(1, int(cpu_count()))
 
 
 def memory() -> int | None:
-    """Bytes that may still be taken, as the system and the container say; None where neither says (not Linux)."""
+    """Return the bytes of memory still available to this process; None where that is unknown (not Linux)."""
     known = [_free_here(), _free_in_container()]
     return min((n for n in known if n is not None), default=None)
 
@@ -30,21 +30,23 @@ def _free_here(file: Path = Path("/proc/meminfo")) -> int | None:
 def _free_in_container(
     folder: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")
 ) -> int | None:
-    """What this process' control groups (version 2 or 1), or those of the container, leave."""
+    """The bytes left by the control groups (version 2 or 1) of this process or of the container."""
     found = []
     for base, names in _groups(folder, mine):
         try:
             limit, used = (int((base / name).read_text()) for name in names)
             stat = dict(line.split() for line in (base / "memory.stat").read_text().splitlines())
         except (OSError, ValueError):
-            continue  # no such group, or no limit ("max")
-        cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))  # given up when asked for
+            continue  # there is no such group, or it has no limit ("max")
+        cached = int(
+            stat.get("total_inactive_file", stat.get("inactive_file", 0))
+        )  # the kernel frees it on demand
         found.append(max(0, limit - used + cached))
     return min(found, default=None)
 
 
 def _groups(folder: Path, mine: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
-    """The folder of each group that bounds memory, and the names of its files for the limit and for what is used."""
+    """Yield the folder of each memory control group, and the names of its files for the limit and for the usage."""
     try:
         lines = [line.split(":", 2) for line in mine.read_text(encoding="utf-8").splitlines()]
     except OSError:

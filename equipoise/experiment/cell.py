@@ -1,4 +1,4 @@
-"""A cell, the unit that is planned, run, resumed and recorded: its key, and what every row says of it."""
+"""Cells, the unit that is planned, run, resumed and recorded: the key of a cell, and the common fields of its row."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Cell:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def row(self, status: str, **more: Any) -> dict[str, Any]:
-        """A row with everything that identifies the cell, and more."""
+        """Return a row: the fields that identify the cell, and `more`."""
         from equipoise.ops.device import THREADS
 
         return {

@@ -1,4 +1,4 @@
-"""The metrics of a cell, from its predictions as they are stored: a fresh run and `equipoise rescore` both call `evaluate`."""
+"""The metrics of a cell, computed from its stored predictions: by `evaluate`, in a run as in `equipoise rescore`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from equipoise import metrics
 
-#: The decisions that every cell stores, and of which it has metrics.
+#: The decisions that every cell stores and has metrics of.
 DECISIONS = ("fixed", "tuned", "own")
-#: Those of which a row has a table by label.
+#: The decisions with a table of metrics by label.
 BY_LABEL = ("fixed", "tuned")
 
 
 def evaluate(predictions: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The fields `metrics` and `per_label` of a row.
+    """Return the fields `metrics` and `per_label` of a row.
 
     Args:
         predictions: `test_Y` and the decisions `test_fixed`, `test_tuned` and `test_own`, all (n, L) of 0/1; `test_logits`
-            (n, L), the scores after the strategy's maps; `train_Y` (n_train, L), by which labels and labelsets are rare.
+            (n, L), the scores after the strategy's maps; `train_Y` (n_train, L), which say which labels and labelsets are rare.
     """
     Y, Y_train, scores = predictions["test_Y"], predictions["train_Y"], predictions["test_logits"]
     decided = {name: predictions[f"test_{name}"] for name in DECISIONS}

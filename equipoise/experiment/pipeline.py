@@ -1,4 +1,4 @@
-"""One cell, dataset × backbone × strategy × outer split, from data to a row: the pipeline, top to bottom."""
+"""The pipeline of one cell (dataset × backbone × strategy × outer split), from the data to the row, top to bottom."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     found, model, clock = await _fit(validator, report, began)
     kept = _evaluate(strategy, validator, prepared, found, model)
     clock.append(trainer.cost.spent(began))
-    require_planned_code(cell.code, strategy, prepared.backbone, ran=True)
+    require_planned_code(
+        cell.code, strategy, prepared.backbone, ran=True
+    )  # a hook may have imported code just now
     at_edges = edges(search_space(validator), found.params)
     cost = cost_of(clock, trainer.cost, prepared)
     return row_of(cell, prepared, found, model, kept, at_edges, cost), kept
@@ -101,6 +103,7 @@ def _evaluate(
     chosen = with_params(strategy, found.params)
     oof, Y = found.outcome.logits[found.rows], validator.Y[found.rows]
     decider = fit_decision_rule(chosen, oof, Y, found.folds, validator.role)
+    # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
     logits = validator.predict([model], inputs, [np.arange(len(prepared.test))])[0]
     return predictions(prepared, found, decider, logits)

@@ -1,4 +1,4 @@
-"""What a cell leaves when it is done: the predictions that are stored, what it cost, and its row."""
+"""The results of a finished cell: the predictions to store, its cost, and its row."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.experiment import versions
 from equipoise.experiment.evaluation import DECISIONS, evaluate
-from equipoise.experiment.versions import metrics_code
 from equipoise.splits.outer import split_hash
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ Clock = Sequence[float]
 def predictions(
     ready: Prepared, found: Found, decider: DecisionRule, logits: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The arrays that are stored beside a row: enough to compute any metric, and every decision, anew.
+    """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
-    Rows are positions in the data set. `test_logits` are what decisions are made from, after the strategy's maps;
-    `*_thresholds`, (L,), what they are compared with, where a decision is one by thresholds.
+    `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; for decisions by
+    thresholds, `*_thresholds` (L,) are what these logits are compared with. `results/README.md` lists all arrays.
     """
     made = decider.all(logits)
     Y = ready.data.Y
@@ -58,7 +58,7 @@ def row_of(
     edges: Sequence[str],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
-    """The row of a cell that went well."""
+    """Return the row of a cell that succeeded."""
     return cell.row(
         "ok",
         generated=ready.data.generated,
@@ -68,7 +68,7 @@ def row_of(
         edges=list(edges),
         objective=found.value,
         **evaluate(kept),
-        metrics_code=metrics_code(),
+        metrics_code=versions.metrics_code(),
         labels=list(ready.data.labels),
         audit=model.audit,
         trials=found.trials,
@@ -78,7 +78,7 @@ def row_of(
 
 
 def cost_of(clock: Clock, work: TrainingCost, ready: Prepared) -> dict[str, Any]:
-    """What the cell took by itself: seconds in which only others' lanes were trained are not in it.
+    """Return the cost of this cell alone: seconds in which only lanes of other cells were trained do not count.
 
     `lanes_reused` were trained for another cell that asked for the same; alone they would have taken `seconds_reused` more.
     """

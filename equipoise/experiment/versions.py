@@ -1,4 +1,4 @@
-"""What made a row: hashes of the code, the versions of the libraries, and the check that what runs is what was planned."""
+"""The versions behind a row: hashes of the code, versions of libraries, and the check that the planned code is what runs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from equipoise.contracts.strategy import Strategy
 from equipoise.core import code_hash
 from equipoise.core.errors import EquipoiseError
 
-#: Where the metrics of a row begin: what these definitions need has a version of its own.
+#: The definitions that compute the metrics of a row; with what they use, they have a version of their own.
 METRICS = (("equipoise.experiment.evaluation", "evaluate"),)
 
 
 @lru_cache
 def engine_code() -> str:
-    """A hash over what all predictions are made by: taken once, for a process keeps the code that it has loaded."""
+    """Return the hash of the engine. It is computed once, because a process keeps running the code that it has loaded."""
     return code_hash.engine_hash()
 
 
 @lru_cache
 def metrics_code() -> str:
-    """A hash over what computes the metrics of a row from its predictions; no part of its key."""
+    """Return the hash of the code that computes metrics from predictions; it is not part of the key."""
     return code_hash.digest(code_hash.texts(METRICS))
 
 
 def predictions_code(strategy: Strategy, backbone: Backbone) -> str:
-    """Engine, backbone and the parts of the strategy: "3f…/a0…/77…+1c…".
+    """Return the hashes of the engine, the backbone and the parts of the strategy: "3f…/a0…/77…+1c…".
 
     Raises:
         EquipoiseError: a plugin was edited after it was loaded.
@@ -38,13 +38,13 @@ def predictions_code(strategy: Strategy, backbone: Backbone) -> str:
 
 
 def require_planned_code(planned: str, strategy: Strategy, backbone: Backbone, *, ran: bool = False) -> None:
-    """Say so where this process has other code than that by which a cell was planned; asked before and after it runs.
+    """Refuse a cell if the code of this process is not the code it was planned with. Called before and after it runs.
 
     Args:
-        planned: `Cell.code`. ran: the cell has run, so that everything that it needs is loaded.
+        planned: `Cell.code`. ran: the cell has run, so all code that it needs is loaded.
 
     Raises:
-        EquipoiseError: the row would hold what its key does not stand for.
+        EquipoiseError: a file was edited in between, and the row would hold numbers that do not belong to its key.
     """
     names = ("equipoise", f"backbone {backbone.name!r}", f"strategy {strategy.spec!r}")
     here = predictions_code(strategy, backbone)
@@ -60,16 +60,16 @@ def require_planned_code(planned: str, strategy: Strategy, backbone: Backbone, *
 
 @lru_cache
 def edited_while_loading() -> tuple[str, ...]:
-    """Modules of ours whose files changed between their hash and the end of the first cell, asked once a process.
+    """Return the modules of this package that were edited between being hashed and the end of the first cell.
 
-    What a cell needs is loaded by then; later edits do not reach this process.
+    After the first cell all modules are loaded, and later edits do not reach this process: so it is computed only once.
     """
     return code_hash.edited()
 
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """The versions of what the numbers depend on."""
+    """Return the versions of the libraries that the numbers depend on."""
     from importlib.metadata import version
 
     names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")

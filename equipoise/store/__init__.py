@@ -1,1 +1,1 @@
-"""Rows on disk: one writer, JSON lines, resumable at any instant."""
+"""The results on disk: rows as JSON lines, predictions as arrays, safe against interruption at any instant."""

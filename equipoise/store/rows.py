@@ -1,7 +1,7 @@
-"""A row: what one cell left behind, as plain data; how it becomes a line of JSON, a fingerprint, a frame.
+"""Rows, the results of cells as plain data: to and from a line of JSON, as a fingerprint, as a table.
 
 NaN and infinities are written as null (JSON has neither). They come back as NaN in the fields that hold
-measured numbers (`NUMERIC`, and the value of a trial); everywhere else null stays None.
+measured numbers (`NUMERIC`, and the value of a trial); elsewhere null is read as None.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 STATUSES = ("ok", "failed", "skipped")
-# The only fields in which two runs of the same cell may differ.
+# The only fields in which two runs of the same cell, with the same code of the metrics, may differ.
 VOLATILE = frozenset({"cost", "created", "traceback"})
-# Fields made of measured numbers: there a null can only be an undefined number, elsewhere it is "nothing".
+# Fields of measured numbers: there null can only be an undefined number; elsewhere it means "none".
 NUMERIC = ("metrics", "per_label", "audit", "cost")
 
 
 def clean(value: Any) -> Any:
-    """Turn a value into what JSON can hold: numpy values unwrapped, NaN and infinities as None."""
+    """Return a value as JSON can hold it: NumPy values as plain ones, NaN and infinities as None."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, float):
@@ -74,7 +74,7 @@ def decode(line: bytes) -> Row:
 
 
 def fingerprint(row: Mapping[str, Any]) -> str:
-    """Hash everything of a row that must be equal when the same cell runs again.
+    """Hash every part of a row that must be equal when the same cell runs again.
 
     Returns the sha256 (64 hex digits) of the row's canonical JSON without `cost`, `created` and `traceback`.
     A row in memory and the same row read back have the same fingerprint; the order of fields does not matter.
@@ -85,7 +85,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 
 # Nested fields that become columns of `flatten`, and the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
-# Too long for a table, or lists: read them from the rows.
+# Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
     {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "plugins", "traceback"}
 )

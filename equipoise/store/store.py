@@ -1,12 +1,12 @@
-"""The store: one folder that holds everything a sweep produced, safe against being killed at any instant.
+"""The store: one folder with all results of sweeps, consistent whenever the writing process is killed.
 
-    rows.jsonl            one JSON object per finished cell; the truth, everything else can be rebuilt from it
-    predictions/KEY.npz   what that cell predicted, so that a new metric needs no retraining
-    mlflow.db, mlartifacts/   a view of the rows for people (equipoise.tracking.tracker)
+    rows.jsonl            one JSON object per finished cell; the record from which MLflow can be rebuilt
+    predictions/KEY.npz   the predictions of that cell, so that a new metric needs no retraining
+    mlflow.db, mlartifacts/   the rows as MLflow shows them (equipoise.tracking.tracker)
 
-A row counts from the moment its line is on the disk. Its predictions are there before it. A half line at the
-end of the file (kill -9, power) was never acknowledged: readers pass over it, the next append moves it to
-rows.torn. The last row of a key wins, so redoing a cell appends and never rewrites.
+A row exists from the moment its line is on the disk; its predictions are written before it. An incomplete line at the
+end of the file (after kill -9, or a power failure) was never acknowledged: readers skip it, and the next append moves it
+to rows.torn. The last row of a key is the valid one, so redoing or rescoring a cell appends and never rewrites.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename or a new file durable: on POSIX the folder is a file that needs its own fsync."""
+    """Make a rename or a new file durable: on POSIX a folder needs its own fsync."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -42,9 +42,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 class Store:
-    """A store folder. Reading needs nothing; appending takes its lock (`locked` keeps it for a sweep).
+    """A store folder. Reading needs no lock; appending takes the folder's lock (`locked` holds it for a sweep).
 
-    `path` is made on the first append. Several processes may read while one writes.
+    `path` is created by the first append. Several processes may read while one writes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -53,13 +53,13 @@ class Store:
             raise EquipoiseError(f"{self.path} is a file; a results store is a folder")
         self.rows_file = self.path / "rows.jsonl"
         self.predictions_dir = self.path / "predictions"
-        #: one line about a half line found at the end of rows.jsonl by the latest read, else None
+        #: one sentence about an incomplete last line found by the latest read of rows.jsonl, else None
         self.torn: str | None = None
         # thread_local=False: the lock belongs to the store, whichever thread of the sweep appends.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
     def _lines(self) -> list[bytes]:
-        """Return the complete lines; note a torn tail in `self.torn`."""
+        """Return the complete lines; describe an incomplete last one in `self.torn`."""
         self.torn = None
         try:
             *lines, tail = self.rows_file.read_bytes().split(b"\n")
@@ -75,10 +75,10 @@ class Store:
         return lines
 
     def rows(self) -> list[Row]:
-        """Return the rows, the last one of each key, in the order in which those last ones were written.
+        """Return the last row of each key, in the order in which they were written.
 
-        A torn last line is passed over and described in `torn`. Any other unreadable line: EquipoiseError
-        with file and line number: it was acknowledged once, so passing over it would hide a damaged disk.
+        An incomplete last line is skipped and described in `torn`. Any other unreadable line raises EquipoiseError
+        with file and line number: it was acknowledged once, so skipping it would hide a damaged disk.
         """
         latest: dict[str, Row] = {}
         for number, line in enumerate(self._lines(), start=1):
@@ -107,7 +107,9 @@ class Store:
                 return {name: arrays[name] for name in arrays.files}
         except FileNotFoundError:
             raise EquipoiseError(f"no predictions for row {key!r} in {self.predictions_dir}") from None
-        except Exception as error:  # zipfile, zlib and numpy each have their own word for "damaged"
+        except (
+            Exception
+        ) as error:  # zipfile, zlib and numpy each raise errors of their own for a damaged file
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
 
     def frame(self) -> pd.DataFrame:
@@ -120,7 +122,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Store]:
-        """Hold the folder's lock; EquipoiseError at once when another process has it. Nests."""
+        """Hold the folder's lock; raise EquipoiseError at once if another process holds it. May be nested."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=0)
@@ -134,7 +136,7 @@ class Store:
             self._lock.release()
 
     def append(self, row: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Write the predictions (atomic rename), then the row's line; when this returns both are on the disk.
+        """Write the predictions (by an atomic rename), then the row's line; on return both are on the disk.
 
         `row` needs `key` (letters, digits, - and _, at most 64) and `status` (one of STATUSES).
         """
@@ -154,7 +156,7 @@ class Store:
 
     def _save(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.predictions_dir.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")  # one writer: a .part left by a killed one is simply written over
+        part = path.with_suffix(".part")  # with one writer, a .part of a killed one can be overwritten
         with part.open("wb") as handle:
             np.savez_compressed(handle, allow_pickle=False, **arrays)
             handle.flush()
@@ -165,19 +167,19 @@ class Store:
     def _write(self, line: bytes) -> None:
         fresh = not self.rows_file.exists()
         with self.rows_file.open("ab+") as handle:
-            line = self._mend(handle) + line
+            line = self._repair(handle) + line
             handle.write(line)
             handle.flush()
             os.fsync(handle.fileno())
         if fresh:
             _sync_folder(self.path)
 
-    def _mend(self, handle: IO[bytes]) -> bytes:
-        """Make the file end with a complete line; return what must still go before the next one."""
+    def _repair(self, handle: IO[bytes]) -> bytes:
+        """Make the file end with a complete line; return what has to be written before the next one."""
         tail = _tail(handle)
         if not tail:
             return b""
-        if _readable(tail):  # everything but the newline made it
+        if _readable(tail):  # only the newline is missing
             return b"\n"
         with (self.path / "rows.torn").open("ab") as aside:
             aside.write(tail + b"\n")
@@ -196,7 +198,7 @@ def _readable(line: bytes) -> bool:
 
 
 def _tail(handle: IO[bytes], block: int = 1 << 16) -> bytes:
-    """Return what follows the last newline, reading backwards so that a long file costs nothing."""
+    """Return what follows the last newline, reading backwards so that the length of the file does not matter."""
     tail, position = b"", handle.seek(0, os.SEEK_END)
     while position and b"\n" not in tail:
         step = min(block, position)

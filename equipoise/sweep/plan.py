@@ -162,7 +162,7 @@ def _cell(
 
 
 def _plugins(dataset: str, backbone: Backbone, strategy: Strategy) -> tuple[Origin, ...]:
-    """Where those of a cell's parts come from that are not built in."""
+    """Return the origins of the data set, backbone and strategies of a cell that come from plugins."""
     names = [("dataset", dataset.partition("[")[0].strip()), ("backbone", backbone.name)]
     names += [("strategy", part.name) for part in strategy.parts]
     return tuple(o for kind, name in names if (o := registry(kind).origin(name)) is not None)

@@ -41,7 +41,7 @@ for _name in (
 
 with contextlib.suppress(Exception):
     versions = importlib.import_module("equipoise.experiment.versions")
-    versions.engine_code()  # of what has just been loaded: a worker runs that, whatever becomes of the files
+    versions.engine_code()  # hashed right after loading: workers run this code even if the files are edited
     versions.edited_while_loading()
 
 gc.collect()

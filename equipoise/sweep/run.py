@@ -16,6 +16,7 @@ from equipoise.store.store import Store
 from equipoise.sweep.batches import Result, attempt, failed, groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
+from equipoise.sweep.rescore import stale
 from equipoise.sweep.workers import asked, fitting
 from equipoise.tracking.writer import MlflowWriter
 
@@ -68,6 +69,11 @@ def sweep(
         have = store.statuses()
         if store.torn:
             watch.on_problem(store.torn)
+        if outdated := sum(stale(row) for row in store.rows() if row["key"] in {c.key for c in plan.cells}):
+            watch.on_problem(
+                f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
+                f"equipoise rescore --results {store.path}"
+            )
         for cell, reason in plan.skipped:
             if cell.key not in have:
                 store.append(cell.row("skipped", reason=reason))

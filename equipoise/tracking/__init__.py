@@ -1,1 +1,1 @@
-"""The MLflow view of the store."""
+"""The rows of a store in MLflow."""

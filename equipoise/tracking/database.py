@@ -1,4 +1,4 @@
-"""The MLflow database of a store: made whole, moved with its folder, opened without noise."""
+"""The MLflow database of a store: created atomically, moved with its folder, opened without log messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from equipoise.core.signals import deferred_sigint
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back MLflow's and alembic's chatter, and import mlflow without its telemetry; leave no trace of either."""
+    """Silence the logs of MLflow and alembic, and import mlflow without telemetry; restore all settings afterwards."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     first = "mlflow" not in sys.modules
     before = os.environ.get("MLFLOW_DISABLE_TELEMETRY")
     try:
-        if first:  # MLflow decides once, when it is imported
+        if first:  # MLflow reads it once, at import
             os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
             with deferred_sigint():
                 import mlflow  # noqa: F401  (importing it sets up its loggers)
@@ -43,14 +43,14 @@ def quiet() -> Iterator[None]:
 
 
 def create_database(path: Path, artifacts: Path) -> None:
-    """Make an empty MLflow database at `path`, whole or not at all: its migration takes seconds and can be killed."""
+    """Create an empty MLflow database at `path`, atomically: its migration takes seconds and may be killed."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / "mlflow.db"
         place = f"sqlite:///{part.resolve().as_posix()}"
         store: Any = SqlAlchemyStore(place, artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
-        store.delete_experiment("0")  # "Default": nothing of ours goes there
+        store.delete_experiment("0")  # "Default", which stays unused
         store.engine.dispose()
         # Write-ahead logging stays with the file: a sweep can write while `equipoise ui` reads.
         with contextlib.closing(sqlite3.connect(part)) as database:
@@ -59,7 +59,7 @@ def create_database(path: Path, artifacts: Path) -> None:
 
 
 def relocate(path: Path, artifacts: Path) -> bool:
-    """Point a database that was moved with its store at where its artifacts lie now; True when there was need."""
+    """Write the present place of the artifacts into a database that was moved with its store; True if it had changed."""
     here = artifacts.resolve().as_uri()
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         places = [place for (place,) in database.execute("SELECT artifact_location FROM experiments")]
@@ -76,7 +76,8 @@ def relocate(path: Path, artifacts: Path) -> bool:
 def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]]:
     """(value of tag `key`, run id, value of tag `version`) of each run with that key, deleted ones left out.
 
-    The version is "" where the run has none or is still running. TrainingCoroutine MLflow would fetch all metrics of all runs.
+    The version is "" where the run has none or is still running. Read from the database, because MLflow's own search would
+    fetch all metrics of all runs.
     """
     query = """
         SELECT own.value, runs.run_uuid, CASE runs.status WHEN 'RUNNING' THEN '' ELSE coalesce(made.value, '') END

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from equipoise.plots import CurveSheet
 
-PR_LABELS = 6  # as many as can be read side by side
+PR_LABELS = 6  # more curves in one picture could not be told apart
 _DATASET_PICTURES = ("label_distribution", "cooccurrence")
 
 
@@ -50,13 +50,13 @@ def write_files(
 
 
 def _per_label(row: Row) -> list[dict[str, Any]]:
-    """Turn the row's lists into one line per label."""
+    """Return the row's lists as one table line per label."""
     labels = row.get("labels") or ()
     columns = {name: part for name, part in (row.get("per_label") or {}).items() if len(part) == len(labels)}
     for name in [name.removeprefix("fixed/") for name in columns if name.startswith("fixed/")]:
         if str(columns[f"fixed/{name}"]) == str(
             columns.get(f"tuned/{name}")
-        ):  # has nothing to do with thresholds
+        ):  # this column does not depend on thresholds
             columns[name] = columns.pop(f"fixed/{name}")
             del columns[f"tuned/{name}"]
     return [
@@ -80,7 +80,7 @@ def _write_table(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Round for reading; undefined is blank."""
+    """Return a number with six digits; an undefined one as an empty field."""
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else ""
     return value
@@ -99,7 +99,7 @@ def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path
 
 @cache
 def _sheet() -> CurveSheet:
-    """One for all runs: a new figure each would cost more than all else that a run's files take."""
+    """Return the figure that all runs share: a new one for each run would take longer than all its other files."""
     from equipoise.plots import CurveSheet
 
     return CurveSheet()
@@ -114,7 +114,7 @@ def _draw_dataset(Y: np.ndarray[Any, Any], labels: list[str], cache: Path) -> No
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write the figure without going through pyplot, whose figures would pile up over a sweep."""
+    """Write the figure without pyplot, which would keep all figures of a sweep in memory."""
     part = path.with_suffix(".part")
     figure.savefig(part, format="png", dpi=90)
     part.replace(path)

@@ -1,7 +1,8 @@
-"""How a row looks as an MLflow run: its name, tags, parameters, metrics and data set.
+"""A row as an MLflow run: its name, tags, parameters, metrics and data set.
 
-Made for the runs page: the name says strategy, backbone and split; metric names keep their "fixed/", "tuned/",
-"own/", "scores/" prefix, by which MLflow groups its charts; undefined numbers are left out rather than drawn.
+The name of a run, as listed on MLflow's page, holds strategy, backbone and split. Metric names keep their prefixes "fixed/",
+"tuned/", "own/" and "scores/", by which MLflow groups its charts. Undefined numbers are left out, because MLflow would draw
+them as numbers.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from equipoise.store.rows import Row
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Param
 
-VIEW = 3  # raise it when this file or mlflow_files changes what a run holds: the next sync then writes the runs anew
+VIEW = 3  # raise it when this file or `files` changes what a run holds: the next sync then replaces the runs
 _LIMIT = {"metrics": 1000, "params": 100, "value": 500}
 
 
 def experiment_name(row: Row) -> str:
-    """Name the experiment after the data set, and say so when the data are generated."""
+    """Return the experiment's name: the data set, marked where the data are generated."""
     return f"{row['dataset']} (generated)" if row.get("generated") else str(row["dataset"])
 
 
@@ -35,7 +36,7 @@ def experiment_tags(row: Row) -> dict[str, str]:
         "`tuned/…`: thresholds tuned on out-of-fold training rows; `fixed/…`: threshold 0.5; "
         "`own/…`: the strategy's own decision; `scores/…`: free of thresholds. Undefined metrics are absent."
     )
-    # The kind opens MLflow's pages for trained models; by default it shows those for language-model traces.
+    # This kind selects MLflow's pages for trained models; the default shows pages for language-model traces.
     return {"mlflow.note.content": said, "mlflow.experimentKind": "custom_model_development"}
 
 
@@ -45,14 +46,14 @@ def slug(name: str) -> str:
 
 
 def run_name(row: Row) -> str:
-    """Name the run after what tells it from the others on the page; the number (or word) is the split's."""
+    """Return the run's name: strategy, backbone and split."""
     name = f"{row['strategy']} · {row['backbone']} #{row['split']}"
-    # MLflow marks a killed run as it marks a failed one: the name has to say which.
+    # MLflow shows a killed run like a failed one, so the name says which it is.
     return name if row["status"] == "ok" else f"{row['status']}: {name}"
 
 
 def tags(row: Row) -> dict[str, str]:
-    """Return what one filters and groups by; `mlflow.*` are MLflow's own columns."""
+    """Return the tags to filter and group by; `mlflow.*` are MLflow's own columns."""
     names = ("strategy", "backbone", "dataset", "status", "split", "seed", "device")
     found = {name: str(row[name]) for name in names if row.get(name) is not None}
     found["generated"] = str(bool(row.get("generated"))).lower()
@@ -64,7 +65,7 @@ def tags(row: Row) -> dict[str, str]:
 
 
 def _summary(row: Row) -> str:
-    """Say the run's result in a line, for its description."""
+    """Return the run's result in one line, for its description."""
     shown = (("tuned thresholds", "tuned/macro_f1"), ("threshold 0.5", "fixed/macro_f1"))
     values = [(words, (row.get("metrics") or {}).get(name)) for words, name in shown]
     said = [
@@ -85,7 +86,7 @@ def _numbers(part: object, prefix: str) -> Iterator[tuple[str, float]]:
 
 
 def _names(pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
-    """Replace what MLflow rejects in a name; two names that then collide are numbered."""
+    """Replace characters that MLflow rejects in a name; names that then collide are numbered."""
     named: dict[str, Any] = {}
     for name, value in pairs:
         plain = base = re.sub(r"[^\w/. -]", "_", name)[:200]
@@ -106,7 +107,7 @@ def metrics(row: Row, when: int) -> list[Metric]:
 
 
 def _place(pair: tuple[str, float]) -> tuple[int, int]:
-    """Sort what one looks for first to the top: MLflow lists metrics in the order they were logged."""
+    """Return a sort key that puts the main metrics first: MLflow lists metrics in the order they were logged."""
     family, _, name = pair[0].partition("/")
     families, names = ("tuned", "fixed", "own", "scores", "cost", "audit"), ("macro_f1", "micro_f1", "map")
     return (

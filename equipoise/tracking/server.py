@@ -1,4 +1,4 @@
-"""`equipoise ui`: MLflow's own pages over the database of one store, until Ctrl-C."""
+"""`equipoise ui`: serve MLflow's pages for the database of one store, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from types import FrameType
 
 from equipoise.core.errors import EquipoiseError
 
-GRACE = 10.0  # seconds between asking the server to end and ending it
+GRACE = 10.0  # seconds from SIGTERM to SIGKILL
 
 
 def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[str]:
     """Return the program and arguments that serve the store's database.
 
-    One worker: one person looks, and every worker costs its own start and about 300 MB.
+    One worker is enough for one reader; every further one takes its own start-up time and about 300 MB.
     """
     path = Path(store_path).resolve()
     return [
@@ -40,12 +40,12 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         **(os.environ if base is None else base),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONWARNINGS": "ignore",  # deprecations inside the server are nobody's business here
+        "PYTHONWARNINGS": "ignore",  # users cannot act on deprecations inside the server
     }
 
 
 def check(store_path: str | os.PathLike[str], host: str, port: int) -> None:
-    """Raise EquipoiseError, in one line, when there is nothing to show or no place to show it."""
+    """Raise EquipoiseError where the store has no database, or the address cannot be listened on."""
     path = Path(store_path)
     if not (path / "mlflow.db").is_file():
         raise EquipoiseError(

@@ -1,11 +1,11 @@
-"""MLflow: the rows of a store as runs one can browse, sort and compare. A view; rows.jsonl stays the truth.
+"""Write the rows of a store to MLflow, as runs to browse, sort and compare; rows.jsonl stays the record.
 
-One run per cell, one experiment per dataset. `Tracker.sync` writes what MLflow lacks and may be called at any time: a
-run that is there is left alone, a run cut off half-way (status RUNNING) or older than its row is written anew, so a key
-never has two. Losing the database loses nothing: delete mlflow.db and mlartifacts/, then sync.
+There is one run per cell and one experiment per dataset. `Tracker.sync` writes what MLflow lacks and may be called at any
+time: a complete run is left alone, and a run that was interrupted (status RUNNING) or is older than its row is replaced, so
+a key never has two runs. The database can be rebuilt: delete mlflow.db and mlartifacts/, then sync.
 
-MLflow stores absolute artifact locations. When a store folder has been moved, the next sync writes the new place into
-the database (two columns); nothing is logged again.
+MLflow stores absolute artifact locations. After a store folder was moved, the next sync updates them in the database (two
+columns) without logging anything again.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Note = Callable[[str], None]
-# MLflow's closed set has no word for "skipped"; KILLED is the one that says neither success nor fault of the cell.
+# MLflow has no status for "skipped"; KILLED is the one that means neither success nor failure.
 RUN_STATUS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "KILLED"}
 KEY, VERSION = "equipoise.key", "equipoise.version"
 
 
 @dataclass
 class Synced:
-    """What one `sync` did: runs written, runs that were already there, and problems, one line each."""
+    """The outcome of one `sync`: runs written, runs that were present before, and problems, one line each."""
 
     written: int = 0
     present: int = 0
@@ -75,7 +75,7 @@ class Tracker:
         return f"sqlite:///{self.database.resolve().as_posix()}"
 
     def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
-        """Write every row (default: all of the store's) that MLflow lacks. Never raises for MLflow's sake.
+        """Write every row (default: all rows of the store) that MLflow lacks. Errors of MLflow become problems, never raised.
 
         MLflow itself, two seconds to import, is loaded when there is something to write.
         """
@@ -95,7 +95,7 @@ class Tracker:
         return done
 
     def lacks(self) -> bool:
-        """Whether there is a row of the store that MLflow lacks."""
+        """Whether MLflow lacks a row of the store."""
         return any(not _has(self._open(), row, digest(row)) for row in self.store.rows())
 
     def _sync_row(self, row: Row, version: str, known: dict[str, _Known], done: Synced) -> None:
@@ -109,7 +109,7 @@ class Tracker:
             done.problems.append(f"MLflow lacks row {key} ({_one_line(error)}); the row is safe, sync again")
 
     def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:
-        """Log one row as one run; only its last step takes it out of RUNNING and makes it count."""
+        """Log one row as one run. Only its last step ends the status RUNNING, so an interrupted run is recognised."""
         client, (start, end) = self._open_client(), view.span(row)
         tags = {**view.tags(row), KEY: str(row["key"]), VERSION: version}
         run = client.create_run(self._experiment(row), start, tags, view.run_name(row))
@@ -140,7 +140,7 @@ class Tracker:
         shutil.rmtree(self._folder(row, run_id).parent, ignore_errors=True)
 
     def _experiment(self, row: Row) -> str:
-        """Return the id of the row's experiment, made or brought back from the bin when need be."""
+        """Return the id of the row's experiment, which is created or restored from MLflow's trash if necessary."""
         name = view.experiment_name(row)
         if name not in self._experiments:
             client = self._open_client()
@@ -156,7 +156,9 @@ class Tracker:
 
     def _open_client(self) -> MlflowClient:
         if self._client is None:
-            with deferred_sigint():  # what MLflow imports along the way cannot be imported twice
+            with (
+                deferred_sigint()
+            ):  # MLflow imports more modules here; an interrupted import could not be repeated
                 from mlflow import MlflowClient
 
                 self.artifacts.mkdir(parents=True, exist_ok=True)
@@ -167,7 +169,7 @@ class Tracker:
         return self._client
 
     def _open(self) -> dict[str, _Known]:
-        """Return what MLflow holds, read once: this process is the only one that adds to it."""
+        """Return the runs in MLflow by key; read once, because only this process writes them."""
         if self._known is None:
             known: dict[str, _Known] = {}
             if self.database.exists():
@@ -178,7 +180,7 @@ class Tracker:
         return self._known
 
     def _keep(self, known: dict[str, _Known], key: str, entry: _Known) -> None:
-        """Keep one run per key; should there be two (someone copied one), the finished one."""
+        """Keep one run per key; of two (someone copied one), the finished one."""
         other = known.get(key)
         if other is not None:
             entry, spare = (entry, other) if entry.version else (other, entry)
@@ -194,6 +196,6 @@ def _has(known: Mapping[str, _Known], row: Row, version: str) -> bool:
 
 
 def digest(row: Mapping[str, Any]) -> str:
-    """Hash all of a row, and how it is shown: a run whose digest differs is written anew."""
+    """Hash a whole row and the version of its view: a run with another digest is replaced."""
     text = json.dumps([view.VIEW, clean(row)], sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""Who writes MLflow during a sweep: a process of its own, so that no training waits for it.
+"""The process that writes MLflow during a sweep, so that no training waits for it.
 
-MLflow takes seconds to import and to make its database, and a tenth of a second a run. The process reads the store's rows
-from the disk; it is told when there are new ones, and it is alone with the database as long as the sweep holds the store's
-lock. It costs a lower priority than what trains, and it ends with the sweep, however that ends.
+MLflow takes seconds to import and to create its database, and a tenth of a second per run. The process reads the rows of
+the store from the disk when it is notified of new ones. While the sweep holds the lock of the store, no other process writes
+the database. The process runs at a lower priority than the training, and it ends with the sweep, however that ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEWS, _END = "news\n", "end\n"
 
 
 class MlflowWriter:
-    """Brings MLflow up to date with a store; problems are told in one line each, and lose no row."""
+    """Brings MLflow up to date with a store; a problem is reported in one line and never loses a row."""
 
     def __init__(self, store: Store, on_problem: Callable[[str], None]) -> None:
         self._store, self._on_problem = store, on_problem
@@ -33,11 +33,11 @@ class MlflowWriter:
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def notify(self) -> None:
-        """There are new rows. Returns at once."""
+        """Have new rows written; returns at once."""
         self._say(_NEWS)
 
     def close(self) -> None:
-        """Write what MLflow lacks of the store, be it from an earlier sweep, and wait until that is done."""
+        """Write all rows that MLflow lacks, those of earlier sweeps too, and wait until they are written."""
         if self._process is None and not self._lacking():
             return
         self._say(_END)
@@ -56,19 +56,19 @@ class MlflowWriter:
             )
 
     def _lacking(self) -> bool:
-        """Whether it is worth starting a process."""
+        """Whether there is anything to start a process for."""
         from equipoise.tracking.tracker import Tracker
 
         try:
             return self._store.rows_file.exists() and Tracker(self._store).lacks()
         except Exception:
-            return True  # the process will say what is wrong
+            return True  # the process will report what is wrong
 
     def _say(self, word: str) -> None:
         if self._process is None:
             self._start()
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # it has ended: `finish` will tell
+            with contextlib.suppress(OSError):  # the process has ended: `close` will report it
                 self._process.stdin.write(word)
                 self._process.stdin.flush()
 
@@ -97,14 +97,14 @@ class MlflowWriter:
 
 
 def main(folder: str) -> None:
-    """The process: a sync for each word on standard input, a JSON list of problems for each on standard output.
+    """Run in the process: sync once for each line on standard input, and answer it with a JSON list of problems.
 
-    Without the last word the sweep was killed. Then another one may begin, and this process leaves the database to it.
+    If the input ends without the last word, the sweep was killed: another one may have begun, so this process writes no more.
     """
     if hasattr(os, "nice"):
         os.nice(NICE)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # so that what a library prints is not taken for an answer
     _serve(Store(folder), sys.stdin, answers)
 
 
