@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.api import choose
+from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
@@ -120,7 +121,8 @@ def test_without_names_everything_that_fits_is_timed(monkeypatch: pytest.MonkeyP
     file.write_text("x1,x2,a,b\n" + "\n".join(lines) + "\n", encoding="utf-8")
     say("--dataset", str(file), "--labels", "a+b", "--device", "cpu")
     (plan,) = asked
-    assert {cell.backbone for cell in plan.cells} == {"linear", "mlp"}
+    fitting = {e.name for e in registry("backbone").entries() if "numeric" in e.obj.accepts}
+    assert {cell.backbone for cell in plan.cells} == fitting >= {"linear", "mlp", "extra_trees"}
     assert {"none", "focal", "mlsmote", "scut"} <= {cell.strategy for cell in plan.cells}
     assert {cell.settings.trials for cell in plan.cells} == {8}
 
