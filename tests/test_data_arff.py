@@ -73,7 +73,7 @@ BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
         ARFF.replace("numeric", "string") + "x,u,0,1\n",
         XML,
         {},
-        "line 2: attribute 'x' is of type 'string'",
+        "line 2: attribute 'x' has type 'string'",
     ),
     "sparse odd": (
         ARFF.replace("{u,v}", "numeric") + "{0 1,2}\n",

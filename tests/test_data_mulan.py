@@ -132,7 +132,7 @@ def test_arff_sparse(tmp_path: Path) -> None:
             ARFF.replace("{YES, NO}", "{0,1}") + "{0 x}\n",
             "some.arff line 7, attribute 'a b' has 'x', not a number",
         ),
-        (ARFF.replace("numeric", "date"), "attribute 'a b' is of type 'date'"),
+        (ARFF.replace("numeric", "date"), "attribute 'a b' has type 'date'"),
         ("@attribute x\n@data\n", "cannot read '@attribute x'"),
     ],
 )

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "book.csv": (b"PK\x03\x04....", {}, "is a ZIP archive or an Excel workbook"),
     "parquet.csv": (b"PAR1....", {}, "is a Parquet file, to be called .parquet"),
     "array.json": ("[]", {}, ".json files are not read; write one object a line and call it .jsonl"),
-    "single.csv": ("text\nno other column\n", {}, "line 1 holds one column, 'text', when divided at ','"),
+    "single.csv": ("text\nno other column\n", {}, "line 1 holds one column, 'text', when split at ','"),
     "empty-delimiter.csv": (GOOD, {"delimiter": ""}, "delimiter must be one character, not ''"),
     "open.csv": (GOOD + '"never closed,1,0\n', {}, "line 32: a quotation mark is opened and never closed"),
     "open-early.csv": (GOOD.replace("this is mail number 7", '"x'), {}, "line 9: a quotation mark is opened"),
@@ -191,7 +191,7 @@ def test_what_is_no_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"odd.{suffix}"
     fails(path, "does not exist; give the path of a file")
     path.symlink_to(tmp_path / "nothing")
-    fails(path, "is a link to nothing")
+    fails(path, "is a broken link")
     path.unlink()
     path.mkdir()
     fails(path, "is a folder, not a file")

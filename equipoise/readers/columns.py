@@ -1,4 +1,4 @@
-"""The columns of a table as pieces of text cells, so that a table can be read that would not fit into memory twice."""
+"""The columns of a table, held in pieces, so that a table can be read that would not fit into memory twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 
 @dataclass(frozen=True)
 class Column:
-    """The cells of one column. All columns of a table are cut into pieces at the same rows."""
+    """The cells of one column. All columns of a table are cut into pieces at the same rows, so pieces can be zipped."""
 
     pieces: list[Piece]
 
@@ -25,17 +25,18 @@ class Column:
         return sum(rows_of(piece) for piece in self.pieces)
 
     def coded(self) -> Iterator[DictionaryChunk]:
-        """Piece for piece the different cells and their codes; what is missing is the empty cell."""
+        """The distinct cells and the codes of each piece in turn; a missing value is the empty cell."""
         return (coded(piece) for piece in self.pieces)
 
     def drained(self) -> Iterator[DictionaryChunk]:
-        """`coded`, for the last time: a piece is let go when it has been read."""
-        self.pieces.reverse()
+        """Like `coded`, but each piece is removed once it has been read, so the column is empty afterwards."""
+        self.pieces.reverse()  # `pop` from the end is cheap
         while self.pieces:
             piece = self.pieces.pop()
             yield coded(piece)
 
     def cell(self, row: int) -> str:
+        """The text of one cell; rows count from 0. Raises IndexError."""
         for piece in self.pieces:
             if row < rows_of(piece):
                 values, codes = piece if isinstance(piece, DictionaryChunk) else coded(piece.slice(row, 1))
@@ -44,12 +45,12 @@ class Column:
         raise IndexError(row)
 
     def head(self, rows: int) -> Column:
-        """The first pieces: so many rows, or some more."""
+        """A column of the first pieces that together hold at least `rows` rows."""
         ends = np.cumsum([rows_of(piece) for piece in self.pieces])
         return Column(self.pieces[: int(np.searchsorted(ends, rows)) + 1])
 
     def values(self) -> Iterator[str]:
-        """The different cells, in no order; a cell comes once for each piece that holds it."""
+        """The distinct cells of each piece in turn; a cell is repeated for each piece that contains it."""
         return (value for piece in self.coded() for value in piece.values)
 
     def first(self, test: Callable[[str], bool]) -> int:
@@ -63,12 +64,12 @@ class Column:
         return -1
 
     def map(self, read: Callable[[list[str]], NDArray[Any]]) -> NDArray[Any]:
-        """(n,) what `read` makes of the cells; it sees the different cells of a piece at a time."""
+        """Apply `read` to the cells, (n,). It is called once a piece, with the distinct cells only."""
         parts = [read(values)[codes] for values, codes in self.coded()]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def numbers(self, decimal_comma: bool = False) -> NDArray[np.float64]:
-        """(n,) float64, NaN where a cell is no number."""
+        """The cells as numbers, (n,) float64, NaN where a cell is not a number."""
         parts = [_numbers(piece, decimal_comma) for piece in self.pieces]
         return np.concatenate(parts) if parts else np.empty(0)
 
@@ -81,6 +82,7 @@ class Column:
         return total / max(1, len(self))
 
     def all_differ(self) -> bool:
+        """Whether no two cells are equal, as in a column of identifiers."""
         seen: set[str] = set()
         for values, codes in self.coded():
             if len(set(values)) < len(codes) or not seen.isdisjoint(values):
@@ -90,6 +92,7 @@ class Column:
 
 
 def _numbers(piece: Piece, decimal_comma: bool) -> NDArray[np.float64]:
+    # An Arrow array of numbers needs no parsing; `string` and `large_string` do.
     if not isinstance(piece, DictionaryChunk) and not str(piece.type).endswith("string"):
         import pyarrow as pa
 
@@ -99,7 +102,10 @@ def _numbers(piece: Piece, decimal_comma: bool) -> NDArray[np.float64]:
 
 
 def _parsed(cells: list[str], decimal_comma: bool) -> NDArray[np.float64]:
-    """Numbers, NaN for what is none. Arrow is quick, pandas tells the one from the other."""
+    """The cells as numbers, NaN where a cell is not a number.
+
+    Arrow is fast but rejects the whole list for one bad cell; pandas, which is slower, then marks the bad ones.
+    """
     import pandas as pd
     import pyarrow as pa
 
