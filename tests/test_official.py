@@ -246,10 +246,10 @@ def test_a_published_split_runs(data_dir: Path, tmp_path: Path) -> None:
 
 def test_info_says_its_sizes() -> None:
     words = " ".join(CliRunner().invoke(app, ["info", "goemotions"], env={"COLUMNS": "200"}).stdout.split())
-    assert "48836 rows to train on (5426 of them published as development rows), 5427 to test on" in words
+    assert "48836 training rows (5426 of them published as development rows), 5427 test rows" in words
     assert "--splits official" in words
     record = json.loads(CliRunner().invoke(app, ["info", "scene", "--json"]).stdout)
-    assert record["official split"].startswith("1211 rows to train on, 1196 to test on")
+    assert record["official split"].startswith("1211 training rows, 1196 test rows")
     assert "official split" not in json.loads(CliRunner().invoke(app, ["info", "yeast", "--json"]).stdout)
 
 
