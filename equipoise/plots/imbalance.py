@@ -1,4 +1,4 @@
-"""IRLbl: how many times rarer than the most frequent label each label is."""
+"""Picture of IRLbl: how many times rarer each label is than the most frequent one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NAMES = 60
+MOST_NAMES = 60  # labels that can be named legibly, one on each line
 
 
 def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
-    """IRLbl of each label, least imbalanced first, with MeanIR as a line: labels right of it are the minority labels.
+    """IRLbl of each label, least imbalanced first, with MeanIR as a line; the labels above it are the minority labels.
 
-    ML-ROS and its kin work on those. Up to 60 labels are named, more drawn as bars over their rank. Labels without a
-    row have IRLbl = ∞; they are not drawn and a note counts them. Y (n, L), labels L names.
+    Minority labels are those that ML-ROS and similar methods resample. Up to 60 labels are named; more are drawn as bars
+    over their rank. Labels without a row have IRLbl = ∞; they are not drawn, and a note gives their number. Y has shape
+    (n, L), and labels are L names.
     """
     bits = with_labels(Y, labels)
     ratios, mean = irlbl(bits), mean_ir(bits)
@@ -42,7 +43,8 @@ def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
         line(mean, color=INK, linewidth=1, linestyle=(0, (4, 2)), label=f"MeanIR {mean:,.1f}")
         figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8, labelcolor=INK)
     hidden = len(labels) - len(order)
-    title(axes, "Imbalance ratio per label", f"{hidden} without any row left out (IRLbl ∞)" if hidden else "")
+    note = f"not drawn: {hidden} without any row (IRLbl ∞)" if hidden else ""
+    title(axes, "Imbalance ratio per label", note)
     return figure
 
 
@@ -82,7 +84,7 @@ def _names(axes: Axes, values: Floats, names: list[str]) -> None:
 
 
 def _scales(axes: Axes, named: bool, values: Floats) -> None:
-    """A logarithmic scale with plain numbers for IRLbl, from 1 (bars start a little below, so that 1 shows)."""
+    """A logarithmic scale for IRLbl with plain numbers; it starts below 1, so that a bar of height 1 is visible."""
     from matplotlib.ticker import NullLocator
 
     axis = axes.xaxis if named else axes.yaxis
