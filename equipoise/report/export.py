@@ -1,7 +1,7 @@
-"""What the rows say: which strategy is best, by how much, and whether that is real.
+"""The report as a data frame, as JSON or on a terminal: which strategy is best, by how much, and how certain that is.
 
-`equipoise.report.comparison` sorts and compares the rows, `equipoise.report.conclusions` puts the outcome in words,
-`equipoise.report.table` draws it; this is the part others call.
+This is the interface for other rooms. `equipoise.report.comparison` groups and compares the rows,
+`equipoise.report.conclusions` puts the result into sentences, and `equipoise.report.table` draws it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one line per data set × backbone × settings × strategy.
 
     Columns: dataset, backbone, generated, variant, strategy, state ("ranked", "incomplete", "failed", "skipped"), rank,
-    splits and splits_of, the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`, `_high` (95 %
-    interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why, audit (what
-    resampling did to the training rows).
+    splits and splits_of (finished and all), the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`,
+    `_high` (95 % interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why (what is missing),
+    and audit (what resampling did to the training rows).
     """
     import pandas as pd
 
@@ -46,8 +46,8 @@ def _record(one: Comparison, line: StrategyResult) -> dict[str, Any]:
         "splits_of": len(one.units),
         **line.means,
     }
-    for name, found in line.deltas.items():
-        parts = {"": found.mean, "_low": found.low, "_high": found.high, "_p": found.p_holm}
+    for name, delta in line.deltas.items():
+        parts = {"": delta.mean, "_low": delta.low, "_high": delta.high, "_p": delta.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})
     return {
         **record,
@@ -79,5 +79,5 @@ def _plain(one: Comparison) -> dict[str, Any]:
 
 
 def render(rows: Iterable[Mapping[str, Any]], console: Console) -> None:
-    """Print the report: a table per comparison, what is missing, and what may be concluded."""
+    """Print the report: for each comparison a table, what is missing, and the conclusions."""
     report_table.render(compare(rows), console)

@@ -1,4 +1,4 @@
-"""The report on a terminal: one table per comparison, readable at 80 columns."""
+"""Prints the report on a terminal: one table per comparison, readable on 80 columns."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
 from equipoise.report.significance import Difference
 
-WIDE = 116  # columns from which an interval fits beside its mean
-NAME = 17  # columns for a strategy on a narrow terminal
+WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
+NAME = 17  # columns for the name of a strategy on a narrow terminal
 LEGEND = (
     "Means over splits. F1: macro-F1; .5: threshold 0.5; tuned: per-label thresholds from out-of-fold training rows;"
-    " Δ none: minus none on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen"
-    " 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval, variance corrected for"
-    " overlapping training sets (Nadeau & Bengio 2003, n_test/n_train .25), each comparison by itself; *: p < .05"
-    " after Holm's correction for the strategies compared."
+    " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
+    " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
+    " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
+    " .25); *: p < .05 after Holm's correction for the strategies compared."
 )
 
 
 def render(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print every comparison, then how to read the columns."""
+    """Print every comparison, and then a legend of the columns."""
     if not comparisons:
-        console.print("No rows yet: nothing has been run into this store.")
+        console.print("No rows yet: no run has been stored here.")
         return
     for one in comparisons:
         _print_comparison(one, console)
@@ -54,22 +54,25 @@ def _print_comparison(one: Comparison, console: Console) -> None:
 
 
 def _subtitle(one: Comparison) -> str:
+    """The line under the title: splits, ranking, support, devices, and which rows are not used."""
     splits, seeds = len(one.units), len({seed for seed, _ in one.units})
-    said = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
+    subtitle = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
     if one.official:
-        said = "the official split alone, so no intervals" + (
+        subtitle = "the official split alone, so no intervals" + (
             f"; means of {seeds} seeds" if seeds > 1 else ""
         )
     if one.ranked:
-        said += f", ranked by macro-F1 with tuned thresholds; rcr@10 rests on {one.support:.0f} test rows"
+        subtitle += (
+            f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {one.support:.0f} test rows"
+        )
     if one.devices:
-        said += f"; on {' and '.join(one.devices)}"
+        subtitle += f"; on {' and '.join(one.devices)}"
     if one.left_out:
         listed = ", ".join(str(split) for _, split in one.left_out)
-        said += f"; split {listed} left out, too few strategies have it"
+        subtitle += f"; split {listed} left out, because too few strategies have it"
     if one.superseded:
-        said += f"; {one.superseded} older row{'s' * (one.superseded != 1)} of the same cells left out"
-    return said
+        subtitle += f"; {one.superseded} older row{'s' * (one.superseded != 1)} of the same cells left out"
+    return subtitle
 
 
 def _table(one: Comparison, wide: bool) -> Table:
@@ -97,28 +100,28 @@ def _cells(line: StrategyResult, wide: bool) -> list[Text | str]:
 
 
 def _name(strategy: str, wide: bool) -> str:
-    """Break a long composition before a plus rather than inside a word."""
+    """The name of a strategy; on a narrow terminal a long composition is broken before each plus."""
     return strategy if wide or len(strategy) <= NAME else strategy.replace("+", "\n+")
 
 
 def _delta(line: StrategyResult, name: str, wide: bool) -> Text:
-    found = line.deltas.get(name)
-    if found is None:
+    delta = line.deltas.get(name)
+    if delta is None:
         return Text("" if line.strategy == BASELINE else "–", style="dim")
-    if found.low == found.high == 0:
+    if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
-    text = Text(number(found.mean, True) + ("*" if found.significant else " "), style=_colour(found))
-    if span := interval(found):
+    text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=_colour(delta))
+    if span := interval(delta):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
     return text
 
 
-def _colour(found: Difference) -> str:
-    return "" if not found.significant else "green" if found.mean > 0 else "red"
+def _colour(delta: Difference) -> str:
+    return "" if not delta.significant else "green" if delta.mean > 0 else "red"
 
 
 def duration(seconds: float) -> str:
-    """Write 0.4s, 12s, 3.4min or 2.1h."""
+    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
     if math.isnan(seconds):
         return "–"
     if seconds < 99.5:
@@ -127,10 +130,10 @@ def duration(seconds: float) -> str:
 
 
 def _own(line: StrategyResult) -> Text:
-    """Show what a strategy with a decision of its own reaches by it, against `none` at 0.5."""
-    found = line.deltas.get("own_macro_f1")
-    gain = "" if found is None else f" (Δ none at .5: {number(found.mean, True)} {interval(found)}".rstrip()
-    mark = "" if found is None else "*)" if found.significant else ")"
+    """The line for a strategy with its own decision rule: its score, and the difference to `none` at 0.5."""
+    delta = line.deltas.get("own_macro_f1")
+    gain = "" if delta is None else f" (Δ none at .5: {number(delta.mean, True)} {interval(delta)}".rstrip()
+    mark = "" if delta is None else "*)" if delta.significant else ")"
     return Text(f"own decision {line.strategy}: macro-F1 {number(line.means['own_macro_f1'])}{gain}{mark}")
 
 
