@@ -37,6 +37,7 @@ def label_matrix(
     for name in roles.labels:
         _check_truth(table, name)
     Y, begin = _zeros(table, len(roles.labels)), 0
+    # Piece by piece over all columns: a piece is freed once its labels are in Y.
     for block in zip(*(table.columns[name].drained() for name in roles.labels), strict=True):
         end = begin + len(block[0].codes)
         for label, (values, codes) in enumerate(block):
@@ -64,6 +65,7 @@ def _from_names(
     blocks = [_ones(values, codes, mark, number) for values, codes in column.drained()]
     if not number:
         raise EquipoiseError(f"{table.file} column {name!r} holds no label in any row")
+    # A wrong column (or separator) shows by more labels than rows, before it costs memory.
     if len(number) > table.rows:
         sizes = f"{len(number)} different labels in {table.rows} rows"
         raise EquipoiseError(f"{table.file} column {name!r} holds {sizes}: is it the label column?")
@@ -85,6 +87,7 @@ def _ones(
     split = [
         [number.setdefault(label, len(number)) for label in sorted(_labels(cell, mark))] for cell in values
     ]
+    # Each distinct cell is split once; rows refer to it by their code.
     lengths = np.array([len(numbers) for numbers in split], dtype=np.int32)[codes]
     flat = chain.from_iterable(split[code] for code in codes)
     return lengths, np.fromiter(flat, dtype=np.int32, count=int(lengths.sum()))
@@ -97,7 +100,7 @@ def _labels(cell: str, mark: str) -> set[str]:
 
 
 def _zeros(table: Table, labels: int) -> NDArray[np.uint8]:
-    try:
+    try:  # a column of free text taken for labels can ask for any amount of memory
         return np.zeros((table.rows, labels), dtype=np.uint8)
     except MemoryError:
         size = f"{table.rows} rows × {labels} labels take {table.rows * labels / 2**30:.0f} GiB"

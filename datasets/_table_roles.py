@@ -15,6 +15,7 @@ from equipoise.readers.tables import Table, shown, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
+# Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
 _TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
@@ -145,6 +146,7 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     """
     free = [name for name in table.columns if name not in labels and not _is_truth(table, name)]
     free = [name for name in free if _has_words(table, name)]
+    # Names decide first, because a heading can be longer than the body it belongs to.
     by_name = {name.lower(): name for name in free}
     headings = [by_name[name] for name in _HEADINGS if name in by_name][:1]
     bodies = [by_name[name] for name in _BODIES if name in by_name][:1]
@@ -190,5 +192,6 @@ def _is_empty(table: Table, name: str) -> bool:
 def _names_the_row(table: Table, name: str) -> bool:
     """Whether the column is an identifier: its cells all differ, and it is called "id" or holds words."""
     column = table.columns[name]
+    # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
     return (name.lower() in _ROW_NAMES or words) and column.all_differ()

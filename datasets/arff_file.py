@@ -41,7 +41,7 @@ class ArffFile(DatasetSource):
                 names the file, and line and attribute where there is one.
         """
         path = Path(self.name).expanduser()
-        check_readable(path)
+        check_readable(path)  # a clear error for a folder, a missing or a binary file
         table = read_arff(path, self.encoding)
         if table.values.shape[0] == 0:
             raise EquipoiseError(f"{path} has no data rows")
@@ -114,6 +114,7 @@ def _first_wrong(rows: Any, is_label: NDArray[np.bool_]) -> tuple[int, int, floa
         at = int(wrong.argmax()) if wrong.any() else -1
         return None if at < 0 else (int(rows.row[at]), int(rows.col[at]), float(rows.data[at]))
     wrong = ~np.isfinite(rows) | is_label & (rows != 0) & (rows != 1)
+    # `argmax` finds the first True in row order.
     row, column = divmod(int(wrong.argmax()), rows.shape[1])
     return (row, column, float(rows[row, column])) if wrong[row, column] else None
 

@@ -30,9 +30,7 @@ NOT_AK = "not-ak"
 RANKED = ("existence", "technology", "property", "process")
 _NOT_AK_SHARE = 0.56  # share of the mails that contain no decision
 _TOP_SHARE = 0.62  # share of the mails with a decision that have the most frequent label
-_BOTH_SHARE = (
-    0.012  # share of the mails with a decision that are labelled not-ak as well, as in real annotations
-)
+_BOTH_SHARE = 0.012  # share of the mails with a decision that are labelled not-ak as well
 _VAGUE = 0.28  # probability that a sentence about a label would fit a second label as well
 
 

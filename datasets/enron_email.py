@@ -22,7 +22,7 @@ from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
 from equipoise.readers.downloads import Pin, fetch
 
-#: No hash of the original archive was published, so its content is checked instead (`_tree_sha256`).
+#: No hash of the original archive is known, so its content is checked instead (`_tree_sha256`).
 PIN = Pin(
     "enron-email",
     "enron_with_categories.tar.gz",
@@ -52,6 +52,7 @@ class EnronEmail(DatasetSource):
         files = _unpacked(path)
         _check_tree(path, files)
         names = _category_names(files["categories.txt"].decode("ascii"))
+        # An email is FOLDER/NUMBER.txt, and its categories are FOLDER/NUMBER.cats.
         mails = sorted((name for name in files if name.endswith(".txt") and "/" in name), key=_number)
         Y = np.zeros((len(mails), len(names)), dtype=np.uint8)
         columns = {pair: column for column, pair in enumerate(names)}

@@ -26,6 +26,7 @@ class GoEmotions(DatasetSource):
     def load(self, data_dir: Path) -> Dataset:
         """Read from `data_dir/goemotions/`, downloading what is missing. Raises EquipoiseError (see `fetch`)."""
         paths = {pin.file: fetch(pin, data_dir) for pin in pins(self.name)}
+        # Label numbers in the files are positions in labels.txt.
         labels = tuple(paths["labels.txt"].read_text(encoding="utf-8").split())
         parts = {part: _rows(paths[file]) for file, part in PARTS.items()}
         rows = [row for part in parts.values() for row in part]
@@ -49,7 +50,7 @@ def _rows(path: Path) -> list[tuple[str, list[int]]]:
     The lines are split at \\n only, because comments contain other characters that `str.splitlines` would split at.
     """
     lines = path.read_text(encoding="utf-8").split("\n")
-    cells = [line.split("\t") for line in lines if line]
+    cells = [line.split("\t") for line in lines if line]  # text, label numbers, comment id
     for number, row in enumerate(cells, start=1):
         if len(row) != 3:
             raise EquipoiseError(f"{path} line {number} has {len(row)} fields, not 3")

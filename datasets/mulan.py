@@ -50,6 +50,7 @@ class MulanSource(DatasetSource):
         paths = [fetch(pin, data_dir) for pin in self.pins()]
         parts = [read_arff(path) for path in paths if path.suffix == ".arff"]
         marked = label_names(paths[-1])
+        # One source is recorded for all files; the others lie in the same folder.
         whole = self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
         if len(parts) == 1:
             return whole
@@ -88,10 +89,11 @@ class YeastSource(MulanSource):
         if copy is None or all(present(pin, data_dir) for pin in self.pins()):
             return super().load(data_dir)
         table = _river_table(copy)
-        marked = {name for name in table.names if name.startswith("Class")}
+        marked = {name for name in table.names if name.startswith("Class")}  # river's copy has no XML file
         data = self._dataset(
             table, marked, "the yeast.csv.gz of the Python package river (same content as MULAN)"
         )
+        # Another version of river may carry other data; then the pinned download is used.
         return data if data.sha256 == _YEAST else super().load(data_dir)
 
 

@@ -99,7 +99,7 @@ def _column(number: int, name: str, column: Any) -> tuple[NDArray[np.float64], b
         )
     if column.dtype.kind in "biuf":
         return np.asarray(column, dtype=np.float64), False
-    codes = column.astype("category").cat.codes
+    codes = column.astype("category").cat.codes  # pandas sorts the categories
     return np.asarray(codes, dtype=np.float64), True
 
 

@@ -106,6 +106,7 @@ def _numbers(
     for index, name in enumerate(columns):
         column = table.columns[name]
         numbers = column.numbers(table.decimal_comma)
+        # Only a column without a single number is categorical; one bad cell among numbers is an error.
         if np.isnan(numbers).all() and (words := _categories(column)):
             X[:, index], nominal[index] = _coded(column, words), True
             empty = ", one of them for empty cells" if "" in words else ""

@@ -18,7 +18,7 @@ from equipoise.core.arrays import Floats, Ints, label_matrix, mean_defined, rati
 
 CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
 SPARSE_BELOW = (
-    0.09  # share of ones below which a sparse product counts co-occurrences faster than a dense one (timed)
+    0.09  # share of ones below which a sparse product counts co-occurrences faster than a dense one
 )
 
 

@@ -50,7 +50,7 @@ def statistics(data: Dataset) -> dict[str, Any]:
     `sha256` is `Dataset.sha256`. `inputs` is the number of feature columns; for text it is None, and `characters` holds
     the median length of the texts. Measures are rounded to twelve digits, because the last ones can differ between machines.
     """
-    from equipoise.measures import describe
+    from equipoise.measures import describe  # imported late: reading committed statistics needs no SciPy
 
     inputs = None if data.kind == "text" else int(data.X.shape[1])
     positives = data.Y.sum(axis=0, dtype=int)

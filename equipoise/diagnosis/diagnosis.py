@@ -147,6 +147,7 @@ def _split(data: Dataset, user_split: tuple[ArrayLike, ArrayLike] | None) -> tup
 def _rows(positions: ArrayLike, data: Dataset) -> Ints:
     """The positions as an integer array. Raises EquipoiseError if they are not row positions of the data."""
     rows = np.asarray(positions)
+    # A boolean mask would be read as the positions 0 and 1, so only integers are accepted.
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
         raise EquipoiseError("split must be two one-dimensional arrays of row positions, neither empty")
     if rows.min() < 0 or rows.max() >= data.n_rows:

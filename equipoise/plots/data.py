@@ -104,7 +104,7 @@ def _named_counts(figure: Figure, axes: Axes, counts: Ints, names: list[str]) ->
             color=MUTED,
         )
     axes.set_yticks(places, names)
-    axes.set_ylim(len(counts) - 0.4, -0.6)
+    axes.set_ylim(len(counts) - 0.4, -0.6)  # downwards: the most frequent label is at the top
     axes.set_xscale("log")
     _plain_numbers(axes.xaxis)
     axes.set_xlim(0.5, 2.2 * max(1, counts.max()))
@@ -149,6 +149,7 @@ def _grouped(
                 zorder=3,
                 label=legend,
             )
+    # "outside" makes the layout engine reserve room for the legend.
     style = {"ncols": 3, "frameon": False, "fontsize": 8, "labelcolor": INK, "handletextpad": 0.2}
     figure.legend(loc="outside lower left", **style)
 
@@ -164,12 +165,13 @@ def _shares(counts: Ints) -> Floats:
 def _heat_map(figure: Figure, axes: Axes, shares: Floats, names: list[str]) -> None:
     from matplotlib import colormaps
 
-    colours = colormaps["Blues"].with_extremes(bad="#f4f4f4")
+    colours = colormaps["Blues"].with_extremes(bad="#f4f4f4")  # NaN: the diagonal and labels without rows
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     size = 8.5 if len(names) <= NUMBERED else 6.5
     axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 8 else 35, fontsize=size)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.tick_params(length=0)
+    # Slanted names must end, not be centred, at their column; upright ones need no adjustment.
     for tick in axes.get_xticklabels() if len(names) <= 8 else []:
         tick.set(ha="right", rotation_mode="anchor")
     axes.spines[:].set_visible(False)
@@ -186,4 +188,5 @@ def _percentages(axes: Axes, shares: Floats) -> None:
     for i, j in zip(*np.nonzero(~np.isnan(shares)), strict=True):
         share = shares[i, j]
         words = "·" if share == 0 else "<1" if share < 0.01 else f"{100 * share:.0f}"
+        # White on dark cells keeps the number readable.
         axes.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else INK)

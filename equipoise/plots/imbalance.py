@@ -30,7 +30,7 @@ def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
     bits = with_labels(Y, labels)
     ratios, mean = irlbl(bits), mean_ir(bits)
     order = np.argsort(ratios, kind="stable")
-    order = order[np.isfinite(ratios[order])]
+    order = order[np.isfinite(ratios[order])]  # labels without a row
     named = len(order) <= MOST_NAMES
     values, minority = ratios[order], ratios[order] > mean
     figure, axes = single(6.4, 1.7 + 0.21 * max(3, len(order))) if named else single(7.2, 4.0)
@@ -60,6 +60,7 @@ def _bars(axes: Axes, values: Floats, minority: Bools, named: bool) -> None:
                 values[chosen],
                 color=colour,
                 label=f"{words} ({np.count_nonzero(chosen)})",
+                # Hatching distinguishes the groups without colour; on hundreds of thin bars it would be a blur.
                 hatch="////" if named and colour == VERMILION else None,
                 edgecolor="white",
                 linewidth=0,
@@ -78,7 +79,11 @@ def _names(axes: Axes, values: Floats, names: list[str]) -> None:
             va="center",
             fontsize=7.5,
             color=MUTED,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            bbox={
+                "facecolor": "white",
+                "edgecolor": "none",
+                "pad": 0.6,
+            },  # keeps the line of MeanIR off the number
             zorder=4,
         )
 
@@ -91,7 +96,7 @@ def _scales(axes: Axes, named: bool, values: Floats) -> None:
     (axes.set_xscale if named else axes.set_yscale)("log")
     axis.set_major_formatter("{x:,.0f}")
     axis.set_minor_locator(NullLocator())
-    high = 2.0 * float(values.max(initial=5.0))
+    high = 2.0 * float(values.max(initial=5.0))  # room for the number beside the longest bar
     (axes.set_xlim if named else axes.set_ylim)(0.8, high)
     words = "IRLbl: rows of the most frequent label / rows of this one (logarithmic)"
     if named:

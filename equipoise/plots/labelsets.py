@@ -45,6 +45,7 @@ def labelset_upset(Y: ArrayLike, labels: Sequence[str], most: int = MOST_SETS) -
     order = [int(j) for j in np.argsort(-frequency, kind="stable") if shown[:, j].any()][:MOST_LABELS]
     width = 2.6 + 0.27 * max(len(sizes), 6)
     figure, (bars, dots) = panels(2, 1, width, 2.4 + 0.2 * max(len(order), 2))
+    # The lower panel has a line of equal height for each label, whatever their number.
     if grid := bars.get_gridspec():
         grid.set_height_ratios([1.7, 0.2 * max(len(order), 2)])
     _bars(bars, sizes)
@@ -62,8 +63,10 @@ def _bars(axes: Axes, sizes: Ints) -> None:
     places = np.arange(len(sizes))
     axes.bar(places, sizes, color=BLUE, width=0.7)
     _above(axes, places, sizes, sizes, 7)
-    axes.set_xlim(-0.7, max(len(sizes), 6) - 0.3)
-    axes.set_ylim(0, 1.12 * sizes.max())
+    axes.set_xlim(
+        -0.7, max(len(sizes), 6) - 0.3
+    )  # the same limits as the dots below; at least six places wide
+    axes.set_ylim(0, 1.12 * sizes.max())  # room for the numbers above the bars
     axes.set_xticks([])
     axes.set_ylabel("rows", fontsize=8.5, color=MUTED)
     axes.spines["bottom"].set_visible(False)
@@ -100,6 +103,7 @@ def labelset_spectrum(Y: ArrayLike, labels: Sequence[str]) -> Figure:
     are those that rare-combination recall is about. Y has shape (n, L), and labels are L names.
     """
     _, counts = labelsets(with_labels(Y, labels))
+    # Roughly a factor of three between the groups, as on a logarithmic scale.
     edges = [edge for edge in (1, 2, 3, 6, 11, 31, 101, 301, 1001) if edge <= counts.max()]
     group = np.searchsorted(edges, counts, side="right") - 1
     rows = np.bincount(group, weights=counts, minlength=len(edges)).astype(np.int64)

@@ -35,6 +35,7 @@ def comparison(frame: pd.DataFrame, metric: str = "macro_f1") -> Figure:
     if rows.empty:
         raise EquipoiseError(f"no row of the frame has both fixed/{metric} and tuned/{metric}")
     official = rows["split"] == OFFICIAL
+    # The split becomes part of the data set's name, so that it has its own panel.
     rows["dataset"] = rows["dataset"].where(
         ~official, rows["dataset"].astype(str) + ", " + split_name(OFFICIAL)
     )
@@ -63,6 +64,7 @@ def _dumbbells(axes: Axes, rows: pd.DataFrame) -> None:
         axes.plot(
             [fixed, tuned], [place, place], color="#a8a8a8", linewidth=2, zorder=2, solid_capstyle="butt"
         )
+        # Splits at 0.5 lie below the bar, those with tuned thresholds above it, so that they do not hide each other.
         axes.scatter(
             own_rows["fixed"], [place + 0.26] * len(own_rows), s=7, color=VERMILION, alpha=0.55, linewidths=0
         )
@@ -76,14 +78,14 @@ def _dumbbells(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _strategy_axis(axes: Axes, strategies: list[str]) -> None:
     axes.set_yticks(range(len(strategies)), [clean(strategy, 34) for strategy in strategies])
-    axes.set_ylim(len(strategies) - 0.4, -0.6)
+    axes.set_ylim(len(strategies) - 0.4, -0.6)  # downwards: the best strategy is at the top
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=FAINT, linewidth=0.5)
     axes.margins(x=0.08)
     axes.locator_params(axis="x", nbins=5)
     for tick, strategy in zip(axes.get_yticklabels(), strategies, strict=True):
-        tick.set_fontweight("bold" if strategy == "none" else "normal")
+        tick.set_fontweight("bold" if strategy == "none" else "normal")  # the baseline stands out
 
 
 def _legend(figure: Figure, metric: str, columns: int) -> None:

@@ -131,7 +131,7 @@ def _attribute(where: str, line: str) -> _Attribute:
 
 def _cells(line: str) -> list[str]:
     """The cells of a line, split at commas outside quotation marks."""
-    # Hardly any line has quotation marks, and `str.split` is many times faster than the regular expression.
+    # Hardly any line has quotation marks, and `str.split` is much faster than the regular expression.
     if "'" not in line and '"' not in line:
         return [cell.strip() for cell in line.split(",")]
     return [_unquoted(cell.strip()) for cell in _CELL.findall(line + ",")[:-1]]

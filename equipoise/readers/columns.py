@@ -46,6 +46,7 @@ class Column:
 
     def head(self, rows: int) -> Column:
         """A column of the first pieces that together hold at least `rows` rows."""
+        # Whole pieces, because callers need about this many rows and not exactly as many.
         ends = np.cumsum([rows_of(piece) for piece in self.pieces])
         return Column(self.pieces[: int(np.searchsorted(ends, rows)) + 1])
 
@@ -85,6 +86,7 @@ class Column:
         """Whether no two cells are equal, as in a column of identifiers."""
         seen: set[str] = set()
         for values, codes in self.coded():
+            # Fewer distinct cells than rows in this piece, or a cell of an earlier piece.
             if len(set(values)) < len(codes) or not seen.isdisjoint(values):
                 return False
             seen.update(values)

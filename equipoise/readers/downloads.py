@@ -85,7 +85,7 @@ def _download(pin: Pin, path: Path) -> None:
     """Download with pooch, which writes to a temporary file, checks the hash, and then renames it to its final name."""
     import pooch
 
-    pooch.get_logger().setLevel(logging.WARNING)
+    pooch.get_logger().setLevel(logging.WARNING)  # pooch announces every download on stderr otherwise
     try:
         pooch.retrieve(
             url=pin.url,
@@ -101,6 +101,7 @@ def _download(pin: Pin, path: Path) -> None:
 def _instructions(pin: Pin, path: Path, problem: Exception) -> str:
     """The error message of a failed download: why it failed, and how to provide the file by hand."""
     check = f" with sha256 {pin.sha256}" if pin.sha256 else ""
+    # pooch raises a plain ValueError for a wrong hash, so only its message tells it from other errors.
     if isinstance(problem, ValueError) and "hash" in str(problem):
         reason = f"{pin.url} now serves another file"
     else:

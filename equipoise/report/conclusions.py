@@ -16,7 +16,7 @@ def number(value: float, sign: bool = False) -> str:
     """Write a score as .655, or with its sign as +.021 or −.003; a dash if it is undefined."""
     if math.isnan(value):
         return "–"
-    rounded = round(value, 3)
+    rounded = round(value, 3)  # before the sign is chosen, so that −.0001 is written ±.000
     text = f"{abs(rounded):.3f}".removeprefix("0")
     mark = "−" if rounded < 0 else "+" if sign and rounded > 0 else "±" if sign else ""
     return mark + text
@@ -49,6 +49,7 @@ def conclusions(one: Comparison) -> list[str]:
         ]
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
+    # A single split, official or not, has no interval, so its sentences claim nothing about chance.
     if one.official:
         return [_official(others, len(one.units)), *_disguise(others), *_thresholds(base, on_one_split)]
     tuned = [_one_split(others)] if len(one.units) == 1 else _gains(others, len(one.units))
@@ -143,6 +144,7 @@ def _faded(line: StrategyResult) -> bool:
 
 def _shown(line: StrategyResult) -> bool:
     """Whether the gain at 0.5 is significant and lies above the interval of the tuned gain."""
+    # Not a test of the difference of the two gains, but stricter than comparing their means.
     return line.deltas[FIXED].significant and line.deltas[TUNED].high < line.deltas[FIXED].mean
 
 

@@ -28,7 +28,7 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     `_high` (95 % interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why (what is missing),
     and audit (what resampling did to the training rows).
     """
-    import pandas as pd
+    import pandas as pd  # imported late: the terminal report does not need it
 
     return pd.DataFrame([_record(one, line) for one in compare(rows) for line in one.lines])
 
@@ -46,6 +46,7 @@ def _record(one: Comparison, line: StrategyResult) -> dict[str, Any]:
         "splits_of": len(one.units),
         **line.means,
     }
+    # Columns of a comparison without a baseline are missing here, and NaN in a frame with other comparisons.
     for name, delta in line.deltas.items():
         parts = {"": delta.mean, "_low": delta.low, "_high": delta.high, "_p": delta.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})

@@ -76,6 +76,7 @@ def _subtitle(one: Comparison) -> str:
 
 
 def _table(one: Comparison, wide: bool) -> Table:
+    # No padding: with it nine columns do not fit into 80 characters.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
     heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
@@ -107,9 +108,10 @@ def _name(strategy: str, wide: bool) -> str:
 def _delta(line: StrategyResult, name: str, wide: bool) -> Text:
     delta = line.deltas.get(name)
     if delta is None:
-        return Text("" if line.strategy == BASELINE else "–", style="dim")
+        return Text("" if line.strategy == BASELINE else "–", style="dim")  # nothing to compare with
     if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
+    # The space in place of a star keeps the digits aligned.
     text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=_colour(delta))
     if span := interval(delta):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")

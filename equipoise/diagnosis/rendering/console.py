@@ -85,6 +85,7 @@ def _numbers(diagnosis: dict[str, Any], console: Console) -> None:
         if key in diagnosis["numbers"]
     ]
     half = -(-len(cells) // 2)  # rounded up: the left column is the longer one
+    # An odd number of cells leaves one place on the right, which is filled with an empty cell.
     for left, right in zip(cells[:half], [*cells[half:], ("", "")], strict=False):
         table.add_row(*left, *right)
     console.print(table)

@@ -29,6 +29,7 @@ def pictures_of(data: Dataset, diagnosis: dict[str, Any]) -> list[Picture]:
     from equipoise import plots  # imported late, because Matplotlib takes long to start
 
     Y, names = data.Y, list(data.labels)
+    # Functions instead of figures, so that only one figure is in memory at a time.
     drawn: list[tuple[str, Callable[[], Figure], str]] = [
         ("Label distribution", lambda: plots.label_distribution(Y, names), _distribution(diagnosis)),
         ("Imbalance ratios", lambda: plots.imbalance_ratios(Y, names), _imbalance(diagnosis)),

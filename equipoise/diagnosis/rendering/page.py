@@ -114,11 +114,14 @@ def _numbers(diagnosis: dict[str, Any]) -> str:
     return (
         _table("Measures of the labels", ("measure", "value"), cells)
         + f'<p class="quiet">{escape(numbers["zero_positive_rule"])}</p>'
-        + (table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table))
+        + (
+            table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table)
+        )  # long tables start folded
     )
 
 
 def _picture(picture: Picture) -> str:
+    # Width and height let the browser lay out the page before it has decoded the picture.
     content = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure><img src="data:image/png;base64,{content}" width="{picture.width}" height="{picture.height}" '
@@ -191,7 +194,7 @@ def _interval(gain: dict[str, float]) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{value:+.{digits}f}".replace("-", "−")  # a minus sign is as wide as a plus; a hyphen is not
 
 
 def _health(health: dict[str, Any]) -> str:

@@ -40,6 +40,7 @@ def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
         *_dependence(sections["dependence"], sections["numbers"], data.n_labels),
         *_labelsets(sections["labelsets"], sections["numbers"]),
     ]
+    # `dict.fromkeys` removes repeated names and keeps their order.
     names = list(dict.fromkeys(name for item in items if item.worth == "try" for name in item.strategies))
     return {
         "guess": GUESS,
@@ -105,6 +106,7 @@ def _dependence(dependence: dict[str, Any], numbers: dict[str, Any], labels: int
         ]
     if verdict == "unknown" or labels < 2:
         return []
+    # A chain of many classifiers is long, so many labels are split into small groups instead.
     chain = ("ensemble_chains",) if labels <= MOST_CHAINED else ("rakel_d",)
     gain = (
         "the predictions of the other labels reduce the log-loss of each label"

@@ -34,6 +34,7 @@ def verdict(pairs: dict[str, Any], joint: dict[str, Any], conditional: dict[str,
     """
     if not conditional["tested"]:
         return "unknown" if pairs["found_holm"] else "independent"
+    # The strongest statement that holds comes first: what helps with predicted labels also helps with true ones.
     if _is_notable(conditional["gain_predicted"]):
         return "predictions"
     if _is_notable(conditional["gain_true"]):
@@ -93,7 +94,7 @@ def _saving(gain: dict[str, float]) -> str:
 
 def _percent(gain: dict[str, float]) -> str:
     share = 100 * gain["share"]
-    words = f"{share:.0f} %" if abs(share) >= 10 else f"{share:.1f} %"
+    words = f"{share:.0f} %" if abs(share) >= 10 else f"{share:.1f} %"  # two significant digits are enough
     return "0 %" if words in ("0.0 %", "-0.0 %") else words.replace("-", "−")
 
 

@@ -17,6 +17,7 @@ Split = tuple[Ints, Ints]  # (train, test) row positions
 
 def duplicates_section(data: Dataset, split: Split, seed: int) -> dict[str, Any]:
     """Counts and examples of duplicates as plain data; rows are counted from 0."""
+    # Near duplicates are searched among one row of each group, so they are not counted again.
     groups = exact_groups(data)
     pairs, compared = near_pairs(data, groups, seed)
     train = np.zeros(data.n_rows, dtype=np.bool_)

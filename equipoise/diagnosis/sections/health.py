@@ -26,6 +26,7 @@ def health_section(data: Dataset, split: Split, split_name: str, inner: int, see
         "text_words": lengths(data),
         "leaks": leaks_section(data),
     }
+    # Ordered by how much they can distort a result: leaks first.
     problems = [line for part in (_leaking, _crossing, _duplicated, _missing, _rare) for line in part(checks)]
     return {**checks, "problems": problems, "fine": _fine(checks)}
 
@@ -42,6 +43,7 @@ def _empty(data: Dataset) -> dict[str, int]:
 
 
 def _duplicated(checks: dict[str, Any]) -> list[str]:
+    # A correct duplicate is harmless in training, contradicting ones are noise; both are worth knowing.
     exact, near = checks["duplicates"]["exact"], checks["duplicates"]["near"]
     sentences = []
     if exact["rows_too_many"]:
