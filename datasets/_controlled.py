@@ -112,11 +112,11 @@ class ControlledWorld:
 
     def given(self, mentions: Ints) -> Posterior:
         """P(y | m) of n mails from their mentions (n, L), each 0..3; NaN for mentions of probability zero."""
-        about = _binomial(self._rates)  # (2, 4): P(m | t)
+        mentions_given_t = _binomial(self._rates)  # (2, 4): P(m | t)
         # P(t ≠ y | y), (L, 2): with noise, t is a fresh draw, which differs from y = 0 with probability π.
         slip = self.noise * np.stack([self.prevalences, 1.0 - self.prevalences], axis=1)
         # P(m | y), (L, 2, 4): the sum over t, where about[::-1] is the mention distribution for t ≠ y.
-        likelihood = (1.0 - slip)[..., None] * about + slip[..., None] * about[::-1]
+        likelihood = (1.0 - slip)[..., None] * mentions_given_t + slip[..., None] * mentions_given_t[::-1]
         return self.tree.posterior(likelihood[np.arange(self.labels), :, mentions])
 
     @property

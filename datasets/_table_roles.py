@@ -96,8 +96,8 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     """The existing columns that "a+b" or a list of names refers to."""
     if value is None:
         return ()
-    one = not isinstance(value, Iterable) or isinstance(value, str)
-    names = split_names(str(value), table.columns) if one else [str(name).strip() for name in value]
+    single = not isinstance(value, Iterable) or isinstance(value, str)
+    names = split_names(str(value), table.columns) if single else [str(name).strip() for name in value]
     columns = tuple(table.name_of(name) for name in names)
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")

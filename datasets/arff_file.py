@@ -69,8 +69,8 @@ class ArffFile(DatasetSource):
         """The names of the label columns, and a note that says how they were determined."""
         listed = Path(str(self.xml)).expanduser() if self.xml is not None else path.with_suffix(".xml")
         if self.labels is not None:
-            one = not isinstance(self.labels, list | tuple)
-            names = split_names(str(self.labels), table.names) if one else [str(n) for n in self.labels]
+            single = not isinstance(self.labels, list | tuple)
+            names = split_names(str(self.labels), table.names) if single else [str(n) for n in self.labels]
             note = "labels are the columns given by labels=…"
         elif self.xml is not None or listed.is_file():
             names, note = sorted(label_names(listed)), f"labels are those listed in {listed.name}"
@@ -111,8 +111,8 @@ def _first_wrong(rows: Any, is_label: NDArray[np.bool_]) -> tuple[int, int, floa
     if not isinstance(rows, np.ndarray):  # sparse: an omitted value is 0, which is always valid
         rows = rows.tocoo()
         wrong = ~np.isfinite(rows.data) | is_label[rows.col] & ~np.isin(rows.data, (0, 1))
-        at = int(wrong.argmax()) if wrong.any() else -1
-        return None if at < 0 else (int(rows.row[at]), int(rows.col[at]), float(rows.data[at]))
+        index = int(wrong.argmax()) if wrong.any() else -1
+        return None if index < 0 else (int(rows.row[index]), int(rows.col[index]), float(rows.data[index]))
     wrong = ~np.isfinite(rows) | is_label & (rows != 0) & (rows != 1)
     # `argmax` finds the first True in row order.
     row, column = divmod(int(wrong.argmax()), rows.shape[1])

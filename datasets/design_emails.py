@@ -127,10 +127,10 @@ class DesignEmails(DatasetSource):
 
     def _any(self, dice: Dice) -> str:
         """A random decision label, drawn with probabilities proportional to the shares."""
-        at = dice.uniform() * sum(self._share(label) for label in RANKED)
+        threshold = dice.uniform() * sum(self._share(label) for label in RANKED)
         for label in RANKED:
-            at -= self._share(label)
-            if at < 0:
+            threshold -= self._share(label)
+            if threshold < 0:
                 return label
         return RANKED[-1]
 

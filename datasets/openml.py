@@ -80,8 +80,8 @@ class OpenML(DatasetSource):
 
 def _truth(number: int, name: str, column: Any) -> NDArray[np.uint8]:
     """A target column as 0 and 1, (n,). Raises EquipoiseError on any other value."""
-    words = column.astype(str).str.strip().str.lower()
-    values = words.map(_TRUTH)
+    texts = column.astype(str).str.strip().str.lower()
+    values = texts.map(_TRUTH)
     if values.isna().any():
         value = column[values.isna()].iloc[0]
         raise EquipoiseError(

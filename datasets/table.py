@@ -119,10 +119,10 @@ def _numbers(
 
 def _check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None:
     """Raise EquipoiseError at the first cell of a numeric column that is not a finite float32 number."""
-    good = np.abs(numbers) <= _LARGEST  # False for NaN as well
-    if good.all():
+    valid = np.abs(numbers) <= _LARGEST  # False for NaN as well
+    if valid.all():
         return
-    row = int((~good).argmax())
+    row = int((~valid).argmax())
     column = table.columns[name]
     cell = column.cell(row).strip()
     if not cell:
@@ -130,8 +130,8 @@ def _check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> Non
     elif np.isfinite(numbers[row]):
         fault = f"has {cell!r:.40}, which is beyond float32"
     else:
-        many = WORD.search(cell) and np.isnan(numbers).all() and len(set(column.values())) > _most(column)
-        why = f" (and over {_most(column)} different words are too many for categories)" if many else ""
+        too_many = WORD.search(cell) and np.isnan(numbers).all() and len(set(column.values())) > _most(column)
+        why = f" (and over {_most(column)} different words are too many for categories)" if too_many else ""
         fault = f"has {cell!r:.40}, not a finite number{why}"
     raise EquipoiseError(f"{table.at(row, name)} {fault}; fill it, drop the row, or leave the column out")
 

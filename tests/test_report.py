@@ -132,7 +132,7 @@ def test_different_settings_or_data_are_never_mixed() -> None:
         "trials=8, data abababab",
         "trials=4, data cdcdcdcd",
     ]
-    assert found[0].lines[0].deltas["tuned_macro_f1"].mean == pytest.approx(0.1 + (NOISE[0] + NOISE[1]) / 2)
+    assert found[0].results[0].deltas["tuned_macro_f1"].mean == pytest.approx(0.1 + (NOISE[0] + NOISE[1]) / 2)
 
 
 def test_a_later_row_of_the_same_cell_takes_its_place_and_that_is_said() -> None:

@@ -21,13 +21,13 @@ def side_by_side(Y: ArrayLike) -> Ints:
     bits = label_matrix(Y)
     rows, positives = len(bits), np.count_nonzero(bits, axis=0).astype(np.float64)
     varying = np.flatnonzero((positives > 0) & (positives < rows))
-    rest = np.setdiff1d(np.arange(bits.shape[1]), varying)
+    constant = np.setdiff1d(np.arange(bits.shape[1]), varying)
     if len(varying) < 3:  # every order of two labels is the same
-        return np.concatenate([varying, rest])
+        return np.concatenate([varying, constant])
     part = positives[varying]
     # Phi from counts: (n · n_ij − n_i n_j) / √(n_i (n − n_i) n_j (n − n_j)).
     spread = np.sqrt(part * (rows - part))
     phi = (rows * cooccurrence(bits[:, varying]) - np.outer(part, part)) / np.outer(spread, spread)
     distance = (1.0 - phi)[np.triu_indices(len(varying), k=1)]
     tree = optimal_leaf_ordering(linkage(distance, "average"), distance)
-    return np.concatenate([varying[leaves_list(tree)], rest]).astype(np.int64)
+    return np.concatenate([varying[leaves_list(tree)], constant]).astype(np.int64)

@@ -64,7 +64,7 @@ class StrategyResult:
 
 @dataclass
 class Comparison:
-    """All strategies on one data set × backbone × settings. In `lines` the ranked ones come first, by rank."""
+    """All strategies on one data set × backbone × settings. In `results` the ranked ones come first, by rank."""
 
     dataset: str
     backbone: str
@@ -72,7 +72,7 @@ class Comparison:
     settings: dict[str, Any]
     units: list[SplitId]
     left_out: list[SplitId]  # units that are not used because too few strategies have them
-    lines: list[StrategyResult]
+    results: list[StrategyResult]
     support: float  # test rows whose combination occurs 1..10 times in training, summed over the splits
     devices: list[str]
     superseded: int  # unused rows of the same cells from earlier code or versions
@@ -82,12 +82,12 @@ class Comparison:
     @property
     def ranked(self) -> list[StrategyResult]:
         """The complete strategies, best first."""
-        return [line for line in self.lines if line.state == RANKED]
+        return [result for result in self.results if result.state == RANKED]
 
     @property
     def baseline(self) -> StrategyResult | None:
         """The baseline `none`, if it is ranked."""
-        return next((line for line in self.ranked if line.strategy == BASELINE), None)
+        return next((result for result in self.ranked if result.strategy == BASELINE), None)
 
     @property
     def title(self) -> str:
@@ -116,8 +116,8 @@ def _comparison(rows: list[Row]) -> Comparison:
     current = list(cells.values())
     finished = {_unit(row) for row in current if row["status"] == "ok"}
     units = _common(_tried(current, finished))
-    lines = [_line(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
-    _rank(lines, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
+    results = [_result(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
+    _rank(results, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
     supports = {_unit(row): _number(row, _SUPPORT) for row in current if row["status"] == "ok"}
     return Comparison(
         dataset=str(rows[0]["dataset"]),
@@ -126,7 +126,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         settings=dict(rows[0].get("settings") or {}),
         units=units,
         left_out=sorted(finished - set(units)),
-        lines=lines,
+        results=results,
         support=sum(value for value in supports.values() if math.isfinite(value)),
         devices=sorted({str(row["device"]) for row in current if row.get("device")}),
         superseded=len(rows) - len(current),
@@ -173,7 +173,7 @@ def _number(row: Row, metric: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def _line(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
+def _result(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
     own_rows = {_unit(row): row for row in rows if row["strategy"] == strategy}
     finished = {
         unit: own_rows[unit] for unit in units if unit in own_rows and own_rows[unit]["status"] == "ok"
@@ -212,17 +212,21 @@ def _why(own_rows: dict[SplitId, Row], units: list[SplitId]) -> str:
     return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
-def _rank(lines: list[StrategyResult], difference: Compare) -> None:
-    """Sort the lines, ranked ones first; number the ranked ones and compare each with `none`."""
+def _rank(results: list[StrategyResult], difference: Compare) -> None:
+    """Sort the results, ranked ones first; number the ranked ones and compare each with `none`."""
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
-    score = {id(line): -line.means["tuned_macro_f1"] for line in lines}  # negative: the best comes first
-    lines.sort(key=lambda line: (order.index(line.state), math.isnan(score[id(line)]), score[id(line)]))
-    ranked = [line for line in lines if line.state == RANKED]
-    for place, line in enumerate(ranked, start=1):
-        line.rank = place
-    base = next((line for line in ranked if line.strategy == BASELINE), None)
+    score = {
+        id(result): -result.means["tuned_macro_f1"] for result in results
+    }  # negative: the best comes first
+    results.sort(
+        key=lambda result: (order.index(result.state), math.isnan(score[id(result)]), score[id(result)])
+    )
+    ranked = [result for result in results if result.state == RANKED]
+    for rank, result in enumerate(ranked, start=1):
+        result.rank = rank
+    base = next((result for result in ranked if result.strategy == BASELINE), None)
     if base is not None:
-        _compare_with(base, [line for line in ranked if line is not base], difference)
+        _compare_with(base, [result for result in ranked if result is not base], difference)
 
 
 def _compare_with(base: StrategyResult, others: list[StrategyResult], difference: Compare) -> None:
@@ -230,28 +234,28 @@ def _compare_with(base: StrategyResult, others: list[StrategyResult], difference
     for name in DIFFERENCES:
         # A strategy's own decision rule is compared with the default of `none`, the threshold 0.5.
         base_values = base.values["fixed_macro_f1" if name == "own_macro_f1" else name]
-        compared = [line for line in others if name != "own_macro_f1" or line.own_decision]
-        family = {line.strategy: difference(line.values[name], base_values) for line in compared}
+        compared = [result for result in others if name != "own_macro_f1" or result.own_decision]
+        family = {result.strategy: difference(result.values[name], base_values) for result in compared}
         for strategy, adjusted in significance.holm(family).items():
-            next(line for line in compared if line.strategy == strategy).deltas[name] = adjusted
+            next(result for result in compared if result.strategy == strategy).deltas[name] = adjusted
 
 
 def _name_variants(comparisons: list[Comparison], hashes: list[str]) -> None:
     """If there are several comparisons of one data set × backbone, name what differs between them in `variant`."""
-    for index, one in enumerate(comparisons):
+    for index, comparison in enumerate(comparisons):
         twins = [
             (other, hashes[number])
             for number, other in enumerate(comparisons)
-            if (other.dataset, other.backbone) == (one.dataset, one.backbone)
+            if (other.dataset, other.backbone) == (comparison.dataset, comparison.backbone)
         ]
         names = dict.fromkeys(name for other, _ in twins for name in other.settings)
         differences = [
-            f"{name}={one.settings.get(name, '–')}"
+            f"{name}={comparison.settings.get(name, '–')}"
             for name in names
             if len({str(other.settings.get(name)) for other, _ in twins}) > 1
         ]
         if len({sha for _, sha in twins}) > 1:
             differences.append(f"data {hashes[index][:8]}")
-        if one.official:
+        if comparison.official:
             differences.append(split_name(OFFICIAL))
-        one.variant = ", ".join(differences)
+        comparison.variant = ", ".join(differences)

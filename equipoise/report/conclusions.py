@@ -38,10 +38,11 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def conclusions(one: Comparison) -> list[str]:
+def conclusions(comparison: Comparison) -> list[str]:
     """Return the sentences at the end of a comparison."""
-    base, others = one.baseline, [line for line in one.ranked if line.strategy != BASELINE]
-    if not one.ranked:
+    base = comparison.baseline
+    others = [result for result in comparison.ranked if result.strategy != BASELINE]
+    if not comparison.ranked:
         return ["Nothing can be ranked: no strategy finished on every split."]
     if base is None:
         return [
@@ -50,9 +51,13 @@ def conclusions(one: Comparison) -> list[str]:
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
     # A single split, official or not, has no interval, so its sentences claim nothing about chance.
-    if one.official:
-        return [_official(others, len(one.units)), *_disguise(others), *_thresholds(base, on_one_split)]
-    tuned = [_one_split(others)] if len(one.units) == 1 else _gains(others, len(one.units))
+    if comparison.official:
+        return [
+            _official(others, len(comparison.units)),
+            *_disguise(others),
+            *_thresholds(base, on_one_split),
+        ]
+    tuned = [_one_split(others)] if len(comparison.units) == 1 else _gains(others, len(comparison.units))
     return [*tuned, *_disguise(others), *_thresholds(base)]
 
 
@@ -80,25 +85,29 @@ def _official(others: list[StrategyResult], seeds: int) -> str:
     )
 
 
-def _gain(line: StrategyResult) -> float:
+def _gain(result: StrategyResult) -> float:
     """The mean gain with tuned thresholds; −∞ if it is undefined, so that it never is the largest."""
-    mean = line.deltas[TUNED].mean
+    mean = result.deltas[TUNED].mean
     return -math.inf if math.isnan(mean) else mean
 
 
 def _gains(others: list[StrategyResult], splits: int) -> list[str]:
     """Name the strategies that are significantly better or worse than `none` with tuned thresholds, or say: none is."""
-    better = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean > 0]
-    worse = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean < 0]
+    better = [
+        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean > 0
+    ]
+    worse = [
+        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean < 0
+    ]
     sentences = [_winners(better)] if better else [_no_winner(others, splits)]
     if worse:
-        listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in worse])
+        listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in worse])
         sentences.append(f"Worse than the baseline even with tuned thresholds: {listed}.")
     return sentences
 
 
 def _winners(better: list[StrategyResult]) -> str:
-    listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in better])
+    listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in better])
     verb = "beats" if len(better) == 1 else "beat"
     return f"With tuned thresholds {listed} {verb} the baseline in macro-F1 by more than chance explains."
 
@@ -122,35 +131,35 @@ def _no_winner(others: list[StrategyResult], splits: int) -> str:
 
 def _disguise(others: list[StrategyResult]) -> list[str]:
     """Name the strategies whose gain at 0.5 mostly vanishes once the thresholds of all strategies are tuned."""
-    suspects = [line for line in others if _faded(line)]
+    suspects = [result for result in others if _faded(result)]
     if not suspects:
         return []
-    sure = [line for line in suspects if _shown(line)]
-    unsure = [line for line in suspects if not _shown(line)]
+    sure = [result for result in suspects if _shown(result)]
+    unsure = [result for result in suspects if not _shown(result)]
     sentences = []
     words = ("mostly a threshold in disguise", "perhaps a threshold in disguise, but too uncertain to say")
-    for lines, verdict in zip((sure, unsure), words, strict=True):
-        if lines:
-            listed = _listed([_fading(line) for line in lines])
+    for results, verdict in zip((sure, unsure), words, strict=True):
+        if results:
+            listed = _listed([_fading(result) for result in results])
             sentences.append(f"Gain over the baseline at .5 → with tuned thresholds: {listed}: {verdict}.")
     return sentences
 
 
-def _faded(line: StrategyResult) -> bool:
+def _faded(result: StrategyResult) -> bool:
     """Whether there is a notable gain at 0.5 of which less than half, and nothing significant, is left when tuned."""
-    at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED]
+    at_half, tuned = result.deltas[FIXED].mean, result.deltas[TUNED]
     return at_half >= NOTABLE and tuned.mean < at_half / 2 and not (tuned.significant and tuned.mean > 0)
 
 
-def _shown(line: StrategyResult) -> bool:
+def _shown(result: StrategyResult) -> bool:
     """Whether the gain at 0.5 is significant and lies above the interval of the tuned gain."""
     # Not a test of the difference of the two gains, but stricter than comparing their means.
-    return line.deltas[FIXED].significant and line.deltas[TUNED].high < line.deltas[FIXED].mean
+    return result.deltas[FIXED].significant and result.deltas[TUNED].high < result.deltas[FIXED].mean
 
 
-def _fading(line: StrategyResult) -> str:
-    at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED].mean
-    return f"{line.strategy} {number(at_half, True)} → {number(tuned, True)}"
+def _fading(result: StrategyResult) -> str:
+    at_half, tuned = result.deltas[FIXED].mean, result.deltas[TUNED].mean
+    return f"{result.strategy} {number(at_half, True)} → {number(tuned, True)}"
 
 
 def _thresholds(base: StrategyResult, compare: Compare = difference) -> list[str]:

@@ -30,52 +30,56 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """
     import pandas as pd  # imported late: the terminal report does not need it
 
-    return pd.DataFrame([_record(one, line) for one in compare(rows) for line in one.lines])
+    return pd.DataFrame(
+        [_record(comparison, result) for comparison in compare(rows) for result in comparison.results]
+    )
 
 
-def _record(one: Comparison, line: StrategyResult) -> dict[str, Any]:
+def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "dataset": one.dataset,
-        "backbone": one.backbone,
-        "generated": one.generated,
-        "variant": one.variant,
-        "strategy": line.strategy,
-        "state": line.state,
-        "rank": line.rank,
-        "splits": line.splits,
-        "splits_of": len(one.units),
-        **line.means,
+        "dataset": comparison.dataset,
+        "backbone": comparison.backbone,
+        "generated": comparison.generated,
+        "variant": comparison.variant,
+        "strategy": result.strategy,
+        "state": result.state,
+        "rank": result.rank,
+        "splits": result.splits,
+        "splits_of": len(comparison.units),
+        **result.means,
     }
     # Columns of a comparison without a baseline are missing here, and NaN in a frame with other comparisons.
-    for name, delta in line.deltas.items():
+    for name, delta in result.deltas.items():
         parts = {"": delta.mean, "_low": delta.low, "_high": delta.high, "_p": delta.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})
     return {
         **record,
-        "rcr_support": one.support,
-        "seconds": line.seconds,
-        "why": line.why,
-        "audit": line.audit,
+        "rcr_support": comparison.support,
+        "seconds": result.seconds,
+        "why": result.why,
+        "audit": result.audit,
     }
 
 
 def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null."""
-    return json.dumps([clean(_plain(one)) for one in compare(rows)], indent=1, ensure_ascii=False)
+    return json.dumps(
+        [clean(_plain(comparison)) for comparison in compare(rows)], indent=1, ensure_ascii=False
+    )
 
 
-def _plain(one: Comparison) -> dict[str, Any]:
+def _plain(comparison: Comparison) -> dict[str, Any]:
     return {
-        "dataset": one.dataset,
-        "backbone": one.backbone,
-        "generated": one.generated,
-        "official": one.official,
-        "settings": one.settings,
-        "splits": [{"seed": seed, "split": split} for seed, split in one.units],
-        "devices": one.devices,
-        "superseded_rows": one.superseded,
-        "strategies": [_record(one, line) for line in one.lines],
-        "conclusions": conclusions(one),
+        "dataset": comparison.dataset,
+        "backbone": comparison.backbone,
+        "generated": comparison.generated,
+        "official": comparison.official,
+        "settings": comparison.settings,
+        "splits": [{"seed": seed, "split": split} for seed, split in comparison.units],
+        "devices": comparison.devices,
+        "superseded_rows": comparison.superseded,
+        "strategies": [_record(comparison, result) for result in comparison.results],
+        "conclusions": conclusions(comparison),
     }
 
 

@@ -82,10 +82,10 @@ def _interval(deltas: np.ndarray[tuple[int], np.dtype[np.float64]], ratio: float
 
 def holm(family: Mapping[str, Difference]) -> dict[str, Difference]:
     """Return the differences with `p_holm` set; comparisons without a p-value do not count in the family."""
-    ordered = sorted((found.p, name) for name, found in family.items() if math.isfinite(found.p))
+    ordered = sorted((member.p, name) for name, member in family.items() if math.isfinite(member.p))
     adjusted, floor = dict(family), 0.0
-    for place, (p, name) in enumerate(ordered):
-        floor = max(floor, min(1.0, p * (len(ordered) - place)))
+    for rank, (p, name) in enumerate(ordered):
+        floor = max(floor, min(1.0, p * (len(ordered) - rank)))
         adjusted[name] = replace(family[name], p_holm=floor)
     return adjusted
 

@@ -30,73 +30,71 @@ def render(comparisons: Sequence[Comparison], console: Console) -> None:
     if not comparisons:
         console.print("No rows yet: no run has been stored here.")
         return
-    for one in comparisons:
-        _print_comparison(one, console)
-    if any(one.ranked for one in comparisons):
+    for comparison in comparisons:
+        _print_comparison(comparison, console)
+    if any(comparison.ranked for comparison in comparisons):
         console.print(Text(LEGEND, style="dim"))
 
 
-def _print_comparison(one: Comparison, console: Console) -> None:
-    console.print(Text(one.title, style="bold"))
-    console.print(Text(_subtitle(one), style="dim"))
-    if one.ranked:
-        console.print(_table(one, console.width >= WIDE))
-        for line in filter(lambda line: line.own_decision, one.ranked):
-            console.print(_own(line))
-        for line in filter(lambda line: line.audit, one.ranked):
-            console.print(Text(line.audit, style="dim"))
-    for line in one.lines:
-        if line.state != "ranked":
-            console.print(_missing(line, len(one.units)))
-    for sentence in conclusions(one):
+def _print_comparison(comparison: Comparison, console: Console) -> None:
+    console.print(Text(comparison.title, style="bold"))
+    console.print(Text(_subtitle(comparison), style="dim"))
+    if comparison.ranked:
+        console.print(_table(comparison, console.width >= WIDE))
+        for result in filter(lambda result: result.own_decision, comparison.ranked):
+            console.print(_own(result))
+        for result in filter(lambda result: result.audit, comparison.ranked):
+            console.print(Text(result.audit, style="dim"))
+    for result in comparison.results:
+        if result.state != "ranked":
+            console.print(_missing(result, len(comparison.units)))
+    for sentence in conclusions(comparison):
         console.print(Text("▸ ").append(sentence))
     console.print()
 
 
-def _subtitle(one: Comparison) -> str:
+def _subtitle(comparison: Comparison) -> str:
     """The line under the title: splits, ranking, support, devices, and which rows are not used."""
-    splits, seeds = len(one.units), len({seed for seed, _ in one.units})
+    splits, seeds = len(comparison.units), len({seed for seed, _ in comparison.units})
     subtitle = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
-    if one.official:
+    if comparison.official:
         subtitle = "the official split alone, so no intervals" + (
             f"; means of {seeds} seeds" if seeds > 1 else ""
         )
-    if one.ranked:
-        subtitle += (
-            f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {one.support:.0f} test rows"
-        )
-    if one.devices:
-        subtitle += f"; on {' and '.join(one.devices)}"
-    if one.left_out:
-        listed = ", ".join(str(split) for _, split in one.left_out)
+    if comparison.ranked:
+        subtitle += f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {comparison.support:.0f} test rows"
+    if comparison.devices:
+        subtitle += f"; on {' and '.join(comparison.devices)}"
+    if comparison.left_out:
+        listed = ", ".join(str(split) for _, split in comparison.left_out)
         subtitle += f"; split {listed} left out, because too few strategies have it"
-    if one.superseded:
-        subtitle += f"; {one.superseded} older row{'s' * (one.superseded != 1)} of the same cells left out"
+    if comparison.superseded:
+        subtitle += f"; {comparison.superseded} older row{'s' * (comparison.superseded != 1)} of the same cells left out"
     return subtitle
 
 
-def _table(one: Comparison, wide: bool) -> Table:
+def _table(comparison: Comparison, wide: bool) -> Table:
     # No padding: with it nine columns do not fit into 80 characters.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
     heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
     for head in heads:
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
-    for line in one.ranked:
-        table.add_row(*_cells(line, wide), end_section=False)
+    for result in comparison.ranked:
+        table.add_row(*_cells(result, wide), end_section=False)
     return table
 
 
-def _cells(line: StrategyResult, wide: bool) -> list[Text | str]:
-    shown = line.means
+def _cells(result: StrategyResult, wide: bool) -> list[Text | str]:
+    shown = result.means
     return [
-        Text(_name(line.strategy, wide), style="bold" if line.rank == 1 else ""),
+        Text(_name(result.strategy, wide), style="bold" if result.rank == 1 else ""),
         number(shown[FIXED]),
         number(shown[TUNED]),
-        _delta(line, FIXED, wide),
-        _delta(line, TUNED, wide),
+        _delta(result, FIXED, wide),
+        _delta(result, TUNED, wide),
         *(number(shown[name]) for name in ("tuned_micro_f1", "map", "rcr_at_10")),
-        duration(line.seconds),
+        duration(result.seconds),
     ]
 
 
@@ -105,10 +103,10 @@ def _name(strategy: str, wide: bool) -> str:
     return strategy if wide or len(strategy) <= NAME else strategy.replace("+", "\n+")
 
 
-def _delta(line: StrategyResult, name: str, wide: bool) -> Text:
-    delta = line.deltas.get(name)
+def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
+    delta = result.deltas.get(name)
     if delta is None:
-        return Text("" if line.strategy == BASELINE else "–", style="dim")  # nothing to compare with
+        return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
     if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
     # The space in place of a star keeps the digits aligned.
@@ -131,16 +129,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
 
 
-def _own(line: StrategyResult) -> Text:
+def _own(result: StrategyResult) -> Text:
     """The line for a strategy with its own decision rule: its score, and the difference to `none` at 0.5."""
-    delta = line.deltas.get("own_macro_f1")
+    delta = result.deltas.get("own_macro_f1")
     gain = "" if delta is None else f" (Δ none at .5: {number(delta.mean, True)} {interval(delta)}".rstrip()
     mark = "" if delta is None else "*)" if delta.significant else ")"
-    return Text(f"own decision {line.strategy}: macro-F1 {number(line.means['own_macro_f1'])}{gain}{mark}")
+    return Text(
+        f"own decision {result.strategy}: macro-F1 {number(result.means['own_macro_f1'])}{gain}{mark}"
+    )
 
 
-def _missing(line: StrategyResult, splits: int) -> Text:
-    done = f" ({line.splits} of {splits} splits)" if line.state == "incomplete" else ""
+def _missing(result: StrategyResult, splits: int) -> Text:
+    done = f" ({result.splits} of {splits} splits)" if result.state == "incomplete" else ""
     return Text.assemble(
-        (f"{line.state}{done} ", "yellow"), line.strategy, f": {line.why}" if line.why else ""
+        (f"{result.state}{done} ", "yellow"), result.strategy, f": {result.why}" if result.why else ""
     )

@@ -59,7 +59,8 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     titles = "".join(f'<th scope="col"{k}>{escape(t)}</th>' for k, t in zip(kinds, head, strict=True))
     # tabindex and role let a keyboard scroll a table that is wider than the screen.
     lines = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, rest))}</tr>\n' for first, *rest in rows
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, cells))}</tr>\n'
+        for first, *cells in rows
     )
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
@@ -107,8 +108,14 @@ def _numbers(diagnosis: dict[str, Any]) -> str:
     cells = [(words, number(numbers[key])) for key, words in MEASURES.items() if key in numbers]
     labels = sorted(diagnosis["labels"], key=lambda label: -label["rows"])
     rows = [
-        (one["label"], f"{one['rows']:,}", f"{one['share']:.2%}", number(one["irlbl"]), one["group"])
-        for one in labels
+        (
+            label["label"],
+            f"{label['rows']:,}",
+            f"{label['share']:.2%}",
+            number(label["irlbl"]),
+            label["group"],
+        )
+        for label in labels
     ]
     table = _table("Labels by frequency", ("label", "rows", "share", "IRLbl", "group"), rows)
     return (
@@ -151,31 +158,31 @@ def _dependence(dependence: dict[str, Any]) -> str:
 def _pairs(pairs: list[dict[str, Any]], caption: str) -> str:
     rows = [
         (
-            one["a"],
-            one["b"],
-            f"{one['rows']:,}",
-            f"{one['lift']:.2f}",
-            _signed(one["phi"], 2),
-            f"{one['mutual_information_bits']:.3f}",
-            "< 1e-300" if one["p_holm"] == 0 else f"{one['p_holm']:.2g}",  # too small for a float64
+            pair["a"],
+            pair["b"],
+            f"{pair['rows']:,}",
+            f"{pair['lift']:.2f}",
+            _signed(pair["phi"], 2),
+            f"{pair['mutual_information_bits']:.3f}",
+            "< 1e-300" if pair["p_holm"] == 0 else f"{pair['p_holm']:.2g}",  # too small for a float64
         )
-        for one in pairs[:PAIRS_SHOWN]
+        for pair in pairs[:PAIRS_SHOWN]
     ]
     return _table(caption, ("label", "and", "rows with both", "lift", "phi", "shared bits", "p, Holm"), rows)
 
 
 def _conditional(conditional: dict[str, Any]) -> str:
-    ordered = sorted(conditional["per_label"], key=lambda one: -one["gain_true"]["bits"])
+    ordered = sorted(conditional["per_label"], key=lambda label: -label["gain_true"]["bits"])
     rows = [
         (
-            one["label"],
-            f"{one['positives']:,}",
-            f"{one['input_bits']:.3f}",
-            _interval(one["gain_predicted"]),
-            _interval(one["gain_true"]),
-            f"{one['tells_most']} ({one['tells']})",
+            label["label"],
+            f"{label['positives']:,}",
+            f"{label['input_bits']:.3f}",
+            _interval(label["gain_predicted"]),
+            _interval(label["gain_true"]),
+            f"{label['tells_most']} ({label['tells']})",
         )
-        for one in ordered
+        for label in ordered
     ]
     head = (
         "label",
@@ -215,9 +222,9 @@ def _health(health: dict[str, Any]) -> str:
 
 def _advice(advice: dict[str, Any]) -> str:
     items = "".join(
-        f"<li><strong>{'Try' if one['worth'] == 'try' else 'Skip'} {escape(', '.join(one['strategies']))}</strong>: "
-        f"{escape(one['why'])}.</li>"
-        for one in advice["items"]
+        f"<li><strong>{'Try' if item['worth'] == 'try' else 'Skip'} {escape(', '.join(item['strategies']))}</strong>: "
+        f"{escape(item['why'])}.</li>"
+        for item in advice["items"]
     )
     return (
         f'<p class="warn">{escape(advice["guess"])}</p><ul>{items}</ul><p>To measure it:</p>'

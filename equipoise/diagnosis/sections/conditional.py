@@ -104,8 +104,8 @@ def _gains(kind: str, X: Any, Y: np.ndarray, folds: Ints) -> Gains:
 
 def _strength(kind: str, X: Any, Y: np.ndarray, folds: Ints) -> float:
     """The inverse penalty with the lowest log-loss, out of three coarser folds and over at most ten labels (for speed)."""
-    some = np.argsort(-Y.sum(axis=0), kind="stable")[:10]
-    part, coarse = Y[:, some], folds % 3
+    frequent = np.argsort(-Y.sum(axis=0), kind="stable")[:10]
+    part, coarse = Y[:, frequent], folds % 3
     losses = [_bits(_input_scores(kind, X, part, coarse, c), part).mean() for c in STRENGTHS]
     return STRENGTHS[int(np.argmin(losses))]
 

@@ -142,8 +142,8 @@ def _fine(checks: dict[str, Any]) -> list[str]:
     return [words for words, holds in passed.items() if holds]
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"
 
 
 def _rows(rows: list[int]) -> str:

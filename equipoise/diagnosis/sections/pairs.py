@@ -37,18 +37,18 @@ class Pairs:
     p_holm: Floats
     p_bh: Floats
 
-    def record(self, at: int, labels: Sequence[str]) -> dict[str, Any]:
+    def record(self, index: int, labels: Sequence[str]) -> dict[str, Any]:
         """One pair as plain data."""
         return {
-            "a": labels[self.first[at]],
-            "b": labels[self.second[at]],
-            "rows": int(self.both[at]),
-            "phi": float(self.phi[at]),
-            "mutual_information_bits": float(self.information[at]),
-            "lift": float(self.lift[at]),
-            "p": float(self.p[at]),
-            "p_holm": float(self.p_holm[at]),
-            "p_bh": float(self.p_bh[at]),
+            "a": labels[self.first[index]],
+            "b": labels[self.second[index]],
+            "rows": int(self.both[index]),
+            "phi": float(self.phi[index]),
+            "mutual_information_bits": float(self.information[index]),
+            "lift": float(self.lift[index]),
+            "p": float(self.p[index]),
+            "p_holm": float(self.p_holm[index]),
+            "p_bh": float(self.p_bh[index]),
         }
 
 
@@ -89,14 +89,14 @@ def mutual_information(both: Ints, a: Ints, b: Ints, rows: int) -> Floats:
     """The mutual information of two labels in bits, as counted (0 log 0 = 0); biased upwards by about .72 / rows."""
     # The sum over the four cells of the contingency table.
     total = np.zeros(len(both))
-    for joint, one, other in ((both, a, b), (a - both, a, rows - b), (b - both, rows - a, b)):
-        total += _term(joint, one, other, rows)
+    for joint, first, second in ((both, a, b), (a - both, a, rows - b), (b - both, rows - a, b)):
+        total += _term(joint, first, second, rows)
     return np.maximum(total + _term(rows - a - b + both, rows - a, rows - b, rows), 0.0)
 
 
-def _term(joint: Ints, one: Ints, other: Ints, rows: int) -> Floats:
+def _term(joint: Ints, first: Ints, second: Ints, rows: int) -> Floats:
     share = joint / rows
-    expected = (one / rows) * (other / rows)
+    expected = (first / rows) * (second / rows)
     return np.asarray(share * np.log2(np.where(joint > 0, share, 1.0) / np.where(joint > 0, expected, 1.0)))
 
 
