@@ -26,12 +26,15 @@ class Dice:
         self._bits = np.random.PCG64(list(seed))
 
     def uniform(self) -> float:
+        """A uniform number in [0, 1)."""
         return (int(self._bits.random_raw()) >> 11) * 2.0**-53  # the upper 53 bits as a float64 in [0, 1)
 
     def chance(self, probability: float) -> bool:
+        """True with this probability."""
         return self.uniform() < probability
 
     def pick(self, options: list[T] | tuple[T, ...]) -> T:
+        """One of the options, all equally likely."""
         return options[int(self.uniform() * len(options))]
 
 

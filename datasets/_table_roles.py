@@ -35,6 +35,7 @@ class Roles:
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """The columns that hold inputs."""
         return self.text or self.features
 
     @property
@@ -53,7 +54,8 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
     named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
-    _check_twice(table, inputs, named)
+    if both := [name for name in inputs if name in named]:
+        raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
     notes: list[str] = []
     # The text is detected before the labels: beside known inputs all remaining 0/1 columns can be labels.
     guessed = () if inputs else _guess_text(table, named)
@@ -106,11 +108,6 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     return columns
 
 
-def _check_twice(table: Table, inputs: tuple[str, ...], labels: tuple[str, ...]) -> None:
-    if both := [name for name in inputs if name in labels]:
-        raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
-
-
 def _detected(role: str, columns: tuple[str, ...], option: str) -> str:
     return f"detected as {role}: {shown(columns, 8)} (to override, use {option})"
 
@@ -160,7 +157,8 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Detect the features: all remaining columns except empty ones and row identifiers."""
     free = [name for name in table.columns if name not in labels]
-    features = tuple(name for name in free if not (_names_the_row(table, name) or _is_empty(table, name)))
+    filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
+    features = tuple(name for name in filled if not _names_the_row(table, name))
     if not features:
         _check_refused(table)
         raise EquipoiseError(
@@ -183,10 +181,6 @@ def _is_truth(table: Table, name: str) -> bool:
 def _has_words(table: Table, name: str) -> bool:
     """Whether most of the first cells are not numbers."""
     return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
-
-
-def _is_empty(table: Table, name: str) -> bool:
-    return not any(cell.strip() for cell in table.columns[name].values())
 
 
 def _names_the_row(table: Table, name: str) -> bool:

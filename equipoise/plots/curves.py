@@ -113,9 +113,11 @@ class _Panel:
 
     @property
     def moving(self) -> tuple[Artist, ...]:
+        """The artists that are drawn anew for every run."""
         return self.guess, self.curve, self.title, self.words
 
     def show(self, content: _Content) -> None:
+        """Put the content of a run into the artists."""
         self.curve.set_data(content.recall, content.precision)
         self.guess.set_ydata([content.prevalence] * 2)
         self.title.set_text(f"{content.name}\n")

@@ -96,6 +96,7 @@ def text_of(value: Any) -> str:
 
 
 def rows_of(piece: Piece) -> int:
+    """The number of rows of a piece."""
     return len(piece.codes) if isinstance(piece, DictionaryChunk) else len(piece)
 
 

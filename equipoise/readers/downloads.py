@@ -28,6 +28,7 @@ class Pin:
     sha256: str | None
 
     def path(self, data_dir: Path) -> Path:
+        """The file's path in the cache, whether it exists or not."""
         return data_dir / self.dataset / self.file
 
 

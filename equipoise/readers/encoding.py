@@ -49,6 +49,7 @@ class Utf8(io.RawIOBase):
         super().close()
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with the next bytes and return their number; 0 at the end (see `io.RawIOBase`)."""
         while not len(self._left) and not self._file.closed:
             self._left = memoryview(self._next())
         size = min(len(buffer), len(self._left))

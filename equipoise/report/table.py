@@ -12,7 +12,6 @@ from rich.text import Text
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
-from equipoise.report.significance import Difference
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
 NAME = 17  # columns for the name of a strategy on a narrow terminal
@@ -109,15 +108,12 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
         return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
     if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
+    colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"
     # The space in place of a star keeps the digits aligned.
-    text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=_colour(delta))
+    text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=colour)
     if span := interval(delta):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
     return text
-
-
-def _colour(delta: Difference) -> str:
-    return "" if not delta.significant else "green" if delta.mean > 0 else "red"
 
 
 def duration(seconds: float) -> str:

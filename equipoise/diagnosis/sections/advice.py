@@ -34,7 +34,7 @@ def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
     items = [
         Advice(
             ("none", "scut"),
-            "the baseline and per-label thresholds: they cost next to nothing and often bring most of the gain of balancing",
+            "the baseline and per-label thresholds, which cost next to nothing and often bring most of the gain of balancing",
         ),
         *_imbalance(sections["numbers"], data),
         *_dependence(sections["dependence"], sections["numbers"], data.n_labels),
@@ -111,7 +111,7 @@ def _dependence(dependence: dict[str, Any], numbers: dict[str, Any], labels: int
     gain = (
         "the predictions of the other labels reduce the log-loss of each label"
         if verdict == "predictions"
-        else "labels depend on each other beyond the input: look at subset_accuracy and rcr@10, not at F1 alone"
+        else "labels depend on each other beyond the input, so look at subset_accuracy and rcr@10, not at F1 alone"
     )
     few = numbers["labelsets"] <= FEW_LABELSETS * numbers["rows"]
     return [Advice((*chain, *(("label_powerset",) if few else ())), gain)]
@@ -121,7 +121,7 @@ def _labelsets(sets: dict[str, Any], numbers: dict[str, Any]) -> list[Advice]:
     if sets["distinct"] <= FEW_LABELSETS * numbers["rows"] or numbers["labels"] < 2:
         return []
     why = (
-        f"there are {sets['distinct']} labelsets in {numbers['rows']} rows, {sets['singletons']} of them in one row only: "
-        "most labelsets have hardly any rows to learn from or to clone"
+        f"there are {sets['distinct']} labelsets in {numbers['rows']} rows, {sets['singletons']} of them in one row only, "
+        "so most labelsets have hardly any rows to learn from or to clone"
     )
     return [Advice(("label_powerset", "lp_ros"), why, "skip")]

@@ -112,7 +112,7 @@ def _pairs(pairs: dict[str, Any]) -> list[str]:
     count = f"{pairs['found_holm']} of {pairs['tested']} pairs of labels depend on each other (p < {LEVEL:g} after Holm)"
     if not pairs["found_holm"]:
         return [f"{count}."]
-    sentences = [f"{count}: {pairs['together']} go together and {pairs['apart']} avoid each other."]
+    sentences = [f"{count}: {pairs['together']} positively and {pairs['apart']} negatively."]
     if pairs["strongest_together"]:
         named = "; ".join(_together(pair) for pair in pairs["strongest_together"][:SHOWN])
         sentences.append(f"These labels go together: {named}.")

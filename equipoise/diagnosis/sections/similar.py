@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ def exact_groups(data: Dataset) -> Ints:
 
     Texts are compared without case, punctuation and spacing.
     """
-    return _numbered(_keys(data))
+    numbers: dict[Hashable, int] = {}
+    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in _keys(data)), dtype=np.int64)
 
 
 def _keys(data: Dataset) -> Iterator[Hashable]:
@@ -48,11 +49,6 @@ def _keys(data: Dataset) -> Iterator[Hashable]:
 
 def _plain(text: str) -> str:
     return _NOT_A_WORD.sub(" ", text.casefold()).strip()
-
-
-def _numbered(keys: Iterable[Hashable]) -> Ints:
-    numbers: dict[Hashable, int] = {}
-    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), dtype=np.int64)
 
 
 def near_pairs(data: Dataset, groups: Ints, seed: int) -> tuple[np.ndarray[Any, Any], int]:
