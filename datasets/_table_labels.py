@@ -12,7 +12,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_roles import Roles, truth
 from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.columns import Column
-from equipoise.readers.tables import Table, shown
+from equipoise.readers.tables import Table, name_list
 
 _SEPARATORS = (LIST_SEPARATOR, ";", "|", ",")
 
@@ -30,15 +30,15 @@ def label_matrix(
     if roles.label_column is not None:
         return _from_names(table, roles.label_column, separator)
     if separator is not None:
-        labels = f"0/1 columns ({shown(roles.labels)})"
+        labels = f"0/1 columns ({name_list(roles.labels)})"
         raise EquipoiseError(
             f"{table.file}: separator is for a column of label names, but the labels are {labels}"
         )
     for name in roles.labels:
         _check_truth(table, name)
     Y, begin = _zeros(table, len(roles.labels)), 0
-    # Piece by piece over all columns: a piece is freed once its labels are in Y.
-    for block in zip(*(table.columns[name].drained() for name in roles.labels), strict=True):
+    # Chunk by chunk over all columns: a chunk is freed once its labels are in Y.
+    for block in zip(*(table.columns[name].drain() for name in roles.labels), strict=True):
         end = begin + len(block[0].codes)
         for label, (values, codes) in enumerate(block):
             Y[begin:end, label] = np.array([truth(cell) for cell in values], dtype=np.uint8)[codes]
@@ -62,7 +62,7 @@ def _from_names(
     column = table.columns[name]
     mark = str(separator) if separator is not None else _guess_separator(column)
     number: dict[str, int] = {}  # labels are numbered in the order of first occurrence, and sorted at the end
-    blocks = [_ones(values, codes, mark, number) for values, codes in column.drained()]
+    blocks = [_ones(values, codes, mark, number) for values, codes in column.drain()]
     if not number:
         raise EquipoiseError(f"{table.file} column {name!r} holds no label in any row")
     # A wrong column (or separator) shows by more labels than rows, before it costs memory.

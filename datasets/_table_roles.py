@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.tables import Table, shown, split_names
+from equipoise.readers.tables import Table, name_list, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
@@ -67,7 +67,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         inputs = guessed or _guess_features(table, named)
         notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
     if left := [name for name in table.columns if name not in (*inputs, *named)]:
-        notes.append(f"columns left out: {shown(left)}")
+        notes.append(f"columns left out: {name_list(left)}")
     notes += [f"column left out: {why}" for why in table.refused.values()]
     if all(
         truth(name) is not None for name in named
@@ -104,12 +104,12 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
     if not columns:
-        raise EquipoiseError(f"the list of columns is empty (the table has: {shown(table.columns)})")
+        raise EquipoiseError(f"the list of columns is empty (the table has: {name_list(table.columns)})")
     return columns
 
 
 def _detected(role: str, columns: tuple[str, ...], option: str) -> str:
-    return f"detected as {role}: {shown(columns, 8)} (to override, use {option})"
+    return f"detected as {role}: {name_list(columns, 8)} (to override, use {option})"
 
 
 def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
@@ -132,7 +132,7 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     _check_refused(table)
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
-        f"label_column=a (columns: {shown(table.columns)})"
+        f"label_column=a (columns: {name_list(table.columns)})"
     )
 
 
@@ -163,7 +163,7 @@ def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
         _check_refused(table)
         raise EquipoiseError(
             f"{table.file}: no column is left for the inputs; use text=… or features=…, and labels=… "
-            f"(columns: {shown(table.columns)})"
+            f"(columns: {name_list(table.columns)})"
         )
     return features
 

@@ -82,7 +82,7 @@ class TableSource(DatasetSource):
 def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:
     """The texts (n,), where several columns are joined by blank lines; None, as text has no nominal columns; notes."""
     texts, begin = np.empty(table.rows, dtype=object), 0
-    for block in zip(*(table.columns[name].drained() for name in columns), strict=True):
+    for block in zip(*(table.columns[name].drain() for name in columns), strict=True):
         # Each distinct cell is stripped once, and rows then share the string.
         cells = [np.array([v.strip() for v in values], dtype=object)[codes] for values, codes in block]
         joined = ["\n\n".join(filter(None, row)) for row in zip(*cells, strict=True)]

@@ -19,7 +19,7 @@ import scipy
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.encoding import opened
+from equipoise.readers.encoding import open_text
 
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _ATTRIBUTE = re.compile(rf"@attribute\s+({_QUOTED}|\S+)\s+(.+)", re.IGNORECASE)
@@ -67,7 +67,7 @@ class Arff:
 
 def read_arff(path: Path, encoding: str = "utf-8") -> Arff:
     """Read one file. Raises EquipoiseError, with file and line, on anything that this reader does not support."""
-    with opened(path, encoding) as text:
+    with open_text(path, encoding) as text:
         content = _content(enumerate(text, start=1))
         relation, head = _head(path, content)
         attributes = [_attribute(f"{path} line {number}", line) for number, line in head]

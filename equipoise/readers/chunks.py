@@ -34,16 +34,16 @@ class DictionaryChunk(NamedTuple):
 
 
 #: The second kind is a `pyarrow.Array` of strings or numbers.
-Piece = DictionaryChunk | Any
+Chunk = DictionaryChunk | Any
 
 
-def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
-    """Make a piece from an Arrow array or a list of Python values.
+def chunk_of(where: Callable[[int], str], name: str, cells: Any) -> Chunk:
+    """Make a chunk from an Arrow array or a list of Python values.
 
     A boolean becomes 1 or 0, and a list becomes its items joined by `LIST_SEPARATOR`.
 
     Args:
-        where: gives the file and line (or row) of a row of this piece, for the error message.
+        where: gives the file and line (or row) of a row of this chunk, for the error message.
 
     Raises:
         EquipoiseError: a value is not text, a number, a boolean, a date, or a list of these.
@@ -70,8 +70,8 @@ def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
     return _small(_strings(texts))
 
 
-def blank(rows: int) -> Piece:
-    """A piece of empty cells."""
+def blank(rows: int) -> Chunk:
+    """A chunk of empty cells."""
     return DictionaryChunk([""], np.zeros(rows, dtype=np.int8))
 
 
@@ -95,14 +95,14 @@ def text_of(value: Any) -> str:
     raise TypeError(f"holds {type(value).__name__}; a cell holds text, a number or a list")
 
 
-def rows_of(piece: Piece) -> int:
-    """The number of rows of a piece."""
-    return len(piece.codes) if isinstance(piece, DictionaryChunk) else len(piece)
+def rows_of(chunk: Chunk) -> int:
+    """The number of rows of a chunk."""
+    return len(chunk.codes) if isinstance(chunk, DictionaryChunk) else len(chunk)
 
 
-def coded(piece: Piece) -> DictionaryChunk:
-    """The piece as distinct cells (text) and the code of each row."""
-    return piece if isinstance(piece, DictionaryChunk) else _in_codes(_encoded(piece))
+def coded(chunk: Chunk) -> DictionaryChunk:
+    """The chunk as distinct cells (text) and the code of each row."""
+    return chunk if isinstance(chunk, DictionaryChunk) else _in_codes(_encoded(chunk))
 
 
 def _strings(cells: list[str]) -> Any:
@@ -141,7 +141,7 @@ def _is_plain(kind: Any) -> bool:
     return bool(number or kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_null(kind))
 
 
-def _small(array: Any) -> Piece:
+def _small(array: Any) -> Chunk:
     """The form that takes less memory: codes or the array."""
     import pyarrow as pa
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.chunks import Piece, piece_of
+from equipoise.readers.chunks import Chunk, chunk_of
 from equipoise.readers.columns import Column
-from equipoise.readers.encoding import Utf8, opened
+from equipoise.readers.encoding import Utf8, open_text
 
 # Bytes that Arrow parses at a time: 16 KiB for each field, between 1 and 8 MiB. Arrow needs a whole record in a block.
 _LEAST, _MOST, _FIELD = 1 << 20, 1 << 23, 1 << 14
@@ -32,7 +32,7 @@ class _Refused(Exception):
 
 def first_line(path: Path, encoding: str) -> str:
     """The first line that is not blank."""
-    with opened(path, encoding) as text:
+    with open_text(path, encoding) as text:
         for line in text:
             if not line.isspace():
                 return line
@@ -62,7 +62,7 @@ def line_of(path: Path, encoding: str, delimiter: str, row: int) -> int:
 
     Line numbers are not stored while the file is read; to find one, the file is read again up to the row.
     """
-    with opened(path, encoding) as text, _cells_of_any_length():
+    with open_text(path, encoding) as text, _cells_of_any_length():
         lines, number, seen = iter(text), 0, -1  # -1: the header is not a row
         for line in lines:
             begin, number = number + 1, number + 1
@@ -95,7 +95,7 @@ class _Unsplit(io.BufferedReader):
         return block[: len(block) - len(self._held)]
 
 
-def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[Piece]]:
+def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[Chunk]]:
     import pyarrow as pa
 
     # The first row is the header and the last one is the appended record, so a batch is passed on only when another
@@ -105,7 +105,7 @@ def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterato
         for batch in _batches(path, encoding, delimiter, fields):
             pa.default_memory_pool().release_unused()
             if last is not None:
-                yield from _pieces(last, begin, len(last))
+                yield from _chunks(last, begin, len(last))
                 begin = 0
             last = batch if len(batch) else last
     except pa.ArrowException:
@@ -114,7 +114,7 @@ def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterato
         last is None or last.column(0)[-1].as_py() != _END
     ):  # an open quotation mark swallowed the appended record
         raise _Refused
-    yield from _pieces(last, begin, len(last) - 1)
+    yield from _chunks(last, begin, len(last) - 1)
 
 
 def _batches(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[Any]:
@@ -145,17 +145,17 @@ def _on_invalid_row(row: Any) -> str:
     return "skip" if row.actual_columns == 1 and not row.text.strip() else "error"
 
 
-def _pieces(batch: Any, begin: int, end: int) -> Iterator[list[Piece]]:
+def _chunks(batch: Any, begin: int, end: int) -> Iterator[list[Chunk]]:
     if begin < end:
-        yield [piece_of(str, "", column.slice(begin, end - begin)) for column in batch.columns]
+        yield [chunk_of(str, "", column.slice(begin, end - begin)) for column in batch.columns]
 
 
-def _by_python(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[Piece]]:
+def _by_python(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[Chunk]]:
     import pyarrow as pa
 
     records = _rows(path, encoding, delimiter, fields)
     while block := list(islice(records, _ROWS)):
-        yield [piece_of(str, "", pa.array(cells, pa.string())) for cells in zip(*block, strict=True)]
+        yield [chunk_of(str, "", pa.array(cells, pa.string())) for cells in zip(*block, strict=True)]
 
 
 def _rows(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[list[str]]:
@@ -179,7 +179,7 @@ def _rows(path: Path, encoding: str, delimiter: str, fields: int) -> Iterator[li
 def _records(path: Path, encoding: str, delimiter: str, tail: str = "") -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank: the line on which each begins, and its cells."""
     last = 0
-    with opened(path, encoding, tail) as text, _cells_of_any_length():
+    with open_text(path, encoding, tail) as text, _cells_of_any_length():
         reader = csv.reader(text, delimiter=delimiter)
         try:
             for record in reader:

@@ -86,7 +86,7 @@ class Utf8(io.RawIOBase):
             raise EquipoiseError(f"{self._path} cannot be read as {self._encoding} ({problem})") from None
 
 
-def opened(path: Path, encoding: str, tail: str = "") -> io.TextIOWrapper:
+def open_text(path: Path, encoding: str, tail: str = "") -> io.TextIOWrapper:
     """Open a file as checked text; line ends are not translated."""
     return io.TextIOWrapper(io.BufferedReader(Utf8(path, encoding, tail), _BLOCK), "utf-8", newline="")
 

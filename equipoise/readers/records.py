@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.chunks import Piece, blank, piece_of
+from equipoise.readers.chunks import Chunk, blank, chunk_of
 from equipoise.readers.columns import Column
-from equipoise.readers.tables import Table, check_readable, shown
+from equipoise.readers.tables import Table, check_readable, name_list
 
 _JSON = (".jsonl", ".ndjson")
 _HUGGING_FACE = ("dataset_info.json", "dataset_dict.json", "state.json")
@@ -49,7 +49,7 @@ def read_records(path: Path) -> Table:
     return _json_lines(path) if path.suffix.lower() in _JSON else _parquet(path)
 
 
-class _Pieces:
+class _ColumnChunks:
     """Collects columns block by block. For a column that cannot be read it keeps the error instead.
 
     The error is raised only if the column is used, so that one odd column does not make a file unreadable.
@@ -57,40 +57,40 @@ class _Pieces:
 
     def __init__(self, path: Path, names: Iterable[str] = ()) -> None:
         self._path, self._rows = path, list[int]()
-        self._columns: dict[str, list[Piece]] = {name: [] for name in names}
+        self._columns: dict[str, list[Chunk]] = {name: [] for name in names}
         self._refused: dict[str, str] = {}
 
     def add(self, where: Callable[[int], str], rows: int, block: Mapping[str, Any]) -> None:
         """Add a block of rows: an Arrow array or a list for each name. A name may first occur in a later block."""
         for name in dict.fromkeys([*self._columns, *block]):
-            # A new column gets blank pieces for all earlier blocks.
-            pieces = self._columns.setdefault(name, [blank(before) for before in self._rows])
+            # A new column gets blank chunks for all earlier blocks.
+            chunks = self._columns.setdefault(name, [blank(before) for before in self._rows])
             if name in block and name not in self._refused:
                 try:
-                    pieces.append(piece_of(where, name, block[name]))
+                    chunks.append(chunk_of(where, name, block[name]))
                 except EquipoiseError as problem:
                     self._refused[name] = str(problem)
             else:
-                pieces.append(blank(rows))
+                chunks.append(blank(rows))
         self._rows.append(rows)
 
     def table(self, place: Callable[[int], str]) -> Table:
         """The finished table; `place` gives the line or row number of a row in words."""
-        columns = {n: Column(pieces) for n, pieces in self._columns.items() if n not in self._refused}
+        columns = {n: Column(chunks) for n, chunks in self._columns.items() if n not in self._refused}
         if not columns:
             raise EquipoiseError(next(iter(self._refused.values()), f"{self._path} holds no columns"))
         return Table(self._path.name, columns, sum(self._rows), place, refused=self._refused)
 
 
 def _json_lines(path: Path) -> Table:
-    lines, pieces = array("q"), _Pieces(path)
+    lines, columns = array("q"), _ColumnChunks(path)
     records = _records(path, lines)
     while block := list(islice(records, _LINES)):
         where = partial(_line, path.name, "line", lines[-len(block) :])
-        pieces.add(where, len(block), _transposed(block))
+        columns.add(where, len(block), _transposed(block))
     if not lines:
         raise EquipoiseError(f"{path} is empty")
-    return pieces.table(lambda row: f"line {lines[row]}")
+    return columns.table(lambda row: f"line {lines[row]}")
 
 
 def _transposed(block: list[dict[str, Any]]) -> dict[str, Sequence[Any]]:
@@ -152,13 +152,13 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 def _table(path: Path, names: Sequence[str], blocks: Iterable[Mapping[str, Any]]) -> Table:
     """Build a table from blocks of rows; rows count from 1 in error messages."""
     if len(set(names)) < len(names):
-        raise EquipoiseError(f"{path.name}: column names must differ: {shown(sorted(names))}")
-    pieces, begin = _Pieces(path, names), 0
+        raise EquipoiseError(f"{path.name}: column names must differ: {name_list(sorted(names))}")
+    columns, begin = _ColumnChunks(path, names), 0
     for block in blocks:
         rows = len(next(iter(block.values())))
-        pieces.add(partial(_line, path.name, "row", range(begin + 1, begin + rows + 1)), rows, block)
+        columns.add(partial(_line, path.name, "row", range(begin + 1, begin + rows + 1)), rows, block)
         begin += rows
-    return pieces.table(lambda row: f"row {row + 1}")
+    return columns.table(lambda row: f"row {row + 1}")
 
 
 def _parquet(path: Path) -> Table:

@@ -120,7 +120,7 @@ def _instead_of_a_file(path: Path) -> str:
     return "is a broken link" if path.is_symlink() else "does not exist"
 
 
-def shown(names: Iterable[str], most: int = 12) -> str:
+def name_list(names: Iterable[str], most: int = 12) -> str:
     """A list of names for a message: at most `most` of them, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
@@ -156,7 +156,7 @@ def _check_header(where: str, header: list[str], delimiter: str) -> None:
             "inputs and labels are needed (set another one with delimiter=…)"
         )
     if repeated := sorted(name for name, times in Counter(header).items() if times > 1):
-        raise EquipoiseError(f"{where}: column names must differ; repeated: {shown(repeated)}")
+        raise EquipoiseError(f"{where}: column names must differ; repeated: {name_list(repeated)}")
 
 
 def _is_number(text: str) -> bool:
