@@ -62,9 +62,8 @@ class LabelTree:
         log_total = np.zeros(inner.shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):
             for label in reversed(range(len(inner))):
-                scale = inner[label].max(
-                    axis=1, keepdims=True
-                )  # keeps products over many labels from underflow
+                # Keeps products over many labels from underflow.
+                scale = inner[label].max(axis=1, keepdims=True)
                 inner[label] /= scale
                 log_total += np.log(scale[:, 0])
                 on = inner[label, :, 1:] * self.chance[label]

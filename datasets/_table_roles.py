@@ -69,9 +69,8 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     if left := [name for name in table.columns if name not in (*inputs, *named)]:
         notes.append(f"columns left out: {name_list(left)}")
     notes += [f"column left out: {why}" for why in table.refused.values()]
-    if all(
-        truth(name) is not None for name in named
-    ):  # a column called "0" or "1": the file may lack a header
+    # A column called "0" or "1": the file may lack a header.
+    if all(truth(name) is not None for name in named):
         notes.append(
             "line 1 is read as the column names; if it is a row of data, insert a line of names above it"
         )

@@ -78,8 +78,8 @@ RULES = {
     "micro_f1": "label l where P(l) > F* / 2",
     "hamming_loss": "label l where P(l) > 1/2",
     "subset_accuracy": "the most probable labelset",
-    "map": "the order of P(l)",
-    "auroc": "the order of P(l)",
+    "map": "rows ranked by P(l)",
+    "auroc": "rows ranked by P(l)",
     "brier": "P(l) itself",
 }
 

@@ -74,9 +74,8 @@ def scumble_rows(Y: ArrayLike) -> Floats:
     # The geometric mean is computed from logarithms, because a product of many ratios would overflow.
     logs = np.bincount(rows, weights=np.log(ratios[labels]), minlength=len(bits)) / active
     share = np.exp(logs) / np.where(arithmetic > 0, arithmetic, 1.0)
-    return np.asarray(
-        np.maximum(1.0 - share, 0.0)
-    )  # by rounding, the geometric mean can exceed the arithmetic one
+    # By rounding, the geometric mean can exceed the arithmetic one.
+    return np.asarray(np.maximum(1.0 - share, 0.0))
 
 
 def scumble(Y: ArrayLike) -> float:

@@ -63,9 +63,8 @@ def _bars(axes: Axes, sizes: Ints) -> None:
     places = np.arange(len(sizes))
     axes.bar(places, sizes, color=BLUE, width=0.7)
     _above(axes, places, sizes, sizes, 7)
-    axes.set_xlim(
-        -0.7, max(len(sizes), 6) - 0.3
-    )  # the same limits as the dots below; at least six places wide
+    # The same limits as the dots below; at least six places wide.
+    axes.set_xlim(-0.7, max(len(sizes), 6) - 0.3)
     axes.set_ylim(0, 1.12 * sizes.max())  # room for the numbers above the bars
     axes.set_xticks([])
     axes.set_ylabel("rows", fontsize=8.5, color=MUTED)

@@ -161,9 +161,8 @@ def _dense_rows(path: Path, rows: Iterator[Line], attributes: list[_Attribute]) 
         begin, end = end, end + len(block)
         if end > len(values):  # resized in place, because a second copy might not fit into memory
             values.resize((end + end // 8, width), refcheck=False)
-        with np.errstate(
-            over="ignore"
-        ):  # a number too large for float32 becomes inf, which `Dataset` reports
+        # A number too large for float32 becomes inf, which `Dataset` reports.
+        with np.errstate(over="ignore"):
             for index, column in enumerate(zip(*cells, strict=True)):
                 values[begin:end, index] = _column(path, block, attributes[index], column)
     values.resize((end, width), refcheck=False)

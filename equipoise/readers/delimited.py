@@ -110,9 +110,8 @@ def _by_arrow(path: Path, encoding: str, delimiter: str, fields: int) -> Iterato
             last = batch if len(batch) else last
     except pa.ArrowException:
         raise _Refused from None
-    if (
-        last is None or last.column(0)[-1].as_py() != _END
-    ):  # an open quotation mark swallowed the appended record
+    # An open quotation mark swallowed the appended record.
+    if last is None or last.column(0)[-1].as_py() != _END:
         raise _Refused
     yield from _chunks(last, begin, len(last) - 1)
 

@@ -31,10 +31,8 @@ class Utf8(io.RawIOBase):
         self._path, self._encoding, self._tail = path, encoding, tail
         self._decoder = _decoder(encoding)
         self._left = memoryview(b"")  # decoded but not yet read
-        self._lines, self._start = (
-            0,
-            b"",
-        )  # lines decoded so far, for errors; the first bytes, for a byte order mark
+        # Lines decoded so far, for errors; the first bytes, for a byte order mark.
+        self._lines, self._start = 0, b""
         try:
             self._file = path.open("rb")
         except OSError as problem:

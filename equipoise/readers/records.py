@@ -187,17 +187,14 @@ def _hugging_face(path: Path) -> Table:
     """Read the splits of a folder one after another; class numbers become the class names stored in the folder."""
     try:
         load_from_disk: Any = importlib.import_module("datasets").load_from_disk
-    except (
-        ImportError,
-        AttributeError,
-    ):  # AttributeError: in a checkout `datasets` can be this project's own folder
+    # AttributeError: in a checkout `datasets` can be this project's own folder.
+    except (ImportError, AttributeError):
         raise EquipoiseError(f"reading {path}, a Hugging Face folder, needs: pip install datasets") from None
     with _one_line(path):
         loaded: Any = load_from_disk(str(path))
     parts = [loaded]
-    if isinstance(
-        loaded, dict
-    ):  # several splits: the usual ones in their usual order, then any others by name
+    # Several splits: the usual ones in their usual order, then any others by name.
+    if isinstance(loaded, dict):
         parts = [
             loaded[name] for name in sorted(loaded, key=lambda n: (_PARTS.index(n) if n in _PARTS else 9, n))
         ]

@@ -39,13 +39,11 @@ class Table:
     file: str
     columns: dict[str, Column]
     rows: int
-    place: Callable[
-        [int], str
-    ]  # from a row (counted from 0) to its position in the file: "line 7" or "row 6"
+    # From a row (counted from 0) to its position in the file: "line 7" or "row 6".
+    place: Callable[[int], str]
     decimal_comma: bool = False  # whether 1,5 may mean 1.5
-    refused: Mapping[str, str] = field(
-        default_factory=dict
-    )  # columns that cannot be read, and the error of each
+    # Columns that cannot be read, and the error of each.
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def name_of(self, name: object) -> str:
         """Check that a column exists and return its name. Raises EquipoiseError, with the nearest name."""

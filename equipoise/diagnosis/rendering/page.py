@@ -121,9 +121,8 @@ def _numbers(diagnosis: dict[str, Any]) -> str:
     return (
         _table("Measures of the labels", ("measure", "value"), cells)
         + f'<p class="quiet">{escape(numbers["zero_positive_rule"])}</p>'
-        + (
-            table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table)
-        )  # long tables start folded
+        # Long tables start folded.
+        + (table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table))
     )
 
 

@@ -84,9 +84,8 @@ def _gains(kind: str, X: Any, Y: np.ndarray, folds: Ints) -> Gains:
     weights = np.zeros((Y.shape[1], Y.shape[1]))
     for fold in range(FOLDS):
         train, test = folds != fold, folds == fold
-        share = (Y[train].sum(axis=0) + 0.5) / (
-            train.sum() + 1.0
-        )  # smoothed: a share of 0 would cost infinite bits
+        # Smoothed: a share of 0 would cost infinite bits.
+        share = (Y[train].sum(axis=0) + 0.5) / (train.sum() + 1.0)
         prior[test] = _bits(np.log(share / (1 - share))[None, :].repeat(test.sum(), axis=0), Y[test])
         # With z at unit scale the L2 penalty treats predicted labels like the true ones, which are 0 or 1.
         scale = z[train].std(axis=0) + 1e-9

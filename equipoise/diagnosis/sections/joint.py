@@ -51,9 +51,8 @@ def joint_section(Y: ArrayLike, seed: int, shuffles: int = SHUFFLES, most: int =
         "corrected_bits": corrected,
         "sum_of_label_entropies_bits": entropies,
         "share": corrected / entropies if entropies > 0 else 0.0,
-        "p": float(
-            (1 + (null >= observed - 1e-9).sum()) / (draws + 1)
-        ),  # 1e-9: rounding must not break a tie
+        # 1e-9: rounding must not break a tie.
+        "p": float((1 + (null >= observed - 1e-9).sum()) / (draws + 1)),
         "shuffles": draws,
         "rows": len(bits),
         "labels": int(bits.shape[1]),

@@ -13,10 +13,8 @@ from equipoise.core.arrays import Floats, Ints, ratio
 from equipoise.diagnosis.sections.inputs import is_sparse, matrix_of
 
 LEAST_ROWS = 10  # with fewer rows with or without the label, a feature can fit it by chance
-SAME, NEARLY = (
-    0.9999,
-    0.95,
-)  # of |phi| between "the value is not 0" and the label, or of |2 AUC − 1| of the values
+# Of |phi| between "the value is not 0" and the label, or of |2 AUC − 1| of the values.
+SAME, NEARLY = 0.9999, 0.95
 SORTED = 0.9  # of |2 AUC − 1| of the row number
 SHOWN = 20
 _MOST_RANKED = 2000  # up to this many dense columns are ranked, which is slow

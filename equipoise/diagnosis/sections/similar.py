@@ -99,9 +99,8 @@ def _above(scaled: Any) -> Ints:
     """Positions (m, 2), i < j, of the rows of unit length whose product reaches NEAR_COSINE."""
     pairs = [np.zeros((0, 2), dtype=np.int64)]
     transposed = sparse.csc_matrix(scaled.T)
-    for start in range(
-        0, scaled.shape[0], 500
-    ):  # in blocks, because the full product may not fit into memory
+    # In blocks, because the full product may not fit into memory.
+    for start in range(0, scaled.shape[0], 500):
         product = (scaled[start : start + 500] @ transposed).tocoo()
         near = (product.data >= NEAR_COSINE) & (product.row + start < product.col)
         pairs.append(np.column_stack([product.row[near] + start, product.col[near]]).astype(np.int64))
