@@ -1,1 +1,1 @@
-"""The built-in data sets: one file for each source. Files that begin with an underscore are shared by several sources."""
+"""The built-in data sets: one file for each source. Files that begin with an underscore are their helpers."""

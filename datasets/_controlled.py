@@ -115,7 +115,7 @@ class ControlledWorld:
         mentions_given_t = _binomial(self._rates)  # (2, 4): P(m | t)
         # P(t ≠ y | y), (L, 2): with noise, t is a fresh draw, which differs from y = 0 with probability π.
         slip = self.noise * np.stack([self.prevalences, 1.0 - self.prevalences], axis=1)
-        # P(m | y), (L, 2, 4): the sum over t, where about[::-1] is the mention distribution for t ≠ y.
+        # P(m | y), (L, 2, 4): the sum over t, where mentions_given_t[::-1] is the mention distribution for t ≠ y.
         likelihood = (1.0 - slip)[..., None] * mentions_given_t + slip[..., None] * mentions_given_t[::-1]
         return self.tree.posterior(likelihood[np.arange(self.labels), :, mentions])
 

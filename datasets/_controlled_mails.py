@@ -22,9 +22,8 @@ from equipoise.datasets._mail_grammar import Dice, Mail, expand, mail, sentence
 
 PARTS = 8  # parts in each area
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
-_SCATTER = (
-    98_713  # coprime to the number of names: all names differ, and consecutive ones look unlike each other
-)
+# Coprime to the number of names: all names differ, and consecutive ones look unlike each other.
+_SCATTER = 98_713
 _WORD = re.compile(r"[a-z]+")
 _WRITING = 3  # number of the random stream; 1 and 2 are taken by `_controlled`
 _PLACE = "@"  # placeholder for the names in a sentence of the grammar

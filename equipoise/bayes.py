@@ -32,9 +32,8 @@ from equipoise.readers.downloads import default_data_dir
 
 DRAWS = 20_000  # new texts drawn to represent the population
 _BATCHES = 10  # the spread between this many parts of the draws gives the standard error
-_DIGITS = (
-    12  # marginals are rounded to this, because different ways to the same number differ in the last digits
-)
+# Marginals are rounded to this, because different ways to the same number differ in the last digits.
+_DIGITS = 12
 
 
 class Posterior(NamedTuple):

@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks
 
 CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
-SPARSE_BELOW = (
-    0.09  # share of ones below which a sparse product counts co-occurrences faster than a dense one
-)
+# Share of ones below which a sparse product counts co-occurrences faster than a dense one.
+SPARSE_BELOW = 0.09
 
 
 def irlbl(Y: ArrayLike) -> Floats:

@@ -15,9 +15,8 @@ GUESS = (
 BALANCED = 1.5
 #: Above this SCUMBLE rare and frequent labels share rows too often for plain resampling (Charte et al. 2019).
 CONCURRENT = 0.1
-FEW_LABELSETS = (
-    0.05  # distinct labelsets per row; up to this value a labelset has 20 rows on average to learn from
-)
+# Distinct labelsets per row; up to this value a labelset has 20 rows on average to learn from.
+FEW_LABELSETS = 0.05
 MOST_CHAINED = 60  # labels; with more, a chain of classifiers is considered too long
 
 
@@ -40,7 +39,7 @@ def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
         *_dependence(sections["dependence"], sections["numbers"], data.n_labels),
         *_labelsets(sections["labelsets"], sections["numbers"]),
     ]
-    # `dict.fromkeys` removes repeated names and keeps their order.
+    # Several items may suggest the same strategy; the command names it once.
     names = list(dict.fromkeys(name for item in items if item.worth == "try" for name in item.strategies))
     return {
         "guess": GUESS,

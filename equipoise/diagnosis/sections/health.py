@@ -43,7 +43,6 @@ def _empty(data: Dataset) -> dict[str, int]:
 
 
 def _duplicated(checks: dict[str, Any]) -> list[str]:
-    # A correct duplicate is harmless in training, contradicting ones are noise; both are worth knowing.
     exact, near = checks["duplicates"]["exact"], checks["duplicates"]["near"]
     sentences = []
     if exact["rows_too_many"]:

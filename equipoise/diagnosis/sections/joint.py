@@ -18,9 +18,8 @@ from equipoise.core.seeds import stream
 
 SHUFFLES = 200
 MOST_ROWS = 5000
-_CELLS = (
-    60_000_000  # the total number of cells to permute; larger data get fewer permutations, but at least 40
-)
+# The total number of cells to permute; larger data get fewer permutations, but at least 40.
+_CELLS = 60_000_000
 
 
 def total_correlation(Y: ArrayLike) -> float:

@@ -50,7 +50,7 @@ def _phi(X: Any, Y: Floats) -> Floats:
     """The correlation of "the value is not 0" with each label, (d, L); 0 where one of the two is constant."""
     on = sparse.csr_matrix(X != 0, dtype=np.float32) if is_sparse(X) else (X != 0).astype(np.float32)
     rows = float(len(Y))
-    # Phi from counts: a and b are the margins and `both` the joint count, all times `rows` to stay integers.
+    # Phi from counts: a and b are the margins, `both` is the joint count.
     a, b = np.asarray(on.sum(axis=0), dtype=np.float64).ravel(), Y.sum(axis=0, dtype=np.float64)
     both = np.asarray(on.T @ Y, dtype=np.float64)
     spread = np.sqrt(np.outer(a * (rows - a), b * (rows - b)))

@@ -15,13 +15,11 @@ from equipoise.core.seeds import stream
 from equipoise.diagnosis.sections.inputs import is_sparse
 
 NEAR_COSINE = 0.9  # least cosine of near rows, over word triples or sparse features
-NEAR_DISTANCE = (
-    0.05  # largest distance of near rows over standardised dense features, as a share of the median distance
-)
+# Largest distance of near rows over standardised dense features, as a share of the median distance.
+NEAR_DISTANCE = 0.05
 _TRIPLES = 5  # least number of word triples, or of features, for which a cosine is meaningful
-_PRODUCTS = (
-    3e8  # limit on multiplications for sparse rows; to keep it, the most frequent columns are left out
-)
+# Limit on multiplications for sparse rows; to keep it, the most frequent columns are left out.
+_PRODUCTS = 3e8
 _FLOPS = 1.2e10  # limit on multiplications for dense rows; to keep it, fewer rows are compared
 _MOST_ROWS = 10_000
 _NOT_A_WORD = re.compile(r"[\W_]+")
