@@ -1,8 +1,8 @@
-"""Mails of a controlled world: written from what they mention, and read back. All names are made up.
+"""The mails of a controlled world: generated from their mentions, and read back. All names are made up.
 
-A label is an area of an invented product; an area has eight parts with code names that occur nowhere else. All else
-in a mail (its subject, the sentences around the names, their order) is drawn without regard to the labels, so the number
-of times each area is named is all that a text tells of them.
+A label is an area of an invented product, and an area has eight parts with code names that occur nowhere else. Everything
+else in a mail (its subject, the sentences around the names, their order) is drawn independently of the labels, so the
+number of times that each area is named is all that a text reveals about them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._controlled import CHANCES, LIMITS, ControlledWorld
 from equipoise.datasets._mail_grammar import Dice, Mail, expand, mail, sentence
 
-PARTS = 8  # of an area
+PARTS = 8  # parts in each area
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
-_SCATTER = 98_713  # prime to the number of names, so that neighbours look different and all differ
+# Coprime to the number of names: all names differ, and consecutive ones look unlike each other.
+_SCATTER = 98_713
 _WORD = re.compile(r"[a-z]+")
-_WRITING = 3  # random stream
-_PLACE = "@"  # where the names go in a sentence of the grammar
+_WRITING = 3  # number of the random stream; 1 and 2 are taken by `_controlled`
+_PLACE = "@"  # placeholder for the names in a sentence of the grammar
 
 
 def label_names(labels: int) -> tuple[str, ...]:
@@ -35,12 +36,12 @@ def label_names(labels: int) -> tuple[str, ...]:
 
 
 def part_names(label: int) -> tuple[str, ...]:
-    """The code names of the parts of an area (0, 1, …): made-up words, the same in every world."""
+    """The code names of the parts of an area (counted from 0): made-up words, the same in every world."""
     return tuple(_name(label * PARTS + part) for part in range(PARTS))
 
 
 def dataset(world: ControlledWorld, rows: int) -> Dataset:
-    """The first `rows` mails with the labels they are marked with."""
+    """The data set of the first `rows` mails with their labels y."""
     drawn = [_drawn(world, part) for part in row_chunks(rows, 8 * world.labels)]
     knobs = " ".join(f"{knob}={getattr(world, knob)}" for knob in LIMITS)
     return Dataset(
@@ -58,7 +59,7 @@ def dataset(world: ControlledWorld, rows: int) -> Dataset:
 
 
 def mails(world: ControlledWorld, rows: int) -> list[Mail]:
-    """The first `rows` mails with what they are about (t) and what they are marked with (y)."""
+    """The first `rows` mails with what they are about (t) and their labels (y)."""
     texts, about, marked = _drawn(world, slice(0, rows))
     names = np.array(label_names(world.labels))
     return [
@@ -68,20 +69,20 @@ def mails(world: ControlledWorld, rows: int) -> list[Mail]:
 
 
 def posterior(world: ControlledWorld, texts: Iterable[str]) -> Posterior:
-    """P(y | text) of texts of this world; EquipoiseError for one that cannot come from it."""
-    found = world.given(read(world, texts))
-    if (never := np.flatnonzero(np.isnan(found.probability))).size:
-        raise no_mail_of(world, int(never[0]))
-    return found
+    """P(y | text) for texts of this world. Raises EquipoiseError for a text that this world cannot generate."""
+    result = world.given(read(world, texts))
+    if (impossible := np.flatnonzero(np.isnan(result.probability))).size:
+        raise no_mail_of(world, int(impossible[0]))
+    return result
 
 
 def write(world: ControlledWorld, row: int, mentions: Ints) -> str:
-    """The mail of a row that mentions area l `mentions[l]` times, a part of it drawn each time."""
+    """The text of a row's mail: it mentions area l `mentions[l]` times, each time by the name of a random part."""
     dice = Dice(world.seed, row, _WRITING)
     areas = np.repeat(np.arange(len(mentions)), mentions)
     names = _shuffled([dice.pick(part_names(int(area))) for area in areas], dice)
     sentences = [expand("filler", dice) for _ in range(1 + int(dice.uniform() * 3))]
-    while names:
+    while names:  # one to three names a sentence
         group = 1 + int(dice.uniform() * 3)
         sentences.append(expand("about parts", dice).replace(_PLACE, _listed(names[:group])))
         names = names[group:]
@@ -89,26 +90,26 @@ def write(world: ControlledWorld, row: int, mentions: Ints) -> str:
 
 
 def read(world: ControlledWorld, texts: Iterable[str]) -> Ints:
-    """How often each text names each area, (n, L).
+    """The number of times that each text names each area, (n, L).
 
     Raises:
-        EquipoiseError: not a list of texts, or one names an area more often than a mail of this world does.
+        EquipoiseError: this is not a list of texts, or a text names an area more often than a mail of this world can.
     """
     texts = list(texts)
     if not all(isinstance(text, str) for text in texts):
         raise EquipoiseError(f"{world.name}: give a list of texts, such as the X of load_dataset")
     areas = _areas(world.labels)
-    found = [[areas[word] for word in _WORD.findall(text.lower()) if word in areas] for text in texts]
-    counts = np.zeros((len(found), world.labels), dtype=np.int64)
-    for row, labels in zip(counts, found, strict=True):
-        np.add.at(row, labels, 1)
+    named = [[areas[word] for word in _WORD.findall(text.lower()) if word in areas] for text in texts]
+    counts = np.zeros((len(named), world.labels), dtype=np.int64)
+    for row, labels in zip(counts, named, strict=True):
+        np.add.at(row, labels, 1)  # counts repeated labels, which `row[labels] += 1` would not
     if (often := np.flatnonzero(counts.max(axis=1) > CHANCES)).size:
         raise no_mail_of(world, int(often[0]))
     return counts
 
 
 def no_mail_of(world: ControlledWorld, row: int) -> EquipoiseError:
-    """The error for a text this world does not write."""
+    """The error for a text that this world cannot generate; rows count from 0."""
     return EquipoiseError(
         f"{world.name}: text {row + 1} cannot come from a world with these options; give the options it was generated with"
     )
@@ -122,11 +123,13 @@ def _drawn(world: ControlledWorld, rows: slice) -> tuple[list[str], Bools, Bools
 
 @lru_cache(maxsize=4)
 def _areas(labels: int) -> dict[str, int]:
+    """The area (0..L-1) that each code name belongs to."""
     return {part: label for label in range(labels) for part in part_names(label)}
 
 
 @cache
 def _name(number: int) -> str:
+    """A made-up word of three syllables, such as "bogatu"; different numbers give different words."""
     syllables = len(_CONSONANTS) * len(_VOWELS)
     code, letters = number * _SCATTER % syllables**3, ""
     for _ in range(3):
@@ -136,6 +139,7 @@ def _name(number: int) -> str:
 
 
 def _shuffled(items: list[str], dice: Dice) -> list[str]:
+    # Sorted by random keys, because NumPy does not promise that its shuffle stays the same across versions.
     keys = [dice.uniform() for _ in items]
     return [item for _, item in sorted(zip(keys, items, strict=True))]
 

@@ -1,7 +1,7 @@
-"""Labels in a tree: drawing them, and their exact posterior given what is known of each label.
+"""A tree-shaped joint distribution of labels: drawing from it, and the exact posterior given evidence on each label.
 
-A tree-shaped (Markov) joint distribution, P(y) = Π_l P(y_l | y_parent(l)): Chow & Liu 1968, DOI
-10.1109/TIT.1968.1054142. Where the evidence on each label depends on that label only, two passes over the tree give
+The model is P(y) = Π_l P(y_l | y_parent(l)): Chow & Liu 1968, DOI
+10.1109/TIT.1968.1054142. If the evidence on each label depends on that label only, two passes over the tree give
 the exact marginals (sum-product) and the most probable labelset (max-product): Pearl 1988, Probabilistic Reasoning in
 Intelligent Systems, ISBN 978-1-55860-479-7. Time and memory are linear in rows × labels.
 """
@@ -18,49 +18,52 @@ from equipoise.core.arrays import Bools, Floats, Ints, row_chunks
 
 
 class _Pass(NamedTuple):
-    """What the leaves say to the root, for L labels and m rows; a message has a value for each state of the parent."""
+    """The result of the pass from the leaves to the root, for L labels and m rows."""
 
-    inner: Floats  # (L, m, 2): evidence on the label and everything below it, up to a factor a row
-    messages: Floats  # (L, m, 2): from the label to its parent
-    best: Bools  # (L, m, 2): the better state of the label for each state of its parent
+    inner: Floats  # (L, m, 2): evidence on the label and everything below it, up to a factor for each row
+    messages: Floats  # (L, m, 2): from the label to its parent, one value for each state of the parent
+    best: Bools  # (L, m, 2): the more probable state of the label for each state of its parent
     log_total: Floats  # (m,): log of the sum (or maximum) over all labelsets
 
 
 @dataclass(frozen=True, eq=False)
 class LabelTree:
-    """L binary labels. A parent stands before its children; label 0 is the root."""
+    """L binary labels. Label 0 is the root, and a parent comes before its children, so one loop visits them in order."""
 
     parent: Ints  # (L,): index of the parent, 0 for the root
     chance: Floats  # (L, 2): P(y_l = 1 | y_parent = 0), P(y_l = 1 | y_parent = 1); equal for the root
 
     def draw(self, uniforms: Floats) -> Bools:
-        """Labels (n, L) from as many uniform numbers."""
+        """Draw labels (n, L) from uniform numbers (n, L)."""
         Y = np.zeros(uniforms.shape, dtype=np.bool_)
         for label, parent in enumerate(self.parent):
             Y[:, label] = uniforms[:, label] < self.chance[label][Y[:, parent].astype(np.intp)]
         return Y
 
     def posterior(self, evidence: Floats) -> Posterior:
-        """The posterior of n rows from P(what is known of label l | y_l = 0, 1), (n, L, 2).
+        """The posterior of n rows from the likelihoods P(evidence on label l | y_l = 0, 1), (n, L, 2).
 
-        A row that cannot be (its evidence has probability 0) comes out as NaN.
+        A row whose evidence has probability 0 under the model comes out as NaN.
         """
         parts = [self._posterior(evidence[rows]) for rows in row_chunks(len(evidence), 8 * len(self.parent))]
         return Posterior(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _posterior(self, evidence: Floats) -> Posterior:
+        # The sum over all labelsets gives the marginals and the maximum gives the mode; their ratio is the mode's
+        # posterior probability.
         total, highest = self._inward(evidence, np.add), self._inward(evidence, np.maximum)
         probability = np.exp(highest.log_total - total.log_total)
         return Posterior(self._marginals(total), self._mode(highest), probability)
 
     def _inward(self, evidence: Floats, combine: np.ufunc) -> _Pass:
-        """From the leaves to the root; `combine` joins a label's two states: sum or maximum."""
+        """The pass from the leaves to the root; `combine` joins a label's two states by sum or maximum."""
         inner = np.ascontiguousarray(evidence.transpose(1, 0, 2))
         messages, best = np.empty_like(inner), np.empty(inner.shape, dtype=np.bool_)
         log_total = np.zeros(inner.shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):
             for label in reversed(range(len(inner))):
-                scale = inner[label].max(axis=1, keepdims=True)  # keeps long products from vanishing
+                # Keeps products over many labels from underflow.
+                scale = inner[label].max(axis=1, keepdims=True)
                 inner[label] /= scale
                 log_total += np.log(scale[:, 0])
                 on = inner[label, :, 1:] * self.chance[label]
@@ -71,20 +74,21 @@ class LabelTree:
             return _Pass(inner, messages, best, log_total + np.log(messages[0, :, 0]))
 
     def _marginals(self, total: _Pass) -> Floats:
-        """P(y_l = 1 | evidence), (m, L), from the root to the leaves."""
-        found = np.empty(total.inner.shape[:2])
+        """P(y_l = 1 | evidence), (m, L): the pass from the root to the leaves."""
+        marginals = np.empty(total.inner.shape[:2])
         for label, parent in enumerate(self.parent):
             on = total.inner[label, :, 1:] * self.chance[label]
-            given = np.divide(
+            # P(y_l = 1 | y_parent = 0, 1, evidence below); 0 where that state of the parent is impossible.
+            conditional = np.divide(
                 on, total.messages[label], out=np.zeros_like(on), where=total.messages[label] != 0
             )
-            above = found[parent] if label else 0.0
-            found[label] = given[:, 0] + above * (given[:, 1] - given[:, 0])
-        return np.where(np.isfinite(total.log_total), np.clip(found, 0.0, 1.0), np.nan).T
+            above = marginals[parent] if label else 0.0
+            marginals[label] = conditional[:, 0] + above * (conditional[:, 1] - conditional[:, 0])
+        return np.where(np.isfinite(total.log_total), np.clip(marginals, 0.0, 1.0), np.nan).T
 
     def _mode(self, highest: _Pass) -> Bools:
-        """The most probable labelset, (m, L); of equals one with fewer labels further up."""
-        found = np.zeros(highest.best.shape[:2], dtype=np.bool_)
+        """The most probable labelset, (m, L). On a tie a label is off (`best` compares with >, not ≥)."""
+        mode = np.zeros(highest.best.shape[:2], dtype=np.bool_)
         for label, parent in enumerate(self.parent):
-            found[label] = np.where(found[parent], highest.best[label, :, 1], highest.best[label, :, 0])
-        return found.T
+            mode[label] = np.where(mode[parent], highest.best[label, :, 1], highest.best[label, :, 0])
+        return mode.T

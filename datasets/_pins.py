@@ -1,4 +1,4 @@
-"""The files of the sets that come as several files of one folder, pinned in pins.json."""
+"""URLs and hashes (pins.json) of the data sets that consist of several files in one folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def _index() -> dict[str, Any]:
 
 
 def pins(dataset: str) -> list[Pin]:
-    """The files of a set, in their order."""
-    about = _index()[dataset]
-    return [Pin(dataset, file, about["base"] + file, sha256) for file, sha256 in about["files"].items()]
+    """The files of a data set in the order of pins.json."""
+    entry = _index()[dataset]
+    return [Pin(dataset, file, entry["base"] + file, sha256) for file, sha256 in entry["files"].items()]

@@ -1,4 +1,4 @@
-"""Which columns of a table are text, features and labels: as said, or guessed with the guess in words."""
+"""Decides which columns of a table are text, features and labels: as the user says, or detected and reported."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.tables import Table, shown, split_names
+from equipoise.readers.tables import Table, name_list, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
-WORD = re.compile(r"[^\W\d_]")  # a letter, without which a cell is a number gone wrong ("1,000")
+WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
+# Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
 _TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
-_ENOUGH = 10_000  # rows that are looked at to tell words from numbers
+_ENOUGH = 10_000  # rows examined to tell words from numbers
 _ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Either `text` or `features`; either `labels` (0/1 columns) or `label_column`."""
+    """The columns by role: either `text` or `features`, and either `labels` (0/1 columns) or `label_column`."""
 
     text: tuple[str, ...]
     features: tuple[str, ...]
@@ -34,6 +35,7 @@ class Roles:
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """The columns that hold inputs."""
         return self.text or self.features
 
     @property
@@ -43,26 +45,35 @@ class Roles:
 
 
 def assign(table: Table, text: Any, features: Any, labels: Any, label_column: Any) -> Roles:
-    """Raises EquipoiseError on a column that is not there or is used twice, or where no guess makes sense."""
+    """Assign the roles; a role that the user leaves open is detected, with a note.
+
+    Raises:
+        EquipoiseError: a column does not exist or is used twice, or a role cannot be detected.
+    """
     _only_one(text=text, features=features)
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
     named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
-    _check_twice(table, inputs, named)
+    if both := [name for name in inputs if name in named]:
+        raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
     notes: list[str] = []
+    # The text is detected before the labels: beside known inputs all remaining 0/1 columns can be labels.
     guessed = () if inputs else _guess_text(table, named)
     is_text = bool(guessed) or text is not None
     if not named:
         named, label_column = _guess_labels(table, inputs or guessed)
-        notes.append(_told("labels", named, "labels=… or label_column=…"))
+        notes.append(_detected("labels", named, "labels=… or label_column=…"))
     if not inputs:
         inputs = guessed or _guess_features(table, named)
-        notes.append(_told("text" if is_text else "features", inputs, "text=… or features=…"))
+        notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
     if left := [name for name in table.columns if name not in (*inputs, *named)]:
-        notes.append(f"columns left out: {shown(left)}")
+        notes.append(f"columns left out: {name_list(left)}")
     notes += [f"column left out: {why}" for why in table.refused.values()]
+    # A column called "0" or "1": the file may lack a header.
     if all(truth(name) is not None for name in named):
-        notes.append("line 1 is read as the names of columns; if it is a row, put a line of names above it")
+        notes.append(
+            "line 1 is read as the column names; if it is a row of data, insert a line of names above it"
+        )
     return Roles(
         text=inputs if is_text else (),
         features=() if is_text else inputs,
@@ -73,7 +84,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
 
 
 def truth(cell: str) -> int | None:
-    """The 0 or 1 a cell stands for, None where it is another one."""
+    """The value 0 or 1 of a cell; None if it has neither."""
     return TRUTH.get(cell.strip().lower())
 
 
@@ -83,52 +94,55 @@ def _only_one(**options: Any) -> None:
 
 
 def _named(table: Table, value: Any) -> tuple[str, ...]:
-    """ "a+b" or a list of names → existing columns."""
+    """The existing columns that "a+b" or a list of names refers to."""
     if value is None:
         return ()
-    one = not isinstance(value, Iterable) or isinstance(value, str)
-    names = split_names(str(value), table.columns) if one else [str(name).strip() for name in value]
-    found = tuple(table.name_of(name) for name in names)
-    if repeated := sorted({name for name in found if found.count(name) > 1}):
+    single = not isinstance(value, Iterable) or isinstance(value, str)
+    names = split_names(str(value), table.columns) if single else [str(name).strip() for name in value]
+    columns = tuple(table.name_of(name) for name in names)
+    if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
-    if not found:
-        raise EquipoiseError(f"an empty list of columns was given (known: {shown(table.columns)})")
-    return found
+    if not columns:
+        raise EquipoiseError(f"the list of columns is empty (the table has: {name_list(table.columns)})")
+    return columns
 
 
-def _check_twice(table: Table, inputs: tuple[str, ...], labels: tuple[str, ...]) -> None:
-    if both := [name for name in inputs if name in labels]:
-        raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
-
-
-def _told(role: str, columns: tuple[str, ...], option: str) -> str:
-    return f"guessed as {role}: {shown(columns, 8)} ({option} says otherwise)"
+def _detected(role: str, columns: tuple[str, ...], option: str) -> str:
+    return f"detected as {role}: {name_list(columns, 8)} (to override, use {option})"
 
 
 def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """Beside inputs every 0/1 column; else the last columns as far as they are 0/1; else one called "tags"."""
+    """Detect the label columns, and the label column if there is only a column of names.
+
+    With known inputs these are all other 0/1 columns. Otherwise they are the 0/1 columns at the end of the table, because
+    a 0/1 column further in front can be a feature. Failing both, it is a column called "labels", "tags" or the like.
+    """
     free = [name for name in table.columns if name not in inputs]
     if inputs:
-        found = [name for name in free if _is_truth(table, name)]
+        binary = [name for name in free if _is_truth(table, name)]
     else:
-        found = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
-    if found:
-        return tuple(found), None
+        binary = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
+    if binary:
+        return tuple(binary), None
     for tag in _TAGS:
         for name in free:
             if name.lower() == tag:
                 return (name,), name
     _check_refused(table)
     raise EquipoiseError(
-        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; say labels=a+b or "
-        f"label_column=a (columns: {shown(table.columns)})"
+        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
+        f"label_column=a (columns: {name_list(table.columns)})"
     )
 
 
 def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """A heading and a body by name, else the column with the longest cells of several words; else none."""
+    """Detect the text columns: a heading and a body by their names, or else the column with the longest cells.
+
+    A column qualifies as text by its length only if its cells hold two spaces on average, as sentences do.
+    """
     free = [name for name in table.columns if name not in labels and not _is_truth(table, name)]
     free = [name for name in free if _has_words(table, name)]
+    # Names decide first, because a heading can be longer than the body it belongs to.
     by_name = {name.lower(): name for name in free}
     headings = [by_name[name] for name in _HEADINGS if name in by_name][:1]
     bodies = [by_name[name] for name in _BODIES if name in by_name][:1]
@@ -140,20 +154,21 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Every other column but those that name the row or are empty."""
+    """Detect the features: all remaining columns except empty ones and row identifiers."""
     free = [name for name in table.columns if name not in labels]
-    found = tuple(name for name in free if not (_names_the_row(table, name) or _is_empty(table, name)))
-    if not found:
+    filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
+    features = tuple(name for name in filled if not _names_the_row(table, name))
+    if not features:
         _check_refused(table)
         raise EquipoiseError(
-            f"{table.file}: no column is left for the inputs; say text=… or features=…, and labels=… "
-            f"(columns: {shown(table.columns)})"
+            f"{table.file}: no column is left for the inputs; use text=… or features=…, and labels=… "
+            f"(columns: {name_list(table.columns)})"
         )
-    return found
+    return features
 
 
 def _check_refused(table: Table) -> None:
-    """Where a role cannot be filled, a column that could not be read is the likely reason."""
+    """Raise the error of an unreadable column, if there is one: the likely reason why a role cannot be detected."""
     for why in table.refused.values():
         raise EquipoiseError(why)
 
@@ -163,15 +178,13 @@ def _is_truth(table: Table, name: str) -> bool:
 
 
 def _has_words(table: Table, name: str) -> bool:
-    """Whether most cells, of the first, are something else than numbers."""
+    """Whether most of the first cells are not numbers."""
     return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
 
 
-def _is_empty(table: Table, name: str) -> bool:
-    return not any(cell.strip() for cell in table.columns[name].values())
-
-
 def _names_the_row(table: Table, name: str) -> bool:
+    """Whether the column is an identifier: its cells all differ, and it is called "id" or holds words."""
     column = table.columns[name]
+    # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
     return (name.lower() in _ROW_NAMES or words) and column.all_differ()

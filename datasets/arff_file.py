@@ -1,4 +1,4 @@
-"""A user's own ARFF file, with the labels that MULAN's XML beside it lists, that MEKA's header counts, or that are named."""
+"""The user's own ARFF file. Its labels are named by the user, by MULAN's XML file beside it, or by MEKA's header."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ _MEKA = re.compile(r"-[Cc]\s+(-?\d+)")
 
 @dataclass(frozen=True)
 class ArffFile(DatasetSource):
-    """An ARFF file; `name` is its path. Options: `xml`, the path of MULAN's list of labels (default: the same name with
-    .xml); `labels`, the label columns as "a+b" or a list; `encoding`.
+    """An ARFF file; `name` is its path.
+
+    Options: `xml`, the path of MULAN's list of labels (default: the file's own name with .xml); `labels`, the label
+    columns as "a+b" or a list, which override the XML file and the header; `encoding`.
     """
 
     xml: Any = None
@@ -32,9 +34,14 @@ class ArffFile(DatasetSource):
     encoding: str = "utf-8"
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """Read the file; `data_dir` is not used. Raises EquipoiseError with file, and line and attribute if any."""
+        """Read the file; `data_dir` is not used.
+
+        Raises:
+            EquipoiseError: the file is malformed, has no data or no known labels, or a value is missing. The message
+                names the file, and line and attribute where there is one.
+        """
         path = Path(self.name).expanduser()
-        check_readable(path)
+        check_readable(path)  # a clear error for a folder, a missing or a binary file
         table = read_arff(path, self.encoding)
         if table.values.shape[0] == 0:
             raise EquipoiseError(f"{path} has no data rows")
@@ -59,20 +66,21 @@ class ArffFile(DatasetSource):
         )
 
     def _marked(self, path: Path, table: Arff) -> tuple[set[str], str]:
-        """The names of the label columns and where they come from."""
+        """The names of the label columns, and a note that says how they were determined."""
         listed = Path(str(self.xml)).expanduser() if self.xml is not None else path.with_suffix(".xml")
         if self.labels is not None:
-            one = not isinstance(self.labels, list | tuple)
-            names = split_names(str(self.labels), table.names) if one else [str(n) for n in self.labels]
-            note = "labels as named"
+            single = not isinstance(self.labels, list | tuple)
+            names = split_names(str(self.labels), table.names) if single else [str(n) for n in self.labels]
+            note = "labels are the columns given by labels=…"
         elif self.xml is not None or listed.is_file():
-            names, note = sorted(label_names(listed)), f"labels are those of {listed.name}"
-        elif (found := _MEKA.search(table.relation)) and (count := int(found[1])):
+            names, note = sorted(label_names(listed)), f"labels are those listed in {listed.name}"
+        elif (option := _MEKA.search(table.relation)) and (count := int(option[1])):
+            # MEKA writes "-C 6" (or -6) into @relation: the first (or last) six attributes are labels.
             names = list(table.names[:count] if count > 0 else table.names[count:])
-            note = f"labels are the {'first' if count > 0 else 'last'} {abs(count)} attributes ({found[0]})"
+            note = f"labels are the {'first' if count > 0 else 'last'} {abs(count)} attributes ({option[0]})"
         else:
             raise EquipoiseError(
-                f"{path}: which columns are labels? put {listed.name} beside it, or say labels=a+b"
+                f"{path}: which columns are labels? put {listed.name} in the same folder, or use labels=a+b"
             )
         for name in names:
             if name not in table.names:
@@ -81,7 +89,7 @@ class ArffFile(DatasetSource):
 
 
 def _labels(values: Any, index: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """(n, L), some thousand rows at a time: as numbers they would take four times the memory."""
+    """The labels, (n, L) of 0 and 1, converted in blocks: the float32 columns at once would take four times the memory."""
     Y = np.empty((values.shape[0], len(index)), dtype=np.uint8)
     for begin in range(0, len(Y), _BLOCK):
         Y[begin : begin + _BLOCK] = columns(values[begin : begin + _BLOCK], index, dense=True)
@@ -89,28 +97,30 @@ def _labels(values: Any, index: NDArray[np.intp]) -> NDArray[np.uint8]:
 
 
 def _check_values(path: Path, table: Arff, is_label: NDArray[np.bool_]) -> None:
-    """No value is missing, and a label is 0 or 1. Raises EquipoiseError with line and attribute."""
+    """Raise EquipoiseError, with line and attribute, if a value is not finite or a label is not 0 or 1."""
     for begin in range(0, table.values.shape[0], _BLOCK):
-        found = _first_wrong(table.values[begin : begin + _BLOCK], is_label)
-        if found is not None:
-            row, place, value = found
-            where = f"{path} line {table.lines[begin + row]}, attribute {table.names[place]!r}"
-            raise EquipoiseError(f"{where} {_fault(value, table.categories[place], bool(is_label[place]))}")
+        wrong = _first_wrong(table.values[begin : begin + _BLOCK], is_label)
+        if wrong is not None:
+            row, column, value = wrong
+            where = f"{path} line {table.lines[begin + row]}, attribute {table.names[column]!r}"
+            raise EquipoiseError(f"{where} {_fault(value, table.categories[column], bool(is_label[column]))}")
 
 
 def _first_wrong(rows: Any, is_label: NDArray[np.bool_]) -> tuple[int, int, float] | None:
-    """Row, column and value."""
-    if not isinstance(rows, np.ndarray):
+    """Row, column and value of the first value that is not finite, or is a label other than 0 and 1."""
+    if not isinstance(rows, np.ndarray):  # sparse: an omitted value is 0, which is always valid
         rows = rows.tocoo()
         wrong = ~np.isfinite(rows.data) | is_label[rows.col] & ~np.isin(rows.data, (0, 1))
-        at = int(wrong.argmax()) if wrong.any() else -1
-        return None if at < 0 else (int(rows.row[at]), int(rows.col[at]), float(rows.data[at]))
+        index = int(wrong.argmax()) if wrong.any() else -1
+        return None if index < 0 else (int(rows.row[index]), int(rows.col[index]), float(rows.data[index]))
     wrong = ~np.isfinite(rows) | is_label & (rows != 0) & (rows != 1)
-    row, place = divmod(int(wrong.argmax()), rows.shape[1])
-    return (row, place, float(rows[row, place])) if wrong[row, place] else None
+    # `argmax` finds the first True in row order.
+    row, column = divmod(int(wrong.argmax()), rows.shape[1])
+    return (row, column, float(rows[row, column])) if wrong[row, column] else None
 
 
 def _fault(value: float, categories: tuple[str, ...] | None, is_label: bool) -> str:
+    """What is wrong with a value, in words."""
     if np.isnan(value):
         return "is missing; " + ("a label is 0 or 1" if is_label else "fill it, or drop the row or attribute")
     if is_label:
@@ -119,5 +129,5 @@ def _fault(value: float, categories: tuple[str, ...] | None, is_label: bool) -> 
     return "has a number that is infinite or beyond float32"
 
 
-#: A file has no name of its own, so none is listed; `load_dataset` comes here with a path.
+#: Empty, because there is no named data set here; `load_dataset` uses `ArffFile` when it is given a path.
 sources: tuple[DatasetSource, ...] = ()

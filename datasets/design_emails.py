@@ -1,11 +1,11 @@
-"""GENERATED emails about software design, in the shape of the question this project began with.
+"""GENERATED emails about software design, modelled on the question with which this project began.
 
-Short mails of a developers' list, labelled with the kinds of architectural design decision they hold (Kruchten,
+Short mails of a developers' list, labelled with the kinds of architectural design decision that they contain (Kruchten,
 Lago & van Vliet 2006, Building up and reasoning about architectural knowledge, DOI 10.1007/11921998_8): existence,
 property, technology, process, or not-ak (no architectural knowledge). No real mail went into them: the texts come
 from the grammar in design_emails.json.
 
-With `labels=2` or more it is a controlled world instead, of which the best possible scores are known: see `_controlled`.
+With `labels=2` or more it is a controlled world instead, for which the best possible scores are known: see `_controlled`.
 """
 
 from __future__ import annotations
@@ -28,25 +28,27 @@ LABELS = ("existence", "property", "technology", "process", "not-ak")
 NOT_AK = "not-ak"
 #: The decision labels from the most to the least frequent.
 RANKED = ("existence", "technology", "property", "process")
-_NOT_AK_SHARE = 0.56  # of the mails hold no decision
-_TOP_SHARE = 0.62  # of the mails with a decision hold the most frequent label
-_BOTH_SHARE = 0.012  # of the mails with a decision are marked not-ak as well
-_VAGUE = 0.28  # chance that a sentence about a label would fit a second label, too
+_NOT_AK_SHARE = 0.56  # share of the mails that contain no decision
+_TOP_SHARE = 0.62  # share of the mails with a decision that have the most frequent label
+_BOTH_SHARE = 0.012  # share of the mails with a decision that are labelled not-ak as well
+_VAGUE = 0.28  # probability that a sentence about a label would fit a second label as well
 
 
 @dataclass(frozen=True)
 class DesignEmails(DatasetSource):
-    """Generated emails. Every mail has its own random stream, so fewer `rows` are the first of many.
+    """Generated emails. Every mail has its own random stream, so a smaller data set is the beginning of a larger one.
 
-    Options: `rows`; `imbalance` (≥ 1): how many times the most frequent decision label outnumbers the rarest one;
-    `dependence` (0..1): how strongly decision labels go together (0: independent, 1: a rarer label only beside the
-    more frequent ones); `noise` (0..1): the share of mails whose annotator missed, added or mistook a label; `seed`.
+    Options: `rows`; `imbalance` (≥ 1), the ratio of the most frequent decision label to the rarest one;
+    `dependence` (0..1), how strongly decision labels occur together (0: independent, 1: a rarer label occurs only
+    with all more frequent ones); `noise` (0..1), the share of mails in which the annotator missed, added or confused a
+    label; `seed`.
 
-    With `labels` (2..1000) a controlled world: that many invented areas of a product, each knob moving one thing and
-    nothing else, and the exact posterior and best possible scores known (`equipoise.bayes_scores`). Then `imbalance` is
-    the ratio of the most to the least frequent label, geometric between; `top` the share of mails with the most frequent
-    one; `dependence` how far a label occurs only beside its parent in a tree of labels; `noise` the chance that a mark has
-    nothing to do with the mail; `overlap` (0..1) how little a text tells. docs/controlled-world.md has the formulas.
+    With `labels` (2..1000) it is a controlled world: that many invented areas of a product, where each option changes one
+    property only, and where the exact posterior and the best possible scores are known (`equipoise.bayes_scores`).
+    There `imbalance` is the ratio of the most to the least frequent label, with a geometric sequence between them; `top`
+    is the share of mails with the most frequent label; `dependence` is how far a label occurs only with its parent in a
+    tree of labels; `noise` is the probability that a label is unrelated to the mail; and `overlap` (0..1) is how little
+    the text reveals. docs/controlled-world.md has the formulas.
     """
 
     rows: int = 2400
@@ -54,12 +56,12 @@ class DesignEmails(DatasetSource):
     dependence: float = 0.3
     noise: float = 0.05
     seed: int = 0
-    labels: int = 0  # the five above
+    labels: int = 0  # 0: the five labels in LABELS; 2 or more: a controlled world
     top: float = 0.3
     overlap: float = 0.3
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """Generate; `data_dir` is not used. Raises EquipoiseError when an option is out of its range."""
+        """Generate the data; `data_dir` is not used. Raises EquipoiseError if an option is out of its range."""
         self._check()
         if self.labels:
             return _controlled_mails.dataset(self.world(), self.rows)
@@ -81,7 +83,7 @@ class DesignEmails(DatasetSource):
         )
 
     def mails(self) -> list[Mail]:
-        """The mails with the labels they were written for, before the annotator's mistakes, too."""
+        """The mails with their true labels as well as those in the data, which include annotation errors."""
         if self.labels:
             return _controlled_mails.mails(self.world(), self.rows)
         return [self._mail(Dice(self.seed, row)) for row in range(self.rows)]
@@ -95,11 +97,11 @@ class DesignEmails(DatasetSource):
         return ControlledWorld(self.name, **{knob: getattr(self, knob) for knob in LIMITS})
 
     def posterior(self, X: Any) -> Posterior:
-        """P(y | text) of texts of this controlled world; see `equipoise.bayes_posterior`."""
+        """P(y | text) for texts of this controlled world; see `equipoise.bayes_posterior`."""
         return _controlled_mails.posterior(self.world(), np.atleast_1d(np.asarray(X, dtype=object)))
 
     def population(self, draws: int) -> Posterior:
-        """The posterior of that many fresh mails of this controlled world."""
+        """The posterior of `draws` new mails of this controlled world."""
         return self.world().population(draws)
 
     def _mail(self, dice: Dice) -> Mail:
@@ -109,6 +111,8 @@ class DesignEmails(DatasetSource):
     def _labels(self, dice: Dice) -> frozenset[str]:
         if dice.chance(_NOT_AK_SHARE):
             return frozenset([NOT_AK])
+        # Each decision label compares one uniform number with its share: with probability `dependence` it is the number
+        # that all labels share, so that a rarer label then implies every more frequent one.
         shared = dice.uniform()
         on = [label for label in RANKED if self._draw(dice, shared) < self._share(label)]
         both = [NOT_AK] if dice.chance(_BOTH_SHARE) else []
@@ -118,31 +122,33 @@ class DesignEmails(DatasetSource):
         return float(_TOP_SHARE * self.imbalance ** (-RANKED.index(label) / (len(RANKED) - 1)))
 
     def _draw(self, dice: Dice, shared: float) -> float:
-        """Uniform either way, so dependence leaves the label frequencies alone."""
+        """The shared number or a new one. Both are uniform, so `dependence` does not change label frequencies."""
         return shared if dice.chance(self.dependence) else dice.uniform()
 
     def _any(self, dice: Dice) -> str:
-        """One decision label in proportion to its share."""
-        at = dice.uniform() * sum(self._share(label) for label in RANKED)
+        """A random decision label, drawn with probabilities proportional to the shares."""
+        threshold = dice.uniform() * sum(self._share(label) for label in RANKED)
         for label in RANKED:
-            at -= self._share(label)
-            if at < 0:
+            threshold -= self._share(label)
+            if threshold < 0:
                 return label
         return RANKED[-1]
 
     def _annotated(self, meant: frozenset[str], dice: Dice) -> frozenset[str]:
+        """The labels in the data: the true ones or, with probability `noise`, those with one annotation error."""
         if not dice.chance(self.noise):
             return meant
         decisions = [label for label in RANKED if label in meant]
-        if not decisions or dice.chance(0.35):
+        if not decisions or dice.chance(0.35):  # a label too many
             return frozenset([*decisions, self._any(dice)])
-        if dice.chance(0.4):
+        if dice.chance(0.4):  # all decisions overlooked
             return frozenset([NOT_AK])
         return (meant - {dice.pick(decisions)}) or frozenset([NOT_AK])
 
     def _check(self) -> None:
-        known = LIMITS if self.labels else {"imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
-        check_ranges(self.name, self, {"rows": (20, 1e6), **known, "seed": LIMITS["seed"]})
+        limits = LIMITS if self.labels else {"imbalance": (1, 1e3), "dependence": (0, 1), "noise": (0, 1)}
+        check_ranges(self.name, self, {"rows": (20, 1e6), **limits, "seed": LIMITS["seed"]})
+        # These two options do nothing without `labels`; ignoring them silently would mislead.
         for knob in () if self.labels else ("top", "overlap"):
             if getattr(self, knob) != getattr(DesignEmails, knob):
                 raise EquipoiseError(
@@ -152,34 +158,34 @@ class DesignEmails(DatasetSource):
 
 
 def _write(labels: frozenset[str], dice: Dice) -> str:
-    """A mail with one or two sentences about each label, and some about nothing."""
+    """The text of a mail: one or two sentences about each label, and up to three that are unrelated to any label."""
     sentences = []
     for label in (label for label in LABELS if label in labels):
         sentences += [_about(label, dice) for _ in range(1 + dice.chance(0.25))]
-    beside = [dice.pick(["filler", "filler", "about not-ak"]) for _ in range(int(dice.uniform() * 4))]
-    sentences += [expand(symbol, dice) for symbol in beside]
+    unrelated = [dice.pick(["filler", "filler", "about not-ak"]) for _ in range(int(dice.uniform() * 4))]
+    sentences += [expand(symbol, dice) for symbol in unrelated]
     sentences = [s for _, s in sorted((dice.uniform(), sentence(s)) for s in sentences)]
     return mail(sentences, dice, _quotation)
 
 
 def _about(label: str, dice: Dice) -> str:
-    """A sentence that says the label, or one that could as well say another."""
+    """A sentence about the label; some of them would fit another label equally well."""
     return expand(dice.pick(_shared(label)) if dice.chance(_VAGUE) else f"about {label}", dice)
 
 
 @lru_cache(maxsize=len(LABELS))
 def _shared(label: str) -> list[str]:
-    """The symbols `about a|b`, whose sentences fit two labels, of this label."""
+    """The grammar symbols `about a|b`, whose sentences fit two labels, where one of them is this label."""
     symbols = [symbol.removeprefix("about ") for symbol in grammar() if "|" in symbol]
     return [f"about {symbol}" for symbol in symbols if label in symbol.split("|")]
 
 
 def _quotation(dice: Dice) -> str:
-    """Perhaps what somebody else wrote before, on any label: it says nothing about this mail."""
+    """In one mail of five, a quotation of somebody else about a random label, which is unrelated to this mail's labels."""
     if not dice.chance(0.2):
         return ""
-    said = sentence(expand(f"about {dice.pick(LABELS)}", dice))
-    return f"{expand('quoted', dice)}\n> {said}"
+    quoted = sentence(expand(f"about {dice.pick(LABELS)}", dice))
+    return f"{expand('quoted', dice)}\n> {quoted}"
 
 
 sources: tuple[DatasetSource, ...] = (

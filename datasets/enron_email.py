@@ -31,7 +31,7 @@ PIN = Pin(
 )
 TREE = "0481d236aa86b7c739f4b8fb382147ae3f968700be7fb94826961c5e934aa9fa"
 GROUPS = (1, 2, 3, 4)  # genre, included information, topic, emotional tone
-_LIMIT = 256 * 2**20  # bytes; the real archive unpacks to 10 MB
+_LIMIT = 256 * 2**20  # bytes; stops a decompression bomb (the real archive unpacks to 10 MB)
 _CATEGORY = re.compile(r"^(\d+)\.(\d+)\s+(.+?)\s*$", re.MULTILINE)
 
 Pair = tuple[int, int]
@@ -42,9 +42,8 @@ class EnronEmail(DatasetSource):
     """The emails in the order of their message numbers.
 
     A row's text is the subject, a blank line, and the body with its forwarded and quoted parts (several categories
-    are about those), decoded, with Unix line ends. The other headers are left out: senders, recipients and folders
-    tell categories apart for reasons that would not hold in another company.
-    A label is on when at least one annotator gave that category.
+    are about those), decoded, with Unix line ends. The other headers are left out, because senders, recipients and
+    folders separate the categories only in this company's mail. A label is on if at least one annotator chose it.
     """
 
     def load(self, data_dir: Path) -> Dataset:
@@ -53,6 +52,7 @@ class EnronEmail(DatasetSource):
         files = _unpacked(path)
         _check_tree(path, files)
         names = _category_names(files["categories.txt"].decode("ascii"))
+        # An email is FOLDER/NUMBER.txt, and its categories are FOLDER/NUMBER.cats.
         mails = sorted((name for name in files if name.endswith(".txt") and "/" in name), key=_number)
         Y = np.zeros((len(mails), len(names)), dtype=np.uint8)
         columns = {pair: column for column, pair in enumerate(names)}
@@ -72,7 +72,7 @@ class EnronEmail(DatasetSource):
 
 
 def _unpacked(path: Path) -> dict[str, bytes]:
-    """The archive's regular files by their path below its one folder. Nothing is written to disk."""
+    """The contents of the archive's regular files, by path below its top folder. Nothing is written to disk."""
     try:
         with tarfile.open(path, mode="r:gz") as archive:
             return dict(_members(path, archive))
@@ -83,7 +83,7 @@ def _unpacked(path: Path) -> dict[str, bytes]:
 def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     total = 0
     for member in archive:
-        total += member.size
+        total += member.size  # checked before the member is read
         if total > _LIMIT:
             raise EquipoiseError(f"{path} unpacks to more than {_LIMIT >> 20} MB: not the Enron archive")
         file = archive.extractfile(member) if member.isfile() else None
@@ -92,32 +92,32 @@ def _members(path: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]
 
 
 def _check_tree(path: Path, files: dict[str, bytes]) -> None:
-    if (found := _tree_sha256(files)) != TREE:
+    if (actual := _tree_sha256(files)) != TREE:
         raise EquipoiseError(
-            f"{path} is damaged or another version: its files should have tree sha256 {TREE}, found {found}; "
+            f"{path} is damaged or another version: its files should have tree sha256 {TREE}, found {actual}; "
             f"delete it and get it from {PIN.url}"
         )
 
 
 def _tree_sha256(files: dict[str, bytes]) -> str:
-    """sha256 over the sorted lines `enron_with_categories/PATH NUL sha256-of-the-file newline`."""
+    """A hash of all files: sha256 of the sorted lines `enron_with_categories/PATH NUL sha256-of-the-file newline`."""
     lines = (f"enron_with_categories/{p}\0{hashlib.sha256(c).hexdigest()}\n" for p, c in files.items())
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 def _category_names(text: str) -> dict[Pair, str]:
     """(group, category) → "3.1 regulations and regulators";
-    asides in brackets stay where they tell two apart."""
+    a remark in brackets is dropped unless two names would be equal without it."""
     text = text.replace("(s)", "s").replace(" -- ", ": ")
     full = {(int(g), int(c)): words for g, c, words in _CATEGORY.findall(text) if int(g) in GROUPS}
     short = {pair: re.sub(r"\s*\(.*\)", "", words) for pair, words in full.items()}
-    same = {words for words in short.values() if list(short.values()).count(words) > 1}
-    words = {pair: full[pair] if short[pair] in same else short[pair] for pair in sorted(full)}
+    ambiguous = {words for words in short.values() if list(short.values()).count(words) > 1}
+    words = {pair: full[pair] if short[pair] in ambiguous else short[pair] for pair in sorted(full)}
     return {(group, category): f"{group}.{category} {words[group, category]}" for group, category in words}
 
 
 def _pairs(cats: bytes) -> set[Pair]:
-    """The categories of groups 1–4 in lines `group,category,count`."""
+    """The categories of groups 1–4 in a file of lines `group,category,count` (count: how many annotators)."""
     rows = [line.split(",") for line in cats.decode("ascii").split()]
     return {(int(group), int(category)) for group, category, _ in rows if int(group) in GROUPS}
 
@@ -138,7 +138,7 @@ def _subject(message: Message) -> str:
 
 def _body(message: Message) -> str:
     payload = message.get_payload(decode=True)
-    raw = payload if isinstance(payload, bytes) else b""
+    raw = payload if isinstance(payload, bytes) else b""  # a multipart message has no payload of its own
     return raw.decode("ascii", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -1,7 +1,7 @@
-"""GoEmotions: 54,263 short comments by the emotions they show, with the authors' own split.
+"""GoEmotions: 54,263 short comments labelled with the emotions they express, with the authors' own split.
 
 Demszky, Movshovitz-Attias, Ko, Cowen, Nemade & Ravi 2020, DOI 10.18653/v1/2020.acl-main.372. These are the authors'
-filtered files: labels on which at least two raters agree.
+filtered files, which contain only labels that at least two raters agreed on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class GoEmotions(DatasetSource):
     def load(self, data_dir: Path) -> Dataset:
         """Read from `data_dir/goemotions/`, downloading what is missing. Raises EquipoiseError (see `fetch`)."""
         paths = {pin.file: fetch(pin, data_dir) for pin in pins(self.name)}
+        # Label numbers in the files are positions in labels.txt.
         labels = tuple(paths["labels.txt"].read_text(encoding="utf-8").split())
         parts = {part: _rows(paths[file]) for file, part in PARTS.items()}
         rows = [row for part in parts.values() for row in part]
@@ -44,9 +45,12 @@ class GoEmotions(DatasetSource):
 
 
 def _rows(path: Path) -> list[tuple[str, list[int]]]:
-    """(text, label ids) of each line. Only \\n ends a line: the comments hold other line separators."""
+    """The text and the label numbers of each line.
+
+    The lines are split at \\n only, because comments contain other characters that `str.splitlines` would split at.
+    """
     lines = path.read_text(encoding="utf-8").split("\n")
-    cells = [line.split("\t") for line in lines if line]
+    cells = [line.split("\t") for line in lines if line]  # text, label numbers, comment id
     for number, row in enumerate(cells, start=1):
         if len(row) != 3:
             raise EquipoiseError(f"{path} line {number} has {len(row)} fields, not 3")
@@ -54,6 +58,7 @@ def _rows(path: Path) -> list[tuple[str, list[int]]]:
 
 
 def _matrix(ids: list[list[int]], labels: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """The labels as (n, labels) of 0 and 1, from the label numbers of each row."""
     Y = np.zeros((len(ids), labels), dtype=np.uint8)
     Y[np.repeat(np.arange(len(ids)), [len(row) for row in ids]), [label for row in ids for label in row]] = 1
     return Y

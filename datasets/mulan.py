@@ -1,7 +1,8 @@
 """The MULAN collection of multilabel data (http://mulan.sourceforge.net/datasets-mlc.html), pinned by commit and hash.
 
-Sparse files stay csr, dense ones dense. Categories are coded and marked in `nominal`, words of a bag ({0,1} in the
-file) included. Labels are those the XML lists, in the order of the ARFF columns.
+Sparse files become CSR matrices, dense ones arrays. Categorical attributes are coded and marked in `nominal`; that
+includes the words of a bag of words, which the files declare as {0,1}. The labels are those that the XML file lists, in
+the order of the ARFF columns.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from equipoise.readers.arff import Arff, read_arff
 from equipoise.readers.downloads import Pin, fetch, present
 
 TERMS = "MULAN collection: cite the authors; no licence file at the source"
-#: Dataset.sha256 of yeast, by which a copy in another package is recognised.
+#: `Dataset.sha256` of yeast, to check the copy that comes with another package.
 _YEAST = "7e215ba5f0e0507c70f276beba16edd5f39d60eb35165ba813d6e8dfbf6491e7"
 
 
@@ -36,10 +37,10 @@ def _index() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MulanSource(DatasetSource):
-    """One set of the collection; a train and a test file are one dataset, in that order, which is its official split."""
+    """One data set of the collection. Train and test files are joined in this order, and kept as the official split."""
 
     def pins(self) -> list[Pin]:
-        """The files of the set, ARFF before XML."""
+        """The files of the data set; the XML file comes last."""
         base = _index()["base"]
         files = _index()["datasets"][self.name]["files"].items()
         return [Pin(self.name, path.rsplit("/", 1)[1], base + path, sha256) for path, sha256 in files]
@@ -49,6 +50,7 @@ class MulanSource(DatasetSource):
         paths = [fetch(pin, data_dir) for pin in self.pins()]
         parts = [read_arff(path) for path in paths if path.suffix == ".arff"]
         marked = label_names(paths[-1])
+        # One source is recorded for all files; the others lie in the same folder.
         whole = self._dataset(_joined(self.name, parts), marked, self.pins()[0].url)
         if len(parts) == 1:
             return whole
@@ -60,42 +62,43 @@ class MulanSource(DatasetSource):
         if missing := marked - set(table.names):
             raise EquipoiseError(f"{self.name}: the ARFF file has no column for label {sorted(missing)[0]!r}")
         identifier = _identifiers(table) & ~is_label
-        kept = np.flatnonzero(~is_label & ~identifier)
-        nominal = np.array([table.categories[i] is not None for i in kept])
+        inputs = np.flatnonzero(~is_label & ~identifier)
+        nominal = np.array([table.categories[i] is not None for i in inputs])
         dropped = [table.names[i] for i in np.flatnonzero(identifier)]
         return Dataset(
             name=self.name,
-            X=columns(table.values, kept),
+            X=columns(table.values, inputs),
             Y=np.asarray(columns(table.values, np.flatnonzero(is_label), dense=True)),
             labels=tuple(name for name in table.names if name in marked),
             source=source,
             terms=TERMS,
             citation=_index()["datasets"][self.name]["citation"],
-            features=tuple(table.names[i] for i in kept),
+            features=tuple(table.names[i] for i in inputs),
             nominal=nominal if nominal.any() else None,
-            notes=tuple(f"left out column {name!r}: it names the row" for name in dropped),
+            notes=tuple(f"column {name!r} is left out: it only identifies the row" for name in dropped),
         )
 
 
 @dataclass(frozen=True)
 class YeastSource(MulanSource):
-    """yeast, which the `river` package carries too: no network is needed where that is installed."""
+    """yeast, which the package `river` contains as well: where that is installed, no network is needed."""
 
     def load(self, data_dir: Path) -> Dataset:
-        """From the cache, else from `river` (the same rows, checked by content), else by download."""
+        """Load from the cache, or else from `river` (checked to be the same data), or else by download."""
         copy = _river_file()
         if copy is None or all(present(pin, data_dir) for pin in self.pins()):
             return super().load(data_dir)
         table = _river_table(copy)
-        marked = {name for name in table.names if name.startswith("Class")}
+        marked = {name for name in table.names if name.startswith("Class")}  # river's copy has no XML file
         data = self._dataset(
             table, marked, "the yeast.csv.gz of the Python package river (same content as MULAN)"
         )
+        # Another version of river may carry other data; then the pinned download is used.
         return data if data.sha256 == _YEAST else super().load(data_dir)
 
 
 def label_names(path: Path) -> set[str]:
-    """The labels of a MULAN XML file; labels may be nested in a hierarchy."""
+    """The label names in a MULAN XML file, at every level of a hierarchy. Raises EquipoiseError if there are none."""
     try:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, ValueError) as problem:  # ValueError: an unknown encoding
@@ -106,6 +109,7 @@ def label_names(path: Path) -> set[str]:
 
 
 def _joined(name: str, parts: list[Arff]) -> Arff:
+    """One table of the rows of all parts. Raises EquipoiseError if their columns differ."""
     first = parts[0]
     if any((part.names, part.categories) != (first.names, first.categories) for part in parts):
         raise EquipoiseError(f"{name}: the train and test files have different columns")
@@ -116,19 +120,20 @@ def _joined(name: str, parts: list[Arff]) -> Arff:
 
 
 def _identifiers(table: Arff) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Columns with a category of its own for every row (genbase's protein names)."""
+    """Which columns have as many categories as there are rows, like the protein names of genbase: bools (a,)."""
     rows = table.values.shape[0]
     return np.array([values is not None and len(values) >= rows for values in table.categories])
 
 
 def columns(values: Any, index: Any, dense: bool = False) -> Features:
+    """The columns `index` of a dense or sparse matrix; `dense` makes a sparse result an array."""
     chosen: Any = values[:, index]
     result: Features = chosen.toarray() if dense and scipy.sparse.issparse(values) else chosen
     return result
 
 
 def _river_file() -> Path | None:
-    """river's copy, found without importing river."""
+    """The path of river's copy, found without importing river, which would be slow."""
     spec = importlib.util.find_spec("river")
     folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else []
     files = [Path(folder) / "datasets" / "yeast.csv.gz" for folder in folders]
@@ -143,6 +148,6 @@ def _river_table(path: Path) -> Arff:
 
 
 sources: tuple[DatasetSource, ...] = tuple(
-    (YeastSource if name == "yeast" else MulanSource)(name, about["summary"])
-    for name, about in _index()["datasets"].items()
+    (YeastSource if name == "yeast" else MulanSource)(name, entry["summary"])
+    for name, entry in _index()["datasets"].items()
 )

@@ -1,4 +1,4 @@
-"""Multilabel sets of OpenML (https://www.openml.org) by their number, through scikit-learn: `openml[id=41465]`.
+"""Multilabel data sets of OpenML (https://www.openml.org) by number, loaded with scikit-learn: `openml[id=41465]`.
 
 Vanschoren, van Rijn, Bischl & Torgo 2014, OpenML: networked science in machine learning, DOI 10.1145/2641190.2641198.
 """
@@ -15,32 +15,37 @@ from numpy.typing import NDArray
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
 
-#: 41465 birds … 41473 yeast: the sets of OpenML's multilabel study.
+#: OpenML's multilabel data sets are numbered from 41465 (birds) to 41473 (yeast).
 EXAMPLE = 41473
 _TRUTH = {"true": 1, "false": 0, "1": 1, "0": 0, "yes": 1, "no": 0, "1.0": 1, "0.0": 0, "y": 1, "n": 0}
 
 
 @dataclass(frozen=True)
 class OpenML(DatasetSource):
-    """The inputs and targets as OpenML has them, checked by scikit-learn against OpenML's md5.
+    """The inputs and targets as published on OpenML; scikit-learn checks them against OpenML's md5.
 
-    Options: `id`, the number of the data set on OpenML; `target`, the label columns as "a+b" where OpenML's default
-    targets are not meant. Every target must be 0/1 or true/false. Categories are coded and marked in `nominal`.
+    Options: `id`, the number of the data set on OpenML; `target`, the label columns as "a+b", which replace OpenML's
+    default targets. Every target must be 0/1 or true/false. Categorical columns are coded and marked in `nominal`.
     """
 
     id: int = 0
     target: Any = None
 
     def load(self, data_dir: Path) -> Dataset:
-        """Read from `data_dir/openml/`, downloading what is missing. Raises EquipoiseError in one line."""
+        """Read from `data_dir/openml/`, downloading what is missing.
+
+        Raises:
+            EquipoiseError: the data set cannot be downloaded, names no target, or has missing values.
+        """
         if self.id < 1:
             raise EquipoiseError(f"openml needs the number of a data set, as in openml[id={EXAMPLE}]")
         bunch = self._fetch(data_dir)
+        # scikit-learn returns a Series for one target, a DataFrame for several, and None for none.
         targets = (
             bunch.target.to_frame() if bunch.target is not None and bunch.target.ndim == 1 else bunch.target
         )
         if targets is None:
-            raise EquipoiseError(f"OpenML {self.id} names no target; say target=a+b")
+            raise EquipoiseError(f"OpenML {self.id} names no target; use target=a+b")
         Y = np.column_stack([_truth(self.id, str(name), targets[name]) for name in targets.columns])
         inputs = [_column(self.id, str(name), bunch.data[name]) for name in bunch.data.columns]
         nominal = np.array([coded for _, coded in inputs])
@@ -66,26 +71,27 @@ class OpenML(DatasetSource):
             return fetch_openml(
                 data_id=self.id, target_column=chosen, data_home=str(data_dir), as_frame=True, parser="auto"
             )
-        except Exception as problem:  # urllib, ssl, ValueError, KeyError, OpenMLError: it cannot be had
+        except Exception as problem:  # urllib, ssl, ValueError, KeyError, OpenMLError: no common base class
             why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
             raise EquipoiseError(
-                f"OpenML {self.id} cannot be had ({why}); it is kept in {data_dir}/openml"
+                f"OpenML {self.id} cannot be loaded ({why}); downloads are kept in {data_dir}/openml"
             ) from None
 
 
 def _truth(number: int, name: str, column: Any) -> NDArray[np.uint8]:
-    words = column.astype(str).str.strip().str.lower()
-    values = words.map(_TRUTH)
+    """A target column as 0 and 1, (n,). Raises EquipoiseError on any other value."""
+    texts = column.astype(str).str.strip().str.lower()
+    values = texts.map(_TRUTH)
     if values.isna().any():
-        found = column[values.isna()].iloc[0]
+        value = column[values.isna()].iloc[0]
         raise EquipoiseError(
-            f"OpenML {number}: target {name!r} has {found!r:.40}; a label is 0/1 or true/false"
+            f"OpenML {number}: target {name!r} has {value!r:.40}; a label is 0/1 or true/false"
         )
     return np.asarray(values, dtype=np.uint8)
 
 
 def _column(number: int, name: str, column: Any) -> tuple[NDArray[np.float64], bool]:
-    """Numbers as they are, categories by their place."""
+    """An input column as float64 (n,), and whether it is categorical: a category is coded by its index."""
     if column.isna().any():
         row = int(column.isna().to_numpy().argmax()) + 1
         raise EquipoiseError(
@@ -93,10 +99,10 @@ def _column(number: int, name: str, column: Any) -> tuple[NDArray[np.float64], b
         )
     if column.dtype.kind in "biuf":
         return np.asarray(column, dtype=np.float64), False
-    codes = column.astype("category").cat.codes
+    codes = column.astype("category").cat.codes  # pandas sorts the categories
     return np.asarray(codes, dtype=np.float64), True
 
 
 sources: tuple[DatasetSource, ...] = (
-    OpenML("openml", "any multilabel set of OpenML by its number: openml[id=41473]"),
+    OpenML("openml", "any multilabel data set of OpenML by its number: openml[id=41473]"),
 )

@@ -1,14 +1,15 @@
-"""Reuters-21578, distribution 1.0, as ModApte-90: news stories of 1987 with the topics their indexers gave them.
+"""Reuters-21578, distribution 1.0, in the split ModApte-90: news stories of 1987 with the topics assigned by indexers.
 
 A story belongs to the training part when LEWISSPLIT="TRAIN" and TOPICS="YES", to the test part when LEWISSPLIT="TEST"
-and TOPICS="YES" (section VIII.B of the collection's README). The labels are the 90 topics with at least one story in
-either part, the rows the stories with one of those labels: 7770 and 3019.
+and TOPICS="YES" (section VIII.B of the collection's README). The labels are the 90 topics that have a story in both
+parts, and the rows are the stories with at least one of those labels: 7770 and 3019.
 
-ApteMod, the edition that NLTK and others hand on, has 7769 training stories. Which one it lacks is not documented. It has
-one label only, for ApteMod counts 13,328 labels instead of 13,329; that label is `trade` (485 stories, not 486); and with
-the published 6769 training rows of Huang et al. 2021 (DOI 10.18653/v1/2021.emnlp-main.643; their label counts have the
-quartiles 5, 17.5 and 59.75 and sum to 8338) three stories are left: 1656, 1675 and 1680. Leaving out one or the other
-makes no difference to the first three digits of a score; `split="huang2021"` leaves out 1656.
+ApteMod, the edition that NLTK and others distribute, has 7769 training stories. Which one it lacks is not documented, but
+the choice can be narrowed down. The story has a single label, because ApteMod counts 13,328 labels instead of 13,329. That
+label is `trade` (485 stories, not 486). The 6769 training rows published by Huang et al. 2021 (DOI
+10.18653/v1/2021.emnlp-main.643; their label counts have the quartiles 5, 17.5 and 59.75 and sum to 8338) leave three
+candidates: 1656, 1675 and 1680. The choice among them does not change the first three digits of a score;
+`split="huang2021"` leaves out 1656.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from equipoise.readers.downloads import fetch
 
 SPLITS = ("modapte", "huang2021")
 NOT_IN_APTEMOD = 1656
-_DEV_ROWS, _DEV_SEED = 1000, 123  # of Huang et al. 2021
-AGENCY = "reuter"  # the last word of most stories
+_DEV_ROWS, _DEV_SEED = 1000, 123  # as in Huang et al. 2021
+AGENCY = "reuter"  # the last word of most stories, a signature that says nothing about the topic
 _STORY = re.compile(r"<REUTERS (.*?)>(.*?)</REUTERS>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'(\w+)="(.*?)"')
 _TOPICS = re.compile(r"<TOPICS>(.*?)</TOPICS>", re.DOTALL)
@@ -42,7 +43,7 @@ _SIGNED = re.compile(rf"\b{AGENCY}$", re.IGNORECASE)
 
 
 class Story(NamedTuple):
-    """A story of the collection: its number (NEWID), TRAIN or TEST, its topics and its text."""
+    """A story of the collection: its number (NEWID), its part (TRAIN or TEST), its topics and its text."""
 
     number: int
     part: int
@@ -54,7 +55,7 @@ class Story(NamedTuple):
 class Reuters(DatasetSource):
     """The training stories, then the test stories, each in the order of their numbers (NEWID).
 
-    A row's text is the title, a blank line, and the body; place, date and the agency's name at the end are left out.
+    A row's text is the title, a blank line, and the body, without place, date and the agency's name at the end.
     Option `split`: "modapte" (7770/3019) or "huang2021", the 6769/1000/3019 of Huang et al. 2021: the 7769 training
     stories of ApteMod, 1000 of them as development rows, drawn as scikit-learn's `train_test_split` with seed 123 does.
     """
@@ -69,7 +70,7 @@ class Reuters(DatasetSource):
         labels = _labels(stories)
         left_out = {NOT_IN_APTEMOD} if self.split == "huang2021" else set()
         rows = sorted(s for s in stories if s.topics & set(labels) and s.number not in left_out)
-        rows.sort(key=lambda story: story.part)
+        rows.sort(key=lambda story: story.part)  # a stable sort: the order by number is kept within each part
         Y = np.array([[label in story.topics for label in labels] for story in rows], dtype=np.uint8)
         official = np.array([story.part for story in rows], dtype=np.int8)
         if self.split == "huang2021":
@@ -90,7 +91,7 @@ class Reuters(DatasetSource):
 
 
 def _labels(stories: list[Story]) -> tuple[str, ...]:
-    """The topics with a story in both parts, by name."""
+    """The topics that have a story in both parts, in alphabetical order."""
     counts = {
         part: Counter(topic for s in stories if s.part == part for topic in s.topics)
         for part in (TRAIN, TEST)
@@ -99,23 +100,26 @@ def _labels(stories: list[Story]) -> tuple[str, ...]:
 
 
 def _dev_rows(train_rows: int) -> NDArray[np.int64]:
-    """What `train_test_split(..., test_size=1000, random_state=123)` holds out: NumPy's legacy stream, which is frozen."""
+    """The rows that scikit-learn's `train_test_split(..., test_size=1000, random_state=123)` holds out.
+
+    It shuffles with NumPy's legacy generator, whose stream is frozen, so the rows never change.
+    """
     return np.asarray(np.random.RandomState(_DEV_SEED).permutation(train_rows)[:_DEV_ROWS], dtype=np.int64)
 
 
 def _stories(path: Path) -> Iterator[Story]:
     """The stories of the ModApte split in one SGML file."""
-    content = path.read_bytes().decode("latin-1")
-    found = _STORY.findall(content)
-    if not found:
+    content = path.read_bytes().decode("latin-1")  # a few stories hold bytes that are not ASCII
+    elements = _STORY.findall(content)
+    if not elements:
         raise EquipoiseError(f"{path} holds no story")
-    for head, body in found:
-        about = dict(_ATTRIBUTE.findall(head))
-        part = {"TRAIN": TRAIN, "TEST": TEST}.get(about.get("LEWISSPLIT", ""))
-        if part is None or about.get("TOPICS") != "YES":
+    for head, body in elements:
+        attributes = dict(_ATTRIBUTE.findall(head))
+        part = {"TRAIN": TRAIN, "TEST": TEST}.get(attributes.get("LEWISSPLIT", ""))
+        if part is None or attributes.get("TOPICS") != "YES":
             continue
         topics = re.findall(r"<D>(.*?)</D>", _inside(_TOPICS, body))
-        yield Story(int(about["NEWID"]), part, frozenset(topics), _plain(_inside(_TEXT, body)))
+        yield Story(int(attributes["NEWID"]), part, frozenset(topics), _plain(_inside(_TEXT, body)))
 
 
 def _inside(pattern: re.Pattern[str], text: str) -> str:
@@ -124,12 +128,12 @@ def _inside(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Title and body; the whole text of a story that is not divided. Control characters are dropped."""
+    """Title and body, or the whole text of a story that has neither. Control characters are dropped."""
     parts = [_element(text, "TITLE"), _element(text, "BODY")]
     chosen = "\n\n".join(part for part in parts if part) or re.sub(r"<.*?>", " ", text)
     clean = html.unescape(re.sub(r"&#\d+;", " ", chosen))
-    told = _CONTROL.sub("", clean).strip()
-    return told[: -len(AGENCY)].rstrip() if _SIGNED.search(told, len(told) - len(AGENCY) - 1) else told
+    plain = _CONTROL.sub("", clean).strip()
+    return plain[: -len(AGENCY)].rstrip() if _SIGNED.search(plain, len(plain) - len(AGENCY) - 1) else plain
 
 
 def _element(text: str, tag: str) -> str:

@@ -1,6 +1,7 @@
-"""The user's own table: text or numbers, labels as 0/1 columns or as one column of names.
+"""The user's own table: text or numbers, with labels as 0/1 columns or as one column of label names.
 
-What is not said is guessed, and every guess is told in `Dataset.notes`. Options: see `TableSource`.
+Columns that the user does not assign are detected automatically, and `Dataset.notes` reports the result. `TableSource`
+describes the options.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 class TableSource(DatasetSource):
     """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path.
 
-    Columns are given as "a+b" or as a list.
-
-    Options: `text` (columns joined to one text) or `features` (columns of numbers, or of categories); `labels` (0/1
-    columns) or `label_column` (names between `separator`); `delimiter` (of the file), `encoding`.
+    Options: `text` (columns that are joined to one text) or `features` (columns of numbers or categories); `labels` (0/1
+    columns) or `label_column` (one column that lists label names, separated by `separator`); `delimiter` and `encoding`
+    of a CSV or TSV file. Several columns are given as "a+b" or as a list.
     """
 
     text: Any = None
@@ -44,13 +44,18 @@ class TableSource(DatasetSource):
     encoding: str = "utf-8"
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """Read the file; `data_dir` is not used. Raises EquipoiseError with file, and line and column if any."""
+        """Read the file; `data_dir` is not used.
+
+        Raises:
+            EquipoiseError: the table cannot be read or used. The message names the file, and line and column if any.
+        """
         path = Path(self.name).expanduser()
         table = self._read(path)
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
-        table.keep((*roles.inputs, *roles.named))  # a column is let go when it has been read: memory
+        # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
+        table.keep((*roles.inputs, *roles.named))
         Y, names, label_notes = label_matrix(table, roles, self.separator)
         table.keep(roles.inputs)
         X, nominal, input_notes = _texts(table, roles.text) if roles.text else _numbers(table, roles.features)
@@ -75,9 +80,10 @@ class TableSource(DatasetSource):
 
 
 def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:
-    """The columns joined by blank lines."""
+    """The texts (n,), where several columns are joined by blank lines; None, as text has no nominal columns; notes."""
     texts, begin = np.empty(table.rows, dtype=object), 0
-    for block in zip(*(table.columns[name].drained() for name in columns), strict=True):
+    for block in zip(*(table.columns[name].drain() for name in columns), strict=True):
+        # Each distinct cell is stripped once, and rows then share the string.
         cells = [np.array([v.strip() for v in values], dtype=object)[codes] for values, codes in block]
         joined = ["\n\n".join(filter(None, row)) for row in zip(*cells, strict=True)]
         texts[begin : begin + len(joined)] = joined
@@ -94,41 +100,44 @@ def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, 
 def _numbers(
     table: Table, columns: tuple[str, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
+    """The features (n, d), which of them are categories (d,) or None if none are, and notes."""
     X = np.empty((table.rows, len(columns)), dtype=np.float32)
     nominal, notes = np.zeros(len(columns), dtype=bool), list[str]()
-    for place, name in enumerate(columns):
+    for index, name in enumerate(columns):
         column = table.columns[name]
         numbers = column.numbers(table.decimal_comma)
+        # Only a column without a single number is categorical; one bad cell among numbers is an error.
         if np.isnan(numbers).all() and (words := _categories(column)):
-            X[:, place], nominal[place] = _coded(column, words), True
-            gap = ", of which one stands for the empty cell" if "" in words else ""
-            notes.append(f"column {name!r} holds words: coded as {len(words)} categories{gap}")
+            X[:, index], nominal[index] = _coded(column, words), True
+            empty = ", one of them for empty cells" if "" in words else ""
+            notes.append(f"column {name!r} holds words: coded as {len(words)} categories{empty}")
         else:
             _check_numbers(table, name, numbers)
-            X[:, place] = numbers
+            X[:, index] = numbers
     return X, nominal if nominal.any() else None, notes
 
 
 def _check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None:
-    good = np.abs(numbers) <= _LARGEST  # of NaN, too, this is not true
-    if good.all():
+    """Raise EquipoiseError at the first cell of a numeric column that is not a finite float32 number."""
+    valid = np.abs(numbers) <= _LARGEST  # False for NaN as well
+    if valid.all():
         return
-    row = int((~good).argmax())
+    row = int((~valid).argmax())
     column = table.columns[name]
     cell = column.cell(row).strip()
     if not cell:
-        found = "is empty"
+        fault = "is empty"
     elif np.isfinite(numbers[row]):
-        found = f"has {cell!r:.40}, which is beyond float32"
+        fault = f"has {cell!r:.40}, which is beyond float32"
     else:
-        many = WORD.search(cell) and np.isnan(numbers).all() and len(set(column.values())) > _most(column)
-        why = f" (and too many different ones, over {_most(column)}, for a category)" if many else ""
-        found = f"has {cell!r:.40}, not a finite number{why}"
-    raise EquipoiseError(f"{table.at(row, name)} {found}; fill it, drop the row, or leave the column out")
+        too_many = WORD.search(cell) and np.isnan(numbers).all() and len(set(column.values())) > _most(column)
+        why = f" (and over {_most(column)} different words are too many for categories)" if too_many else ""
+        fault = f"has {cell!r:.40}, not a finite number{why}"
+    raise EquipoiseError(f"{table.at(row, name)} {fault}; fill it, drop the row, or leave the column out")
 
 
 def _categories(column: Column) -> list[str]:
-    """The different words, sorted; none where there are too many or one is a number gone wrong."""
+    """The distinct words of a column, sorted; empty if there are too many or one of them is a malformed number."""
     words: set[str] = set()
     for cell in column.values():
         words.add(cell.strip())
@@ -138,6 +147,7 @@ def _categories(column: Column) -> list[str]:
 
 
 def _most(column: Column) -> int:
+    """The largest number of categories: with fewer than two rows each, the column is more likely an identifier."""
     return min(_MOST_CATEGORIES, len(column) // 2)
 
 
@@ -146,5 +156,5 @@ def _coded(column: Column, words: list[str]) -> NDArray[np.float64]:
     return column.map(lambda cells: np.array([code[cell.strip()] for cell in cells]))
 
 
-#: A table has no name of its own, so none is listed; `load_dataset` comes here with a path.
+#: Empty, because there is no named data set here; `load_dataset` uses `TableSource` when it is given a path.
 sources: tuple[DatasetSource, ...] = ()

@@ -1,9 +1,9 @@
-"""How imbalanced a multilabel dataset is: measures of the label matrix Y (n, L) alone.
+"""Measures of the imbalance of a multilabel data set; they need the label matrix Y (n, L) only.
 
-One rule holds throughout: **a label without a positive has IRLbl = inf and is left out of every average over
-labels** (MeanIR, maxIR, CVIR). Programs differ here: mldr averages a zero in, Mulan drops the label; dropping
-is the only choice under which adding an empty column to Y changes nothing. A measure that is 0/0 is NaN,
-never 0, except where a docstring names a limit (SCUMBLE of an empty row).
+One rule holds throughout: **a label without a positive has IRLbl = inf and is excluded from every average over
+labels** (MeanIR, maxIR, CVIR). Programs differ here: mldr counts it as zero, Mulan excludes the label. Excluding it
+is the only choice under which an additional empty column of Y changes nothing. A measure that is 0/0 is NaN,
+never 0, unless its docstring says otherwise (SCUMBLE of an empty row).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from equipoise.core.arrays import Floats, Ints, label_matrix, mean_defined, ratio, row_chunks
 
 CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
-SPARSE_BELOW = 0.09  # share of ones below which a sparse product beats a dense one for co-occurrence counts
+# Share of ones below which a sparse product counts co-occurrences faster than a dense one.
+SPARSE_BELOW = 0.09
 
 
 def irlbl(Y: ArrayLike) -> Floats:
-    """Imbalance ratio per label, (L,): IRLbl_j = max_k n_k / n_j; 1 for the most frequent, inf where n_j = 0.
+    """Imbalance ratio per label, (L,): IRLbl_j = max_k n_k / n_j; 1 for the most frequent label, inf if n_j = 0.
 
     Source: Charte, Rivera, del Jesus, Herrera 2015, DOI 10.1016/j.neucom.2014.08.091.
     """
@@ -30,16 +31,15 @@ def irlbl(Y: ArrayLike) -> Floats:
 
 
 def mean_ir(Y: ArrayLike) -> float:
-    """MeanIR: mean of IRLbl over the labels with a positive; NaN where no label has one.
+    """MeanIR: the mean of IRLbl over the labels with a positive; NaN if no label has one.
 
-    Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091 (labels without a positive dropped, as Mulan
-    does).
+    Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091 (labels without a positive are excluded, as in Mulan).
     """
     return mean_defined(_finite_irlbl(Y))
 
 
 def max_ir(Y: ArrayLike) -> float:
-    """maxIR: the largest IRLbl among the labels with a positive; NaN where no label has one.
+    """maxIR: the largest IRLbl among the labels with a positive; NaN if no label has one.
 
     Source: Charte et al. 2015, DOI 10.1016/j.neucom.2014.08.091.
     """
@@ -58,9 +58,9 @@ def cvir(Y: ArrayLike) -> float:
 def scumble_rows(Y: ArrayLike) -> Floats:
     """SCUMBLE of each row, (n,): 1 − geometric / arithmetic mean of the IRLbl of the row's active labels.
 
-    In [0, 1): 0 when the active labels are equally frequent, towards 1 when a very rare label meets a very
-    frequent one. A row without a label has SCUMBLE 0. Labels without a positive are active nowhere, so they
-    have no part in it.
+    It lies in [0, 1): it is 0 if the active labels are equally frequent, and near 1 if a very rare label occurs with a
+    very frequent one. A row without a label has SCUMBLE 0. Labels without a positive are active in no row, so they do
+    not matter.
 
     Source: Charte, Rivera, del Jesus, Herrera 2014, DOI 10.1007/978-3-319-07617-1_10; 2019, DOI
     10.1016/j.neucom.2016.08.158.
@@ -68,15 +68,17 @@ def scumble_rows(Y: ArrayLike) -> Floats:
     bits = label_matrix(Y)
     ratios = irlbl(bits)
     rows, labels = np.nonzero(bits)
-    active = np.maximum(bits.sum(axis=1), 1)
+    active = np.maximum(bits.sum(axis=1), 1)  # at least 1: an empty row has sum 0, and 0 / 1 = 0
     arithmetic = np.bincount(rows, weights=ratios[labels], minlength=len(bits)) / active
+    # The geometric mean is computed from logarithms, because a product of many ratios would overflow.
     logs = np.bincount(rows, weights=np.log(ratios[labels]), minlength=len(bits)) / active
     share = np.exp(logs) / np.where(arithmetic > 0, arithmetic, 1.0)
-    return np.asarray(np.maximum(1.0 - share, 0.0))  # rounding can put one mean an ulp above the other
+    # By rounding, the geometric mean can exceed the arithmetic one.
+    return np.asarray(np.maximum(1.0 - share, 0.0))
 
 
 def scumble(Y: ArrayLike) -> float:
-    """SCUMBLE: mean over all rows (empty ones count as 0) of `scumble_rows`; NaN without rows.
+    """SCUMBLE: the mean of `scumble_rows` over all rows (empty ones count as 0); NaN without rows.
 
     Source: Charte et al. 2014, DOI 10.1007/978-3-319-07617-1_10.
     """
@@ -84,7 +86,7 @@ def scumble(Y: ArrayLike) -> float:
 
 
 def scumble_cv(Y: ArrayLike) -> float:
-    """SCUMBLE.CV: sd(n−1) / mean of `scumble_rows`; NaN when all are 0 or there are fewer than two rows.
+    """SCUMBLE.CV: sd(n−1) / mean of `scumble_rows`; NaN if all are 0 or there are fewer than two rows.
 
     Source: Charte et al. 2019, DOI 10.1016/j.neucom.2016.08.158.
     """
@@ -109,8 +111,13 @@ def density(Y: ArrayLike) -> float:
 
 
 def labelset_ids(Y: ArrayLike) -> tuple[Ints, Ints, Ints]:
-    """Number the labelsets (distinct rows) of Y: (first row of each, id of each row (n,), rows of each)."""
+    """Number the labelsets (distinct rows) of Y; k is their number.
+
+    Returns:
+        The first row of each labelset (k,), the labelset number of each row (n,), and the rows of each labelset (k,).
+    """
     bits = label_matrix(Y)
+    # A row packed into bytes is compared as one value, which is much faster than `unique` along an axis.
     packed = np.ascontiguousarray(np.packbits(bits, axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).reshape(len(bits))
     _, first, ids, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
@@ -118,9 +125,9 @@ def labelset_ids(Y: ArrayLike) -> tuple[Ints, Ints, Ints]:
 
 
 def labelsets(Y: ArrayLike) -> tuple[NDArray[np.uint8], Ints]:
-    """The distinct rows of Y, (k, L) uint8, and how often each occurs, (k,): the most frequent first.
+    """The distinct rows of Y, (k, L) uint8, and the number of rows of each, (k,); the most frequent come first.
 
-    The empty labelset is a labelset here, as in the published counts.
+    The empty labelset counts as a labelset, as in published counts.
     Source: Tsoumakas and Katakis 2007, DOI 10.4018/jdwm.2007070101.
     """
     bits = label_matrix(Y)
@@ -138,7 +145,7 @@ def singletons(Y: ArrayLike) -> int:
 
 
 def tcs(Y: ArrayLike, n_inputs: int) -> float:
-    """Theoretical complexity score: ln(inputs × labels × labelsets), all labels counted; NaN for ln 0.
+    """TCS, the theoretical complexity score: ln(inputs × labels × labelsets) with all labels counted; NaN for ln 0.
 
     Source: Charte, Rivera, del Jesus, Herrera 2016, DOI 10.1007/978-3-319-32034-2_42.
     """
@@ -148,7 +155,7 @@ def tcs(Y: ArrayLike, n_inputs: int) -> float:
 
 
 def cooccurrence(Y: ArrayLike) -> Ints:
-    """How many rows hold both labels, (L, L); the diagonal is the number of positives of each label."""
+    """The number of rows with both labels, (L, L); the diagonal holds the number of positives of each label."""
     bits = label_matrix(Y)
     if np.count_nonzero(bits) < SPARSE_BELOW * bits.size:
         sparse = scipy.sparse.csr_array(bits.astype(np.int64))
@@ -163,8 +170,8 @@ def cooccurrence(Y: ArrayLike) -> Ints:
 def rdep(Y: ArrayLike) -> float:
     """rDep: the share of label pairs that are unconditionally dependent, N φ² > 6.635 (χ², one df, p = .01).
 
-    A pair with a constant label (no positive, or all positive) has no φ and counts as not dependent, in a
-    denominator of all L(L−1)/2 pairs; NaN with one label.
+    A pair with a constant label (no positive, or all positive) has no φ and counts as independent; the denominator is
+    all L(L−1)/2 pairs. NaN with a single label.
 
     Source: Chekina et al. 2013, DOI 10.1007/s10994-012-5312-9; named rDep by Moyano et al. 2017, DOI
     10.1016/j.knosys.2017.01.018.
@@ -179,7 +186,7 @@ def rdep(Y: ArrayLike) -> float:
 
 
 def describe(Y: ArrayLike, n_inputs: int | None = None) -> dict[str, float]:
-    """Every measure of this module by name; `tcs` and `inputs` only when the number of inputs is given."""
+    """Every measure of this module by name; `tcs` and `inputs` only if the number of inputs is given."""
     bits = label_matrix(Y)
     counts = labelset_ids(bits)[2]
     measures: dict[str, float] = {"rows": len(bits), "labels": bits.shape[1], "labelsets": len(counts)}
@@ -197,6 +204,7 @@ def _finite_irlbl(Y: ArrayLike) -> Floats:
 
 
 def _variation(values: Floats) -> float:
+    """The coefficient of variation, sd(n−1) / mean; NaN if it is undefined."""
     if values.size < 2 or values.mean() == 0:
         return math.nan
     return float(values.std(ddof=1) / values.mean())

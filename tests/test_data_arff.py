@@ -28,7 +28,7 @@ def test_arff_with_the_xml_beside_it(tmp_path: Path) -> None:
     assert data.nominal is not None
     assert data.nominal.tolist() == [False, True]
     assert data.Y.tolist() == [[0, 1], [1, 0]]
-    assert "labels are those of mine.xml" in data.notes
+    assert "labels are those listed in mine.xml" in data.notes
 
 
 @pytest.mark.parametrize("names", ["a+b", ["a", "b"]])
@@ -37,7 +37,7 @@ def test_arff_with_named_labels(tmp_path: Path, names: Any) -> None:
 
 
 BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
-    "no labels": (ARFF + "1,u,0,1\n", None, {}, "which columns are labels? put mine.xml beside it"),
+    "no labels": (ARFF + "1,u,0,1\n", None, {}, "which columns are labels? put mine.xml in the same folder"),
     "unknown label": (
         ARFF + "1,u,0,1\n",
         None,
@@ -73,7 +73,7 @@ BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
         ARFF.replace("numeric", "string") + "x,u,0,1\n",
         XML,
         {},
-        "line 2: attribute 'x' is of type 'string'",
+        "line 2: attribute 'x' has type 'string'",
     ),
     "sparse odd": (
         ARFF.replace("{u,v}", "numeric") + "{0 1,2}\n",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.readers import delimited
-from equipoise.readers.chunks import piece_of
+from equipoise.readers.chunks import chunk_of
 from equipoise.readers.columns import Column
 
 PIECES = [
@@ -103,7 +103,7 @@ def test_rows_of_many_blocks(tmp_path: Path) -> None:
     path = tmp_path / "blocks.csv"
     path.write_text("x,y\n" + "".join(f"text number {i},{i % 3}\n" for i in range(200_000)), encoding="utf-8")
     text, code = delimited.read(path, "utf-8", ",", 2)
-    assert len(text.pieces) > 2
+    assert len(text.chunks) > 2
     assert [text.cell(i) for i in (0, 99_999, 199_999)] == [
         "text number 0",
         "text number 99999",
@@ -149,7 +149,7 @@ def test_cells_are_kept_as_they_are_whatever_they_are_kept_in(kind: str) -> None
     expected = CELLS[kind]
     arrow = pa.array(["head", *expected, "tail"], pa.string())
     for cells in (expected, arrow.slice(1, len(expected))):
-        column = Column([piece_of(str, "", cells)])
+        column = Column([chunk_of(str, "", cells)])
         assert [column.cell(row) for row in range(0, 3000, 7)] == expected[::7]
         values, codes = next(column.coded())
         assert [values[code] for code in codes] == expected

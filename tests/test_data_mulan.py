@@ -72,7 +72,7 @@ def test_categories_are_coded_in_order(data_dir: Path) -> None:
     genbase = load_dataset("genbase", data_dir=data_dir)
     assert set(np.unique(genbase.X)) == {0, 1}
     assert genbase.X.mean() < 0.5  # YES is 1
-    assert genbase.notes == ("left out column 'protein': it names the row",)
+    assert genbase.notes == ("column 'protein' is left out: it only identifies the row",)
 
 
 def test_yeast_is_the_same_from_river(data_dir: Path, tmp_path: Path) -> None:
@@ -127,12 +127,12 @@ def test_arff_sparse(tmp_path: Path) -> None:
         (ARFF + "1,YES\n1\n", "some.arff line 8 has 1 values, not 2"),
         (ARFF + "1,MAYBE\n", "some.arff line 7, attribute 'c' has 'MAYBE', not one of NO, YES"),
         (ARFF + "one,YES\n", "some.arff line 7, attribute 'a b' has 'one', not a number"),
-        (ARFF + "{0 1}\n", "sparse rows can hold {0,1} only; attribute 'c' has others"),
+        (ARFF + "{0 1}\n", "attribute 'c' has categories other than {0,1}, which sparse rows cannot hold"),
         (
             ARFF.replace("{YES, NO}", "{0,1}") + "{0 x}\n",
             "some.arff line 7, attribute 'a b' has 'x', not a number",
         ),
-        (ARFF.replace("numeric", "date"), "attribute 'a b' is of type 'date'"),
+        (ARFF.replace("numeric", "date"), "attribute 'a b' has type 'date'"),
         ("@attribute x\n@data\n", "cannot read '@attribute x'"),
     ],
 )

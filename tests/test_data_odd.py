@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "book.csv": (b"PK\x03\x04....", {}, "is a ZIP archive or an Excel workbook"),
     "parquet.csv": (b"PAR1....", {}, "is a Parquet file, to be called .parquet"),
     "array.json": ("[]", {}, ".json files are not read; write one object a line and call it .jsonl"),
-    "single.csv": ("text\nno other column\n", {}, "line 1 holds one column, 'text', when divided at ','"),
+    "single.csv": ("text\nno other column\n", {}, "line 1 holds one column, 'text', when split at ','"),
     "empty-delimiter.csv": (GOOD, {"delimiter": ""}, "delimiter must be one character, not ''"),
     "open.csv": (GOOD + '"never closed,1,0\n', {}, "line 32: a quotation mark is opened and never closed"),
     "open-early.csv": (GOOD.replace("this is mail number 7", '"x'), {}, "line 9: a quotation mark is opened"),
@@ -70,7 +70,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "separator.csv": (
         GOOD,
         {"separator": ";"},
-        "separator divides a column of label names, but the labels are",
+        "separator is for a column of label names, but the labels are",
     ),
     "percent.csv": (
         NUMBERS.replace(",", "%,", 1).replace("\n7,", "\n7%,"),
@@ -90,7 +90,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "many-words.csv": (
         "x,a\n" + "".join(f"word{i % 28},{i % 2}\n" for i in range(ROWS)),
         {},
-        "has 'word0', not a finite number (and too many different ones, over 15, for a category)",
+        "has 'word0', not a finite number (and over 15 different words are too many for categories)",
     ),
     "large.csv": (
         NUMBERS.replace("\n7,", "\n1e39,"),
@@ -121,13 +121,13 @@ def test_words_with_gaps_are_categories(tmp_path: Path) -> None:
     data = load_dataset(put(tmp_path / "gaps.csv", "colour,nothing,x,a\n" + rows))
     assert data.features == ("colour", "x")
     assert data.X[:3, 0].tolist() == [2, 1, 0]
-    assert any("coded as 3 categories, of which one stands for the empty cell" in note for note in data.notes)
+    assert any("coded as 3 categories, one of them for empty cells" in note for note in data.notes)
     assert "columns left out: nothing" in data.notes
 
 
 def test_a_header_that_looks_like_a_row_is_told(tmp_path: Path) -> None:
     data = load_dataset(put(tmp_path / "headless.csv", GOOD.split("\n", 1)[1]))
-    assert any("if it is a row, put a line of names above it" in note for note in data.notes)
+    assert any("if it is a row of data, insert a line of names above it" in note for note in data.notes)
 
 
 def lines(path: Path, records: list[dict[str, Any]]) -> Path:
@@ -191,7 +191,7 @@ def test_what_is_no_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"odd.{suffix}"
     fails(path, "does not exist; give the path of a file")
     path.symlink_to(tmp_path / "nothing")
-    fails(path, "is a link to nothing")
+    fails(path, "is a broken link")
     path.unlink()
     path.mkdir()
     fails(path, "is a folder, not a file")

@@ -162,7 +162,7 @@ def test_openml_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(EquipoiseError, match=r"openml needs the number of a data set"):
         load_dataset("openml", data_dir=tmp_path)
     _serve(monkeypatch, OSError("no\nnetwork"))
-    with pytest.raises(EquipoiseError, match=r"OpenML 5 cannot be had \(OSError: no network\)"):
+    with pytest.raises(EquipoiseError, match=r"OpenML 5 cannot be loaded \(OSError: no network\)"):
         load_dataset("openml", id=5, data_dir=tmp_path)
     _serve(monkeypatch, _bunch(a=["x", "y"]))
     with pytest.raises(EquipoiseError, match=r"OpenML 5: target 'a' has 'x'; a label is 0/1"):

@@ -44,8 +44,8 @@ def test_text_and_labels_are_guessed_and_told(tmp_path: Path) -> None:
     assert data.labels == ("bug", "ui")
     assert data.X[3] == "this is mail number 3 about something, really"
     assert data.Y[:4].tolist() == [[0, 1], [1, 0], [0, 0], [1, 1]]
-    assert "guessed as labels: bug, ui" in notes(data)
-    assert "guessed as text: text" in notes(data)
+    assert "detected as labels: bug, ui" in notes(data)
+    assert "detected as text: text" in notes(data)
     assert "left out: id" in notes(data)
 
 
@@ -173,7 +173,7 @@ ROLES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "label column is text": ({"text": "text", "label_column": "text"}, "cannot be both"),
     "label twice": ({"labels": ["ui", "ui"]}, "column 'ui' is named twice"),
-    "no labels": ({"labels": []}, "an empty list of columns"),
+    "no labels": ({"labels": []}, "the list of columns is empty"),
     "two kinds of input": ({"text": "text", "features": "id"}, "give text or features, not both"),
     "two kinds of labels": ({"labels": "ui", "label_column": "bug"}, "give labels or label_column, not both"),
     "words as numbers": (

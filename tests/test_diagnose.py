@@ -171,7 +171,7 @@ def test_the_official_split_is_the_one_looked_at() -> None:
         12,
     )
     given = equipoise.diagnose(data, split=(range(50), range(50, 60))).data["health"]
-    assert (given["split"], given["duplicates"]["across_split"]["test_rows"]) == ("the split given", 10)
+    assert (given["split"], given["duplicates"]["across_split"]["test_rows"]) == ("the given split", 10)
 
 
 NUMBERS = {"rows": 1000, "labels": 8, "labelsets": 20, "mean_ir": 9.0, "scumble": 0.3}
@@ -247,8 +247,8 @@ def test_the_command_gives_json(table: Path) -> None:
     [
         (["design-emial"], "did you mean 'design-emails'"),
         (["nowhere.csv"], "nowhere.csv does not exist"),
-        (["design-emails", "--folds", "0"], "folds must be a whole number from 1, not 0"),
-        (["design-emails", "--seed", "-1"], "seed must be a whole number from 0, not -1"),
+        (["design-emails", "--folds", "0"], "folds must be an integer of at least 1, not 0"),
+        (["design-emails", "--seed", "-1"], "seed must be an integer of at least 0, not -1"),
         (["design-emails", "--html", "no/such/folder/p.html"], "cannot write no/such/folder/p.html"),
         (["design-emails[rows=9999999]"], "out of range"),
     ],
@@ -263,8 +263,8 @@ def test_bad_input_is_one_line(words: list[str], complaint: str) -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"rows": 5}, "go with a name or a file"),
-        ({"max_rows": 5}, "max_rows must be a whole number from 100"),
+        ({"rows": 5}, "apply to a name or a file"),
+        ({"max_rows": 5}, "max_rows must be an integer of at least 100"),
         ({"split": ([0, 1], [99])}, "rows must be 0 to 11"),
         ({"split": ([0.5], [1])}, "split must be two"),
     ],

@@ -132,7 +132,7 @@ def test_different_settings_or_data_are_never_mixed() -> None:
         "trials=8, data abababab",
         "trials=4, data cdcdcdcd",
     ]
-    assert found[0].lines[0].deltas["tuned_macro_f1"].mean == pytest.approx(0.1 + (NOISE[0] + NOISE[1]) / 2)
+    assert found[0].results[0].deltas["tuned_macro_f1"].mean == pytest.approx(0.1 + (NOISE[0] + NOISE[1]) / 2)
 
 
 def test_a_later_row_of_the_same_cell_takes_its_place_and_that_is_said() -> None:
@@ -157,23 +157,25 @@ def test_splits_of_two_seeds_are_different_splits() -> None:
 
 def test_a_real_gain_is_said_to_be_one() -> None:
     text = said(sweep({"good": (0.10, 0.08), "dull": (0.001, 0.001)}))
-    assert "good (+.080 [+.070, +.090]) beats none" in text
+    assert "good (+.080 [+.070, +.090]) beats the baseline" in text
     assert "disguise" not in text
 
 
 def test_a_gain_that_goes_with_tuned_thresholds_is_a_threshold_in_disguise() -> None:
     text = said(sweep({"pos_weight": (0.08, 0.002), "plain": (0.0, 0.001)}))
-    assert "no strategy's macro-F1 can be told from none's" in text
+    assert "no strategy differs significantly from the baseline in macro-F1" in text
     assert "pos_weight +.080 → +.002: mostly a threshold in disguise" in text
 
 
 def test_an_uncertain_disguise_is_called_uncertain() -> None:
     text = said(sweep({"pos_weight": (0.02, 0.002)}, swing=5.0))
-    assert "pos_weight +.020 → +.002: perhaps a threshold in disguise, too uncertain to say" in text
+    assert "pos_weight +.020 → +.002: perhaps a threshold in disguise, but too uncertain to say" in text
 
 
 def test_a_real_loss_is_said() -> None:
-    assert "Worse than none even with tuned thresholds: bad (−.080" in said(sweep({"bad": (-0.1, -0.08)}))
+    assert "Worse than the baseline even with tuned thresholds: bad (−.080" in said(
+        sweep({"bad": (-0.1, -0.08)})
+    )
 
 
 def test_a_gain_alone_significant_among_many_is_not_claimed() -> None:
@@ -181,9 +183,9 @@ def test_a_gain_alone_significant_among_many_is_not_claimed() -> None:
     lucky = sweep({"lucky": (0.012, 0.012), **dict.fromkeys(names, (0.0, 0.0001))})
     alone = sweep({"lucky": (0.012, 0.012)})
     assert "lucky (+.012" in said(alone)
-    assert "beats none" in said(alone)
+    assert "beats the baseline" in said(alone)
     assert "beat" not in said(lucky)
-    assert "no more than the best of several may reach by chance" in said(lucky)
+    assert "which the best of several strategies may reach by chance" in said(lucky)
 
 
 def test_one_split_gives_no_interval_and_says_so() -> None:
@@ -196,12 +198,12 @@ def test_one_split_gives_no_interval_and_says_so() -> None:
 
 def test_a_loss_is_not_called_a_gain() -> None:
     text = said(sweep({"a": (0.0, -0.001), "b": (0.0, -0.002)}))
-    assert "none itself leads, the nearest is a's −.001" in text
+    assert "the baseline ranks first, followed by a with −.001" in text
     assert "gain is" not in text
 
 
 def test_few_splits_are_called_few() -> None:
-    assert "With 3 splits only large differences could show" in said(sweep({"a": (0.0, 0.001)}, 3))
+    assert "With 3 splits only large differences can be significant" in said(sweep({"a": (0.0, 0.001)}, 3))
 
 
 def test_without_none_nothing_is_claimed() -> None:

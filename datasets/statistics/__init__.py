@@ -1,6 +1,6 @@
-"""What is known of each dataset without loading it: one JSON file each, committed, checked by a test.
+"""Statistics of the built-in data sets that are known without loading them: one committed JSON file each.
 
-`python docs/make_statistics.py [NAME …]` writes them anew from the data (in a checkout).
+`python docs/make_statistics.py [NAME …]` recomputes them from the data (in a checkout); a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The datasets with committed statistics."""
+    """The names of the data sets with committed statistics."""
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def committed(name: str) -> dict[str, Any] | None:
-    """The committed statistics of a dataset; None where there are none."""
+    """The committed statistics of a data set, or None if there are none."""
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         return None
@@ -32,25 +32,25 @@ def committed(name: str) -> dict[str, Any] | None:
 
 
 def official_sizes() -> dict[str, dict[str, int]]:
-    """The built-in datasets with an official split: rows of each part ("train", "dev", "test")."""
+    """For each built-in data set with an official split, the number of rows in "train", "dev" and "test"."""
     known = {name: (committed(name) or {}).get("official") for name in names()}
     return {name: sizes for name, sizes in known.items() if sizes}
 
 
 def official_words(sizes: dict[str, int]) -> str:
-    """The sizes of an official split in a line."""
+    """One line that describes the sizes of an official split."""
     dev = f" ({sizes['dev']} of them published as development rows)" if sizes["dev"] else ""
     train = sizes["train"] + sizes["dev"]
-    return f"{train} rows to train on{dev}, {sizes['test']} to test on; run it with --splits official"
+    return f"{train} training rows{dev}, {sizes['test']} test rows; use it with --splits official"
 
 
 def statistics(data: Dataset) -> dict[str, Any]:
-    """Terms, counts and the measures of `equipoise.measures.describe`; undefined is None.
+    """The licence terms, counts and measures (`equipoise.measures.describe`) of a data set; undefined values are None.
 
-    `sha256` is that of `Dataset`; `inputs` is the number of columns, None for text (then `characters` holds the median
-    length of the texts). Measures are rounded to twelve digits.
+    `sha256` is `Dataset.sha256`. `inputs` is the number of feature columns; for text it is None, and `characters` holds
+    the median length of the texts. Measures are rounded to twelve digits, because the last ones can differ between machines.
     """
-    from equipoise.measures import describe
+    from equipoise.measures import describe  # imported late: reading committed statistics needs no SciPy
 
     inputs = None if data.kind == "text" else int(data.X.shape[1])
     positives = data.Y.sum(axis=0, dtype=int)

@@ -1,7 +1,7 @@
-"""Know your data before you balance it: `equipoise.diagnose` and what it finds.
+"""Know your data before you balance it: `equipoise.diagnose`, its sections and their presentation.
 
-The package is not called `diagnose`, because importing it would then put a module where `equipoise.diagnose`, the
-function, belongs.
+The package is not called `diagnose`, because importing it would then replace the function `equipoise.diagnose` by a
+module.
 """
 
 from equipoise.diagnosis.diagnosis import SCHEMA, Diagnosis, diagnose

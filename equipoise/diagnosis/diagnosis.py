@@ -1,4 +1,4 @@
-"""`diagnose`: all sections of a diagnosis, as plain data, as JSON, in words and as a page."""
+"""`diagnose` measures a data set, and `Diagnosis` gives the result as plain data, JSON, text or an HTML page."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from equipoise.diagnosis.sections.numbers import labels_section, labelsets_secti
 from equipoise.splits.outer import OUTER_FOLDS, outer_split
 from equipoise.store.rows import clean
 
-#: Raised when a key of `Diagnosis.data` goes or changes its meaning; new keys do not raise it.
+#: Version of `Diagnosis.data`. It increases when a key is removed or changes its meaning, but not when one is added.
 SCHEMA = 1
 MOST_ROWS, MOST_LABELS = 2000, 30
 
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What `diagnose` found; `data` holds it all as dicts, lists, strings and numbers (NaN where undefined)."""
+    """The result of `diagnose`. `data` holds all of it as dicts, lists, strings and numbers (NaN where undefined)."""
 
     dataset: Dataset
     data: dict[str, Any]
 
     def to_json(self) -> str:
-        """JSON text; NaN and infinity are null."""
+        """The data as JSON text, with null for NaN and infinity."""
         return json.dumps(clean(self.data), indent=1, ensure_ascii=False, allow_nan=False)
 
     def to_html(self) -> str:
-        """One self-contained page, pictures included."""
+        """One self-contained HTML page, pictures included."""
         from equipoise.diagnosis.rendering.page import page
 
         return page(self.dataset, self.data)
 
     def save_html(self, path: str | Path) -> Path:
-        """Write the page. Raises EquipoiseError when the file cannot be written."""
+        """Write the HTML page and return its path. Raises EquipoiseError if the file cannot be written."""
         file, content = Path(path).expanduser(), self.to_html()
         try:
             file.write_text(content, encoding="utf-8")
@@ -71,43 +71,44 @@ def diagnose(
     data_dir: str | Path | None = None,
     **options: Any,
 ) -> Diagnosis:
-    """Measure a dataset (a name, a file, or a `Dataset`): imbalance, label dependence, data health, what to try.
+    """Measure a data set: imbalance, label dependence, faults in the data, and which strategies are worth trying.
 
     Args:
-        seed: of every sample and shuffle; the same seed gives the same numbers.
-        folds: inner folds that labels are held against (1: a holdout).
-        split: (train, test) row positions looked at for duplicates; default: the official split where the data have one
-            (development rows count as training), else outer split 0.
-        max_rows, max_labels: size of the sample that the conditional test trains on (at least 100 and 2).
+        dataset: the name of a data set, the path of a file, or a `Dataset`.
+        seed: seed of every sample and permutation; the same seed gives the same numbers.
+        folds: number of inner folds for which the labels' frequencies are checked (1: a holdout).
+        split: row positions (train, test) that are searched for duplicates across the split. The default is the official
+            split if the data have one (development rows count as training rows), and else outer split 0.
+        max_rows, max_labels: size of the sample on which the conditional test is trained (at least 100 and 2).
         data_dir, options: as in `load_dataset`.
 
     Raises:
-        EquipoiseError: data that cannot be loaded, or an argument out of its range; one line.
+        EquipoiseError: the data cannot be loaded, or an argument is out of its range; the message is one line.
     """
     _check(seed, folds, max_rows, max_labels)
     if isinstance(dataset, Dataset):
         if options:
             raise EquipoiseError(
-                f"options ({', '.join(options)}) go with a name or a file, not with a Dataset"
+                f"options ({', '.join(options)}) apply to a name or a file, not to a Dataset"
             )
         data = dataset
     else:
         data = load_dataset(dataset, data_dir=data_dir, **options)
     about = {**_about(data), "spec": data.name if data is dataset else with_settings(str(dataset), options)}
-    found: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": about}
-    with threadpool_limits(
-        1
-    ):  # small products: more threads only wait for each other, and change the last bits
-        found["numbers"] = numbers_section(data)
-        found["labels"] = labels_section(data)
-        found["labelsets"] = labelsets_section(data)
-        found["dependence"] = dependence_section(data, seed, max_rows, max_labels)
-        found["health"] = health_section(data, *_split(data, split), folds, seed)
-        found["advice"] = advice_section(data, found)
-    return Diagnosis(data, found)
+    sections: dict[str, Any] = {"schema": SCHEMA, "seed": seed, "dataset": about}
+    # The matrices are small: more threads would only wait for each other, and would change the last bits of the results.
+    with threadpool_limits(1):
+        sections["numbers"] = numbers_section(data)
+        sections["labels"] = labels_section(data)
+        sections["labelsets"] = labelsets_section(data)
+        sections["dependence"] = dependence_section(data, seed, max_rows, max_labels)
+        sections["health"] = health_section(data, *_split(data, split), folds, seed)
+        sections["advice"] = advice_section(data, sections)
+    return Diagnosis(data, sections)
 
 
 def _check(seed: int, folds: int, max_rows: int, max_labels: int) -> None:
+    """Raise EquipoiseError for an argument that is not an integer, or is below its minimum."""
     limits = {
         "seed": (seed, 0),
         "folds": (folds, 1),
@@ -115,8 +116,8 @@ def _check(seed: int, folds: int, max_rows: int, max_labels: int) -> None:
         "max_labels": (max_labels, 2),
     }
     for name, (value, least) in limits.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise EquipoiseError(f"{name} must be a whole number from {least}, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:  # True is an int in Python
+            raise EquipoiseError(f"{name} must be an integer of at least {least}, not {value!r}")
 
 
 def _about(data: Dataset) -> dict[str, Any]:
@@ -132,10 +133,10 @@ def _about(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _split(data: Dataset, given: tuple[ArrayLike, ArrayLike] | None) -> tuple[tuple[Ints, Ints], str]:
-    """(train, test), and what they are called."""
-    if given is not None:
-        return (_rows(given[0], data), _rows(given[1], data)), "the split given"
+def _split(data: Dataset, user_split: tuple[ArrayLike, ArrayLike] | None) -> tuple[tuple[Ints, Ints], str]:
+    """The row positions (train, test) to search for duplicates, and the name of this split for sentences."""
+    if user_split is not None:
+        return (_rows(user_split[0], data), _rows(user_split[1], data)), "the given split"
     if data.official is not None and 0 < (test := data.official == TEST).sum() < data.n_rows:
         return (np.flatnonzero(~test), np.flatnonzero(test)), "the official split"
     if data.n_rows < OUTER_FOLDS:
@@ -144,7 +145,9 @@ def _split(data: Dataset, given: tuple[ArrayLike, ArrayLike] | None) -> tuple[tu
 
 
 def _rows(positions: ArrayLike, data: Dataset) -> Ints:
+    """The positions as an integer array. Raises EquipoiseError if they are not row positions of the data."""
     rows = np.asarray(positions)
+    # A boolean mask would be read as the positions 0 and 1, so only integers are accepted.
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
         raise EquipoiseError("split must be two one-dimensional arrays of row positions, neither empty")
     if rows.min() < 0 or rows.max() >= data.n_rows:

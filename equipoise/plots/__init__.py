@@ -1,8 +1,8 @@
 """Pictures of the data and of results, as matplotlib figures.
 
-Each function returns a `matplotlib.figure.Figure` that belongs to nobody: no pyplot, no global state, no
-window (`CurveSheet` writes a file). Save it with `figure.savefig("name.png", dpi=150)`. Colours are Okabe and Ito's, told
-apart by colour-blind readers; where two marks differ they differ in form as well.
+Each function returns an independent `matplotlib.figure.Figure`: pyplot is not used, so there is no global state and no
+window opens (`CurveSheet` writes a file). Save a figure with `figure.savefig("name.png", dpi=150)`. The colours are those of
+Okabe and Ito, which colour-blind readers can tell apart; marks that differ in colour also differ in form.
 """
 
 from equipoise.plots.curves import CurveSheet, pr_curves

@@ -38,14 +38,14 @@ GROUPS = {
     "tail": (VERMILION, "D", f"tail: {TAIL} rows or fewer"),
 }
 MOST_NAMES = 60  # labels that can be named legibly along one side
-NUMBERED = 15  # labels up to which a cell has room for its number
+NUMBERED = 15  # with more labels a cell of the heat map has no room for its number
 
 
 def label_distribution(Y: ArrayLike, labels: Sequence[str]) -> Figure:
-    """How many rows each label has, most frequent first, on a logarithmic scale; colours tell head, medium, tail.
+    """The number of rows of each label, most frequent first, on a logarithmic scale.
 
-    Up to 60 labels are named, one a line; more are drawn as a curve over their rank. Y (n, L), labels L
-    names.
+    Colours and marks show the frequency group (head, medium, tail). Up to 60 labels are named, one on each line; more are
+    drawn over their rank. Y has shape (n, L), and labels are L names.
     """
     bits = with_labels(Y, labels)
     counts = np.count_nonzero(bits, axis=0)
@@ -65,11 +65,11 @@ def label_distribution(Y: ArrayLike, labels: Sequence[str]) -> Figure:
 
 
 def cooccurrence(Y: ArrayLike, labels: Sequence[str], *, clustered: bool = False) -> Figure:
-    """Which labels go together: of the rows with the label at the left, the share that also has the one above.
+    """Heat map of labels that occur together: the share of the row label's rows that also have the column label.
 
-    Most frequent labels first, or, `clustered`, labels that go together side by side; with more than 60, the
-    60 most frequent and a note. Up to 15 labels carry the numbers in per cent. A label without rows has an
-    empty line. Y (n, L), labels L names.
+    The most frequent labels come first; with `clustered`, labels that occur together are next to each other. Of more than
+    60 labels the 60 most frequent are shown, with a note. Up to 15 labels have the percentages written in the cells. A
+    label without rows has an empty line. Y has shape (n, L), and labels are L names.
     """
     bits = with_labels(Y, labels)
     order = np.argsort(-np.count_nonzero(bits, axis=0), kind="stable")[:MOST_NAMES]
@@ -77,6 +77,7 @@ def cooccurrence(Y: ArrayLike, labels: Sequence[str], *, clustered: bool = False
         order = order[side_by_side(bits[:, order])]
     shares = _shares(cooccurrence_counts(bits[:, order]))
     names = [clean(labels[j]) for j in order]
+    # Inches: one cell is larger if it holds a number, and the margin has room for the longest name.
     side = max(3.4, len(names) * (0.37 if len(names) <= NUMBERED else 0.165))
     margin = 0.08 * max(map(len, names))
     figure, axes = single(side + margin + 0.9, side + margin + 1.0)
@@ -89,13 +90,13 @@ def cooccurrence(Y: ArrayLike, labels: Sequence[str], *, clustered: bool = False
 
 def _named_counts(figure: Figure, axes: Axes, counts: Ints, names: list[str]) -> None:
     places = np.arange(len(counts))
-    drawn = np.maximum(counts, 0.6)  # a label without rows stands left of 1
+    drawn = np.maximum(counts, 0.6)  # 0 has no place on a logarithmic axis: draw it to the left of 1
     axes.hlines(places, 0.5, drawn, color=FAINT, linewidth=1)
     _grouped(figure, axes, drawn, places, counts, size=22)
-    for place, at, count in zip(places, drawn, counts, strict=True):
+    for place, x, count in zip(places, drawn, counts, strict=True):
         axes.annotate(
             f"{count:,}",
-            (at, place),
+            (x, place),
             (6, 0),
             textcoords="offset points",
             va="center",
@@ -103,7 +104,7 @@ def _named_counts(figure: Figure, axes: Axes, counts: Ints, names: list[str]) ->
             color=MUTED,
         )
     axes.set_yticks(places, names)
-    axes.set_ylim(len(counts) - 0.4, -0.6)
+    axes.set_ylim(len(counts) - 0.4, -0.6)  # downwards: the most frequent label is at the top
     axes.set_xscale("log")
     _plain_numbers(axes.xaxis)
     axes.set_xlim(0.5, 2.2 * max(1, counts.max()))
@@ -123,7 +124,7 @@ def _ranked_counts(figure: Figure, axes: Axes, counts: Ints) -> None:
 
 
 def _plain_numbers(axis: Axis) -> None:
-    """1, 10, 100 and 1,000 instead of powers of ten, and no ticks between."""
+    """Label the axis 1, 10, 100 and 1,000 instead of with powers of ten, without minor ticks."""
     from matplotlib.ticker import NullLocator
 
     axis.set_major_formatter("{x:,.0f}")
@@ -133,22 +134,30 @@ def _plain_numbers(axis: Axis) -> None:
 def _grouped(
     figure: Figure, axes: Axes, x: Floats | Ints, y: Floats | Ints, counts: Ints, size: float
 ) -> None:
-    """Scatter the labels with the colour and mark of their frequency group, and name the groups."""
+    """Draw one mark per label in the colour and form of its frequency group, and a legend of the groups."""
     groups = {"head": counts >= HEAD, "medium": (counts < HEAD) & (counts > TAIL), "tail": counts <= TAIL}
     for name, (colour, mark, words) in GROUPS.items():
-        if (here := groups[name]).any():
-            legend = f"{words} ({here.sum()})"
+        if (members := groups[name]).any():
+            legend = f"{words} ({members.sum()})"
             axes.scatter(
-                x[here], y[here], s=size, color=colour, marker=mark, linewidths=0, zorder=3, label=legend
+                x[members],
+                y[members],
+                s=size,
+                color=colour,
+                marker=mark,
+                linewidths=0,
+                zorder=3,
+                label=legend,
             )
+    # "outside" makes the layout engine reserve room for the legend.
     style = {"ncols": 3, "frameon": False, "fontsize": 8, "labelcolor": INK, "handletextpad": 0.2}
     figure.legend(loc="outside lower left", **style)
 
 
 def _shares(counts: Ints) -> Floats:
-    """P(column label | row label), NaN on the diagonal and for labels without rows."""
-    own = np.diag(counts).astype(np.float64)
-    shares = ratio(counts, own[:, None])
+    """P(column label | row label), (L, L); NaN on the diagonal and for labels without rows."""
+    row_counts = np.diag(counts).astype(np.float64)
+    shares = ratio(counts, row_counts[:, None])
     np.fill_diagonal(shares, np.nan)
     return shares
 
@@ -156,12 +165,13 @@ def _shares(counts: Ints) -> Floats:
 def _heat_map(figure: Figure, axes: Axes, shares: Floats, names: list[str]) -> None:
     from matplotlib import colormaps
 
-    colours = colormaps["Blues"].with_extremes(bad="#f4f4f4")
+    colours = colormaps["Blues"].with_extremes(bad="#f4f4f4")  # NaN: the diagonal and labels without rows
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     size = 8.5 if len(names) <= NUMBERED else 6.5
     axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 8 else 35, fontsize=size)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.tick_params(length=0)
+    # Slanted names must end, not be centred, at their column; upright ones need no adjustment.
     for tick in axes.get_xticklabels() if len(names) <= 8 else []:
         tick.set(ha="right", rotation_mode="anchor")
     axes.spines[:].set_visible(False)
@@ -178,4 +188,5 @@ def _percentages(axes: Axes, shares: Floats) -> None:
     for i, j in zip(*np.nonzero(~np.isnan(shares)), strict=True):
         share = shares[i, j]
         words = "·" if share == 0 else "<1" if share < 0.01 else f"{100 * share:.0f}"
+        # White on dark cells keeps the number readable.
         axes.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else INK)

@@ -1,4 +1,4 @@
-"""IRLbl: how many times rarer than the most frequent label each label is."""
+"""Picture of IRLbl: how many times rarer each label is than the most frequent one."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NAMES = 60
+MOST_NAMES = 60  # labels that can be named legibly, one on each line
 
 
 def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
-    """IRLbl of each label, least imbalanced first, with MeanIR as a line: labels right of it are the minority labels.
+    """IRLbl of each label, least imbalanced first, with MeanIR as a line; the labels above it are the minority labels.
 
-    ML-ROS and its kin work on those. Up to 60 labels are named, more drawn as bars over their rank. Labels without a
-    row have IRLbl = ∞; they are not drawn and a note counts them. Y (n, L), labels L names.
+    Minority labels are those that ML-ROS and similar methods resample. Up to 60 labels are named; more are drawn as bars
+    over their rank. Labels without a row have IRLbl = ∞; they are not drawn, and a note gives their number. Y has shape
+    (n, L), and labels are L names.
     """
     bits = with_labels(Y, labels)
     ratios, mean = irlbl(bits), mean_ir(bits)
     order = np.argsort(ratios, kind="stable")
-    order = order[np.isfinite(ratios[order])]
+    order = order[np.isfinite(ratios[order])]  # labels without a row
     named = len(order) <= MOST_NAMES
     values, minority = ratios[order], ratios[order] > mean
     figure, axes = single(6.4, 1.7 + 0.21 * max(3, len(order))) if named else single(7.2, 4.0)
@@ -42,7 +43,8 @@ def imbalance_ratios(Y: ArrayLike, labels: Sequence[str]) -> Figure:
         line(mean, color=INK, linewidth=1, linestyle=(0, (4, 2)), label=f"MeanIR {mean:,.1f}")
         figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8, labelcolor=INK)
     hidden = len(labels) - len(order)
-    title(axes, "Imbalance ratio per label", f"{hidden} without any row left out (IRLbl ∞)" if hidden else "")
+    note = f"not drawn: {hidden} without any row (IRLbl ∞)" if hidden else ""
+    title(axes, "Imbalance ratio per label", note)
     return figure
 
 
@@ -58,6 +60,7 @@ def _bars(axes: Axes, values: Floats, minority: Bools, named: bool) -> None:
                 values[chosen],
                 color=colour,
                 label=f"{words} ({np.count_nonzero(chosen)})",
+                # Hatching distinguishes the groups without colour; on hundreds of thin bars it would be a blur.
                 hatch="////" if named and colour == VERMILION else None,
                 edgecolor="white",
                 linewidth=0,
@@ -76,20 +79,24 @@ def _names(axes: Axes, values: Floats, names: list[str]) -> None:
             va="center",
             fontsize=7.5,
             color=MUTED,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            bbox={
+                "facecolor": "white",
+                "edgecolor": "none",
+                "pad": 0.6,
+            },  # keeps the line of MeanIR off the number
             zorder=4,
         )
 
 
 def _scales(axes: Axes, named: bool, values: Floats) -> None:
-    """A logarithmic scale with plain numbers for IRLbl, from 1 (bars start a little below, so that 1 shows)."""
+    """A logarithmic scale for IRLbl with plain numbers; it starts below 1, so that a bar of height 1 is visible."""
     from matplotlib.ticker import NullLocator
 
     axis = axes.xaxis if named else axes.yaxis
     (axes.set_xscale if named else axes.set_yscale)("log")
     axis.set_major_formatter("{x:,.0f}")
     axis.set_minor_locator(NullLocator())
-    high = 2.0 * float(values.max(initial=5.0))
+    high = 2.0 * float(values.max(initial=5.0))  # room for the number beside the longest bar
     (axes.set_xlim if named else axes.set_ylim)(0.8, high)
     words = "IRLbl: rows of the most frequent label / rows of this one (logarithmic)"
     if named:

@@ -1,1 +1,1 @@
-"""Files of tables, records and ARFF, read block by block; downloads kept in a cache."""
+"""Readers for CSV, JSON lines, Parquet and ARFF files, which work block by block, and the download cache."""

@@ -1,6 +1,6 @@
-"""What one block of a file gives one column: its different cells and a code for each row, or an Arrow array.
+"""The memory-saving form of one column within one block of a file: distinct cells with a code per row, or an Arrow array.
 
-A million 0/1 cells take a megabyte here and sixty as Python strings.
+A million 0/1 cells take one megabyte in this form and sixty as Python strings.
 """
 
 from __future__ import annotations
@@ -17,41 +17,40 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 
-LIST_SEPARATOR = (
-    "\x1f"  # between the items of a cell that is a list: ASCII's unit separator, which no name holds
-)
-_STRING = 60  # bytes that Python adds to a string in a list
-_SMALL = 1 << 12  # bytes for which it is not worth the thought
-_MAPPED = 1 << 16  # bytes
-_PRIVATE = (
-    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANON} if hasattr(mmap, "MAP_ANON") else {}
-)  # Windows has none
+#: Joins the items of a list cell. It is ASCII's unit separator, which occurs in no name.
+LIST_SEPARATOR = "\x1f"
+_STRING = 60  # bytes: the overhead of one Python string in a list
+_SMALL = 1 << 12  # bytes: below this size no memory is worth saving
+_MAPPED = 1 << 16  # bytes: from this size on a copy is a memory mapping of its own
+# Windows has no such flags.
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANON} if hasattr(mmap, "MAP_ANON") else {}
 
 
 class DictionaryChunk(NamedTuple):
-    """(k,) codes, of as few bytes as will do, into `values`."""
+    """A column's distinct cells `values`, and (k,) `codes` that index them, in the smallest integer type that fits."""
 
     values: list[str]
     codes: NDArray[Any]
 
 
 #: The second kind is a `pyarrow.Array` of strings or numbers.
-Piece = DictionaryChunk | Any
+Chunk = DictionaryChunk | Any
 
 
-def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
-    """A piece of an Arrow array or a list of Python values.
+def chunk_of(where: Callable[[int], str], name: str, cells: Any) -> Chunk:
+    """Make a chunk from an Arrow array or a list of Python values.
 
-    Truth becomes 1 or 0, a list its items joined by `LIST_SEPARATOR`.
+    A boolean becomes 1 or 0, and a list becomes its items joined by `LIST_SEPARATOR`.
 
     Args:
-        where: says where a row of this piece is, for the error.
+        where: gives the file and line (or row) of a row of this chunk, for the error message.
 
     Raises:
-        EquipoiseError: on a value that is neither text, number, truth, date nor a list of these.
+        EquipoiseError: a value is not text, a number, a boolean, a date, or a list of these.
     """
     import pyarrow as pa
 
+    # Bring the types that Arrow can convert by itself to text or numbers; all others go through Python, value by value.
     array = cells if isinstance(cells, pa.Array) else _array(cells)
     if array is not None and pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
@@ -62,22 +61,22 @@ def piece_of(where: Callable[[int], str], name: str, cells: Any) -> Piece:
     if array is not None and _is_plain(array.type):
         return _small(array.cast(pa.int8()) if pa.types.is_boolean(array.type) else array)
     values = cells.to_pylist() if isinstance(cells, pa.Array) else cells
-    told: list[str] = []
+    texts: list[str] = []
     for row, value in enumerate(values):
         try:
-            told.append(text_of(value))
+            texts.append(text_of(value))
         except TypeError as problem:
             raise EquipoiseError(f"{where(row)}, column {name!r} {problem}") from None
-    return _small(_strings(told))
+    return _small(_strings(texts))
 
 
-def blank(rows: int) -> Piece:
-    """A piece of empty cells."""
+def blank(rows: int) -> Chunk:
+    """A chunk of empty cells."""
     return DictionaryChunk([""], np.zeros(rows, dtype=np.int8))
 
 
 def text_of(value: Any) -> str:
-    """One value as the text of a cell. Raises TypeError."""
+    """The text of a cell that holds `value`. Raises TypeError for a type that a cell cannot hold."""
     if isinstance(value, str):
         return value
     if isinstance(value, np.ndarray):
@@ -85,7 +84,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         items = [item if isinstance(item, str) else text_of(item) for item in value]
         joined = LIST_SEPARATOR.join(items)
-        plain = joined.count(LIST_SEPARATOR) == len(items) - 1
+        plain = joined.count(LIST_SEPARATOR) == len(items) - 1  # False: an item contains the separator itself
         return joined if plain else LIST_SEPARATOR.join(item.replace(LIST_SEPARATOR, " ") for item in items)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
@@ -93,16 +92,17 @@ def text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int | float | np.generic | date | time | timedelta):
         return str(value)
-    raise TypeError(f"holds {type(value).__name__}; known are text, numbers and lists")
+    raise TypeError(f"holds {type(value).__name__}; a cell holds text, a number or a list")
 
 
-def rows_of(piece: Piece) -> int:
-    return len(piece.codes) if isinstance(piece, DictionaryChunk) else len(piece)
+def rows_of(chunk: Chunk) -> int:
+    """The number of rows of a chunk."""
+    return len(chunk.codes) if isinstance(chunk, DictionaryChunk) else len(chunk)
 
 
-def coded(piece: Piece) -> DictionaryChunk:
-    """The different cells as text, and the code of each row."""
-    return piece if isinstance(piece, DictionaryChunk) else _in_codes(_encoded(piece))
+def coded(chunk: Chunk) -> DictionaryChunk:
+    """The chunk as distinct cells (text) and the code of each row."""
+    return chunk if isinstance(chunk, DictionaryChunk) else _in_codes(_encoded(chunk))
 
 
 def _strings(cells: list[str]) -> Any:
@@ -110,12 +110,12 @@ def _strings(cells: list[str]) -> Any:
 
     try:
         return pa.array(cells, pa.string())
-    except UnicodeEncodeError:  # half a character ("\ud83d"), which JSON may hold and UTF-8 cannot
+    except UnicodeEncodeError:  # a lone surrogate ("\ud83d"), which is legal in JSON but not in UTF-8
         return pa.array([cell.encode("utf-8", "replace").decode() for cell in cells], pa.string())
 
 
 def _array(values: Sequence[Any]) -> Any:
-    """The values as Arrow has them; None where they are of several kinds, or of one it does not know."""
+    """The values as an Arrow array; None if their types differ or Arrow does not know them."""
     import pyarrow as pa
 
     try:
@@ -125,7 +125,7 @@ def _array(values: Sequence[Any]) -> Any:
 
 
 def _text(array: Any) -> Any:
-    """Bytes as text, as Parquet files of some writers mean them; None where they are none."""
+    """Bytes decoded as UTF-8, because some Parquet writers store text as bytes; None if they are not UTF-8."""
     import pyarrow as pa
 
     try:
@@ -141,15 +141,16 @@ def _is_plain(kind: Any) -> bool:
     return bool(number or kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_null(kind))
 
 
-def _small(array: Any) -> Piece:
-    """Codes where they take less memory, else the array."""
+def _small(array: Any) -> Chunk:
+    """The form that takes less memory: codes or the array."""
     import pyarrow as pa
 
     if pa.types.is_string(array.type) and (digits := _digits(array)) is not None:
         return digits
     encoded = _encoded(array)
-    few = len(encoded.dictionary)
-    if 2 * len(array) + encoded.dictionary.nbytes + _STRING * few > max(array.nbytes, _SMALL):
+    distinct = len(encoded.dictionary)
+    # The estimated size of the coded form: 2 bytes a row, and the distinct values as Python strings.
+    if 2 * len(array) + encoded.dictionary.nbytes + _STRING * distinct > max(array.nbytes, _SMALL):
         if array.null_count or not pa.types.is_string(array.type):
             return array
         numbers = _whole_numbers(array)
@@ -158,7 +159,7 @@ def _small(array: Any) -> Piece:
 
 
 def _encoded(array: Any) -> Any:
-    """As an Arrow dictionary, in which what is missing is a value like others."""
+    """The array in Arrow's dictionary encoding, with null as a value of its own."""
     return array.dictionary_encode(null_encoding="encode")
 
 
@@ -169,7 +170,7 @@ def _in_codes(encoded: Any) -> DictionaryChunk:
 
 
 def _whole_numbers(array: Any) -> Any:
-    """Cells such as 417 and -3 as numbers, where the very same cells can be made of them again; else None."""
+    """The array as integers in the smallest type; None unless every cell can be restored exactly ("007" cannot)."""
     import pyarrow as pa
 
     try:
@@ -179,21 +180,26 @@ def _whole_numbers(array: Any) -> Any:
     if not numbers.cast(pa.string()).equals(array):
         return None
     values = numbers.to_numpy()
+    # -1 - max is negative, which makes NumPy choose a signed type, and it needs as many bits as max itself.
     return pa.array(values.astype(np.min_scalar_type(min(values.min(), -1 - values.max()))))
 
 
 def _copied(array: Any) -> Any:
-    """The strings in memory of their own. What Arrow read them into is larger, and leaves holes between what is kept."""
+    """The strings copied to a buffer of exactly their size.
+
+    Arrow's own buffer holds the whole block that it parsed, and would stay in memory as long as one column is in use.
+    """
     import pyarrow as pa
 
+    # The layout of an Arrow string array: n + 1 int32 offsets into one buffer of bytes.
     _, offsets, content = array.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32, count=len(array) + 1, offset=4 * array.offset)
-    kept = _own(memoryview(content)[ends[0] : ends[-1]])
-    return pa.StringArray.from_buffers(len(array), pa.py_buffer(ends - ends[0]), pa.py_buffer(kept))
+    copy = _copy_of_bytes(memoryview(content)[ends[0] : ends[-1]])
+    return pa.StringArray.from_buffers(len(array), pa.py_buffer(ends - ends[0]), pa.py_buffer(copy))
 
 
-def _own(content: memoryview) -> bytes | mmap.mmap:
-    """A copy; a large one is a mapping, which the system has back as soon as it is let go."""
+def _copy_of_bytes(content: memoryview) -> bytes | mmap.mmap:
+    """A copy of the bytes. A large copy is a memory mapping: the system gets it back as soon as it is freed."""
     if len(content) >= _MAPPED:
         with suppress(OSError):
             copy = mmap.mmap(-1, len(content), **_PRIVATE)
@@ -203,15 +209,18 @@ def _own(content: memoryview) -> bytes | mmap.mmap:
 
 
 def _digits(array: Any) -> DictionaryChunk | None:
-    """Codes of cells that are one character each, such as 0 and 1: much faster than a hash table."""
+    """The codes of a column whose cells are all one byte long, such as 0 and 1; None for any other column.
+
+    Counting bytes is much faster here than Arrow's hash table.
+    """
     if not len(array):
         return None
     _, offsets, content = array.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32, count=len(array) + 1, offset=4 * array.offset)
     if (np.diff(ends) != 1).any():
         return None
-    cells = np.frombuffer(content, dtype=np.uint8)[ends[0] : ends[-1]]
-    found = np.flatnonzero(np.bincount(cells, minlength=128))
-    place = np.zeros(128, dtype=np.int8)
-    place[found] = np.arange(len(found))
-    return DictionaryChunk([chr(code) for code in found], place[cells])
+    cells = np.frombuffer(content, dtype=np.uint8)[ends[0] : ends[-1]]  # one byte is ASCII: 0..127
+    characters = np.flatnonzero(np.bincount(cells, minlength=128))
+    code_of = np.zeros(128, dtype=np.int8)
+    code_of[characters] = np.arange(len(characters))
+    return DictionaryChunk([chr(character) for character in characters], code_of[cells])

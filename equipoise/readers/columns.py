@@ -1,4 +1,4 @@
-"""The columns of a table as pieces of text cells, so that a table can be read that would not fit into memory twice."""
+"""The columns of a table, held in chunks, so that a table can be read that would not fit into memory twice."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.readers.chunks import DictionaryChunk, Piece, coded, rows_of
+from equipoise.readers.chunks import Chunk, DictionaryChunk, coded, rows_of
 
 _COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
 
 
 @dataclass(frozen=True)
 class Column:
-    """The cells of one column. All columns of a table are cut into pieces at the same rows."""
+    """The cells of one column. All columns of a table are cut into chunks at the same rows, so chunks can be zipped."""
 
-    pieces: list[Piece]
+    chunks: list[Chunk]
 
     def __len__(self) -> int:
-        return sum(rows_of(piece) for piece in self.pieces)
+        return sum(rows_of(chunk) for chunk in self.chunks)
 
     def coded(self) -> Iterator[DictionaryChunk]:
-        """Piece for piece the different cells and their codes; what is missing is the empty cell."""
-        return (coded(piece) for piece in self.pieces)
+        """The distinct cells and the codes of each chunk in turn; a missing value is the empty cell."""
+        return (coded(chunk) for chunk in self.chunks)
 
-    def drained(self) -> Iterator[DictionaryChunk]:
-        """`coded`, for the last time: a piece is let go when it has been read."""
-        self.pieces.reverse()
-        while self.pieces:
-            piece = self.pieces.pop()
-            yield coded(piece)
+    def drain(self) -> Iterator[DictionaryChunk]:
+        """Like `coded`, but each chunk is removed once it has been read, so the column is empty afterwards."""
+        self.chunks.reverse()  # `pop` from the end is cheap
+        while self.chunks:
+            chunk = self.chunks.pop()
+            yield coded(chunk)
 
     def cell(self, row: int) -> str:
-        for piece in self.pieces:
-            if row < rows_of(piece):
-                values, codes = piece if isinstance(piece, DictionaryChunk) else coded(piece.slice(row, 1))
-                return values[codes[row if isinstance(piece, DictionaryChunk) else 0]]
-            row -= rows_of(piece)
+        """The text of one cell; rows count from 0. Raises IndexError."""
+        for chunk in self.chunks:
+            if row < rows_of(chunk):
+                values, codes = chunk if isinstance(chunk, DictionaryChunk) else coded(chunk.slice(row, 1))
+                return values[codes[row if isinstance(chunk, DictionaryChunk) else 0]]
+            row -= rows_of(chunk)
         raise IndexError(row)
 
     def head(self, rows: int) -> Column:
-        """The first pieces: so many rows, or some more."""
-        ends = np.cumsum([rows_of(piece) for piece in self.pieces])
-        return Column(self.pieces[: int(np.searchsorted(ends, rows)) + 1])
+        """A column of the first chunks that together hold at least `rows` rows."""
+        # Whole chunks, because callers need about this many rows and not exactly as many.
+        ends = np.cumsum([rows_of(chunk) for chunk in self.chunks])
+        return Column(self.chunks[: int(np.searchsorted(ends, rows)) + 1])
 
     def values(self) -> Iterator[str]:
-        """The different cells, in no order; a cell comes once for each piece that holds it."""
-        return (value for piece in self.coded() for value in piece.values)
+        """The distinct cells of each chunk in turn; a cell is repeated for each chunk that contains it."""
+        return (value for chunk in self.coded() for value in chunk.values)
 
     def first(self, test: Callable[[str], bool]) -> int:
         """The first row whose cell passes, else -1."""
@@ -63,13 +65,13 @@ class Column:
         return -1
 
     def map(self, read: Callable[[list[str]], NDArray[Any]]) -> NDArray[Any]:
-        """(n,) what `read` makes of the cells; it sees the different cells of a piece at a time."""
+        """Apply `read` to the cells, (n,). It is called once for each chunk, with the distinct cells only."""
         parts = [read(values)[codes] for values, codes in self.coded()]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def numbers(self, decimal_comma: bool = False) -> NDArray[np.float64]:
-        """(n,) float64, NaN where a cell is no number."""
-        parts = [_numbers(piece, decimal_comma) for piece in self.pieces]
+        """The cells as numbers, (n,) float64, NaN where a cell is not a number."""
+        parts = [_numbers(chunk, decimal_comma) for chunk in self.chunks]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def mean(self, measure: Callable[[str], float]) -> float:
@@ -81,25 +83,31 @@ class Column:
         return total / max(1, len(self))
 
     def all_differ(self) -> bool:
+        """Whether no two cells are equal, as in a column of identifiers."""
         seen: set[str] = set()
         for values, codes in self.coded():
+            # Fewer distinct cells than rows in this chunk, or a cell of an earlier chunk.
             if len(set(values)) < len(codes) or not seen.isdisjoint(values):
                 return False
             seen.update(values)
         return True
 
 
-def _numbers(piece: Piece, decimal_comma: bool) -> NDArray[np.float64]:
-    if not isinstance(piece, DictionaryChunk) and not str(piece.type).endswith("string"):
+def _numbers(chunk: Chunk, decimal_comma: bool) -> NDArray[np.float64]:
+    # An Arrow array of numbers needs no parsing; `string` and `large_string` do.
+    if not isinstance(chunk, DictionaryChunk) and not str(chunk.type).endswith("string"):
         import pyarrow as pa
 
-        return np.asarray(piece.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    values, codes = coded(piece)
+        return np.asarray(chunk.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    values, codes = coded(chunk)
     return _parsed([value.strip() for value in values], decimal_comma)[codes]
 
 
 def _parsed(cells: list[str], decimal_comma: bool) -> NDArray[np.float64]:
-    """Numbers, NaN for what is none. Arrow is quick, pandas tells the one from the other."""
+    """The cells as numbers, NaN where a cell is not a number.
+
+    Arrow is fast but rejects the whole list for one bad cell; pandas, which is slower, then marks the bad ones.
+    """
     import pandas as pd
     import pyarrow as pa
 

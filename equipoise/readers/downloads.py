@@ -1,7 +1,7 @@
 """The download cache: `<data_dir>/<dataset>/<file>`, every file pinned to a URL and a sha256.
 
-A file that is there is checked and never touched: one that has changed is reported, not replaced, because it
-may be the user's own.
+A cached file is checked and never modified: if its content differs from the pin, that is reported and the file is not
+replaced, because it may be the user's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENVIRONMENT = "EQUIPOISE_DATA"
 
 @dataclass(frozen=True)
 class Pin:
-    """One file as it was when it was pinned. Without a sha256 the caller checks the content itself."""
+    """One file of a data set with its URL and sha256. If sha256 is None, the caller must check the content itself."""
 
     dataset: str
     file: str
@@ -28,11 +28,12 @@ class Pin:
     sha256: str | None
 
     def path(self, data_dir: Path) -> Path:
+        """The file's path in the cache, whether it exists or not."""
         return data_dir / self.dataset / self.file
 
 
 def default_data_dir() -> Path:
-    """$EQUIPOISE_DATA, else the platform's own cache folder."""
+    """The folder $EQUIPOISE_DATA, or else the platform's cache folder for applications."""
     if chosen := os.environ.get(ENVIRONMENT):
         return Path(chosen).expanduser()
     import pooch
@@ -41,16 +42,16 @@ def default_data_dir() -> Path:
 
 
 def present(pin: Pin, data_dir: Path) -> bool:
-    """Whether the file lies in the cache (whatever its content)."""
+    """Whether the file exists in the cache; its content is not checked."""
     return pin.path(data_dir).exists()
 
 
 def fetch(pin: Pin, data_dir: Path) -> Path:
-    """The path of the checked file, downloading it first where it is missing.
+    """Download the file if it is missing, check it, and return its path.
 
     Raises:
-        EquipoiseError: it cannot be had (says what to put where), or the cached file or the download has
-            not the pinned sha256 (says which, and both hashes; nothing is deleted or overwritten).
+        EquipoiseError: the file cannot be downloaded (the message says which file to put where), or the cached file
+            or the download does not have the pinned sha256. Nothing is deleted or overwritten.
     """
     path = pin.path(data_dir)
     if not path.exists():
@@ -64,28 +65,28 @@ def fetch(pin: Pin, data_dir: Path) -> Path:
 def _check(pin: Pin, path: Path) -> None:
     try:
         stat = path.stat()
-        found = _sha256(path, stat.st_size, stat.st_mtime_ns)
+        actual = _sha256(path, stat.st_size, stat.st_mtime_ns)
     except OSError as problem:
         raise EquipoiseError(f"cannot read {path}: {problem.strerror}") from None
-    if pin.sha256 is not None and found != pin.sha256:
+    if pin.sha256 is not None and actual != pin.sha256:
         raise EquipoiseError(
-            f"{path} is damaged or another version: expected sha256 {pin.sha256}, found {found}; "
+            f"{path} is damaged or another version: expected sha256 {pin.sha256}, found {actual}; "
             f"delete it to have it downloaded again from {pin.url}"
         )
 
 
 @lru_cache(maxsize=256)
 def _sha256(path: Path, size: int, changed: int) -> str:
-    """Hash of the file; size and time of change are there so that a changed file is hashed anew."""
+    """The hash of a file. Size and modification time are part of the cache's key: a changed file is hashed again."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(pin: Pin, path: Path) -> None:
-    """Fetch by pooch, which writes to a temporary file, checks the hash and renames it into place."""
+    """Download with pooch, which writes to a temporary file, checks the hash, and then renames it to its final name."""
     import pooch
 
-    pooch.get_logger().setLevel(logging.WARNING)
+    pooch.get_logger().setLevel(logging.WARNING)  # pooch announces every download on stderr otherwise
     try:
         pooch.retrieve(
             url=pin.url,
@@ -94,12 +95,14 @@ def _download(pin: Pin, path: Path) -> None:
             path=path.parent,
             downloader=pooch.HTTPDownloader(timeout=30),
         )
-    except Exception as problem:  # requests, urllib3, ssl and OS errors all mean: it cannot be had
+    except Exception as problem:  # requests, urllib3, ssl and OS errors, which share no base class
         raise EquipoiseError(_instructions(pin, path, problem)) from None
 
 
 def _instructions(pin: Pin, path: Path, problem: Exception) -> str:
+    """The error message of a failed download: why it failed, and how to provide the file by hand."""
     check = f" with sha256 {pin.sha256}" if pin.sha256 else ""
+    # pooch raises a plain ValueError for a wrong hash, so only its message tells it from other errors.
     if isinstance(problem, ValueError) and "hash" in str(problem):
         reason = f"{pin.url} now serves another file"
     else:

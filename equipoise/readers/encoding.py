@@ -1,4 +1,4 @@
-"""A text file as UTF-8, whatever it is written in: decoded and checked block by block as it is read."""
+"""Reads a text file of any encoding as UTF-8; it is decoded and checked block by block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from equipoise.core.errors import EquipoiseError
 
 _BLOCK = 1 << 20  # bytes
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # must precede UTF-16, whose mark is the beginning of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -19,16 +19,19 @@ _MARKS = (
 
 
 class Utf8(io.RawIOBase):
-    """The content of a file as UTF-8 without its mark (BOM). Reading raises EquipoiseError, with the line.
+    """A byte stream of a file's content as UTF-8, without a byte order mark.
+
+    Reading raises EquipoiseError, with the line, where the content does not fit the encoding or holds zero bytes.
 
     Args:
-        tail: text put behind the content.
+        tail: text appended to the content.
     """
 
     def __init__(self, path: Path, encoding: str, tail: str = "") -> None:
         self._path, self._encoding, self._tail = path, encoding, tail
         self._decoder = _decoder(encoding)
-        self._left = memoryview(b"")
+        self._left = memoryview(b"")  # decoded but not yet read
+        # Lines decoded so far, for errors; the first bytes, for a byte order mark.
         self._lines, self._start = 0, b""
         try:
             self._file = path.open("rb")
@@ -39,11 +42,12 @@ class Utf8(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        if hasattr(self, "_file"):
+        if hasattr(self, "_file"):  # the garbage collector also closes an object whose __init__ raised
             self._file.close()
         super().close()
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with the next bytes and return their number; 0 at the end (see `io.RawIOBase`)."""
         while not len(self._left) and not self._file.closed:
             self._left = memoryview(self._next())
         size = min(len(buffer), len(self._left))
@@ -52,6 +56,7 @@ class Utf8(io.RawIOBase):
         return size
 
     def _next(self) -> bytes:
+        """Decode the next block; at the end of the file, append the tail and close the file."""
         block = self._file.read(_BLOCK)
         self._start = self._start or block[:4]
         text = self._decoded(block)
@@ -69,24 +74,24 @@ class Utf8(io.RawIOBase):
             return self._decoder.decode(block, not block)
         except UnicodeDecodeError as problem:
             line = self._lines + problem.object[: problem.start].count(b"\n") + 1
-            found = f"line {line} is not {self._encoding}; try encoding=latin-1 or cp1252"
+            fault = f"line {line} is not {self._encoding}; try encoding=latin-1 or cp1252"
             if mark := next((name for start, name in _MARKS if self._start.startswith(start)), ""):
-                found = f"the content is not {self._encoding}; try encoding={mark}"
+                fault = f"the content is not {self._encoding}; try encoding={mark}"
             elif b"\0" in problem.object:
-                found = f"the content is not {self._encoding}: not a text file, or another encoding"
-            raise EquipoiseError(f"{self._path}: {found}") from None
+                fault = f"the content is not {self._encoding}: not a text file, or another encoding"
+            raise EquipoiseError(f"{self._path}: {fault}") from None
         except (UnicodeError, ValueError, TypeError) as problem:
             raise EquipoiseError(f"{self._path} cannot be read as {self._encoding} ({problem})") from None
 
 
-def opened(path: Path, encoding: str, tail: str = "") -> io.TextIOWrapper:
-    """The checked content as text, its line ends as they are."""
+def open_text(path: Path, encoding: str, tail: str = "") -> io.TextIOWrapper:
+    """Open a file as checked text; line ends are not translated."""
     return io.TextIOWrapper(io.BufferedReader(Utf8(path, encoding, tail), _BLOCK), "utf-8", newline="")
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
     try:
-        "".encode(encoding)  # refuses what is no encoding of text, such as base64
+        "".encode(encoding)  # raises for a codec that does not encode text, such as base64
         marked = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
         return codecs.getincrementaldecoder("utf-8-sig" if marked else encoding)()
     except (LookupError, ValueError, TypeError):
@@ -94,6 +99,9 @@ def _decoder(encoding: str) -> codecs.IncrementalDecoder:
 
 
 def _wide(block: bytes) -> str:
-    """Which UTF-16, of a file without a mark: the zeros of Latin text lie at every second place."""
+    """The likely UTF-16 variant of a file without a byte order mark.
+
+    In Latin text every second byte is zero: the odd bytes in little-endian order, the even ones in big-endian.
+    """
     even, odd = block[::2].count(0), block[1::2].count(0)
     return "utf-16-le" if odd > 9 * even else "utf-16-be" if even > 9 * odd else "utf-16"

@@ -1,4 +1,4 @@
-"""Read a CSV or TSV file as text cells; every way it can be broken has an error in one line, with a line number."""
+"""Reads a CSV or TSV file as columns of text cells. A malformed file is an error of one line that names the line number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHER_KINDS = dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z"), "unp
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "export it as CSV"),
     **dict.fromkeys((".feather", ".arrow", ".orc", ".pkl", ".pickle", ".pdf"), "export it as CSV or Parquet"),
 }
-#: How files begin that are no text, whatever they are called.
+#: The first bytes of files that are not text, whatever their suffix.
 _MARKS = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -29,22 +29,24 @@ _MARKS = {
     b"%PDF": "a PDF file",
     b"SQLite format 3": "an SQLite database",
 }
-_WRITTEN = {"\\t": "\t", "tab": "\t"}
+_WRITTEN = {"\\t": "\t", "tab": "\t"}  # ways to write a tab on the command line
 
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a file by name, each of `rows` cells of text; `at` words the errors."""
+    """The columns of a file by name. Each has `rows` cells of text."""
 
     file: str
     columns: dict[str, Column]
     rows: int
-    place: Callable[[int], str]  # "line 7" or "row 6": where a row (from 0) is
-    decimal_comma: bool = False
-    refused: Mapping[str, str] = field(default_factory=dict)  # columns that cannot be read, and why
+    # From a row (counted from 0) to its position in the file: "line 7" or "row 6".
+    place: Callable[[int], str]
+    decimal_comma: bool = False  # whether 1,5 may mean 1.5
+    # Columns that cannot be read, and the error of each.
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def name_of(self, name: object) -> str:
-        """The name of an existing column. Raises EquipoiseError with the nearest one."""
+        """Check that a column exists and return its name. Raises EquipoiseError, with the nearest name."""
         if str(name) in self.refused:
             raise EquipoiseError(self.refused[str(name)])
         if str(name) not in self.columns:
@@ -52,21 +54,27 @@ class Table:
         return str(name)
 
     def keep(self, names: Iterable[str]) -> None:
-        """Let go of the other columns, and of the memory of what has been read of these."""
+        """Drop all other columns, and return unused memory to the system."""
         import pyarrow as pa
 
-        kept = set(names)
-        for name in [name for name in self.columns if name not in kept]:
+        wanted = set(names)
+        for name in [name for name in self.columns if name not in wanted]:
             del self.columns[name]
         pa.default_memory_pool().release_unused()
 
     def at(self, row: int, name: str) -> str:
-        """Where a cell is, in words: file, line (the first, where a cell spans several) and column."""
+        """The position of a cell in words: file, line (the first one if the row spans several) and column."""
         return f"{self.file} {self.place(row)}, column {name!r}"
 
 
 def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> Table:
-    """Read the file; `delimiter` None: a tab for .tsv and .tab, else the commonest of , ; tab | in the header."""
+    """Read a delimited text file.
+
+    Without a `delimiter` a tab is assumed for .tsv and .tab, and otherwise the most frequent of , ; tab | in the header.
+
+    Raises:
+        EquipoiseError: the file cannot be read; the message names file and line.
+    """
     check_readable(path)
     first = delimited.first_line(path, encoding)
     mark = _delimiter(path, first) if delimiter is None else _WRITTEN.get(delimiter, str(delimiter))
@@ -81,18 +89,18 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
         columns=dict(zip(names, columns, strict=True)),
         rows=len(columns[0]),
         place=lambda row: f"line {delimited.line_of(path, encoding, mark, row)}",
-        decimal_comma=mark == ";",
+        decimal_comma=mark == ";",  # where the comma is the decimal point, programs delimit with semicolons
     )
 
 
 def check_readable(path: Path, text: bool = True) -> None:
-    """Raises EquipoiseError where there is no such file, it cannot be opened, or it is known to be no text."""
+    """Raise EquipoiseError if the file does not exist, cannot be opened, or (with `text`) is known not to be text."""
     if hint := _OTHER_KINDS.get(path.suffix.lower()):
         raise EquipoiseError(f"{path}: {path.suffix} files are not read; {hint}")
     try:
         if not path.is_file():
-            found = f"{_instead_of_a_file(path)}; give the path of a file, or the name of a dataset"
-            raise EquipoiseError(f"{path} {found}")
+            fault = _instead_of_a_file(path)
+            raise EquipoiseError(f"{path} {fault}; give the path of a file, or the name of a dataset")
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as problem:
@@ -107,21 +115,22 @@ def _instead_of_a_file(path: Path) -> str:
         return "is a folder, not a file"
     if path.exists():
         return "is a device or a pipe, not a file"
-    return "is a link to nothing" if path.is_symlink() else "does not exist"
+    return "is a broken link" if path.is_symlink() else "does not exist"
 
 
-def shown(names: Iterable[str], most: int = 12) -> str:
-    """The first names, and how many there are more."""
-    known = list(names)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(f"{name:.60}" for name in known[:most]) + more
+def name_list(names: Iterable[str], most: int = 12) -> str:
+    """A list of names for a message: at most `most` of them, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(f"{name:.60}" for name in listed[:most]) + more
 
 
 def split_names(text: str, known: Collection[str]) -> list[str]:
-    """ "a+b" → its names; a known name may hold plus signs itself, as in "java+c++"."""
+    """Split "a+b" into its names. A known name may itself contain plus signs, as in "java+c++"."""
     names = [part.strip() for part in text.split("+")]
     if text.strip() in known:
         return [text.strip()]
+    # The longest known name at the start wins, and the remainder is split in the same way.
     for end in range(len(names) - 1, 0, -1):
         first = "+".join(text.split("+")[:end]).strip()
         if first in known:
@@ -136,13 +145,16 @@ def _delimiter(path: Path, header: str) -> str:
 
 
 def _check_header(where: str, header: list[str], delimiter: str) -> None:
+    """Raise EquipoiseError if the first line does not name the columns."""
     if all(_is_number(name) for name in header):
         raise EquipoiseError(f"{where} must name the columns, but holds numbers: {', '.join(header):.60}")
     if len(header) == 1:
-        found = f"one column, {header[0]!r:.60}, when divided at {delimiter!r}"
-        raise EquipoiseError(f"{where} holds {found}; inputs and labels are needed (delimiter=… divides)")
+        raise EquipoiseError(
+            f"{where} holds one column, {header[0]!r:.60}, when split at {delimiter!r}; "
+            "inputs and labels are needed (set another one with delimiter=…)"
+        )
     if repeated := sorted(name for name, times in Counter(header).items() if times > 1):
-        raise EquipoiseError(f"{where}: column names must differ; repeated: {shown(repeated)}")
+        raise EquipoiseError(f"{where}: column names must differ; repeated: {name_list(repeated)}")
 
 
 def _is_number(text: str) -> bool:

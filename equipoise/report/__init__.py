@@ -1,1 +1,1 @@
-"""From rows to comparisons, statistics, words and tables."""
+"""Turns rows into comparisons, statistics, sentences and tables."""

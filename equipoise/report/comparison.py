@@ -1,9 +1,9 @@
-"""From rows to comparisons: which rows may be compared, who is complete, how each differs from `none`.
+"""Groups rows into comparisons: which rows are comparable, which strategies are complete, how each differs from `none`.
 
-A comparison holds rows of the same data (by hash), backbone and settings. Its units are (seed, split). Only strategies
-with a finished row on every unit are ranked; the others are listed with what is missing and why. A sweep under way, or
-a strategy run on extra splits, must not make everybody else incomplete: see `_common`. The official split is a
-comparison of its own: it is one draw of the rows, whose seeds say nothing about other draws.
+A comparison holds rows with the same data (by hash), backbone and settings. Its units are pairs (seed, split). Only
+strategies with a finished row on every unit are ranked; the others are listed with what is missing and why. An unfinished
+sweep, or a strategy that was run on additional splits, must not make all other strategies incomplete: see `_common`. The
+official split is a comparison of its own, because it is one draw of the rows; its seeds say nothing about other draws.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RANKED, INCOMPLETE, FAILED, SKIPPED = "ranked", "incomplete", "failed", "skipped
 SplitId = tuple[int, Split]
 Values = Mapping[SplitId, float]
 Compare = Callable[[Values, Values], Difference]
-# Shown name → metric of a row. Averaged over splits, undefined values left out.
+# Name in the report → metric of a row; the report shows means over splits, without undefined values.
 MEANS = {
     "fixed_macro_f1": "fixed/macro_f1",
     "tuned_macro_f1": "tuned/macro_f1",
@@ -42,83 +42,85 @@ _SUPPORT = "tuned/rcr_rows_at_10"
 
 @dataclass
 class StrategyResult:
-    """One strategy in a comparison. `deltas`: strategy minus `none`, by shown name; empty without a `none`."""
+    """One strategy in a comparison. `deltas` holds strategy minus `none` by name of MEANS; it is empty without `none`."""
 
     strategy: str
     state: str
     splits: int
     means: dict[str, float]
-    seconds: float
-    why: str = ""
-    audit: str = ""  # what its resampling did to the training rows, in a sentence
+    seconds: float  # mean time of a cell
+    why: str = ""  # what is missing, and the reason
+    audit: str = ""  # a sentence on what resampling did to the training rows
     rank: int | None = None
     deltas: dict[str, Difference] = field(default_factory=dict)
     values: dict[str, dict[SplitId, float]] = field(default_factory=dict, repr=False)
 
     @property
     def own_decision(self) -> bool:
-        """Whether the strategy decides in a way of its own, neither at 0.5 nor at the tuned thresholds."""
-        own = self.values.get("own_macro_f1", {})
+        """Whether the strategy has its own decision rule, different from 0.5 and from the tuned thresholds."""
+        own_scores = self.values.get("own_macro_f1", {})
         others = (self.values["fixed_macro_f1"], self.values["tuned_macro_f1"])
-        return bool(own) and all(own != other for other in others)
+        return bool(own_scores) and all(own_scores != other for other in others)
 
 
 @dataclass
 class Comparison:
-    """All strategies on one data set × backbone × settings. Lines: ranked ones first, in their order."""
+    """All strategies on one data set × backbone × settings. In `results` the ranked ones come first, by rank."""
 
     dataset: str
     backbone: str
     generated: bool
     settings: dict[str, Any]
     units: list[SplitId]
-    left_out: list[SplitId]  # units that too few strategies have
-    lines: list[StrategyResult]
-    support: float  # test rows with a combination seen 1..10 times in training, summed over the splits
+    left_out: list[SplitId]  # units that are not used because too few strategies have them
+    results: list[StrategyResult]
+    support: float  # test rows whose combination occurs 1..10 times in training, summed over the splits
     devices: list[str]
-    superseded: int  # rows of the same cells from earlier code or versions, not used
-    official: bool  # on the split that comes with the data, and on no other
-    bound: str = ""  # a sentence where the budget or a range may have decided
-    variant: str = ""  # what tells it from other comparisons of the same data set and backbone
+    superseded: int  # unused rows of the same cells from earlier code or versions
+    official: bool  # whether this comparison is on the split that comes with the data
+    bound: str = ""  # a sentence where the budget or a range may have decided the comparison
+    variant: str = ""  # how this differs from other comparisons of the same data set and backbone
 
     @property
     def ranked(self) -> list[StrategyResult]:
         """The complete strategies, best first."""
-        return [line for line in self.lines if line.state == RANKED]
+        return [result for result in self.results if result.state == RANKED]
 
     @property
     def baseline(self) -> StrategyResult | None:
-        """The ranked `none`, when there is one."""
-        return next((line for line in self.ranked if line.strategy == BASELINE), None)
+        """The baseline `none`, if it is ranked."""
+        return next((result for result in self.ranked if result.strategy == BASELINE), None)
 
     @property
     def title(self) -> str:
-        """Data set, backbone and variant; generated data are called so."""
-        said = f"{self.dataset}{' (generated)' if self.generated else ''} · {self.backbone}"
-        return f"{said} · {self.variant}" if self.variant else said
+        """Data set, backbone and variant; generated data are marked as such."""
+        name = f"{self.dataset}{' (generated)' if self.generated else ''} · {self.backbone}"
+        return f"{name} · {self.variant}" if self.variant else name
 
 
 def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
-    """Sort the rows into comparisons, in order of first appearance, and rank inside each."""
+    """Group the rows into comparisons, in order of first appearance, and rank the strategies inside each."""
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
         data = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")))
         name = (*data, settings, row["split"] == OFFICIAL)
         groups.setdefault(name, []).append(dict(row))
-    found = [_comparison(group) for group in groups.values()]
-    _name_variants(found, [name[2] for name in groups])
-    return found
+    comparisons = [_comparison(group) for group in groups.values()]
+    _name_variants(comparisons, [name[2] for name in groups])
+    return comparisons
 
 
 def _comparison(rows: list[Row]) -> Comparison:
-    cells = {(row["strategy"], _unit(row)): row for row in rows}  # a later row of a cell takes its place
-    kept = list(cells.values())
-    finished = {_unit(row) for row in kept if row["status"] == "ok"}
-    units = _common(_tried(kept, finished))
-    lines = [_line(name, kept, units) for name in dict.fromkeys(row["strategy"] for row in kept)]
-    _rank(lines, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
-    supports = {_unit(row): _number(row, _SUPPORT) for row in kept if row["status"] == "ok"}
+    cells = {
+        (row["strategy"], _unit(row)): row for row in rows
+    }  # a later row of a cell replaces an earlier one
+    current = list(cells.values())
+    finished = {_unit(row) for row in current if row["status"] == "ok"}
+    units = _common(_tried(current, finished))
+    results = [_result(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
+    _rank(results, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
+    supports = {_unit(row): _number(row, _SUPPORT) for row in current if row["status"] == "ok"}
     return Comparison(
         dataset=str(rows[0]["dataset"]),
         backbone=str(rows[0]["backbone"]),
@@ -126,19 +128,19 @@ def _comparison(rows: list[Row]) -> Comparison:
         settings=dict(rows[0].get("settings") or {}),
         units=units,
         left_out=sorted(finished - set(units)),
-        lines=lines,
+        results=results,
         support=sum(value for value in supports.values() if math.isfinite(value)),
-        devices=sorted({str(row["device"]) for row in kept if row.get("device")}),
-        superseded=len(rows) - len(kept),
+        devices=sorted({str(row["device"]) for row in current if row.get("device")}),
+        superseded=len(rows) - len(current),
         official=rows[0]["split"] == OFFICIAL,
-        bound=warning(row for row in kept if row["status"] == "ok"),
+        bound=warning(row for row in current if row["status"] == "ok"),
     )
 
 
 def _tried(rows: list[Row], finished: set[SplitId]) -> dict[str, set[SplitId]]:
-    """Return, for each strategy that finished anything, the finished units it ran on, well or not.
+    """Return, for each strategy that finished any unit, the units it ran on, among those that some strategy finished.
 
-    A failure counts as run: it makes its strategy incomplete, it does not take the split away from the others.
+    A failure counts as run: it makes its own strategy incomplete, but the other strategies keep the split.
     """
     alive = {row["strategy"] for row in rows if row["status"] == "ok"}
     tried: dict[str, set[SplitId]] = {}
@@ -149,10 +151,11 @@ def _tried(rows: list[Row], finished: set[SplitId]) -> dict[str, set[SplitId]]:
 
 
 def _common(tried: Mapping[str, set[SplitId]]) -> list[SplitId]:
-    """Choose the units to compare on: those that give the most cells to compare, with `none` where possible.
+    """Choose the units to compare on: those that give the most complete cells, with `none` among them if possible.
 
-    `tried`: strategy → units it ran on. Units are taken in the order of how many strategies have them.
+    `tried` maps a strategy to the units that it ran on.
     """
+    # Trying every subset would be too many. The most common units are enough: add them one by one and keep the best prefix.
     count = Counter(unit for units in tried.values() for unit in units)
     ordered = sorted(count, key=lambda unit: (-count[unit], unit))
     best: tuple[tuple[bool, int, int], list[SplitId]] = ((False, 0, 0), [])
@@ -164,6 +167,7 @@ def _common(tried: Mapping[str, set[SplitId]]) -> list[SplitId]:
 
 
 def _unit(row: Row) -> SplitId:
+    # A row without a seed counts as seed 0.
     return int(row.get("seed") or 0), OFFICIAL if row["split"] == OFFICIAL else int(row["split"])
 
 
@@ -172,19 +176,25 @@ def _number(row: Row, metric: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def _line(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
-    mine = {_unit(row): row for row in rows if row["strategy"] == strategy}
-    good = {unit: mine[unit] for unit in units if unit in mine and mine[unit]["status"] == "ok"}
-    values = {name: {u: _number(row, metric) for u, row in good.items()} for name, metric in MEANS.items()}
-    seconds = [_seconds(row) for row in good.values()]
+def _result(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
+    own_rows = {_unit(row): row for row in rows if row["strategy"] == strategy}
+    finished = {
+        unit: own_rows[unit] for unit in units if unit in own_rows and own_rows[unit]["status"] == "ok"
+    }
+    values = {
+        name: {u: _number(row, metric) for u, row in finished.items()} for name, metric in MEANS.items()
+    }
+    seconds = [_seconds(row) for row in finished.values()]
     return StrategyResult(
         strategy=strategy,
-        state=_state(mine, len(good), len(units)),
-        splits=len(good),
+        state=_state(own_rows, len(finished), len(units)),
+        splits=len(finished),
         means={name: significance.mean(list(column.values())) for name, column in values.items()},
         seconds=significance.mean(seconds),
-        why=_why(mine, units),
-        audit=sentence(strategy, str(rows[0]["dataset"]), [row.get("audit") or {} for row in good.values()]),
+        why=_why(own_rows, units),
+        audit=sentence(
+            strategy, str(rows[0]["dataset"]), [row.get("audit") or {} for row in finished.values()]
+        ),
         values=values,
     )
 
@@ -195,62 +205,66 @@ def _seconds(row: Row) -> float:
     return float(cost.get("seconds_total", math.nan)) + float(cost.get("seconds_reused") or 0.0)
 
 
-def _state(mine: dict[SplitId, Row], done: int, wanted: int) -> str:
-    if any(row["status"] == "ok" for row in mine.values()):
+def _state(own_rows: dict[SplitId, Row], done: int, wanted: int) -> str:
+    if any(row["status"] == "ok" for row in own_rows.values()):
         return RANKED if done == wanted else INCOMPLETE
-    return SKIPPED if all(row["status"] == "skipped" for row in mine.values()) else FAILED
+    return SKIPPED if all(row["status"] == "skipped" for row in own_rows.values()) else FAILED
 
 
-def _why(mine: dict[SplitId, Row], units: list[SplitId]) -> str:
-    """Say what is missing, each reason once."""
-    said = [
-        str(row.get("error") or row.get("reason") or "") for row in mine.values() if row["status"] != "ok"
+def _why(own_rows: dict[SplitId, Row], units: list[SplitId]) -> str:
+    """What is missing and why, each reason once."""
+    reasons = [
+        str(row.get("error") or row.get("reason") or "") for row in own_rows.values() if row["status"] != "ok"
     ]
-    if absent := [str(split) for seed, split in units if (seed, split) not in mine]:
-        said.append(f"not run on split {', '.join(absent)}")
-    return "; ".join(dict.fromkeys(filter(None, said)))
+    if absent := [str(split) for seed, split in units if (seed, split) not in own_rows]:
+        reasons.append(f"not run on split {', '.join(absent)}")
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
-def _rank(lines: list[StrategyResult], difference: Compare) -> None:
-    """Number the complete strategies and compare each with `none`; sort the lines, ranked ones first."""
+def _rank(results: list[StrategyResult], difference: Compare) -> None:
+    """Sort the results, ranked ones first; number the ranked ones and compare each with `none`."""
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
-    score = {id(line): -line.means["tuned_macro_f1"] for line in lines}
-    lines.sort(key=lambda line: (order.index(line.state), math.isnan(score[id(line)]), score[id(line)]))
-    ranked = [line for line in lines if line.state == RANKED]
-    for place, line in enumerate(ranked, start=1):
-        line.rank = place
-    base = next((line for line in ranked if line.strategy == BASELINE), None)
+    score = {
+        id(result): -result.means["tuned_macro_f1"] for result in results
+    }  # negative: the best comes first
+    results.sort(
+        key=lambda result: (order.index(result.state), math.isnan(score[id(result)]), score[id(result)])
+    )
+    ranked = [result for result in results if result.state == RANKED]
+    for rank, result in enumerate(ranked, start=1):
+        result.rank = rank
+    base = next((result for result in ranked if result.strategy == BASELINE), None)
     if base is not None:
-        _compare_with(base, [line for line in ranked if line is not base], difference)
+        _compare_with(base, [result for result in ranked if result is not base], difference)
 
 
 def _compare_with(base: StrategyResult, others: list[StrategyResult], difference: Compare) -> None:
-    """Fill in `deltas`; each measure is one family for Holm's adjustment."""
+    """Fill in `deltas`. The comparisons of one metric are one family for Holm's adjustment."""
     for name in DIFFERENCES:
-        # A strategy's own decision is held against what `none` does untouched: the threshold 0.5.
-        theirs = base.values["fixed_macro_f1" if name == "own_macro_f1" else name]
-        mine = [line for line in others if name != "own_macro_f1" or line.own_decision]
-        family = {line.strategy: difference(line.values[name], theirs) for line in mine}
-        for strategy, found in significance.holm(family).items():
-            next(line for line in mine if line.strategy == strategy).deltas[name] = found
+        # A strategy's own decision rule is compared with the default of `none`, the threshold 0.5.
+        base_values = base.values["fixed_macro_f1" if name == "own_macro_f1" else name]
+        compared = [result for result in others if name != "own_macro_f1" or result.own_decision]
+        family = {result.strategy: difference(result.values[name], base_values) for result in compared}
+        for strategy, adjusted in significance.holm(family).items():
+            next(result for result in compared if result.strategy == strategy).deltas[name] = adjusted
 
 
 def _name_variants(comparisons: list[Comparison], hashes: list[str]) -> None:
-    """Where one data set × backbone has several comparisons, say what tells them apart."""
-    for place, one in enumerate(comparisons):
+    """If there are several comparisons of one data set × backbone, name what differs between them in `variant`."""
+    for index, comparison in enumerate(comparisons):
         twins = [
             (other, hashes[number])
             for number, other in enumerate(comparisons)
-            if (other.dataset, other.backbone) == (one.dataset, one.backbone)
+            if (other.dataset, other.backbone) == (comparison.dataset, comparison.backbone)
         ]
         names = dict.fromkeys(name for other, _ in twins for name in other.settings)
-        said = [
-            f"{name}={one.settings.get(name, '–')}"
+        differences = [
+            f"{name}={comparison.settings.get(name, '–')}"
             for name in names
             if len({str(other.settings.get(name)) for other, _ in twins}) > 1
         ]
         if len({sha for _, sha in twins}) > 1:
-            said.append(f"data {hashes[place][:8]}")
-        if one.official:
-            said.append(split_name(OFFICIAL))
-        one.variant = ", ".join(said)
+            differences.append(f"data {hashes[index][:8]}")
+        if comparison.official:
+            differences.append(split_name(OFFICIAL))
+        comparison.variant = ", ".join(differences)

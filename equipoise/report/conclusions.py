@@ -1,4 +1,4 @@
-"""A comparison in plain sentences, each derived from its numbers: what works here, how sure, what is a threshold."""
+"""Puts a comparison into sentences: what works, how certain it is, and which gains tuned thresholds give as well."""
 
 from __future__ import annotations
 
@@ -8,146 +8,165 @@ from equipoise.report.comparison import BASELINE, Compare, Comparison, StrategyR
 from equipoise.report.significance import Difference, difference, on_one_split
 
 FIXED, TUNED = "fixed_macro_f1", "tuned_macro_f1"
-NOTABLE = 0.01  # macro-F1; below this a gain at 0.5 is not worth a sentence
-FEW = 5  # splits; with fewer, only large differences can show
+NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned
+FEW = 5  # splits; with fewer, only large differences can be significant
 
 
 def number(value: float, sign: bool = False) -> str:
-    """Write .655, +.021 or −.003; a dash when undefined."""
+    """Write a score as .655, or with its sign as +.021 or −.003; a dash if it is undefined."""
     if math.isnan(value):
         return "–"
-    rounded = round(value, 3)
+    rounded = round(value, 3)  # before the sign is chosen, so that −.0001 is written ±.000
     text = f"{abs(rounded):.3f}".removeprefix("0")
     mark = "−" if rounded < 0 else "+" if sign and rounded > 0 else "±" if sign else ""
     return mark + text
 
 
-def interval(found: Difference) -> str:
-    """Write [−.003, +.045]; nothing when there is no interval."""
-    if math.isnan(found.low):
+def interval(delta: Difference) -> str:
+    """Write an interval as [−.003, +.045]; "" if there is none."""
+    if math.isnan(delta.low):
         return ""
-    return f"[{number(found.low, True)}, {number(found.high, True)}]"
+    return f"[{number(delta.low, True)}, {number(delta.high, True)}]"
 
 
-def _sized(found: Difference) -> str:
-    span = interval(found)
-    return f"{number(found.mean, True)} {span}" if span else number(found.mean, True)
+def _sized(delta: Difference) -> str:
+    span = interval(delta)
+    return f"{number(delta.mean, True)} {span}" if span else number(delta.mean, True)
 
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def conclusions(one: Comparison) -> list[str]:
-    """Return the sentences that close a comparison."""
-    base, others = one.baseline, [line for line in one.ranked if line.strategy != BASELINE]
-    if not one.ranked:
+def conclusions(comparison: Comparison) -> list[str]:
+    """Return the sentences at the end of a comparison."""
+    base = comparison.baseline
+    others = [result for result in comparison.ranked if result.strategy != BASELINE]
+    if not comparison.ranked:
         return ["Nothing can be ranked: no strategy finished on every split."]
     if base is None:
         return [
-            f"Without a complete {BASELINE!r} there is nothing to hold the strategies against; run it too."
+            f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
         ]
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
-    if one.official:
-        return [_official(others, len(one.units)), *_disguise(others), *_thresholds(base, on_one_split)]
-    tuned = [_one_split(others)] if len(one.units) == 1 else _gains(others, len(one.units))
+    # A single split, official or not, has no interval, so its sentences claim nothing about chance.
+    if comparison.official:
+        return [
+            _official(others, len(comparison.units)),
+            *_disguise(others),
+            *_thresholds(base, on_one_split),
+        ]
+    tuned = [_one_split(others)] if len(comparison.units) == 1 else _gains(others, len(comparison.units))
     return [*tuned, *_disguise(others), *_thresholds(base)]
 
 
 def _one_split(others: list[StrategyResult]) -> str:
     best = max(others, key=_gain)
     return (
-        f"One split says nothing about chance: {best.strategy} is {number(_gain(best), True)} macro-F1 from none with"
-        f" tuned thresholds, and another split may reverse that; run at least {FEW}."
+        f"One split says nothing about chance: with tuned thresholds {best.strategy} differs from the baseline by"
+        f" {number(_gain(best), True)} macro-F1, and another split may reverse that; run at least {FEW}."
     )
 
 
 def _official(others: list[StrategyResult], seeds: int) -> str:
-    """The published split can be held against published numbers, and says nothing about chance."""
+    """The sentence on the official split: comparable to published numbers, but without a statement about chance."""
     best = max(others, key=_gain)
     over = f", averaged over {seeds} seeds," if seeds > 1 else ""
     gain = number(_gain(best), True)
-    lead = f"{best.strategy} is {gain} macro-F1 from none with tuned thresholds"
+    lead = f"{best.strategy} differs from the baseline by {gain} macro-F1 with tuned thresholds"
     if not _gain(best) > 0:
-        lead = f"none itself leads, the nearest is {best.strategy}'s {gain} macro-F1 with tuned thresholds"
+        lead = (
+            f"the baseline ranks first, followed by {best.strategy} with {gain} macro-F1 (tuned thresholds)"
+        )
     return (
-        f"On the official split{over} {lead}. It is one split, to hold against published numbers; what another draw of"
-        f" the rows would give, it cannot say: for that, run {FEW} splits (--splits {FEW})."
+        f"On the official split{over} {lead}. It is one split, for comparison with published numbers; it cannot show what"
+        f" another draw of the rows would give: for that, run {FEW} splits (--splits {FEW})."
     )
 
 
-def _gain(line: StrategyResult) -> float:
-    found = line.deltas[TUNED].mean
-    return -math.inf if math.isnan(found) else found
+def _gain(result: StrategyResult) -> float:
+    """The mean gain with tuned thresholds; −∞ if it is undefined, so that it never is the largest."""
+    mean = result.deltas[TUNED].mean
+    return -math.inf if math.isnan(mean) else mean
 
 
 def _gains(others: list[StrategyResult], splits: int) -> list[str]:
-    """Say who beats `none` with tuned thresholds, who loses to it, or that nobody can be told from it."""
-    better = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean > 0]
-    worse = [line for line in others if line.deltas[TUNED].significant and line.deltas[TUNED].mean < 0]
-    said = [_winners(better)] if better else [_nobody(others, splits)]
+    """Name the strategies that are significantly better or worse than `none` with tuned thresholds, or say: none is."""
+    better = [
+        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean > 0
+    ]
+    worse = [
+        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean < 0
+    ]
+    sentences = [_winners(better)] if better else [_no_winner(others, splits)]
     if worse:
-        listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in worse])
-        said.append(f"Worse than none even with tuned thresholds: {listed}.")
-    return said
+        listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in worse])
+        sentences.append(f"Worse than the baseline even with tuned thresholds: {listed}.")
+    return sentences
 
 
 def _winners(better: list[StrategyResult]) -> str:
-    listed = _listed([f"{line.strategy} ({_sized(line.deltas[TUNED])})" for line in better])
+    listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in better])
     verb = "beats" if len(better) == 1 else "beat"
-    return f"With tuned thresholds {listed} {verb} none in macro-F1, beyond what chance explains."
+    return f"With tuned thresholds {listed} {verb} the baseline in macro-F1 by more than chance explains."
 
 
-def _nobody(others: list[StrategyResult], splits: int) -> str:
+def _no_winner(others: list[StrategyResult], splits: int) -> str:
     best = max(others, key=_gain)
-    few = f" With {splits} splits only large differences could show." if splits < FEW else ""
-    alone = best.deltas[TUNED].low > 0
-    luck = ", no more than the best of several may reach by chance" if alone else ""
-    size = f"{best.strategy}'s {_sized(best.deltas[TUNED])}"
+    few = f" With {splits} splits only large differences can be significant." if splits < FEW else ""
+    # Its interval alone excludes 0, but Holm's adjustment for all strategies does not.
+    significant_alone = best.deltas[TUNED].low > 0
+    luck = ", which the best of several strategies may reach by chance" if significant_alone else ""
+    size = _sized(best.deltas[TUNED])
     lead = (
-        f"the largest gain is {size}{luck}"
+        f"the largest gain is that of {best.strategy}, {size}{luck}"
         if _gain(best) > 0
-        else f"none itself leads, the nearest is {size}"
+        else f"the baseline ranks first, followed by {best.strategy} with {size}"
     )
-    return f"With tuned thresholds no strategy's macro-F1 can be told from none's; {lead}.{few}"
+    return (
+        f"With tuned thresholds no strategy differs significantly from the baseline in macro-F1; {lead}.{few}"
+    )
 
 
 def _disguise(others: list[StrategyResult]) -> list[str]:
-    """Name the strategies that win at 0.5 and lose most of it once everybody's thresholds are tuned."""
-    suspects = [line for line in others if _faded(line)]
+    """Name the strategies whose gain at 0.5 mostly vanishes once the thresholds of all strategies are tuned."""
+    suspects = [result for result in others if _faded(result)]
     if not suspects:
         return []
-    sure = [line for line in suspects if _shown(line)]
-    unsure = [line for line in suspects if not _shown(line)]
-    said = []
-    words = ("mostly a threshold in disguise", "perhaps a threshold in disguise, too uncertain to say")
-    for lines, verdict in zip((sure, unsure), words, strict=True):
-        if lines:
-            listed = _listed([_fading(line) for line in lines])
-            said.append(f"Gain over none at .5 → with tuned thresholds: {listed}: {verdict}.")
-    return said
+    sure = [result for result in suspects if _shown(result)]
+    unsure = [result for result in suspects if not _shown(result)]
+    sentences = []
+    words = ("mostly a threshold in disguise", "perhaps a threshold in disguise, but too uncertain to say")
+    for results, verdict in zip((sure, unsure), words, strict=True):
+        if results:
+            listed = _listed([_fading(result) for result in results])
+            sentences.append(f"Gain over the baseline at .5 → with tuned thresholds: {listed}: {verdict}.")
+    return sentences
 
 
-def _faded(line: StrategyResult) -> bool:
-    at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED]
+def _faded(result: StrategyResult) -> bool:
+    """Whether there is a notable gain at 0.5 of which less than half, and nothing significant, is left when tuned."""
+    at_half, tuned = result.deltas[FIXED].mean, result.deltas[TUNED]
     return at_half >= NOTABLE and tuned.mean < at_half / 2 and not (tuned.significant and tuned.mean > 0)
 
 
-def _shown(line: StrategyResult) -> bool:
-    """The gain at 0.5 is real, and the tuned gain is surely smaller than it."""
-    return line.deltas[FIXED].significant and line.deltas[TUNED].high < line.deltas[FIXED].mean
+def _shown(result: StrategyResult) -> bool:
+    """Whether the gain at 0.5 is significant and lies above the interval of the tuned gain."""
+    # Not a test of the difference of the two gains, but stricter than comparing their means.
+    return result.deltas[FIXED].significant and result.deltas[TUNED].high < result.deltas[FIXED].mean
 
 
-def _fading(line: StrategyResult) -> str:
-    at_half, tuned = line.deltas[FIXED].mean, line.deltas[TUNED].mean
-    return f"{line.strategy} {number(at_half, True)} → {number(tuned, True)}"
+def _fading(result: StrategyResult) -> str:
+    at_half, tuned = result.deltas[FIXED].mean, result.deltas[TUNED].mean
+    return f"{result.strategy} {number(at_half, True)} → {number(tuned, True)}"
 
 
 def _thresholds(base: StrategyResult, compare: Compare = difference) -> list[str]:
-    """Say what tuned thresholds alone do to `none`: the cheapest strategy there is."""
-    found = compare(base.values[TUNED], base.values[FIXED])
-    if math.isnan(found.mean):
+    """Say what threshold tuning alone, the cheapest strategy of all, does to the baseline."""
+    delta = compare(base.values[TUNED], base.values[FIXED])
+    if math.isnan(delta.mean):
         return []
-    said = f"Tuned thresholds alone take none from {number(base.means[FIXED])} to {number(base.means[TUNED])}"
-    return [f"{said} ({_sized(found)})."]
+    verb = "raises" if delta.mean > 0 else "changes"
+    scores = f"{number(base.means[FIXED])} to {number(base.means[TUNED])}"
+    return [f"Threshold tuning alone {verb} the baseline from {scores} ({_sized(delta)})."]

@@ -1,7 +1,7 @@
-"""What the rows say: which strategy is best, by how much, and whether that is real.
+"""The report as a data frame, as JSON or on a terminal: which strategy is best, by how much, and how certain that is.
 
-`equipoise.report.comparison` sorts and compares the rows, `equipoise.report.conclusions` puts the outcome in words,
-`equipoise.report.table` draws it; this is the part others call.
+This is the interface for other rooms. `equipoise.report.comparison` groups and compares the rows,
+`equipoise.report.conclusions` puts the result into sentences, and `equipoise.report.table` draws it.
 """
 
 from __future__ import annotations
@@ -24,61 +24,66 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one line per data set × backbone × settings × strategy.
 
     Columns: dataset, backbone, generated, variant, strategy, state ("ranked", "incomplete", "failed", "skipped"), rank,
-    splits and splits_of, the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`, `_high` (95 %
-    interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why, audit (what
-    resampling did to the training rows).
+    splits and splits_of (finished and all), the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`,
+    `_high` (95 % interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why (what is missing),
+    and audit (what resampling did to the training rows).
     """
-    import pandas as pd
+    import pandas as pd  # imported late: the terminal report does not need it
 
-    return pd.DataFrame([_record(one, line) for one in compare(rows) for line in one.lines])
+    return pd.DataFrame(
+        [_record(comparison, result) for comparison in compare(rows) for result in comparison.results]
+    )
 
 
-def _record(one: Comparison, line: StrategyResult) -> dict[str, Any]:
+def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "dataset": one.dataset,
-        "backbone": one.backbone,
-        "generated": one.generated,
-        "variant": one.variant,
-        "strategy": line.strategy,
-        "state": line.state,
-        "rank": line.rank,
-        "splits": line.splits,
-        "splits_of": len(one.units),
-        **line.means,
+        "dataset": comparison.dataset,
+        "backbone": comparison.backbone,
+        "generated": comparison.generated,
+        "variant": comparison.variant,
+        "strategy": result.strategy,
+        "state": result.state,
+        "rank": result.rank,
+        "splits": result.splits,
+        "splits_of": len(comparison.units),
+        **result.means,
     }
-    for name, found in line.deltas.items():
-        parts = {"": found.mean, "_low": found.low, "_high": found.high, "_p": found.p_holm}
+    # Columns of a comparison without a baseline are missing here, and NaN in a frame with other comparisons.
+    for name, delta in result.deltas.items():
+        parts = {"": delta.mean, "_low": delta.low, "_high": delta.high, "_p": delta.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})
     return {
         **record,
-        "rcr_support": one.support,
-        "seconds": line.seconds,
-        "why": line.why,
-        "audit": line.audit,
+        "rcr_support": comparison.support,
+        "seconds": result.seconds,
+        "why": result.why,
+        "audit": result.audit,
     }
 
 
 def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null."""
-    return json.dumps([clean(_plain(one)) for one in compare(rows)], indent=1, ensure_ascii=False)
+    return json.dumps(
+        [clean(_plain(comparison)) for comparison in compare(rows)], indent=1, ensure_ascii=False
+    )
 
 
-def _plain(one: Comparison) -> dict[str, Any]:
+def _plain(comparison: Comparison) -> dict[str, Any]:
     return {
-        "dataset": one.dataset,
-        "backbone": one.backbone,
-        "generated": one.generated,
-        "official": one.official,
-        "settings": one.settings,
-        "splits": [{"seed": seed, "split": split} for seed, split in one.units],
-        "devices": one.devices,
-        "superseded_rows": one.superseded,
-        "warning": one.bound,
-        "strategies": [_record(one, line) for line in one.lines],
-        "conclusions": conclusions(one),
+        "dataset": comparison.dataset,
+        "backbone": comparison.backbone,
+        "generated": comparison.generated,
+        "official": comparison.official,
+        "settings": comparison.settings,
+        "splits": [{"seed": seed, "split": split} for seed, split in comparison.units],
+        "devices": comparison.devices,
+        "superseded_rows": comparison.superseded,
+        "warning": comparison.bound,
+        "strategies": [_record(comparison, result) for result in comparison.results],
+        "conclusions": conclusions(comparison),
     }
 
 
 def render(rows: Iterable[Mapping[str, Any]], console: Console) -> None:
-    """Print the report: a table per comparison, what is missing, and what may be concluded."""
+    """Print the report: for each comparison a table, what is missing, and the conclusions."""
     report_table.render(compare(rows), console)

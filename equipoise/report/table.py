@@ -1,4 +1,4 @@
-"""The report on a terminal: one table per comparison, readable at 80 columns."""
+"""Prints the report on a terminal: one table per comparison, readable on 80 columns."""
 
 from __future__ import annotations
 
@@ -12,115 +12,114 @@ from rich.text import Text
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
-from equipoise.report.significance import Difference
 
-WIDE = 116  # columns from which an interval fits beside its mean
-NAME = 17  # columns for a strategy on a narrow terminal
+WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
+NAME = 17  # columns for the name of a strategy on a narrow terminal
 LEGEND = (
     "Means over splits. F1: macro-F1; .5: threshold 0.5; tuned: per-label thresholds from out-of-fold training rows;"
-    " Δ none: minus none on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen"
-    " 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval, variance corrected for"
-    " overlapping training sets (Nadeau & Bengio 2003, n_test/n_train .25), each comparison by itself; *: p < .05"
-    " after Holm's correction for the strategies compared."
+    " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
+    " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
+    " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
+    " .25); *: p < .05 after Holm's correction for the strategies compared."
 )
 
 
 def render(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print every comparison, then how to read the columns."""
+    """Print every comparison, and then a legend of the columns."""
     if not comparisons:
-        console.print("No rows yet: nothing has been run into this store.")
+        console.print("No rows yet: no run has been stored here.")
         return
-    for one in comparisons:
-        _print_comparison(one, console)
-    if any(one.ranked for one in comparisons):
+    for comparison in comparisons:
+        _print_comparison(comparison, console)
+    if any(comparison.ranked for comparison in comparisons):
         console.print(Text(LEGEND, style="dim"))
 
 
-def _print_comparison(one: Comparison, console: Console) -> None:
-    console.print(Text(one.title, style="bold"))
-    console.print(Text(_subtitle(one), style="dim"))
-    if one.ranked:
-        console.print(_table(one, console.width >= WIDE))
-        for line in filter(lambda line: line.own_decision, one.ranked):
-            console.print(_own(line))
-        for line in filter(lambda line: line.audit, one.ranked):
-            console.print(Text(line.audit, style="dim"))
-    for line in one.lines:
-        if line.state != "ranked":
-            console.print(_missing(line, len(one.units)))
-    if one.bound:
-        console.print(Text(one.bound, style="yellow"))
-    for sentence in conclusions(one):
+def _print_comparison(comparison: Comparison, console: Console) -> None:
+    console.print(Text(comparison.title, style="bold"))
+    console.print(Text(_subtitle(comparison), style="dim"))
+    if comparison.ranked:
+        console.print(_table(comparison, console.width >= WIDE))
+        for result in filter(lambda result: result.own_decision, comparison.ranked):
+            console.print(_own(result))
+        for result in filter(lambda result: result.audit, comparison.ranked):
+            console.print(Text(result.audit, style="dim"))
+    for result in comparison.results:
+        if result.state != "ranked":
+            console.print(_missing(result, len(comparison.units)))
+    if comparison.bound:
+        console.print(Text(comparison.bound, style="yellow"))
+    for sentence in conclusions(comparison):
         console.print(Text("▸ ").append(sentence))
     console.print()
 
 
-def _subtitle(one: Comparison) -> str:
-    splits, seeds = len(one.units), len({seed for seed, _ in one.units})
-    said = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
-    if one.official:
-        said = "the official split alone, so no intervals" + (
+def _subtitle(comparison: Comparison) -> str:
+    """The line under the title: splits, ranking, support, devices, and which rows are not used."""
+    splits, seeds = len(comparison.units), len({seed for seed, _ in comparison.units})
+    subtitle = f"{splits} split{'s' * (splits != 1)}" + (f" over {seeds} seeds" if seeds > 1 else "")
+    if comparison.official:
+        subtitle = "the official split alone, so no intervals" + (
             f"; means of {seeds} seeds" if seeds > 1 else ""
         )
-    if one.ranked:
-        said += f", ranked by macro-F1 with tuned thresholds; rcr@10 rests on {one.support:.0f} test rows"
-    if one.devices:
-        said += f"; on {' and '.join(one.devices)}"
-    if one.left_out:
-        listed = ", ".join(str(split) for _, split in one.left_out)
-        said += f"; split {listed} left out, too few strategies have it"
-    if one.superseded:
-        said += f"; {one.superseded} older row{'s' * (one.superseded != 1)} of the same cells left out"
-    return said
+    if comparison.ranked:
+        subtitle += f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {comparison.support:.0f} test rows"
+    if comparison.devices:
+        subtitle += f"; on {' and '.join(comparison.devices)}"
+    if comparison.left_out:
+        listed = ", ".join(str(split) for _, split in comparison.left_out)
+        subtitle += f"; split {listed} left out, because too few strategies have it"
+    if comparison.superseded:
+        subtitle += f"; {comparison.superseded} older row{'s' * (comparison.superseded != 1)} of the same cells left out"
+    return subtitle
 
 
-def _table(one: Comparison, wide: bool) -> Table:
+def _table(comparison: Comparison, wide: bool) -> Table:
+    # No padding: with it nine columns do not fit into 80 characters.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
     heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
     for head in heads:
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
-    for line in one.ranked:
-        table.add_row(*_cells(line, wide), end_section=False)
+    for result in comparison.ranked:
+        table.add_row(*_cells(result, wide), end_section=False)
     return table
 
 
-def _cells(line: StrategyResult, wide: bool) -> list[Text | str]:
-    shown = line.means
+def _cells(result: StrategyResult, wide: bool) -> list[Text | str]:
+    shown = result.means
     return [
-        Text(_name(line.strategy, wide), style="bold" if line.rank == 1 else ""),
+        Text(_name(result.strategy, wide), style="bold" if result.rank == 1 else ""),
         number(shown[FIXED]),
         number(shown[TUNED]),
-        _delta(line, FIXED, wide),
-        _delta(line, TUNED, wide),
+        _delta(result, FIXED, wide),
+        _delta(result, TUNED, wide),
         *(number(shown[name]) for name in ("tuned_micro_f1", "map", "rcr_at_10")),
-        duration(line.seconds),
+        duration(result.seconds),
     ]
 
 
 def _name(strategy: str, wide: bool) -> str:
-    """Break a long composition before a plus rather than inside a word."""
+    """The name of a strategy; on a narrow terminal a long composition is broken before each plus."""
     return strategy if wide or len(strategy) <= NAME else strategy.replace("+", "\n+")
 
 
-def _delta(line: StrategyResult, name: str, wide: bool) -> Text:
-    found = line.deltas.get(name)
-    if found is None:
-        return Text("" if line.strategy == BASELINE else "–", style="dim")
-    if found.low == found.high == 0:
+def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
+    delta = result.deltas.get(name)
+    if delta is None:
+        return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
+    if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
-    text = Text(number(found.mean, True) + ("*" if found.significant else " "), style=_colour(found))
-    if span := interval(found):
+    colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"
+    # The space in place of a star keeps the digits aligned.
+    text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=colour)
+    if span := interval(delta):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
     return text
 
 
-def _colour(found: Difference) -> str:
-    return "" if not found.significant else "green" if found.mean > 0 else "red"
-
-
 def duration(seconds: float) -> str:
-    """Write 0.4s, 12s, 3.4min or 2.1h."""
+    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
     if math.isnan(seconds):
         return "–"
     if seconds < 99.5:
@@ -128,16 +127,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
 
 
-def _own(line: StrategyResult) -> Text:
-    """Show what a strategy with a decision of its own reaches by it, against `none` at 0.5."""
-    found = line.deltas.get("own_macro_f1")
-    gain = "" if found is None else f" (Δ none at .5: {number(found.mean, True)} {interval(found)}".rstrip()
-    mark = "" if found is None else "*)" if found.significant else ")"
-    return Text(f"own decision {line.strategy}: macro-F1 {number(line.means['own_macro_f1'])}{gain}{mark}")
+def _own(result: StrategyResult) -> Text:
+    """The line for a strategy with its own decision rule: its score, and the difference to `none` at 0.5."""
+    delta = result.deltas.get("own_macro_f1")
+    gain = "" if delta is None else f" (Δ none at .5: {number(delta.mean, True)} {interval(delta)}".rstrip()
+    mark = "" if delta is None else "*)" if delta.significant else ")"
+    return Text(
+        f"own decision {result.strategy}: macro-F1 {number(result.means['own_macro_f1'])}{gain}{mark}"
+    )
 
 
-def _missing(line: StrategyResult, splits: int) -> Text:
-    done = f" ({line.splits} of {splits} splits)" if line.state == "incomplete" else ""
+def _missing(result: StrategyResult, splits: int) -> Text:
+    done = f" ({result.splits} of {splits} splits)" if result.state == "incomplete" else ""
     return Text.assemble(
-        (f"{line.state}{done} ", "yellow"), line.strategy, f": {line.why}" if line.why else ""
+        (f"{result.state}{done} ", "yellow"), result.strategy, f": {result.why}" if result.why else ""
     )

@@ -1,1 +1,1 @@
-"""A diagnosis shown: on the console, as pictures, as one HTML page."""
+"""Presents a diagnosis: on the console, as pictures, and as one HTML page."""

@@ -1,4 +1,4 @@
-"""A diagnosis in the terminal: what matters first, in sentences, and the numbers in small tables."""
+"""A diagnosis in the terminal: sentences, the most important first, and small tables of numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-SHOWN = 15  # labels named in the table
-#: The measures in the order they are shown, and their names in the field.
+SHOWN = 15  # labels in the table; if there are more, the 10 most and the 5 least frequent
+#: The measures in the order in which they are shown, with their names in the literature.
 MEASURES = {
     "rows": "rows",
     "inputs": "inputs",
     "labels": "labels",
     "labelsets": "labelsets",
-    "singletons": "labelsets in one row",
+    "singletons": "labelsets in one row only",
     "cardinality": "cardinality (labels per row)",
     "density": "density",
     "mean_ir": "MeanIR",
@@ -27,13 +27,13 @@ MEASURES = {
     "scumble_cv": "SCUMBLE.CV",
     "tcs": "TCS",
     "rdep": "rDep",
-    "empty_rows": "rows without label",
-    "empty_labels": "labels without row",
+    "empty_rows": "rows without a label",
+    "empty_labels": "labels without a row",
 }
 
 
 def number(value: float) -> str:
-    """1,702 for whole numbers, 73.952793 for others, – where undefined, ∞ where infinite."""
+    """Format a number: 1,702 if it is an integer, 73.952793 if not, – if undefined, ∞ if infinite."""
     if isinstance(value, int):
         return f"{value:,}"
     if math.isnan(value):
@@ -41,27 +41,27 @@ def number(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:,.6f}"
 
 
-def render(found: dict[str, Any], console: Console) -> None:
-    """Print the diagnosis."""
-    about = found["dataset"]
+def render(diagnosis: dict[str, Any], console: Console) -> None:
+    """Print a diagnosis (`Diagnosis.data`) on the console."""
+    about = diagnosis["dataset"]
     _heading(console, f"{about['name']}{' (GENERATED data)' if about['generated'] else ''}")
     for note in about["notes"]:
-        console.print(Text(note, style="dim"))
-    _numbers(found, console)
-    _labels(found, console)
+        console.print(Text(note, style="dim"))  # `Text`, because a bare string could hold rich's markup
+    _numbers(diagnosis, console)
+    _labels(diagnosis, console)
     _heading(console, "How dependent are the labels?")
-    _sentences(console, found["dependence"]["words"])
+    _sentences(console, diagnosis["dependence"]["words"])
     _heading(console, "What is wrong with the data?")
-    _sentences(console, found["health"]["problems"] or ["Nothing that was looked for was found."])
-    if found["health"]["fine"]:
-        console.print(Text("Looked for and fine: " + "; ".join(found["health"]["fine"]) + ".", style="dim"))
-    _advice(found["advice"], console)
+    _sentences(console, diagnosis["health"]["problems"] or ["No problem was found."])
+    if diagnosis["health"]["fine"]:
+        console.print(Text("Checked and fine: " + "; ".join(diagnosis["health"]["fine"]) + ".", style="dim"))
+    _advice(diagnosis["advice"], console)
 
 
-def as_text(found: dict[str, Any], width: int = 100) -> str:
-    """The same as plain text."""
+def as_text(diagnosis: dict[str, Any], width: int = 100) -> str:
+    """The same as plain text, `width` characters wide."""
     buffer = io.StringIO()
-    render(found, Console(file=buffer, width=width, color_system=None))
+    render(diagnosis, Console(file=buffer, width=width, color_system=None))
     return buffer.getvalue()
 
 
@@ -71,26 +71,29 @@ def _heading(console: Console, words: str) -> None:
 
 
 def _sentences(console: Console, lines: list[str]) -> None:
-    for line in lines:
+    for line in lines:  # a table without borders indents the following lines of a long sentence
         table = Table.grid(padding=(0, 1))
         table.add_row("-", Text(line))
         console.print(table)
 
 
-def _numbers(found: dict[str, Any], console: Console) -> None:
+def _numbers(diagnosis: dict[str, Any], console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
     cells = [
-        (words, number(found["numbers"][key])) for key, words in MEASURES.items() if key in found["numbers"]
+        (words, number(diagnosis["numbers"][key]))
+        for key, words in MEASURES.items()
+        if key in diagnosis["numbers"]
     ]
-    half = -(-len(cells) // 2)
+    half = -(-len(cells) // 2)  # rounded up: the left column is the longer one
+    # An odd number of cells leaves one place on the right, which is filled with an empty cell.
     for left, right in zip(cells[:half], [*cells[half:], ("", "")], strict=False):
         table.add_row(*left, *right)
     console.print(table)
-    console.print(Text(found["numbers"]["zero_positive_rule"], style="dim"))
+    console.print(Text(diagnosis["numbers"]["zero_positive_rule"], style="dim"))
 
 
-def _labels(found: dict[str, Any], console: Console) -> None:
-    ordered = sorted(found["labels"], key=lambda label: -label["rows"])
+def _labels(diagnosis: dict[str, Any], console: Console) -> None:
+    ordered = sorted(diagnosis["labels"], key=lambda label: -label["rows"])
     shown = ordered if len(ordered) <= SHOWN else ordered[: SHOWN - 5] + ordered[-5:]
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     for name in ("label", "rows", "share", "IRLbl"):

@@ -1,7 +1,7 @@
-"""The diagnosis as one HTML page that needs nothing else: style and pictures are in it, and no address is called.
+"""The diagnosis as one self-contained HTML page: it includes its style and pictures, and loads nothing from elsewhere.
 
-Plain strings with every value escaped: the page is one column of headings, lists, tables and pictures, too little to
-ask users to install a template language for.
+The page is built from plain strings with every value escaped. It is one column of headings, lists, tables and pictures,
+which does not justify a template language as a dependency.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from equipoise.diagnosis.rendering.style import STYLE
 from equipoise.diagnosis.sections.pairs import LEVEL
 
 PAIRS_SHOWN = 15
-WORDY = ("and", "group", "most told by")  # headings of columns that hold words
+WORDY = ("and", "group", "strongest other label")  # headings of the columns that hold words
 
 
-def page(data: Dataset, found: dict[str, Any]) -> str:
-    """The whole page, as text."""
-    name = found["dataset"]["name"]
+def page(data: Dataset, diagnosis: dict[str, Any]) -> str:
+    """The HTML of the whole page."""
+    name = diagnosis["dataset"]["name"]
     body = "\n".join(
         [
             f"<h1>Diagnosis of {escape(name)}</h1>",
-            _about(found),
-            _section("summary", "In short", _list(_short(found), "key")),
-            _section("numbers", "The numbers", _numbers(found)),
-            _section("pictures", "The pictures", "".join(map(_picture, pictures_of(data, found)))),
-            _section("dependence", "How dependent are the labels?", _dependence(found["dependence"])),
-            _section("health", "What is wrong with the data?", _health(found["health"])),
-            _section("advice", "What is worth trying?", _advice(found["advice"])),
+            _about(diagnosis),
+            _section("summary", "Summary", _list(_short(diagnosis), "key")),
+            _section("numbers", "The numbers", _numbers(diagnosis)),
+            _section("pictures", "The pictures", "".join(map(_picture, pictures_of(data, diagnosis)))),
+            _section("dependence", "How dependent are the labels?", _dependence(diagnosis["dependence"])),
+            _section("health", "What is wrong with the data?", _health(diagnosis["health"])),
+            _section("advice", "What is worth trying?", _advice(diagnosis["advice"])),
         ]
     )
     return (
@@ -54,11 +54,13 @@ def _list(lines: Iterable[str], kind: str = "") -> str:
 
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The first column names the row; the others are numbers, right-aligned and unbroken, or words."""
+    """An HTML table. The first column names the row; the others hold numbers (right-aligned, unbroken) or words."""
     kinds = [' class="words"' if title in WORDY else "" for title in head]
     titles = "".join(f'<th scope="col"{k}>{escape(t)}</th>' for k, t in zip(kinds, head, strict=True))
+    # tabindex and role let a keyboard scroll a table that is wider than the screen.
     lines = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, rest))}</tr>\n' for first, *rest in rows
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(map(_cell, cells))}</tr>\n'
+        for first, *cells in rows
     )
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
@@ -67,55 +69,65 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def _cell(content: str) -> str:
+    # A letter makes a cell a word, except for the exponent of a number such as 1e-05.
     kind = ' class="words"' if any(map(str.isalpha, content.replace("e-", "").replace("e+", ""))) else ""
     return f"<td{kind}>{escape(content)}</td>"
 
 
 def _more(words: str, content: str) -> str:
+    """Content that is hidden until the reader opens it."""
     return f"<details><summary>{escape(words)}</summary>\n{content}\n</details>"
 
 
-def _about(found: dict[str, Any]) -> str:
-    about = found["dataset"]
+def _about(diagnosis: dict[str, Any]) -> str:
+    about = diagnosis["dataset"]
     generated = '<p class="warn">These data are generated, not real.</p>' if about["generated"] else ""
     facts = f"{about['rows']:,} rows of {'text' if about['kind'] == 'text' else 'numbers'}, {about['labels']} labels."
     return f"{generated}<p>{escape(facts)}</p>{_list(about['notes'], 'quiet')}"
 
 
-def _short(found: dict[str, Any]) -> list[str]:
-    """What a reader in a hurry takes away."""
-    numbers, problems = found["numbers"], found["health"]["problems"]
+def _short(diagnosis: dict[str, Any]) -> list[str]:
+    """The three most important sentences: imbalance, dependence, and the first problem."""
+    numbers, problems = diagnosis["numbers"], diagnosis["health"]["problems"]
     lead = (
         f"The most frequent label has {numbers['max_ir']:,.1f} times the rows of the rarest "
         f"(MeanIR {numbers['mean_ir']:.1f}); {numbers['singletons']:,} of {numbers['labelsets']:,} label combinations occur "
         "only once."
-        if numbers["max_ir"] == numbers["max_ir"]
-        else "No label has a single row: there is nothing to learn."
+        if numbers["max_ir"] == numbers["max_ir"]  # not NaN
+        else "No label has a single row, so there is nothing to learn."
     )
     return [
         lead,
-        found["dependence"]["words"][0],
-        problems[0] if problems else "Nothing that was looked for is wrong with the data.",
+        diagnosis["dependence"]["words"][0],
+        problems[0] if problems else "No problem was found in the data.",
     ]
 
 
-def _numbers(found: dict[str, Any]) -> str:
-    numbers = found["numbers"]
+def _numbers(diagnosis: dict[str, Any]) -> str:
+    numbers = diagnosis["numbers"]
     cells = [(words, number(numbers[key])) for key, words in MEASURES.items() if key in numbers]
-    labels = sorted(found["labels"], key=lambda label: -label["rows"])
+    labels = sorted(diagnosis["labels"], key=lambda label: -label["rows"])
     rows = [
-        (one["label"], f"{one['rows']:,}", f"{one['share']:.2%}", number(one["irlbl"]), one["group"])
-        for one in labels
+        (
+            label["label"],
+            f"{label['rows']:,}",
+            f"{label['share']:.2%}",
+            number(label["irlbl"]),
+            label["group"],
+        )
+        for label in labels
     ]
     table = _table("Labels by frequency", ("label", "rows", "share", "IRLbl", "group"), rows)
     return (
         _table("Measures of the labels", ("measure", "value"), cells)
         + f'<p class="quiet">{escape(numbers["zero_positive_rule"])}</p>'
+        # Long tables start folded.
         + (table if len(labels) <= 12 else _more(f"All {len(labels)} labels", table))
     )
 
 
 def _picture(picture: Picture) -> str:
+    # Width and height let the browser lay out the page before it has decoded the picture.
     content = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure><img src="data:image/png;base64,{content}" width="{picture.width}" height="{picture.height}" '
@@ -123,61 +135,64 @@ def _picture(picture: Picture) -> str:
     )
 
 
-def _dependence(found: dict[str, Any]) -> str:
-    pairs, conditional = found["pairs"], found["conditional"]
-    parts = [_list(found["words"])]
-    for key, words in (("strongest_together", "together"), ("strongest_apart", "apart")):
+def _dependence(dependence: dict[str, Any]) -> str:
+    pairs, conditional = dependence["pairs"], dependence["conditional"]
+    parts = [_list(dependence["words"])]
+    for key, words in (
+        ("strongest_together", "occur together more often than by chance"),
+        ("strongest_apart", "occur together less often than by chance"),
+    ):
         if pairs[key]:
             parts.append(
                 _pairs(
                     pairs[key],
-                    f"Pairs that stand {words}, the strongest first (p < {LEVEL:g} after Holm; shared bits: mutual information)",
+                    f"Pairs that {words}, strongest first (p < {LEVEL:g} after Holm; shared bits: mutual information)",
                 )
             )
     if conditional["tested"]:
-        parts.append(_more("Every label with and without the others", _conditional(conditional)))
+        parts.append(_more("Every label, predicted with and without the others", _conditional(conditional)))
     return "".join(parts)
 
 
 def _pairs(pairs: list[dict[str, Any]], caption: str) -> str:
     rows = [
         (
-            one["a"],
-            one["b"],
-            f"{one['rows']:,}",
-            f"{one['lift']:.2f}",
-            _signed(one["phi"], 2),
-            f"{one['mutual_information_bits']:.3f}",
-            "< 1e-300" if one["p_holm"] == 0 else f"{one['p_holm']:.2g}",
+            pair["a"],
+            pair["b"],
+            f"{pair['rows']:,}",
+            f"{pair['lift']:.2f}",
+            _signed(pair["phi"], 2),
+            f"{pair['mutual_information_bits']:.3f}",
+            "< 1e-300" if pair["p_holm"] == 0 else f"{pair['p_holm']:.2g}",  # too small for a float64
         )
-        for one in pairs[:PAIRS_SHOWN]
+        for pair in pairs[:PAIRS_SHOWN]
     ]
     return _table(caption, ("label", "and", "rows with both", "lift", "phi", "shared bits", "p, Holm"), rows)
 
 
-def _conditional(found: dict[str, Any]) -> str:
-    ordered = sorted(found["per_label"], key=lambda one: -one["gain_true"]["bits"])
+def _conditional(conditional: dict[str, Any]) -> str:
+    ordered = sorted(conditional["per_label"], key=lambda label: -label["gain_true"]["bits"])
     rows = [
         (
-            one["label"],
-            f"{one['positives']:,}",
-            f"{one['input_bits']:.3f}",
-            _interval(one["gain_predicted"]),
-            _interval(one["gain_true"]),
-            f"{one['tells_most']} ({one['tells']})",
+            label["label"],
+            f"{label['positives']:,}",
+            f"{label['input_bits']:.3f}",
+            _interval(label["gain_predicted"]),
+            _interval(label["gain_true"]),
+            f"{label['tells_most']} ({label['tells']})",
         )
-        for one in ordered
+        for label in ordered
     ]
     head = (
         "label",
         "rows",
-        "log-loss, input",
-        "saved by others predicted",
-        "saved by others known",
-        "most told by",
+        "log-loss, input only",
+        "saved by predicted others",
+        "saved by known others",
+        "strongest other label",
     )
-    caption = "Log-loss in bits per row, cross-validated logistic models; 95 % intervals over folds"
-    return _table(caption, head, rows) + f'<p class="quiet">{escape(found["sample"])}.</p>'
+    caption = "Log-loss in bits per row of cross-validated logistic models, with 95 % intervals over folds"
+    return _table(caption, head, rows) + f'<p class="quiet">{escape(conditional["sample"])}.</p>'
 
 
 def _interval(gain: dict[str, float]) -> str:
@@ -185,36 +200,32 @@ def _interval(gain: dict[str, float]) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{value:+.{digits}f}".replace("-", "−")  # a minus sign is as wide as a plus; a hyphen is not
 
 
-def _health(found: dict[str, Any]) -> str:
-    fine = "; ".join(found["fine"])
-    words = found["text_words"]
+def _health(health: dict[str, Any]) -> str:
+    fine = "; ".join(health["fine"])
+    words = health["text_words"]
     length = (
-        f"<p>Words per text: median {words['median']:,.0f}, middle half {words['quarter']:,.0f} to "
-        f"{words['three_quarters']:,.0f}, longest {words['most']:,.0f}.</p>"
+        f"<p>Words per text: median {words['median']:,.0f}, quartiles {words['quarter']:,.0f} and "
+        f"{words['three_quarters']:,.0f}, maximum {words['most']:,.0f}.</p>"
         if words
         else ""
     )
     return (
-        (_list(found["problems"], "problems") or "<p>Nothing that was looked for was found.</p>")
+        (_list(health["problems"], "problems") or "<p>No problem was found.</p>")
         + length
-        + (
-            f'<p class="quiet">Looked for and fine: {escape(fine)}. Rows are counted from 0.</p>'
-            if fine
-            else ""
-        )
+        + (f'<p class="quiet">Checked and fine: {escape(fine)}. Rows are counted from 0.</p>' if fine else "")
     )
 
 
-def _advice(found: dict[str, Any]) -> str:
+def _advice(advice: dict[str, Any]) -> str:
     items = "".join(
-        f"<li><strong>{'Try' if one['worth'] == 'try' else 'Skip'} {escape(', '.join(one['strategies']))}</strong>: "
-        f"{escape(one['why'])}.</li>"
-        for one in found["items"]
+        f"<li><strong>{'Try' if item['worth'] == 'try' else 'Skip'} {escape(', '.join(item['strategies']))}</strong>: "
+        f"{escape(item['why'])}.</li>"
+        for item in advice["items"]
     )
     return (
-        f'<p class="warn">{escape(found["guess"])}</p><ul>{items}</ul><p>To measure it:</p>'
-        f'<pre tabindex="0"><code>{escape(found["command"])}</code></pre>'
+        f'<p class="warn">{escape(advice["guess"])}</p><ul>{items}</ul><p>To measure it:</p>'
+        f'<pre tabindex="0"><code>{escape(advice["command"])}</code></pre>'
     )

@@ -1,4 +1,4 @@
-"""The look of the page: one column, readable on a phone, black on white, fit to print."""
+"""The style sheet of the page: one column, readable on a phone, black on white, suitable for print."""
 
 STYLE = """\
 :root { color-scheme: light; --ink: #222; --quiet: #5c5c5c; --line: #d9d9d9; --blue: #0072b2; }

@@ -1,1 +1,1 @@
-"""The sections of a diagnosis: each measures one thing about the data and says it in words."""
+"""The sections of a diagnosis. Each measures one aspect of the data and describes the result in words."""

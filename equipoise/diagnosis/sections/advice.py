@@ -1,4 +1,4 @@
-"""Which strategies are worth trying, from the measures alone. A guess: only `equipoise run` measures."""
+"""Suggests strategies that are worth trying, from the measures of the data alone. Only `equipoise run` can confirm it."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from typing import Any, NamedTuple
 from equipoise.contracts.dataset import Dataset
 
 GUESS = (
-    "This is a guess from the measures of the data alone. Nothing was trained with these strategies; equipoise run does "
-    "that, against none, and may well say otherwise."
+    "This is a guess from the measures of the data alone. No model was trained with these strategies; equipoise run trains "
+    "and compares them with the baseline, and its result may well differ."
 )
-BALANCED = (
-    1.5  # MeanIR at and below which Charte et al. 2015 (DOI 10.1016/j.neucom.2014.08.091) call data balanced
-)
-CONCURRENT = 0.1  # SCUMBLE above which rare and frequent labels share rows too often for resampling (Charte et al. 2019)
-FEW_LABELSETS = 0.05  # distinct labelsets per row up to which each has some rows to learn from
-MOST_CHAINED = 60  # labels beyond which a chain is long
+#: Charte et al. 2015 (DOI 10.1016/j.neucom.2014.08.091) call data balanced up to this MeanIR.
+BALANCED = 1.5
+#: Above this SCUMBLE rare and frequent labels share rows too often for plain resampling (Charte et al. 2019).
+CONCURRENT = 0.1
+# Distinct labelsets per row; up to this value a labelset has 20 rows on average to learn from.
+FEW_LABELSETS = 0.05
+MOST_CHAINED = 60  # labels; with more, a chain of classifiers is considered too long
 
 
 class Advice(NamedTuple):
-    """Strategies by their registered names, and why; `worth` is "try" or "skip"."""
+    """Names of strategies, whether they are worth it ("try" or "skip"), and the reason."""
 
     strategies: tuple[str, ...]
     why: str
     worth: str = "try"
 
 
-def advice_section(data: Dataset, found: dict[str, Any]) -> dict[str, Any]:
-    """The guesses, and a command that measures them; `found` holds the sections before this one."""
+def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
+    """The suggestions, and the command that measures them; `sections` holds the preceding sections."""
     items = [
         Advice(
             ("none", "scut"),
-            "the baseline, and thresholds per label: they cost next to nothing and often win most of what balancing wins",
+            "the baseline and per-label thresholds, which cost next to nothing and often bring most of the gain of balancing",
         ),
-        *_imbalance(found["numbers"], data),
-        *_dependence(found["dependence"], found["numbers"], data.n_labels),
-        *_labelsets(found["labelsets"], found["numbers"]),
+        *_imbalance(sections["numbers"], data),
+        *_dependence(sections["dependence"], sections["numbers"], data.n_labels),
+        *_labelsets(sections["labelsets"], sections["numbers"]),
     ]
+    # Several items may suggest the same strategy; the command names it once.
     names = list(dict.fromkeys(name for item in items if item.worth == "try" for name in item.strategies))
     return {
         "guess": GUESS,
         "items": [{"strategies": list(i.strategies), "worth": i.worth, "why": i.why} for i in items],
         "strategies": names,
-        "command": _command(found["dataset"]["spec"], names),
+        "command": _command(sections["dataset"]["spec"], names),
     }
 
 
@@ -53,61 +55,62 @@ def _command(spec: str, names: list[str]) -> str:
 
 
 def _imbalance(numbers: dict[str, Any], data: Dataset) -> list[Advice]:
-    mean, clash = numbers["mean_ir"], numbers["scumble"]
+    mean, scumble = numbers["mean_ir"], numbers["scumble"]
     if mean != mean:  # NaN: no label has a row
         return []
     if mean <= BALANCED:
-        skip = f"MeanIR {mean:.2f} is at most {BALANCED:g}: there is hardly an imbalance to mend"
+        skip = f"MeanIR {mean:.2f} is at most {BALANCED:g}, so there is hardly an imbalance to correct"
         return [Advice(("ml_ros", "pos_weight", "focal"), skip, "skip")]
     weights = Advice(
         ("pos_weight", "class_balanced", "distribution_balanced"),
-        f"MeanIR {mean:.1f}: rare labels need weight in the loss; compare at tuned thresholds, for much of what weights "
-        "win at .5 is a threshold in disguise",
+        f"MeanIR is {mean:.1f}, so rare labels need more weight in the loss; compare at tuned thresholds, because much of "
+        "the gain of weights at the threshold .5 can be had by tuning thresholds alone",
     )
-    return [weights, *_resampling(mean, clash, data)]
+    return [weights, *_resampling(mean, scumble, data)]
 
 
-def _resampling(mean: float, clash: float, data: Dataset) -> list[Advice]:
+def _resampling(mean: float, scumble: float, data: Dataset) -> list[Advice]:
     synthetic = ("mlsmote",) if data.kind == "numeric" else ()
-    if clash > CONCURRENT:
+    if scumble > CONCURRENT:
         return [
             Advice(
                 ("remedial+ml_ros",),
-                f"SCUMBLE {clash:.3f} is above {CONCURRENT:g}: rare labels mostly stand in rows with frequent ones, so rows are "
-                "split before they are cloned",
+                f"SCUMBLE {scumble:.3f} is above {CONCURRENT:g}: rare labels mostly share rows with frequent ones, so rows "
+                "should be split before they are cloned",
             ),
             Advice(
                 ("ml_ros", *synthetic),
-                "the same: cloning a rare label's rows clones the frequent labels too",
+                "for the same reason: cloning the rows of a rare label clones frequent labels as well",
                 "skip",
             ),
         ]
     return [
         Advice(
             ("ml_ros", *synthetic),
-            f"MeanIR {mean:.1f} with SCUMBLE {clash:.3f} (at most {CONCURRENT:g}): rows of rare labels can be multiplied without "
-            "many of frequent ones",
+            f"MeanIR is {mean:.1f} and SCUMBLE {scumble:.3f} (at most {CONCURRENT:g}), so rows of rare labels can be cloned "
+            "without cloning many frequent labels",
         )
     ]
 
 
-def _dependence(found: dict[str, Any], numbers: dict[str, Any], labels: int) -> list[Advice]:
-    verdict = found["verdict"]
+def _dependence(dependence: dict[str, Any], numbers: dict[str, Any], labels: int) -> list[Advice]:
+    verdict = dependence["verdict"]
     if verdict in ("independent", "explained"):
         return [
             Advice(
                 ("classifier_chain", "label_powerset"),
-                "nothing of the label dependence is left once the input is known: one classifier per label is enough",
+                "the labels do not depend on each other once the input is known: one classifier per label is enough",
                 "skip",
             )
         ]
     if verdict == "unknown" or labels < 2:
         return []
+    # A chain of many classifiers is long, so many labels are split into small groups instead.
     chain = ("ensemble_chains",) if labels <= MOST_CHAINED else ("rakel_d",)
     gain = (
-        "the other labels' predictions save log-loss, label by label"
+        "the predictions of the other labels reduce the log-loss of each label"
         if verdict == "predictions"
-        else "labels hang together beyond the input: look at subset_accuracy and rcr@10, not at F1 alone"
+        else "labels depend on each other beyond the input, so look at subset_accuracy and rcr@10, not at F1 alone"
     )
     few = numbers["labelsets"] <= FEW_LABELSETS * numbers["rows"]
     return [Advice((*chain, *(("label_powerset",) if few else ())), gain)]
@@ -117,7 +120,7 @@ def _labelsets(sets: dict[str, Any], numbers: dict[str, Any]) -> list[Advice]:
     if sets["distinct"] <= FEW_LABELSETS * numbers["rows"] or numbers["labels"] < 2:
         return []
     why = (
-        f"{sets['distinct']} labelsets in {numbers['rows']} rows, {sets['singletons']} of them once: most labelsets have "
-        "next to no rows to learn from or to clone"
+        f"there are {sets['distinct']} labelsets in {numbers['rows']} rows, {sets['singletons']} of them in one row only, "
+        "so most labelsets have hardly any rows to learn from or to clone"
     )
     return [Advice(("label_powerset", "lp_ros"), why, "skip")]

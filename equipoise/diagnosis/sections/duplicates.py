@@ -1,4 +1,4 @@
-"""Duplicates: how many, which contradict each other, and which lie on both sides of the split."""
+"""Counts duplicate rows: all of them, those whose labels contradict each other, and those across the split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ Split = tuple[Ints, Ints]  # (train, test) row positions
 
 
 def duplicates_section(data: Dataset, split: Split, seed: int) -> dict[str, Any]:
-    """Counts and examples as plain data; rows are counted from 0."""
+    """Counts and examples of duplicates as plain data; rows are counted from 0."""
+    # Near duplicates are searched among one row of each group, so they are not counted again.
     groups = exact_groups(data)
     pairs, compared = near_pairs(data, groups, seed)
     train = np.zeros(data.n_rows, dtype=np.bool_)
@@ -51,17 +52,17 @@ def _exact(data: Dataset, groups: Ints) -> dict[str, Any]:
 
 
 def _contradicting(Y: np.ndarray, groups: Ints) -> Ints:
-    """The groups whose rows do not all have the same labels."""
+    """The groups whose rows do not all have the same labels: each row is compared with the first one of its group."""
     first = np.unique(groups, return_index=True)[1]
     differs = (first[groups] != np.arange(len(groups))) & (Y[first[groups]] != Y).any(axis=1)
     return np.unique(groups[differs])
 
 
 def _clash(data: Dataset, rows: Ints) -> dict[str, Any]:
-    """A group of equal inputs with different labels: its first rows, and the labels they disagree about."""
+    """A group of equal inputs with different labels: its first rows, and the labels in which they differ."""
     part = data.Y[rows]
-    unsure = np.flatnonzero(part.min(axis=0) != part.max(axis=0))
-    return {"rows": rows[:SHOWN].tolist(), "labels": [data.labels[j] for j in unsure]}
+    differing = np.flatnonzero(part.min(axis=0) != part.max(axis=0))
+    return {"rows": rows[:SHOWN].tolist(), "labels": [data.labels[j] for j in differing]}
 
 
 def _near(data: Dataset, pairs: Any, compared: int) -> dict[str, Any]:
@@ -76,12 +77,12 @@ def _near(data: Dataset, pairs: Any, compared: int) -> dict[str, Any]:
 
 
 def _shared(groups: Ints, train: Any, test: Any) -> Ints:
-    """Test rows that have an equal row in training."""
+    """The test rows that are equal to a training row."""
     return np.flatnonzero(test & np.isin(groups, groups[train]))
 
 
 def _near_shared(groups: Ints, pairs: Any, train: Any, test: Any) -> Ints:
-    """Test rows without an equal, but with a nearly equal row in training."""
-    either = np.concatenate([pairs, pairs[:, ::-1]])
-    linked = either[train[either[:, 1]] & test[either[:, 0]], 0]
+    """The test rows that are nearly equal, but not equal, to a training row."""
+    both_ways = np.concatenate([pairs, pairs[:, ::-1]])  # the test row may be either one of the pair
+    linked = both_ways[train[both_ways[:, 1]] & test[both_ways[:, 0]], 0]
     return np.setdiff1d(linked, _shared(groups, train, test))

@@ -1,4 +1,4 @@
-"""Is anything wrong with the data? Duplicates, leaks, empty and constant things, labels too rare for the folds."""
+"""Checks the data for faults: duplicates, leaks, empty rows, constant features, and labels too rare for the folds."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NAMED = 8  # labels or columns named in a sentence
 
 
 def health_section(data: Dataset, split: Split, split_name: str, inner: int, seed: int) -> dict[str, Any]:
-    """Everything found as plain data, and `problems` and `fine` in words; rows are counted from 0."""
-    found: dict[str, Any] = {
+    """The results of all checks as plain data; `problems` and `fine` put them in words. Rows are counted from 0."""
+    checks: dict[str, Any] = {
         "split": split_name,
         "duplicates": duplicates_section(data, split, seed),
         "empty": _empty(data),
@@ -26,98 +26,103 @@ def health_section(data: Dataset, split: Split, split_name: str, inner: int, see
         "text_words": lengths(data),
         "leaks": leaks_section(data),
     }
-    problems = [line for part in (_leaking, _crossing, _duplicated, _missing, _rare) for line in part(found)]
-    return {**found, "problems": problems, "fine": _fine(found)}
+    # Ordered by how much they can distort a result: leaks first.
+    problems = [line for part in (_leaking, _crossing, _duplicated, _missing, _rare) for line in part(checks)]
+    return {**checks, "problems": problems, "fine": _fine(checks)}
 
 
 def _empty(data: Dataset) -> dict[str, int]:
+    """The number of rows without a label and without an input."""
     X: Any = data.X
     if data.kind == "text":
         blank = sum(not text.strip() for text in X)
     else:
-        used = np.diff(X.indptr) if is_sparse(X) else np.count_nonzero(X, axis=1)
-        blank = int((used == 0).sum())
+        nonzero = np.diff(X.indptr) if is_sparse(X) else np.count_nonzero(X, axis=1)  # values in each row
+        blank = int((nonzero == 0).sum())
     return {"rows_without_label": int((~data.Y.any(axis=1)).sum()), "rows_without_input": int(blank)}
 
 
-def _duplicated(found: dict[str, Any]) -> list[str]:
-    exact, near = found["duplicates"]["exact"], found["duplicates"]["near"]
-    said = []
+def _duplicated(checks: dict[str, Any]) -> list[str]:
+    exact, near = checks["duplicates"]["exact"], checks["duplicates"]["near"]
+    sentences = []
     if exact["rows_too_many"]:
-        said.append(
+        sentences.append(
             f"{_count(exact['rows_too_many'], 'row repeats', 'rows repeat')} the input of an earlier one "
-            f"({_count(exact['groups'], 'group', 'groups')}; for example rows {_rows(exact['examples'][0])})."
+            f"({_count(exact['groups'], 'group', 'groups')}; for example, rows {_rows(exact['examples'][0])})."
         )
     if exact["contradicting_groups"]:
         clash = exact["contradicting_examples"][0]
-        said.append(
+        sentences.append(
             f"{_count(exact['contradicting_groups'], 'group has', 'groups have')} equal inputs but different labels "
-            f"({exact['contradicting_rows']} rows; for example rows {_rows(clash['rows'])} disagree about "
+            f"({exact['contradicting_rows']} rows; for example, rows {_rows(clash['rows'])} differ in "
             f"{_named(clash['labels'])}): no model can be right on all of them."
         )
     if near["pairs"]:
         clashing = f", {near['contradicting_pairs']} of them with different labels" * bool(
             near["contradicting_pairs"]
         )
-        said.append(
+        sentences.append(
             f"{_count(near['pairs'], 'pair of rows is', 'pairs of rows are')} nearly equal{clashing} "
-            f"(for example rows {_rows(near['examples'][0])})."
+            f"(for example, rows {_rows(near['examples'][0])})."
         )
-    return said
+    return sentences
 
 
-def _crossing(found: dict[str, Any]) -> list[str]:
-    across = found["duplicates"]["across_split"]
+def _crossing(checks: dict[str, Any]) -> list[str]:
+    across = checks["duplicates"]["across_split"]
     if not across["exact"] + across["near"]:
         return []
     return [
-        f"Of {across['test_rows']} test rows ({found['split']}) {across['exact']} have an equal and {across['near']} more "
-        "a nearly equal row in training: scores there are flattered."
+        f"Of {across['test_rows']} test rows ({checks['split']}), {across['exact']} are equal and {across['near']} more are "
+        "nearly equal to a training row, so scores on them are too optimistic."
     ]
 
 
-def _leaking(found: dict[str, Any]) -> list[str]:
-    said = [
+def _leaking(checks: dict[str, Any]) -> list[str]:
+    sentences = [
         f"Input {hint['feature']!r} {'is' if hint['same'] else 'is nearly'} label {hint['label']!r} "
-        f"({'turned round, ' * (hint['strength'] < 0)}{abs(hint['strength']):.3f}): would you have it before you know "
-        "the label?"
-        for hint in found["leaks"]["features"][:NAMED]
+        f"({'negated, ' * (hint['strength'] < 0)}correlation {abs(hint['strength']):.3f}): will this input be available "
+        "before the label is known?"
+        for hint in checks["leaks"]["features"][:NAMED]
     ]
-    if by := found["leaks"]["sorted_by"]:
-        said.append(f"The rows are sorted by {_named(by)}: never split them by position (run does not).")
-    return said
+    if by := checks["leaks"]["sorted_by"]:
+        sentences.append(
+            f"The rows are sorted by {_named(by)}, so never split them by position (run does not)."
+        )
+    return sentences
 
 
-def _missing(found: dict[str, Any]) -> list[str]:
-    empty, constant = found["empty"], found["constant_features"]
-    said = []
+def _missing(checks: dict[str, Any]) -> list[str]:
+    empty, constant = checks["empty"], checks["constant_features"]
+    sentences = []
     if empty["rows_without_label"]:
-        said.append(
-            f"{_count(empty['rows_without_label'], 'row has', 'rows have')} no label: fine if that means “none of "
-            "them”, harmful if it means “not labelled yet”."
+        sentences.append(
+            f"{_count(empty['rows_without_label'], 'row has', 'rows have')} no label: this is fine if it means “none of "
+            "the labels applies”, and harmful if it means “not labelled yet”."
         )
     if empty["rows_without_input"]:
-        said.append(
+        sentences.append(
             f"{_count(empty['rows_without_input'], 'row has', 'rows have')} an empty input (no text, or all zeros)."
         )
     if constant:
-        said.append(
+        sentences.append(
             f"{_count(len(constant), 'feature never changes', 'features never change')}: {_named(constant)}."
         )
-    return said
+    return sentences
 
 
-def _rare(found: dict[str, Any]) -> list[str]:
+def _rare(checks: dict[str, Any]) -> list[str]:
     return [
         f"{_count(len(kind['labels']), 'label', 'labels')} ({_named(kind['labels'])}): {kind['happens']}."
-        for kind in found["folds"]["troubled"]
+        for kind in checks["folds"]["troubled"]
     ]
 
 
-def _fine(found: dict[str, Any]) -> list[str]:
-    """What was looked for and not found."""
-    duplicates, leaks = found["duplicates"], found["leaks"]
-    checks = {
+def _fine(checks: dict[str, Any]) -> list[str]:
+    """The checks that found nothing, in words."""
+    duplicates, leaks = checks["duplicates"], checks["leaks"]
+    # A check that was not possible (no rows compared, a text without features) is not listed as passed.
+    passed = {
         "no equal rows": not duplicates["exact"]["rows_too_many"],
         f"no nearly equal rows among {duplicates['near']['rows_compared']} compared": not duplicates["near"][
             "pairs"
@@ -126,18 +131,18 @@ def _fine(found: dict[str, Any]) -> list[str]:
         "no row on both sides of the split": not sum(
             duplicates["across_split"][kind] for kind in ("exact", "near")
         ),
-        "every row has a label": not found["empty"]["rows_without_label"],
-        "no empty input": not found["empty"]["rows_without_input"],
-        "no constant feature": not found["constant_features"] and found["text_words"] is None,
-        "no input that gives a label away": not leaks["features"],
+        "every row has a label": not checks["empty"]["rows_without_label"],
+        "no empty input": not checks["empty"]["rows_without_input"],
+        "no constant feature": not checks["constant_features"] and checks["text_words"] is None,
+        "no input that reveals a label": not leaks["features"],
         "rows not sorted by a label": not leaks["sorted_by"],
-        "every label in every fold": not found["folds"]["troubled"],
+        "every label in every fold": not checks["folds"]["troubled"],
     }
-    return [words for words, holds in checks.items() if holds]
+    return [words for words, holds in passed.items() if holds]
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number:,} {singular if number == 1 else plural}"
 
 
 def _rows(rows: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""A dataset's inputs as one matrix for scikit-learn, without looking at a label: for diagnosis, not for training."""
+"""Turns a data set's inputs into one matrix for scikit-learn without using labels; for diagnosis, not for training."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from scipy import sparse
 
 from equipoise.contracts.dataset import Dataset
 
-MOST_COLUMNS = 400  # dense columns beyond this are turned to this many principal components
-MOSTLY_EMPTY = 0.2  # share of values other than 0 below which dense columns are handled as sparse ones
-_WORDS = 20_000
+MOST_COLUMNS = 400  # more dense columns than this are reduced to this many principal components
+MOSTLY_EMPTY = 0.2  # dense columns with a smaller share of nonzero values are handled as sparse ones
+_WORDS = 20_000  # the most frequent words that are counted
 
 
 def is_sparse(values: object) -> bool:
-    """scipy's test without its type narrowing, which hides the methods every sparse format has."""
+    """`scipy.sparse.issparse` without its type narrowing, which hides methods that every sparse format has."""
     return bool(sparse.issparse(values))
 
 
 def matrix_of(data: Dataset) -> tuple[Any, list[str]]:
-    """(n, d) counts of words, or numbers with categories as 0/1 columns, and the name of each column."""
+    """The inputs as a matrix (n, d) and the name of each column: word counts, or numbers with one-hot categories."""
     if data.kind == "text":
         return _word_counts(data)
     names = list(data.features) or [f"column {i + 1}" for i in range(data.X.shape[1])]
@@ -43,23 +43,24 @@ def _word_counts(data: Dataset) -> tuple[Any, list[str]]:
 
 
 def _coded(X: Any, nominal: Any, names: list[str]) -> tuple[Any, list[str]]:
-    """Categories of more than two values become a 0/1 column each."""
+    """One-hot encode the nominal columns of more than two values; those of two values already are one 0/1 column."""
     columns, titles = [], []
-    for at, name in enumerate(names):
-        values = np.unique(X[:, at]).tolist() if nominal[at] else []
+    for index, name in enumerate(names):
+        values = np.unique(X[:, index]).tolist() if nominal[index] else []
         if len(values) <= 2:
-            columns.append(X[:, at])
+            columns.append(X[:, index])
             titles.append(name)
         else:
-            columns += [(X[:, at] == value).astype(np.float32) for value in values]
+            columns += [(X[:, index] == value).astype(np.float32) for value in values]
             titles += [f"{name} = {value:g}" for value in values]
     return np.column_stack(columns).astype(np.float32), titles
 
 
 class Scaler:
-    """Word counts to TF-IDF, sparse numbers to at most 1, dense ones to mean 0 and variance 1; fitted on `train`.
+    """A scaler for the inputs that is fitted on the rows `train` only.
 
-    `kind` is "text", "numeric" or "components" (of `compressed`, left as they are).
+    It turns word counts into TF-IDF, divides sparse columns by their largest absolute value, and standardises dense ones
+    to mean 0 and variance 1. `kind` is "text", "numeric" or "components" (from `compressed`; these are not scaled).
     """
 
     def __init__(self, kind: str, X: Any, train: Any) -> None:
@@ -74,13 +75,14 @@ class Scaler:
 
 
 def compressed(X: Any, seed: int) -> tuple[Any, str]:
-    """A form of X in which a linear model is affordable, labels unseen, and what was done in words.
+    """A form of X on which a linear model is affordable, and what was done, in words ("" for nothing worth a note).
 
-    Columns that never change go; mostly empty matrices become sparse; of many dense columns the principal components
-    are kept, whose sizes differ for a reason: `Scaler` must leave them alone (kind "components").
+    Constant columns are dropped, and mostly empty matrices become sparse. Many dense columns are replaced by their
+    principal components. The variances of these carry information, so `Scaler` must not change them (kind "components").
     """
     if is_sparse(X):
         return X, ""
+    # If every column is constant, one is kept, because scikit-learn refuses a matrix without columns.
     X = X[:, X.min(axis=0) < X.max(axis=0)] if (X[:1] != X).any() else X[:, :1]
     if np.count_nonzero(X) < MOSTLY_EMPTY * X.size:
         return sparse.csr_matrix(X), ""
@@ -90,6 +92,6 @@ def compressed(X: Any, seed: int) -> tuple[Any, str]:
     from sklearn.preprocessing import StandardScaler
 
     size = min(MOST_COLUMNS, len(X) - 1)
-    found = PCA(size, svd_solver="randomized", random_state=seed)
-    parts = found.fit_transform(StandardScaler().fit_transform(X))
+    pca = PCA(size, svd_solver="randomized", random_state=seed)
+    parts = pca.fit_transform(StandardScaler().fit_transform(X))
     return parts, f"{X.shape[1]} columns as {size} principal components"

@@ -1,4 +1,4 @@
-"""Leakage hints: an input that is the label, or nearly; rows sorted by a label; columns that never change."""
+"""Finds signs of leakage: inputs that (nearly) equal a label, rows sorted by a label, and constant columns."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Floats, Ints, ratio
 from equipoise.diagnosis.sections.inputs import is_sparse, matrix_of
 
-LEAST_ROWS = 10  # rows with and without the label, below which a perfect feature is mere luck
-SAME, NEARLY = 0.9999, 0.95  # |phi| of "the column is on", or |2 AUC − 1| of its values
-SORTED = 0.9  # |2 AUC − 1| of the row number
+LEAST_ROWS = 10  # with fewer rows with or without the label, a feature can fit it by chance
+# Of |phi| between "the value is not 0" and the label, or of |2 AUC − 1| of the values.
+SAME, NEARLY = 0.9999, 0.95
+SORTED = 0.9  # of |2 AUC − 1| of the row number
 SHOWN = 20
-_MOST_RANKED = 2000  # dense columns whose order is looked at, too
-_MOST_ROWS = 20_000  # rows are thinned evenly to about this many
+_MOST_RANKED = 2000  # up to this many dense columns are ranked, which is slow
+_MOST_ROWS = 20_000  # of more rows, every k-th is used, so that about this many remain
 
 
 def leaks_section(data: Dataset) -> dict[str, Any]:
-    """Hints as plain data, the strongest first: features that tell a label, labels the row order tells."""
+    """The signs of leakage as plain data, strongest first: features that reveal a label, labels sorted by row."""
     thin = slice(None, None, max(1, data.n_rows // _MOST_ROWS))
     X, names = matrix_of(data if thin.step == 1 else data.take(np.arange(data.n_rows)[thin]))
     Y = data.Y[thin]
@@ -37,7 +38,7 @@ def leaks_section(data: Dataset) -> dict[str, Any]:
 
 
 def _strength(X: Any, Y: Floats) -> Floats:
-    """(d, L) −1..1: how well a column alone tells a label, by its being on or, dense, by its order."""
+    """How well each column alone predicts each label, (d, L) in −1..1: by being nonzero or, if dense, by its order."""
     present = _phi(X, Y)
     if is_sparse(X) or X.shape[1] > _MOST_RANKED:
         return present
@@ -46,9 +47,10 @@ def _strength(X: Any, Y: Floats) -> Floats:
 
 
 def _phi(X: Any, Y: Floats) -> Floats:
-    """Correlation of "the column is not 0" with each label; 0 where one of them is constant."""
+    """The correlation of "the value is not 0" with each label, (d, L); 0 where one of the two is constant."""
     on = sparse.csr_matrix(X != 0, dtype=np.float32) if is_sparse(X) else (X != 0).astype(np.float32)
     rows = float(len(Y))
+    # Phi from counts: a and b are the margins, `both` is the joint count.
     a, b = np.asarray(on.sum(axis=0), dtype=np.float64).ravel(), Y.sum(axis=0, dtype=np.float64)
     both = np.asarray(on.T @ Y, dtype=np.float64)
     spread = np.sqrt(np.outer(a * (rows - a), b * (rows - b)))
@@ -56,7 +58,10 @@ def _phi(X: Any, Y: Floats) -> Floats:
 
 
 def _by_rank(X: Any, Y: Floats) -> Floats:
-    """2 AUC − 1 of each dense column as a score for each label, (d, L); ties count half."""
+    """2 AUC − 1 of each dense column as a score for each label, (d, L); ties count half.
+
+    The AUC follows from the rank sum of the positives (Mann & Whitney 1947, DOI 10.1214/aoms/1177730491).
+    """
     ranks = rankdata(X, axis=0).astype(np.float64)
     positives = Y.sum(axis=0, dtype=np.float64)
     sums = ranks.T @ Y.astype(np.float64)
@@ -65,21 +70,22 @@ def _by_rank(X: Any, Y: Floats) -> Floats:
 
 
 def _hints(strength: Floats, names: list[str], labels: list[str]) -> list[dict[str, Any]]:
-    columns, at = np.nonzero(np.abs(strength) >= NEARLY)
-    order = np.argsort(-np.abs(strength[columns, at]), kind="stable")[:SHOWN]
+    """The strongest pairs of a column and a label, from strengths (d, L)."""
+    columns, js = np.nonzero(np.abs(strength) >= NEARLY)
+    order = np.argsort(-np.abs(strength[columns, js]), kind="stable")[:SHOWN]
     return [
         {
             "feature": names[columns[i]],
-            "label": labels[at[i]],
-            "strength": float(strength[columns[i], at[i]]),
-            "same": bool(abs(strength[columns[i], at[i]]) >= SAME),
+            "label": labels[js[i]],
+            "strength": float(strength[columns[i], js[i]]),
+            "same": bool(abs(strength[columns[i], js[i]]) >= SAME),
         }
         for i in order
     ]
 
 
 def constant_columns(data: Dataset) -> list[str]:
-    """Names of numeric columns with one value only; a text has none."""
+    """The names of numeric columns with a single value; for text an empty list."""
     if data.kind == "text":
         return []
     X: Any = data.X
@@ -91,9 +97,9 @@ def constant_columns(data: Dataset) -> list[str]:
 
 
 def lengths(data: Dataset) -> dict[str, float] | None:
-    """Words per text: quartiles and extremes; None for numbers."""
+    """Quartiles, 95th percentile and extremes of the number of words per text; None for numeric data."""
     if data.kind != "text":
         return None
     counts: Ints = np.array([len(str(text).split()) for text in np.asarray(data.X)])
     marks = {"least": 0, "quarter": 25, "median": 50, "three_quarters": 75, "p95": 95, "most": 100}
-    return {name: float(np.percentile(counts, at)) for name, at in marks.items()}
+    return {name: float(np.percentile(counts, percent)) for name, percent in marks.items()}

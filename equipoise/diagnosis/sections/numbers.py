@@ -1,4 +1,4 @@
-"""How much data, how many labels and labelsets, how imbalanced: `equipoise.measures` by name, per label, in words."""
+"""The size and imbalance of the data: all of `equipoise.measures` by name, per label and per labelset."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from equipoise import measures
 from equipoise.contracts.dataset import Dataset
 from equipoise.metrics.frequency import HEAD, TAIL
 
-#: The rule that numbers in this field disagree about, stated wherever they are shown.
+#: Programs in this field follow different rules here, so ours is stated wherever the numbers are shown.
 ZERO_RULE = (
-    "A label without a positive row has IRLbl = ∞ and is left out of MeanIR, maxIR and CVIR "
-    "(mldr averages a zero in, Mulan leaves it out); it still counts in labels, density, TCS and rDep."
+    "A label without a positive row has IRLbl = ∞ and is excluded from MeanIR, maxIR and CVIR "
+    "(mldr counts it as zero, Mulan excludes it); it still counts in labels, density, TCS and rDep."
 )
 TOP_LABELSETS = 30
 
 
 def numbers_section(data: Dataset) -> dict[str, Any]:
-    """Every measure by name; TCS only where inputs are numbers, for a text has no number of inputs."""
+    """Every measure by name, and the rule for empty labels. Text has no number of inputs and so no TCS."""
     inputs = None if data.kind == "text" else int(data.X.shape[1])
     return {**measures.describe(data.Y, inputs), "zero_positive_rule": ZERO_RULE}
 
 
 def labels_section(data: Dataset) -> list[dict[str, Any]]:
-    """One record per label, in the order of the columns: rows, share, IRLbl, frequency group."""
+    """One record per label in the order of the columns: number and share of rows, IRLbl, and frequency group."""
     counts, ratios = data.Y.sum(axis=0, dtype=np.int64), measures.irlbl(data.Y)
     return [
         {"label": name, "rows": int(n), "share": n / data.n_rows, "irlbl": float(r), "group": group(int(n))}
@@ -34,12 +34,12 @@ def labels_section(data: Dataset) -> list[dict[str, Any]]:
 
 
 def group(rows: int) -> str:
-    """Head, medium or tail, by the bounds the metrics use (there for training rows)."""
+    """The frequency group (head, medium or tail) by the limits of the metrics, which apply them to training rows."""
     return "head" if rows >= HEAD else "tail" if rows <= TAIL else "medium"
 
 
 def labelsets_section(data: Dataset) -> dict[str, Any]:
-    """The most frequent labelsets, and the frequency spectrum: how many labelsets occur in exactly k rows."""
+    """The most frequent labelsets, and the spectrum: the number of labelsets that occur in exactly k rows."""
     distinct, counts = measures.labelsets(data.Y)
     sizes, how_many = np.unique(counts, return_counts=True)
     top = [
