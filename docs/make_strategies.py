@@ -14,12 +14,12 @@ from equipoise.contracts.strategy import Context, Strategy
 LABELS = 10
 HEAD = f"""# Strategies
 
-Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more of each.
+Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more about each.
 
-*Stage*: where it acts (strategies of different stages compose with `+`). *Needs*: what it cannot do without. *Searched*:
-each hyperparameter with its published default, which is trial 0, and its range. *Networks*: how many are trained side by
-side for one model on {LABELS} labels: what it costs, beside `none`'s one. *Off*: the setting at which it equals `none` bit for
-bit.
+*Stage*: where the strategy acts; strategies of different stages are composed with `+`. *Needs*: what the data or the backbone must
+offer. *Searched*: each hyperparameter with its published default, which is the first trial, and its range. *Networks*: how many
+are trained side by side for one model on {LABELS} labels, as a measure of cost; `none` trains one. *Off*: the settings at which
+the strategy equals `none` bit for bit.
 
 | name | stage | what it does | searched | needs | networks | off | reference |
 |---|---|---|---|---|---|---|---|
