@@ -144,7 +144,7 @@ def test_balanced_bagging_keeps_every_row_of_the_rarer_value() -> None:
     assert len(drawn) == 4
 
 
-# Who decides what a task is given
+# Which task decides the label inputs of another
 
 
 def test_the_latest_task_before_it_decides() -> None:
@@ -154,7 +154,7 @@ def test_the_latest_task_before_it_decides() -> None:
 
 
 def test_a_label_nobody_answers_for_before_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"task 0 is given labels \[1\]"):
+    with pytest.raises(ValueError, match=r"task 0 takes labels \[1\] as inputs"):
         sources([Task((0,), label_inputs=(1,)), Task((1,))])
 
 
