@@ -1,1 +1,1 @@
-"""The MLflow view of the store."""
+"""The MLflow view of a store: one MLflow run for each row. rows.jsonl stays the source of truth."""
