@@ -1,4 +1,4 @@
-"""`equipoise check`: what it prints and how it leaves."""
+"""`equipoise check`: its output and exit codes."""
 
 from __future__ import annotations
 

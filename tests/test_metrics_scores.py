@@ -1,4 +1,4 @@
-"""Metrics of scores: scikit-learn's numbers where both are defined, ties and degenerate worlds included."""
+"""Metrics of scores equal scikit-learn's where both are defined, ties and degenerate data included."""
 
 from __future__ import annotations
 

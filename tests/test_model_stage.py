@@ -1,4 +1,4 @@
-"""Strategies that split the problem: what their tasks are, and chains through the engine, from training to prediction."""
+"""Strategies that split the labels: their tasks, and classifier chains through the engine from training to prediction."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ctx_of(Y: np.ndarray, seed: int = 0) -> Context:
 
 
 def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> CrossValidator:
-    """A workbench on made-up rows whose second label is the first one, turned over."""
+    """A cross-validator on made-up rows whose second label is the inverse of the first."""
     rng = np.random.default_rng(1)
     Y = labels() if Y is None else Y
     X: Any = (Y + rng.normal(size=Y.shape)).astype(np.float32)
@@ -220,7 +220,7 @@ def test_prediction_goes_from_decision_to_decision() -> None:
 
 
 def test_a_chain_learns_what_inputs_do_not_tell() -> None:
-    """The second label follows from the first, and the inputs tell little of either."""
+    """The second label is determined by the first, and the inputs say little about either."""
     rng = np.random.default_rng(2)
     first = (rng.random(400) < 0.5).astype(np.uint8)
     Y = np.stack([first, 1 - first], 1)
@@ -280,7 +280,7 @@ def test_merged_columns_are_means_of_log_odds() -> None:
     ("name", "count"), [("classifier_chain", L), ("rakel_d", 1), ("ensemble_chains[m=2]", 1)]
 )
 def test_steps_are_taken_over_only_between_tasks_for_the_same_labels(name: str, count: int) -> None:
-    """Tasks drawn anew in each fold have nothing in common but their place: they refit with one median."""
+    """Tasks that are drawn anew in each fold share only their position, so all are refitted with the one median of steps."""
     with repeatable(CPU):
         work = bench(name, "linear", epochs=1)
         assert len(work.cross_validate([params(work)])[0].steps) == count
