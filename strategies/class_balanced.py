@@ -34,7 +34,7 @@ class ClassBalanced(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    beta: float = tunable(0.9, low=0.9, high=0.9999)
+    beta: float = tunable(0.9, low=0.9, high=0.9999)  # 0: equal weights; towards 1: weights ∝ 1 / n
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 

@@ -39,6 +39,7 @@ class MLeNN(Strategy):
         near = neighbours(rows.X, self.k, rows.nominal)
         if not near.shape[1]:  # a single row has no neighbours
             return rows
+        # One column of neighbours at a time: all at once would need n · k · L cells.
         differing = np.zeros(len(rows), dtype=np.int64)
         for other in near.T:
             differing += label_distance(rows.Y, other) > self.threshold

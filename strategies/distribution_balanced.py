@@ -35,9 +35,9 @@ class RebalancedFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)
-    b: float = tunable(10.0, low=1.0, high=20.0)
-    mu: float = tunable(0.9, low=0.1, high=0.95)
+    a: float = tunable(0.1, low=0.0, high=1.0)  # smallest weight
+    b: float = tunable(10.0, low=1.0, high=20.0)  # steepness of the sigmoid
+    mu: float = tunable(0.9, low=0.1, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
@@ -63,8 +63,8 @@ class NTRFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
 
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
+    kappa: float = tunable(0.05, low=0.0, high=0.2)  # strength of the shift by the prior
+    lam: float = tunable(2.0, low=1.0, high=5.0)  # scale of the negatives' logits
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 

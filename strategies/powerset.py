@@ -44,7 +44,7 @@ class RAkELd(LabelPowerset):
     reference: ClassVar[str] = "Tsoumakas, Katakis & Vlahavas 2011, DOI 10.1109/TKDE.2010.164"
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-    k: int = tunable(3, low=2, high=6)
+    k: int = tunable(3, low=2, high=6)  # labels per group
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, part) for part in dealt(Y.shape[1], self.k, ctx.rng)]
@@ -66,7 +66,7 @@ class RAkELo(LabelPowerset):
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     k: int = tunable(3, low=2, high=6)
-    multiple: float = tunable(2.0, low=1.0, high=4.0)
+    multiple: float = tunable(2.0, low=1.0, high=4.0)  # groups per label; the cost grows with it
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         labels, k = Y.shape[1], min(self.k, Y.shape[1])

@@ -28,7 +28,7 @@ class PosWeight(Strategy):
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: both classes weigh the same
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         # A label without positives has nothing to weigh; the clamp only avoids a division by zero.

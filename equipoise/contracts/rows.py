@@ -57,6 +57,7 @@ class Rows:
 
     def take(self, positions: np.ndarray) -> Rows:
         """The rows at these positions (0..m+s−1, repeats allowed), in this order but with synthetic rows moved to the end."""
+        # Everything else relies on synthetic rows coming last: `index` knows only the original ones.
         positions = np.asarray(positions, dtype=np.int64)
         original = positions[positions < len(self.index)]
         moved = positions[positions >= len(self.index)]

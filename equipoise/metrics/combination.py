@@ -105,6 +105,7 @@ class Pairs:
 
     def __init__(self, true: Bools, predicted: Bools, train: Bools) -> None:
         upper = np.triu_indices(true.shape[1], k=1)  # each pair once, without the labels' own counts
+        # A pair occurs in a row if both labels are on; it is predicted correctly if both are also predicted.
         self.train: Ints = cooccurrence(train)[upper]
         self.true: Ints = cooccurrence(true)[upper]
         self.hits: Ints = cooccurrence(true & predicted)[upper]
@@ -140,6 +141,7 @@ def labelset_recall(true: Bools, predicted: Bools, matched: Matched, chosen: Boo
     credit = _jaccard(true, predicted) if average == "soft" else exact
     if average == "micro":
         return mean_defined(credit)
+    # The mean within each labelset first, so that a labelset with many rows counts no more than one with few.
     _, groups = np.unique(matched.ids[chosen], return_inverse=True)
     return mean_defined(np.bincount(groups, weights=credit) / np.bincount(groups))
 

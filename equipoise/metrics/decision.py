@@ -111,6 +111,9 @@ def samples_f1(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
     return f1(Y_true, Y_pred, "samples")
 
 
+# Hamming loss and subset accuracy run over all cells and rows, also those without a positive, as their sources define them.
+
+
 def hamming_loss(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
     """Share of all n·L cells that are wrong; NaN without rows.
 
@@ -148,6 +151,7 @@ def averages(true: Bools, predicted: Bools) -> dict[str, float]:
 
 
 def _counts(true: Bools, predicted: Bools, axis: int) -> Counts:
+    # `count_nonzero` is much faster on bool arrays than `sum`.
     hits = np.count_nonzero(true & predicted, axis=axis)
     return Counts(hits, np.count_nonzero(predicted, axis=axis), np.count_nonzero(true, axis=axis))
 

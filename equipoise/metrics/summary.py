@@ -50,6 +50,7 @@ def score_metrics(Y_true: ArrayLike, scores: ArrayLike, Y_train: ArrayLike) -> d
     true = label_matrix(Y_true, "Y_true")
     logits = score_matrix(scores, true.shape)
     train_matrix(Y_train, true.shape[1])  # raises EquipoiseError if the labels do not match
+    # Two sorts serve five metrics; calling these one by one would sort five times.
     labels, rows = ranking.by_label(true, logits), ranking.by_row(true, logits)
     chances = scipy.special.expit(logits)
     return {
@@ -78,6 +79,7 @@ def per_label(
         "n_test": counts.true.tolist(),
         "precision": counts.precision().tolist(),
         "recall": counts.recall().tolist(),
+        # As macro-F1 leaves such labels out: predicted, but without a positive to find.
         "f1": np.where(counts.true > 0, counts.f1(), np.nan).tolist(),
         "average_precision": ranking.average_precision_per_label(true, scores).tolist(),
     }

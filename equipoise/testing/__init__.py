@@ -52,7 +52,7 @@ def assert_conforms(strategy: type[Strategy] | Strategy | str) -> None:
 
 def conformance_tests(*strategies: type[Strategy] | Strategy | str) -> Callable[..., None]:
     """A pytest test function with one case per strategy; assign it to a name that begins with `test_`."""
-    import pytest
+    import pytest  # only here: the kit also runs from the command line, where pytest may be missing
 
     names = [s if isinstance(s, str) else s.name for s in strategies]
 

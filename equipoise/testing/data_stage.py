@@ -93,6 +93,7 @@ def _valid_synthetic(exam: Exam, world: World, out: Rows) -> bool:
 def _check_columns(exam: Exam, world: World, out: Rows) -> None:
     """Check that no label appears out of nowhere, and that every label column still resembles itself most."""
     demand = _demander(exam, "resample", world)
+    # Labels may only come from other rows, so an absent label must stay absent.
     never = ~world.Y.any(0)
     demand(not out.Y[:, never].any(), "columns", "a row was given a label that no training row has")
     position = {int(row): i for i, row in enumerate(world.index)}
@@ -113,6 +114,7 @@ def _check_permuted_rows(exam: Exam, world: World, out: Rows) -> None:
     """Check that a deterministic resampler gives the same rows if the labels are permuted."""
     if world.name not in ("usual", "absent label", "sparse"):
         return
+    # A rotation moves every label; a random permutation might leave some in place.
     order = np.roll(np.arange(world.n_labels), 2)
     permuted = world.permuted(order)
     again = exam.run("resample", world.name, lambda: exam.strategy.resample(permuted.rows(), permuted.ctx()))
@@ -167,7 +169,7 @@ def valid_weights(exam: Exam, world: World, out: Any) -> bool:
     """Whether rows can be drawn with these weights; problems are noted as findings."""
     demand = _demander(exam, "weights", world)
     n = len(world.Y)
-    w = np.asarray(out)
+    w = np.asarray(out)  # (n,), or (S, n) for weights that change during training
     if not demand(
         isinstance(out, np.ndarray) and w.ndim in (1, 2) and w.shape[-1] == n and w.dtype.kind in "fiu",
         "shapes",

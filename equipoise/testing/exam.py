@@ -46,7 +46,7 @@ class Exam:
         try:
             with unchanged(side_effect):
                 return call()
-        except Stopped:
+        except Stopped:  # from a nested call, and noted there
             raise
         except Exception as error:
             self.findings.note("raises", hook, world, f"{type(error).__name__}: {error}")
@@ -74,6 +74,7 @@ class Exam:
             world.name,
             "two calls with the same random stream give different results",
         )
+        # Checks that compare results with permuted labels only make sense for hooks that do not draw random numbers.
         if not same(expected, self._as_arrays(name, world, self._call(name, world, 1))):
             self.random.add(name)
         return first

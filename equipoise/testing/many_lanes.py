@@ -31,7 +31,7 @@ def check_many_lanes(exam: Exam, world: World) -> None:
     lanes = [_lane(exam.strategy, world, rng) for _ in range(LANES)]
     z = torch.from_numpy(rng.normal(size=(LANES, ROWS, world.n_labels)).astype(np.float32))
     y = torch.from_numpy((rng.random(z.shape) < 0.3).astype(np.float32))
-    progress = np.linspace(0.0, 1.0, LANES)
+    progress = np.linspace(0.0, 1.0, LANES)  # lanes of a population are at different steps of their trainings
     if not _works_with_vmap(exam, world, lanes, z, y, progress):
         return
     together = exam.run("loss", world.name, lambda: _loss_and_gradient(lanes, z, y, progress))

@@ -40,7 +40,7 @@ def _extreme_worlds(worlds: list[World]) -> list[World]:
     certain = np.where(base.Y > 0, 80.0, -80.0).astype(np.float32)
     return [
         replace(base, name="logits of ±80", logits=certain),
-        replace(base, name="equal logits", logits=np.zeros_like(base.logits)),
+        replace(base, name="equal logits", logits=np.zeros_like(base.logits)),  # no variance, all ties
         replace(base, name="one fold", folds=np.zeros_like(base.folds)),
     ]
 
@@ -72,7 +72,7 @@ def valid_map(exam: Exam, hook: str, world: World, fitted: Any) -> bool:
 def _test_logits(world: World) -> np.ndarray:
     """Logits of 23 unseen rows, (23, L); the first two rows are all 80 and all −80."""
     z = 3.0 * stream("test logits", world.name).normal(size=(23, world.n_labels)) - 1.0
-    z[0], z[1] = 80.0, -80.0
+    z[0], z[1] = 80.0, -80.0  # beyond all logits that a map was fitted on
     return z.astype(np.float32)
 
 
@@ -80,6 +80,7 @@ def _check_row_by_row(exam: Exam, hook: str, world: World, fitted: Map) -> None:
     """Check that a row's result does not depend on the other rows: at test time those would be other test rows."""
     z = _test_logits(world)
     together = fitted(z.copy())
+    # Parts of 1, 1, 1, 6 and 14 rows: single rows show a map that standardises, longer parts one that ranks.
     in_parts = exam.run(
         hook, world.name, lambda: np.concatenate([fitted(part) for part in np.split(z.copy(), (1, 2, 3, 9))])
     )

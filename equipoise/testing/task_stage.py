@@ -82,7 +82,7 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
     known = np.ones(len(world.Y), dtype=bool)
     for task, targets in zip(tasks, encoded, strict=True):
         known &= targets.any(1) | (task.classes is None)
-    for strength in (4.0, 80.0):
+    for strength in (4.0, 80.0):  # ordinary confidence, and one at which exponentials overflow
         logits = [np.where(e > 0, strength, -strength).astype(np.float32) for e in encoded]
         before = [z.copy() for z in logits]
         merged = np.asarray(
@@ -98,5 +98,6 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
         demand(np.isfinite(merged).all(), "finite", f"merging logits of ±{strength:g} gives NaN or infinity")
         correct = ((merged > 0) == (world.Y > 0))[known].all()
         demand(correct, "merge", "merging correct predictions gives wrong labels")
+        # At test time there are other rows, and other numbers of rows, than here.
         part = exam.strategy.merge(tasks, [z[:3] for z in before], world.ctx())
         demand(np.allclose(part, merged[:3], atol=1e-4), "merge", "a row's logits depend on the other rows")

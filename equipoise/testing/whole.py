@@ -29,7 +29,7 @@ from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twi
 from equipoise.testing.exam import Exam, Stopped, quietly
 from equipoise.testing.worlds import World, worlds
 
-SETTINGS = Settings(trials=1, folds=2, epochs=2)
+SETTINGS = Settings(trials=1, folds=2, epochs=2)  # the smallest cell that goes through every step
 
 
 def check_declared(exam: Exam, cls: type[Strategy]) -> None:
@@ -57,7 +57,7 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         "documented",
         "the docstring's first line is not a sentence",
     )
-    if exam.strategy.stages:
+    if exam.strategy.stages:  # the baseline implements no method, so it has nothing to cite
         demand(cls.reference, "documented", "`reference` is empty")
     try:
         copy = pickle.loads(pickle.dumps(exam.strategy))
@@ -91,6 +91,7 @@ def check_space(exam: Exam) -> None:
     strategy = exam.strategy
     for values in points(tunables(strategy)):
         trial = Exam(bind(strategy, values))
+        # Only two worlds, because the space has many points: one for the usual case, one for divisions by zero.
         two_worlds = [worlds()[n] for n in ("usual", "absent label")]
         for hook in strategy.stages:
             for world in two_worlds:
@@ -110,7 +111,7 @@ def points(ranges: Mapping[str, Tunable]) -> Iterator[dict[str, Any]]:
     default = {n: t.default for n, t in ranges.items()}
     for name, values in typed.items():
         yield from (default | {name: value} for value in values)
-    if 1 < len(typed) <= 3:
+    if 1 < len(typed) <= 3:  # the number of corners doubles with every field
         yield from (dict(zip(typed, corner, strict=True)) for corner in itertools.product(*typed.values()))
     for k in range(3 if typed else 0):
         rng = stream("points", k)
@@ -138,7 +139,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         for case, z, y, progress in itertools.islice(loss_stage.settings(world), 5):
             loss_stage.judged(trial, world, bound, case, z, y, progress)
         return
-    if "numeric" in strategy.requires and world.shared is None:
+    if "numeric" in strategy.requires and world.shared is None:  # not input that the strategy claims to take
         return
     if hook in ("adjust", "decide"):
         ctx = world.ctx(folds=world.folds.copy())
@@ -209,6 +210,7 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
     cpu = torch.device("cpu")
     backbone: Backbone = registry("backbone").get("linear")()
     n, X = len(world.Y), np.asarray(world.shared[world.index])
+    # The same role for every strategy: equal random streams are what makes `off` comparable bit for bit.
     role, folds = ("conformance",), np.arange(n) % 2
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))

@@ -61,12 +61,12 @@ def worlds() -> dict[str, World]:
     """All worlds by name."""
     usual = _labels(120, (0.5, 0.34, 0.2, 0.1, 0.05))
     absent, single, full, empty = (usual.copy() for _ in range(4))
-    absent[:, 2] = 0
-    single[:, 3] = np.arange(120) == 17
-    full[:, 1] = 1
-    empty[::2] = 0
-    many = _labels(120, tuple(np.geomspace(0.4, 0.01, 300)))
-    repeated = np.repeat(_labels(30, (0.5, 0.3, 0.2, 0.1)), 4, axis=0)
+    absent[:, 2] = 0  # divisions by a count of 0, infinite imbalance ratios
+    single[:, 3] = np.arange(120) == 17  # no second positive to interpolate with, or to put into another fold
+    full[:, 1] = 1  # no negatives: the logarithm of 1 − π is infinite
+    empty[::2] = 0  # rows without labels, which sampling by label never draws
+    many = _labels(120, tuple(np.geomspace(0.4, 0.01, 300)))  # more labels than rows
+    repeated = np.repeat(_labels(30, (0.5, 0.3, 0.2, 0.1)), 4, axis=0)  # distances of 0, ties everywhere
     all_worlds = [
         _world("usual", usual),
         _world("absent label", absent),
@@ -105,9 +105,9 @@ def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> Wo
     """A world with these labels and random features; rows come in blocks of `copies` equal ones."""
     rng, n = stream("world", name), len(Y)
     index = np.sort(rng.permutation(n + HELD)[:n])
-    base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]
+    base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]  # features depend on the first label
     X = np.round(rng.normal(size=(n + HELD, 6)), 3).astype(np.float32)
-    X[index] = np.repeat(base, copies, axis=0)
+    X[index] = np.repeat(base, copies, axis=0)  # held-out rows stay pure noise
     X[:, 5] = X[:, 5] > 0  # a binary column, as real data have
     shared: Any = None if kind == "text" else X
     if kind == "sparse":
