@@ -160,10 +160,8 @@ def _smoothed(curves: Curves, order: Ints) -> Floats:
     """The smoothed thresholds of one fold, (L,), with labels visited in this order; NaN for a label without positives."""
     chosen = np.zeros(len(curves.hits), dtype=np.int64)
     label_f1, sizes = curves.f1(), np.arange(curves.hits.shape[1])
-    hits, total = (
-        0,
-        0,
-    )  # of the labels visited so far; micro-F1 is 2·hits / total with total = predicted + true
+    # Of the labels visited so far; micro-F1 is 2·hits / total with total = predicted + true.
+    hits, total = 0, 0
     for rank, j in enumerate((j for j in order if curves.positives[j] > 0), start=1):
         micro = 2.0 * (hits + curves.hits[j]) / (total + sizes + curves.positives[j])
         chosen[j] = _best(label_f1[j] / rank + micro, curves.possible[j])

@@ -37,9 +37,8 @@ class ClassifierChain(Strategy):
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         counts = Y.sum(0, dtype=np.int64)
         key = {"given": np.zeros_like(counts), "frequent": -counts, "rare": counts}[self.order]
-        return chain(
-            np.argsort(key, kind="stable")
-        )  # stable: labels of equal frequency keep the order of their columns
+        # Stable: labels of equal frequency keep the order of their columns.
+        return chain(np.argsort(key, kind="stable"))
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,6 @@ def _shares(room: np.ndarray, Y: np.ndarray, budget: int) -> Ints:
     if cut < len(order):
         share, extra = divmod(max(budget - int(used_before[cut]), 0), len(order) - cut)
         out[order[cut:]] = share
-        out[order[len(order) - extra :]] += (
-            extra > 0
-        )  # the remainder, one row each, to those with the most room
+        # The remainder, one row each, to those with the most room.
+        out[order[len(order) - extra :]] += extra > 0
     return out

@@ -41,9 +41,8 @@ class SigmoidF1(Strategy):
         loss = 1 - soft_f1(z.sigmoid(), y)
         if self.double:
             loss = (loss + 1 - soft_f1((-z).sigmoid(), 1 - y)) / 2
-        return loss.unsqueeze(-2).expand_as(
-            z
-        )  # a value per cell, so that the mean over the batch is the mean over labels
+        # A value per cell, so that the mean over the batch is the mean over labels.
+        return loss.unsqueeze(-2).expand_as(z)
 
 
 def soft_f1(p: Tensor, y: Tensor) -> Tensor:

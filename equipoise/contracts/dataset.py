@@ -192,9 +192,8 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
         yield from (text.encode("utf-8", "surrogatepass") for text in data.X)
     elif isinstance(data.X, np.ndarray):
         yield f"dense {data.X.shape}".encode()
-        yield (
-            (data.X + 0.0).astype("<f4").tobytes()
-        )  # adding 0 turns −0.0 into 0.0: equal numbers, equal bytes
+        # Adding 0 turns −0.0 into 0.0: equal numbers, equal bytes.
+        yield (data.X + 0.0).astype("<f4").tobytes()
     else:
         yield f"sparse {data.X.shape}".encode()
         yield data.X.indptr.astype("<i8").tobytes()

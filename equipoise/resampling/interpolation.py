@@ -87,9 +87,8 @@ def coin(synthetic: Any, left: Any, right: Any, columns: Columns, rng: np.random
     if not len(columns.coded):
         return synthetic
     heads = rng.random((synthetic.shape[0], len(columns.start))) < 0.5
-    from_left = np.repeat(
-        heads, columns.widths, axis=1
-    )  # all columns of a category come from the same parent
+    # All columns of a category come from the same parent.
+    from_left = np.repeat(heads, columns.widths, axis=1)
     if not is_sparse(synthetic):
         synthetic[:, columns.coded] = np.where(from_left, left[:, columns.coded], right[:, columns.coded])
         return synthetic

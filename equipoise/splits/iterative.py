@@ -44,9 +44,8 @@ def packed(present: Flags) -> NDArray[np.uint64]:
     octets = np.packbits(present, axis=1)
     padding = max(8, -(-octets.shape[1] // 8) * 8) - octets.shape[1]
     whole = np.ascontiguousarray(np.pad(octets, ((0, 0), (0, padding))))
-    return whole.view(">u8").astype(
-        np.uint64
-    )  # read as big-endian on every platform: bits in the order of the labels
+    # Read as big-endian on every platform: bits in the order of the labels.
+    return whole.view(">u8").astype(np.uint64)
 
 
 def _assign(present: Flags, k: int, order: Index, rng: np.random.Generator) -> tuple[Index, Index]:

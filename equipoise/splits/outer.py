@@ -79,9 +79,8 @@ def split_hash(*indices: ArrayLike) -> str:
     digest = hashlib.sha256(b"equipoise split 1\0")  # a version, in case the format changes
     for index in indices:
         packed = np.ascontiguousarray(index, dtype="<i8")
-        digest.update(
-            packed.size.to_bytes(8, "little")
-        )  # or [1], [2, 3] and [1, 2], [3] would have the same hash
+        # Without the size, [1], [2, 3] and [1, 2], [3] would have the same hash.
+        digest.update(packed.size.to_bytes(8, "little"))
         digest.update(packed.tobytes())
     return digest.hexdigest()
 

@@ -156,9 +156,8 @@ def frozen(obj: Any) -> Any:
         return {name: frozen(part) for name, part in obj.items()}
     if hasattr(obj, "__dataclass_fields__"):
         return {name: frozen(getattr(obj, name)) for name in obj.__dataclass_fields__}
-    return (
-        None if isinstance(obj, np.random.Generator) else obj
-    )  # a generator's state may change: it is drawn from
+    # Random generators are left out: drawing from them, as hooks should, changes their state.
+    return None if isinstance(obj, np.random.Generator) else obj
 
 
 def same(a: Any, b: Any) -> bool:

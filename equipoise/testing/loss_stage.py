@@ -136,9 +136,8 @@ def _check_gradient(exam: Exam, world: World, loss: Tensor, leaf: Tensor, case: 
     if not demand(loss.requires_grad, "finite", "loss", world.name, "no gradient reaches the logits"):
         return
     exam.run("loss", world.name, lambda: loss.float().mean().backward())
-    gradient = (
-        leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-    )  # None if the loss ignores the logits
+    # None if the loss ignores the logits.
+    gradient = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
     demand(
         bool(torch.isfinite(gradient).all()),
         "finite",

@@ -103,9 +103,8 @@ def _job_pipe() -> IO[bytes]:
 def serve() -> None:
     """The main loop of the second process: works on jobs from standard input until it is closed."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(
-        2, 1
-    )  # standard output becomes standard error: what a strategy prints must not mix with the answers
+    # Standard output becomes standard error: what a strategy prints must not mix with the answers.
+    os.dup2(2, 1)
     clock = time.time
     time.time = lambda: clock() + 86400.0  # a day later, so that results that depend on the time differ
     time.time_ns = lambda: int(time.time() * 1e9)

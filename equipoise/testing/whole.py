@@ -163,9 +163,8 @@ def check_training(exam: Exam) -> None:
     if "text" in exam.strategy.requires:  # the backbone used here takes numbers
         return
     world = worlds()["usual"]
-    quietly(
-        lambda: trained(Strategy(), world)
-    )  # imports the engine, whose side effects are not the strategy's
+    # Imports the engine, whose side effects are not the strategy's.
+    quietly(lambda: trained(Strategy(), world))
     try:
         out = exam.run("training", world.name, lambda: trained(exam.strategy, world))
     except Stopped:
