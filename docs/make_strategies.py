@@ -16,7 +16,7 @@ HEAD = f"""# Strategies
 
 Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more about each.
 
-*Stage*: where the strategy acts; strategies of different stages are composed with `+`. *Needs*: what the data or the backbone must
+*Stage*: where the strategy acts; strategies of different stages are composed with `+`. *Needs*: what data or backbone must
 offer. *Searched*: each hyperparameter with its published default, which is the first trial, and its range. *Networks*: how many
 are trained side by side for one model on {LABELS} labels, as a measure of cost; `none` trains one. *Off*: the settings at which
 the strategy equals `none` bit for bit.
