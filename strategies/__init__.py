@@ -1,1 +1,1 @@
-"""Balancing strategies, one file per family."""
+"""The built-in strategies against label imbalance, one file for each method or family of methods."""

@@ -1,4 +1,4 @@
-"""Asymmetric loss."""
+"""Asymmetric loss (ASL)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ASL(Strategy):
-    """Asymmetric loss: negatives are focused harder than positives, and those below the margin m are dropped.
+    """Asymmetric loss: down-weights easy negatives more strongly than easy positives, and ignores very easy negatives.
 
-    −[y (1 − p)^γ₊ log p + (1 − y) p_m^γ₋ log(1 − p_m)], p_m = max(p − m, 0). This variant: the defaults of the published class
-    (γ₋ 4, γ₊ 1, m .05; its training script uses γ₊ 0); the gradient is that of the whole formula, as derived in the paper,
-    while the program by default treats the focusing factor as a constant (`focus_gradient=false`); one value per cell, where
-    the program sums over the batch, which ties the learning rate to batch size and number of labels.
+    −[y (1 − p)^γ₊ log p + (1 − y) p_m^γ₋ log(1 − p_m)], where p = σ(z) and p_m = max(p − m, 0): a negative with p below the
+    margin m has loss 0.
+
+    Variant: the defaults are those of the published class (γ₋ = 4, γ₊ = 1, m = .05; the authors' training script uses γ₊ = 0).
+    The gradient is that of the whole formula, as derived in the paper; the authors' program by default treats the focusing
+    factor as a constant (here `focus_gradient=false`). The loss is one value per cell; the authors' program sums over the
+    batch, which makes the effective learning rate depend on the batch size and the number of labels.
     """
 
     name: ClassVar[str] = "asl"
@@ -39,24 +42,28 @@ class ASL(Strategy):
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)
         focus = y * self._positive_focus(z) + (1 - y) * self._negative_focus(z)
+        # Subtracting what the margin gains keeps m = 0 bit-equal to plain cross-entropy; a direct log(1 − p_m) would not be.
         shifted = (bce(z, y) - (1 - y) * self._margin_gain(z)).clamp(min=0.0)
         return (focus if self.focus_gradient else focus.detach()) * shifted
 
     def _positive_focus(self, z: Tensor) -> Tensor:
+        """(1 − p)^γ₊, through the log-sigmoid so that it stays accurate where p rounds to 1."""
         import torch.nn.functional as F
 
         return (self.gamma_pos * F.logsigmoid(-z)).exp()
 
     def _negative_focus(self, z: Tensor) -> Tensor:
-        """p_m^γ₋, and 1 where p_m = 0: the loss it multiplies is 0 there, and 0^γ has no gradient for γ < 1."""
+        """p_m^γ₋, and 1 where p_m = 0."""
         import torch
 
         p = z.sigmoid() - self.margin
+        # Below the margin the loss that this factor multiplies is 0 anyway, but for γ < 1 the gradient of 0^γ is infinite.
         return torch.where(p > 0, p, torch.ones_like(p)).pow(self.gamma_neg)
 
     def _margin_gain(self, z: Tensor) -> Tensor:
-        """log(1 + m / (1 − p)), by which the margin lowers −log(1 − p); exactly 0 for m = 0, and finite for any logit."""
+        """log(1 + m / (1 − p)): how far the margin lowers −log(1 − p). Exactly 0 for m = 0, and finite for any logit."""
         import torch.nn.functional as F
 
+        # Adding 0 · z gives the margin, which may be a Python float or a tensor per lane, the shape of the logits.
         log_margin = (self.margin + 0.0 * z.detach()).log()
         return -F.logsigmoid(F.logsigmoid(-z) - log_margin)

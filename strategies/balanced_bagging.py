@@ -1,4 +1,4 @@
-"""Balanced bagging in the manner of EasyEnsemble: undersampling without throwing rows away."""
+"""Balanced bagging, after EasyEnsemble: many undersampled networks, which together see all rows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from equipoise.contracts.tasks import Task
 
 @dataclass(frozen=True)
 class BalancedBagging(Strategy):
-    """m networks a label, each on all rows of the label's rarer value and `ratio` times as many others; log-odds averaged.
+    """Train m networks per label, each on a balanced sample of rows, and average their log-odds.
 
-    EasyEnsemble under binary relevance, with the backbone in the place of AdaBoost: each label is balanced by itself, since
-    no choice of rows balances all labels at once. A label with one value only learns from all rows.
+    A network's sample has all rows with the label's rarer value (0 or 1) and `ratio` times as many rows with the other value,
+    drawn at random without replacement. This is EasyEnsemble applied to each label separately (binary relevance), with the
+    backbone in place of AdaBoost. Labels are separate because no one set of rows balances all of them. A label that takes
+    only one value is trained on all rows.
     """
 
     name: ClassVar[str] = "balanced_bagging"
     reference: ClassVar[str] = "Liu, Wu & Zhou 2009, DOI 10.1109/TSMCB.2008.2007853"
 
-    m: int = 4
-    ratio: float = tunable(1.0, low=1.0, high=8.0)
+    m: int = 4  # networks per label: time against variance, so it is not searched
+    ratio: float = tunable(1.0, low=1.0, high=8.0)  # rows of the common value per row of the rare one
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [
@@ -36,10 +38,10 @@ class BalancedBagging(Strategy):
 
 
 def balanced_rows(y: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
-    """Sorted positions of all rows of the rarer value of y (n,), and of `ratio` times as many others, without repeats."""
+    """Sorted positions of all rows with the rarer value of y (n,) and of `ratio` times as many others, without repeats."""
     positive, negative = np.flatnonzero(y), np.flatnonzero(y == 0)
     rare, common = sorted((positive, negative), key=len)
     if len(rare) == 0:
-        return common
+        return common  # there is nothing to balance
     size = min(len(common), round(ratio * len(rare)))
     return np.sort(np.concatenate([rare, rng.permutation(common)[:size]]))

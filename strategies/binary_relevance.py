@@ -14,7 +14,11 @@ from equipoise.contracts.tasks import Task
 
 @dataclass(frozen=True)
 class BinaryRelevance(Strategy):
-    """A network of its own for every label, all trained side by side; nothing is shared between labels."""
+    """Train a separate network for every label; labels share no parameters.
+
+    The networks are trained side by side as one population. Against `none`, which shares the hidden layers among labels, this
+    shows what sharing is worth.
+    """
 
     name: ClassVar[str] = "binary_relevance"
     reference: ClassVar[str] = "Boutell, Luo, Shen & Brown 2004, DOI 10.1016/j.patcog.2004.03.009"

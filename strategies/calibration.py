@@ -1,4 +1,4 @@
-"""Calibration: scores that can be read as probabilities, fitted on out-of-fold logits."""
+"""Calibration: maps fitted on out-of-fold logits, after which scores can be read as probabilities."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import scipy
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
 
-#: A slope stays above this, so that no order of rows is ever turned round or lost.
-LEAST = 1e-3
+#: Lower bound of a fitted slope: with a slope of 0 or below, calibration would tie or reverse the ranking of the rows.
+MIN_SLOPE = 1e-3
 
 
 @dataclass(frozen=True)
 class Temperature(Strategy):
-    """Divide all scores by one temperature, the one of least cross-entropy out of fold.
+    """Temperature scaling: divide all logits by one temperature, chosen to minimise cross-entropy out of fold.
 
-    No order and no decision at one half changes. `per_label=true` fits one for each label, drawn to the common one by
-    `shrinkage` (in units of observations), so that a label with few positives keeps nearly the common temperature.
+    p = σ(z / T). Neither the ranking nor any decision at ½ changes. `per_label=true` fits one temperature per label, shrunk
+    towards the common one with strength `shrinkage` (a ridge penalty, in units of observations), so that a label with few
+    positives stays close to the common temperature.
     """
 
     name: ClassVar[str] = "temperature"
@@ -43,11 +44,13 @@ class Temperature(Strategy):
 
 @dataclass(frozen=True)
 class Platt(Strategy):
-    """σ(a z + b) for each label, fitted out of fold and drawn to the common a and b, so that rare labels don't blow up.
+    """Platt scaling: fit p = σ(a z + b) for each label on out-of-fold logits, shrunk towards the fit of all labels pooled.
 
-    Platt's targets, (n₊ + 1) / (n₊ + 2) for positives and 1 / (n₋ + 2) for negatives, and his maximum likelihood; added here:
-    ½ · shrinkage · [(a_j − a)² + (b_j − b)²], a and b being those of all labels pooled, and a_j ≥ .001, since calibrating is
-    not to reverse an order. `per_label=false` uses the common a and b for all.
+    The fit maximises the likelihood of Platt's targets, (n₊ + 1) / (n₊ + 2) for positives and 1 / (n₋ + 2) for negatives.
+
+    Variant: the penalty ½ · shrinkage · [(a_j − a)² + (b_j − b)²] is added, with a and b of the pooled fit, because a label
+    with few positives would otherwise get extreme coefficients; and a_j ≥ .001, so that no ranking is reversed.
+    `per_label=false` uses the pooled a and b for every label.
     """
 
     name: ClassVar[str] = "platt"
@@ -73,7 +76,7 @@ def _unused(per_label: bool) -> frozenset[str]:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """z ↦ a z + b, a and b scalars or (L,), in the type of z."""
+    """The map z ↦ a z + b with a and b (1, 1) or (1, L); the result has the dtype of z."""
 
     a: np.ndarray
     b: np.ndarray
@@ -83,20 +86,22 @@ class Line:
 
 
 def softened(Y: np.ndarray) -> np.ndarray:
-    """Platt's targets for Y (n, L): a little away from 0 and 1, each label by its own counts."""
+    """Platt's targets for Y (n, L): 0 and 1 moved slightly inwards, by an amount that depends on the label's counts."""
     positives = Y.sum(0, dtype=np.float64)
     high, low = (positives + 1) / (positives + 2), 1 / (len(Y) - positives + 2)
     return np.where(Y > 0, high, low)
 
 
 def fitted(logits: np.ndarray, targets: np.ndarray, shrinkage: float, *, bias: bool, per_label: bool) -> Line:
-    """The line of least cross-entropy between σ(a z + b) and targets (n, L), common to all labels or for each of them.
+    """Coefficients a and b that minimise the cross-entropy between σ(a z + b) and targets (n, L).
 
     Args:
-        shrinkage: weight of the squared distance to the common line, for lines of their own.
-        bias: fit b, too; else it is 0.
+        shrinkage: weight of the squared distance between a label's coefficients and the pooled ones.
+        bias: whether b is fitted; otherwise b = 0.
+        per_label: whether each label gets its own coefficients; otherwise one pair serves all labels.
     """
     z = logits.astype(np.float64)
+    # All labels as one column. The shrinkage is nearly 0: just enough to keep separable data from an infinite slope.
     pooled = _line(z.reshape(-1, 1), targets.reshape(-1, 1), np.ones((1, 1)), np.zeros((1, 1)), 1e-6, bias)
     if not per_label:
         return pooled
@@ -107,33 +112,35 @@ def fitted(logits: np.ndarray, targets: np.ndarray, shrinkage: float, *, bias: b
 def _line(
     z: np.ndarray, targets: np.ndarray, a0: np.ndarray, b0: np.ndarray, shrinkage: float, bias: bool
 ) -> Line:
-    """Lines of all labels at once by L-BFGS: the sum over labels of cross-entropy + ½ shrinkage · distance² to a0, b0.
+    """Fit all labels at once by L-BFGS: Σ_labels cross-entropy + ½ · shrinkage · squared distance to a0 and b0, (1, L).
 
-    What is searched is the distance to a0, b0 in units of its standard error there, so that rare and frequent labels
-    converge alike.
+    The problem separates into one per label, but a single call to the optimiser is much faster than L calls.
     """
     labels = z.shape[1]
+    # The optimiser works on the distance to a0 and b0 in units of its standard error (from the curvature at a0, b0). Without
+    # this scaling rare labels, whose cost is nearly flat, would stop long before frequent ones converge.
     p = scipy.special.expit(z * a0 + b0)
     units = [1 / np.sqrt((p * (1 - p) * w).sum(0) + shrinkage) for w in (z * z, np.ones_like(z))]
-    units[1] = units[1] * float(bias)
+    units[1] = units[1] * float(bias)  # a unit of 0 freezes b at b0
 
     def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         da, db = flat[:labels] * units[0], flat[labels:] * units[1]
         s = z * (a0 + da) + (b0 + db)
         error = scipy.special.expit(s) - targets
+        # −[t log σ(s) + (1 − t) log(1 − σ(s))] = log(1 + e^s) − t s, which cannot overflow.
         value = np.logaddexp(0.0, s).sum() - (targets * s).sum() + 0.5 * shrinkage * (da @ da + db @ db)
-        slope = (error * z).sum(0) + shrinkage * da
-        shift = error.sum(0) + shrinkage * db
-        return value, np.concatenate([slope * units[0], shift * units[1]])
+        grad_a = (error * z).sum(0) + shrinkage * da
+        grad_b = error.sum(0) + shrinkage * db
+        return value, np.concatenate([grad_a * units[0], grad_b * units[1]])
 
-    least = [(float(low), None) for low in (LEAST - a0[0]) / units[0]]
-    limits: list[tuple[float | None, None]] = [*least, *([(None, None)] * labels)]
-    found = scipy.optimize.minimize(
+    slope_bounds = [(float(low), None) for low in (MIN_SLOPE - a0[0]) / units[0]]
+    bounds: list[tuple[float | None, None]] = [*slope_bounds, *([(None, None)] * labels)]
+    solution = scipy.optimize.minimize(
         cost,
         np.zeros(2 * labels),
         jac=True,
         method="L-BFGS-B",
-        bounds=limits,
+        bounds=bounds,
         options={"maxiter": 500, "ftol": 1e-15, "gtol": 1e-5},
     ).x
-    return Line(a0 + found[:labels] * units[0], b0 + found[labels:] * units[1])
+    return Line(a0 + solution[:labels] * units[0], b0 + solution[labels:] * units[1])

@@ -1,4 +1,4 @@
-"""Classifier chains: each label's network sees the labels before it."""
+"""Classifier chains: each label's network also takes the labels earlier in the chain as inputs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task
 
+#: Order of the chain: as the columns come, or by descending or ascending number of positives.
 ORDERS = ("given", "frequent", "rare")
 
 
 @dataclass(frozen=True)
 class ClassifierChain(Strategy):
-    """A network for every label that also sees the labels before it in a chain: true ones in training, predicted ones after.
+    """Classifier chain: each label's network also takes the earlier labels of the chain as inputs.
 
-    So all networks train side by side, and predict in turn. Early stopping watches held-out rows with their true labels as
-    inputs (teacher forcing); thresholds and the search see only what the chain itself predicts. `order`: the columns as they
-    are given (the paper's), the most frequent label first, or the rarest.
+    In training the inputs are the true labels, so all networks are trained side by side; in prediction they are the chain's
+    own predictions, one label after the other. Early stopping scores held-out rows with their true labels as inputs (teacher
+    forcing); thresholds and the hyperparameter search see only what the chain itself predicts.
+
+    `order`: "given" follows the columns (as in the paper), "frequent" starts with the most frequent label, "rare" with the
+    rarest.
     """
 
     name: ClassVar[str] = "classifier_chain"
@@ -33,23 +37,24 @@ class ClassifierChain(Strategy):
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         counts = Y.sum(0, dtype=np.int64)
         key = {"given": np.zeros_like(counts), "frequent": -counts, "rare": counts}[self.order]
+        # Stable: labels of equal frequency keep the order of their columns.
         return chain(np.argsort(key, kind="stable"))
 
 
 @dataclass(frozen=True)
 class EnsembleChains(Strategy):
-    """m classifier chains, each in a random order and on a random share of the rows; their log-odds are averaged.
+    """Ensemble of m classifier chains, each with a random label order and a random subset of the rows; log-odds are averaged.
 
-    The paper lets the chains vote with their decisions; averaging their log-odds keeps how sure each one is, which ranking
-    and thresholds need. The shares are drawn without replacement (the paper's 67 %).
+    Variant: the paper averages the chains' 0/1 votes. Averaging log-odds keeps each chain's confidence, which ranking metrics
+    and thresholds need. Subsets are drawn without replacement and hold 67 % of the rows, as in the paper.
     """
 
     name: ClassVar[str] = "ensemble_chains"
     reference: ClassVar[str] = "Read, Pfahringer, Holmes & Frank 2009, DOI 10.1007/978-3-642-04174-7_17"
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
-    m: int = 10
-    share: float = tunable(0.67, low=0.3, high=1.0)
+    m: int = 10  # chains, the paper's number; each trains one network per label
+    share: float = tunable(0.67, low=0.3, high=1.0)  # of the rows, for each chain
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         n, labels = Y.shape
@@ -62,8 +67,6 @@ class EnsembleChains(Strategy):
 
 
 def chain(order: np.ndarray, rows: np.ndarray | None = None) -> list[Task]:
-    """One task for each label of an order (L,), given the labels before it, all on the same rows."""
+    """One task for each label of an order (L,), with the earlier labels as inputs; all use the same rows (None: all rows)."""
     labels = [int(label) for label in order]
-    return [
-        Task((label,), rows=rows, label_inputs=tuple(labels[:place])) for place, label in enumerate(labels)
-    ]
+    return [Task((label,), rows=rows, label_inputs=tuple(labels[:i])) for i, label in enumerate(labels)]

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassBalanced(Strategy):
-    """Focal loss with each label weighted by (1 − β) / (1 − β^n), one over its effective number of samples.
+    """Class-balanced focal loss: weights each label by one over its effective number of samples, (1 − β) / (1 − β^n).
 
-    The weight is on positives and negatives alike, and it is not normalised over labels (the original program scales the
-    weights to sum to the number of labels; a common factor is nothing to Adam). This is the class-balanced *focal* loss with
-    the settings used on text: β .9, γ 2, α .5 (Huang et al. 2021, whose program also multiplies by 10). `gamma=0` with
-    `alpha=-1` is class-balanced cross-entropy. For images β .9999 is usual. A label without positives counts as n = 1.
+    The weight applies to a label's positives and negatives alike. A label without positives is treated as n = 1.
+
+    Variant: the settings used on text, β = .9, γ = 2, α = .5 (Huang et al. 2021, whose program also multiplies by 10); on
+    images β = .9999 is usual. Weights are not normalised over labels: the original program scales them to sum to the number
+    of labels, but Adam is indifferent to a common factor. `gamma=0` with `alpha=-1` is class-balanced cross-entropy.
     """
 
     name: ClassVar[str] = "class_balanced"
@@ -33,7 +34,7 @@ class ClassBalanced(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    beta: float = tunable(0.9, low=0.9, high=0.9999)
+    beta: float = tunable(0.9, low=0.9, high=0.9999)  # 0: equal weights; towards 1: weights ∝ 1 / n
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 

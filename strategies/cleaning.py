@@ -18,11 +18,13 @@ from equipoise.resampling.label_bags import label_counts, minority, ratios
 
 @dataclass(frozen=True)
 class MLeNN(Strategy):
-    """Drop rows without rare labels whose labels differ from those of at least half of their neighbours.
+    """MLeNN: drop rows without rare labels whose labelset differs from those of at least half of their k nearest neighbours.
 
-    Rare: IRLbl > MeanIR. Labels a and b differ when |a xor b| / (|a| + |b|) > threshold; two empty rows do not. This variant:
-    rows without any label may be dropped; all neighbours are those of the rows as they are; where every row would go, none
-    does. At threshold 1 nothing differs.
+    A label is rare if IRLbl > MeanIR. Labelsets a and b differ if |a xor b| / (|a| + |b|) > threshold; two empty labelsets do
+    not differ. At threshold 1 nothing differs, and no row is dropped.
+
+    Variant: rows without any label may be dropped; neighbours are those in the original rows, not in the rows left so far; if
+    all rows would be dropped, none is.
     """
 
     name: ClassVar[str] = "mlenn"
@@ -35,8 +37,9 @@ class MLeNN(Strategy):
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         near = neighbours(rows.X, self.k, rows.nominal)
-        if not near.shape[1]:
+        if not near.shape[1]:  # a single row has no neighbours
             return rows
+        # One column of neighbours at a time: all at once would need n · k · L cells.
         differing = np.zeros(len(rows), dtype=np.int64)
         for other in near.T:
             differing += label_distance(rows.Y, other) > self.threshold
@@ -45,12 +48,14 @@ class MLeNN(Strategy):
 
 @dataclass(frozen=True)
 class MLTL(Strategy):
-    """Drop rows without rare labels from Tomek links: pairs that are each other's nearest row and differ in their labels.
+    """MLTL: drop rows without rare labels from Tomek links, pairs of mutually nearest rows whose labelsets differ.
 
-    Rare: IRLbl > MeanIR. Labels a and b differ when |a xor b| / (|a| + |b|) > threshold, which follows from the data unless it
-    is given (above 0): with 1/√MeanIR below .3 it is .15, below .5 it is .3, else .5. Variants: `pair` (two rows nearest to
-    each other, as in the paper's definition of a link) or `nearest` (each row and its nearest, as in the authors' program).
-    In both, where every row would go, none does.
+    A label is rare if IRLbl > MeanIR. Labelsets a and b differ if |a xor b| / (|a| + |b|) > threshold. `threshold=0` derives
+    it from the data: .15 if 1/√MeanIR < .3, .3 if it is below .5, and .5 otherwise.
+
+    Variants: `pair` takes two rows that are each other's nearest, the paper's definition of a link; `nearest` takes each row
+    with its nearest, as the authors' program does. In both, if all rows would be dropped, none is. Neither reproduces the
+    authors' program, whose distance and eligible rows also differ.
     """
 
     name: ClassVar[str] = "mltl"
@@ -58,22 +63,23 @@ class MLTL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
-    threshold: float = 0.0
+    threshold: float = 0.0  # 0: derived from the data
     variant: str = field(default="pair", metadata={"choices": ("pair", "nearest")})
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         near = neighbours(rows.X, 1, rows.nominal)
         if not near.shape[1]:
             return rows
-        other = near[:, 0]
-        linked = label_distance(rows.Y, other) > (self.threshold or link_threshold(rows.Y))
+        nearest = near[:, 0]
+        linked = label_distance(rows.Y, nearest) > (self.threshold or link_threshold(rows.Y))
         if self.variant == "pair":
-            linked &= other[other] == np.arange(len(rows))
+            # The nearest of a row's nearest must be the row itself.
+            linked &= nearest[nearest] == np.arange(len(rows))
         return _without(rows, _common(rows.Y) & linked)
 
 
 def label_distance(Y: np.ndarray, other: Ints) -> Floats:
-    """|a xor b| / (|a| + |b|) of each row of Y (n, L) and row `other` (n,); 0 where both are empty."""
+    """Distance |a xor b| / (|a| + |b|) between row i of Y (n, L) and row `other[i]`, (n,); 0 where both are empty."""
     size = Y.sum(1, dtype=np.int64)
     both = size + size[other]
     differing = (Y[other] != Y).sum(1)
@@ -81,18 +87,18 @@ def label_distance(Y: np.ndarray, other: Ints) -> Floats:
 
 
 def link_threshold(Y: np.ndarray) -> float:
-    """MLTL's threshold from how imbalanced the labels are."""
+    """MLTL's threshold: the more imbalanced the labels, the smaller the difference that makes a link."""
     indicator = 1.0 / np.sqrt(ratios(label_counts(Y))[1])
     return 0.15 if indicator < 0.3 else 0.3 if indicator < 0.5 else 0.5
 
 
 def _common(Y: np.ndarray) -> Bools:
-    """(n,) rows that hold no label with IRLbl > MeanIR."""
+    """Which rows of Y have no rare label (IRLbl > MeanIR), (n,)."""
     return np.asarray(~Y[:, minority(label_counts(Y))].any(1))
 
 
 def _without(rows: Rows, dropped: Bools) -> Rows:
-    """All rows but these; all where nothing would be left."""
+    """Rows without the dropped ones, or all rows if none would be left: there would be nothing to train on."""
     if dropped.all() or not dropped.any():
         return rows
     return rows.take(np.flatnonzero(~dropped))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CostSensitive(Strategy):
-    """Cross-entropy with costs (N / 2n)^power for positives and (N / 2(N − n))^power for negatives: a label's classes balance.
+    """Weighted cross-entropy in which a label's positives and negatives weigh the same in total.
 
-    scikit-learn's `class_weight="balanced"` for each label. Unlike `pos_weight`, every label keeps the total weight N: with
-    power 1 its positives weigh N / 2 and its negatives N / 2, so a rare label doesn't outweigh the others. A class that never
-    occurs counts as one row, and never acts.
+    A positive costs (N / 2n)^power and a negative (N / 2(N − n))^power, with n positives in N rows: scikit-learn's
+    `class_weight="balanced"` for each label. Unlike with `pos_weight`, every label keeps the total weight N (for power 1, N / 2
+    on its positives and N / 2 on its negatives), so that rare labels do not outweigh the others.
     """
 
     name: ClassVar[str] = "cost_sensitive"
@@ -30,7 +30,7 @@ class CostSensitive(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: full balance
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch
@@ -39,4 +39,6 @@ class CostSensitive(Strategy):
         return torch.where(targets > 0, positive, negative) * bce(logits, targets)
 
     def _cost(self, count: Tensor, n_rows: Tensor) -> Tensor:
+        """(N / 2n)^power of each label for a class with n rows."""
+        # A class without rows is counted as one row to avoid a division by zero; its cost is never used.
         return per_label(lambda n: (n_rows / (2 * n)) ** self.power, count.clamp(min=1.0))

@@ -20,11 +20,14 @@ HUANG = "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2
 
 @dataclass(frozen=True)
 class RebalancedFocal(Strategy):
-    """R-FL: focal loss times a + σ(b(r − μ)), where r undoes that a row is drawn once for each of its labels.
+    """R-FL: focal loss with weights that correct for rows being resampled through several of their labels.
 
-    r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k. μ is .9, the setting for text (images: .2, .3). The other rule for μ, the mean of mean
-    and median of r over the training positives, needs the rows themselves; a loss sees only n and N, so it isn't offered:
-    give its value as `mu=…`. A row without labels gets the limit, a + 1. α_t = ½ belongs to the published program.
+    The weight is a + σ(b (r − μ)) with r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k: the rate at which label j alone would draw row i,
+    over the rate at which all its labels do. A row without labels gets the limit a + 1.
+
+    Variant: μ = .9, the setting for text (for images .2 or .3). The papers' other rule, μ as the mean of the mean and the
+    median of r over the training positives, needs the rows themselves, while a loss sees only n and N; compute it and pass
+    `mu=…`. The factor α_t = ½ is part of the published program.
     """
 
     name: ClassVar[str] = "rebalanced_focal"
@@ -32,9 +35,9 @@ class RebalancedFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)
-    b: float = tunable(10.0, low=1.0, high=20.0)
-    mu: float = tunable(0.9, low=0.1, high=0.95)
+    a: float = tunable(0.1, low=0.0, high=1.0)  # smallest weight
+    b: float = tunable(10.0, low=1.0, high=20.0)  # steepness of the sigmoid
+    mu: float = tunable(0.9, low=0.1, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
@@ -45,11 +48,14 @@ class RebalancedFocal(Strategy):
 
 @dataclass(frozen=True)
 class NTRFocal(Strategy):
-    """NTR-FL: focal loss on logits shifted by v = κ log(N/n − 1), with negatives scaled by λ so that they saturate early.
+    """NTR-FL: negative-tolerant focal loss, which stops pushing negatives down early and shifts logits by the label's prior.
 
-    q⁺ = σ(z − v), q⁻ = σ(λ(z − v)); positives −(1 − q⁺)^γ log q⁺, negatives −(1/λ)(q⁻)^γ log(1 − q⁻), both times α_t = ½ as in
-    the published program. This keeps the 1/λ of the paper's equation, which a published program drops. n is kept within
-    ½ .. N − ½. Predictions use z as it is.
+    With v = κ log(N/n − 1), q⁺ = σ(z − v) and q⁻ = σ(λ (z − v)), a positive costs −(1 − q⁺)^γ log q⁺ and a negative
+    −(1/λ) (q⁻)^γ log(1 − q⁻). A λ above 1 makes the loss of a negative vanish sooner. n is clipped to ½ .. N − ½. Predictions
+    use z, without shift or scale.
+
+    Variant: both terms are multiplied by α_t = ½, as in the published program. The factor 1/λ is that of the paper's equation;
+    a published program drops it.
     """
 
     name: ClassVar[str] = "ntr_focal"
@@ -57,8 +63,8 @@ class NTRFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
 
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
+    kappa: float = tunable(0.05, low=0.0, high=0.2)  # strength of the shift by the prior
+    lam: float = tunable(2.0, low=1.0, high=5.0)  # scale of the negatives' logits
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
@@ -68,7 +74,7 @@ class NTRFocal(Strategy):
 
 @dataclass(frozen=True)
 class DistributionBalanced(Strategy):
-    """DB: the re-balanced weights of R-FL times the negative-tolerant loss NTR-FL.
+    """Distribution-balanced loss: the re-balanced weights of R-FL times the negative-tolerant loss NTR-FL.
 
     See `rebalanced_focal` for a, b and μ, and `ntr_focal` for κ and λ.
     """
@@ -114,17 +120,19 @@ class CBNTR(Strategy):
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:
-    """r̂ = a + σ(b(r − μ)), (B, L), with r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k; r is huge, so r̂ = a + 1, in an empty row."""
-    own = 1.0 / n_pos.clamp(min=1.0)
-    share = (wide(targets) * own).sum(-1, keepdim=True)
-    r = own / share.clamp(min=1e-20)
+    """Weights a + σ(b (r − μ)), (B, L), with r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k."""
+    label_rate = 1.0 / n_pos.clamp(min=1.0)
+    row_rate = (wide(targets) * label_rate).sum(-1, keepdim=True)
+    # In a row without labels r becomes huge, the sigmoid 1 and the weight a + 1.
+    r = label_rate / row_rate.clamp(min=1e-20)
     return a + (b * (r - mu)).sigmoid()
 
 
 def tolerant(logits: Tensor, targets: Tensor, ctx: Context, settings: Any) -> Tensor:
-    """NTR-FL, (B, L), with κ, λ, γ and α of `settings`."""
+    """The loss NTR-FL, (B, L), with the κ, λ, γ and α of `settings`."""
     import torch
 
+    # −v = κ log(n / (N − n)): the shift is the label's log-odds.
     shifted = logits + settings.kappa * log_odds(ctx.n_pos, ctx.n_rows)
     positive = targets > 0
     scaled = torch.where(positive, shifted, settings.lam * shifted)

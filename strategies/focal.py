@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Focal(Strategy):
-    """α_t (1 − p_t)^γ times cross-entropy: easy cells count less.
+    """Focal loss: cross-entropy times α_t (1 − p_t)^γ, so that well-classified cells count less.
 
-    α = .5 treats positives and negatives alike; .25 is the paper's setting for detection. A negative α means no α at all.
+    p_t is the probability given to the true value; α_t is α for positives and 1 − α for negatives.
+
+    Variant: α = .5, which treats both alike (the paper's .25 is for object detection); a negative α leaves α_t out.
     """
 
     name: ClassVar[str] = "focal"
@@ -25,28 +27,31 @@ class Focal(Strategy):
     reference: ClassVar[str] = "Lin, Goyal, Girshick, He & Dollár 2017, DOI 10.1109/ICCV.2017.324"
     off: ClassVar[Mapping[str, Any]] = {"gamma": 0.0, "alpha": -1.0}
 
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    gamma: float = tunable(2.0, low=0.0, high=5.0)  # 0: plain cross-entropy
+    alpha: float = tunable(0.5, low=0.05, high=0.95)  # weight of positives against negatives
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return focal_loss(logits, targets, self.gamma, self.alpha)
 
 
 def focal_loss(logits: Tensor, targets: Tensor, gamma: Any, alpha: Any) -> Tensor:
-    """α_t (1 − p_t)^γ · cross-entropy, unreduced; a negative α means no α."""
+    """Focal loss α_t (1 − p_t)^γ · cross-entropy, unreduced, (B, L)."""
     return class_share(targets, alpha) * focal_factor(logits, targets, gamma) * bce(logits, targets)
 
 
 def class_share(targets: Tensor, alpha: Any) -> Tensor:
-    """α_t: α for positives, 1 − α for negatives; 1 for both where α is negative."""
+    """α_t (B, L): α for positives, 1 − α for negatives; 1 for both if α is negative."""
     import torch
 
+    # In a search α may be a tensor with one value per lane, so a Python `if` cannot tell the two cases apart.
     alpha = torch.as_tensor(alpha)
     return torch.where(alpha < 0, torch.ones_like(targets), alpha * targets + (1 - alpha) * (1 - targets))
 
 
 def focal_factor(logits: Tensor, targets: Tensor, gamma: Any) -> Tensor:
-    """(1 − p_t)^γ from logits, through log(1 − p_t), so that its gradient is finite however sure the model is."""
+    """The factor (1 − p_t)^γ, (B, L)."""
     import torch.nn.functional as F
 
+    # As e^(γ log(1 − p_t)) with 1 − p_t = σ(−z) for positives and σ(z) for negatives: the gradient of a direct power is
+    # infinite for γ < 1 once p_t rounds to 1.
     return (gamma * F.logsigmoid(logits * (1 - 2 * targets))).exp()

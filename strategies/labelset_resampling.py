@@ -22,11 +22,12 @@ _REFERENCE = (
 
 @dataclass(frozen=True)
 class LPROS(Strategy):
-    """Clone rows of labelsets rarer than the mean labelset, up to that mean, until p · rows have been added.
+    """LP-ROS: clone rows of rare labelsets, those with fewer rows than the mean labelset, until p · rows have been added.
 
-    This variant: the mean is rows / labelsets, the empty labelset being one; bags below it grow from the fullest to the
-    emptiest, each by its equal share of what is left of the budget and never above the mean; what a bag cannot take goes to
-    those after it; clones are drawn from original rows with replacement. Where every labelset is unique, nothing happens.
+    Variant: the mean is rows / labelsets, and the empty labelset counts as one. Labelsets below the mean are served from the
+    largest to the smallest; each gets an equal share of the remaining budget but never grows above the mean, and what it
+    cannot take goes to the next. Clones are drawn from the labelset's original rows with replacement. If every labelset is
+    unique, no row is cloned.
     """
 
     name: ClassVar[str] = "lp_ros"
@@ -38,19 +39,20 @@ class LPROS(Strategy):
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         _, ids, sizes = labelset_ids(rows.Y)
         grow = _shares(np.floor(len(rows) / len(sizes) - sizes), rows.Y, int(len(rows) * self.p))
+        # Rows sorted by labelset: labelset s occupies positions start[s] .. start[s] + sizes[s] − 1.
         by_set, start = np.argsort(ids, kind="stable"), np.cumsum(sizes) - sizes
         which = np.repeat(np.arange(len(sizes)), grow)
-        places = start[which] + (ctx.rng.random(len(which)) * sizes[which]).astype(np.int64)
-        return rows.repeat(by_set[places])
+        positions = start[which] + (ctx.rng.random(len(which)) * sizes[which]).astype(np.int64)
+        return rows.repeat(by_set[positions])
 
 
 @dataclass(frozen=True)
 class LPRUS(Strategy):
-    """Delete rows of labelsets more common than the mean labelset, down to that mean, until p · rows are gone.
+    """LP-RUS: delete rows of common labelsets, those with more rows than the mean labelset, until p · rows are deleted.
 
-    This variant: the mean is rows / labelsets, the empty labelset being one; bags above it shrink from the emptiest to the
-    fullest, each by its equal share of what is left of the budget and never below the mean; what a bag cannot give is
-    taken from those after it. Where every labelset is unique, nothing happens.
+    Variant: the mean is rows / labelsets, and the empty labelset counts as one. Labelsets above the mean are reduced from the
+    smallest to the largest; each loses an equal share of the remaining budget but never falls below the mean, and what it
+    cannot give is taken from the next. If every labelset is unique, no row is deleted.
     """
 
     name: ClassVar[str] = "lp_rus"
@@ -64,6 +66,7 @@ class LPRUS(Strategy):
         shrink = _shares(np.floor(sizes - len(rows) / len(sizes)), rows.Y, int(len(rows) * self.p))
         if not shrink.any():
             return rows
+        # A random rank within each labelset; the rows with the lowest ranks are deleted.
         order = np.lexsort((ctx.rng.random(len(rows)), ids))
         rank = np.empty(len(rows), dtype=np.int64)
         rank[order] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -71,23 +74,24 @@ class LPRUS(Strategy):
 
 
 def _shares(room: np.ndarray, Y: np.ndarray, budget: int) -> Ints:
-    """How much of the budget each labelset gets: equal shares, at most its room, remainders to those with more room.
+    """Rows to add to, or delete from, each labelset, (labelsets,): equal shares of the budget, at most `room` for each.
 
-    LabelBags are served by room, the smallest first, each with ⌊budget left / bags left⌋; so from the first bag on that has
-    room for its share, all have, and the shares differ by one at most.
+    Labelsets are served in ascending order of room, each with ⌊remaining budget / remaining labelsets⌋ rows or all its room.
     """
     room = np.maximum(room, 0).astype(np.int64)
     first = labelset_ids(Y)[0]
-    order = np.lexsort((first, room))
+    order = np.lexsort((first, room))  # of equal room, the labelset that occurs first in the data
     order = order[room[order] > 0]
-    full = np.cumsum(room[order]) - room[order]
-    left = np.arange(len(order), 0, -1)
-    enough = np.flatnonzero(room[order] > np.maximum(budget - full, 0) // left)
-    cut = enough[0] if len(enough) else len(order)
+    used_before = np.cumsum(room[order]) - room[order]  # if all earlier labelsets are filled up
+    remaining = np.arange(len(order), 0, -1)
+    # From the first labelset with room for its whole share on, all have room, so no loop over labelsets is needed.
+    has_room = np.flatnonzero(room[order] > np.maximum(budget - used_before, 0) // remaining)
+    cut = has_room[0] if len(has_room) else len(order)
     out = np.zeros(len(room), dtype=np.int64)
     out[order[:cut]] = room[order[:cut]]
     if cut < len(order):
-        share, extra = divmod(max(budget - int(full[cut]), 0), len(order) - cut)
+        share, extra = divmod(max(budget - int(used_before[cut]), 0), len(order) - cut)
         out[order[cut:]] = share
+        # The remainder, one row each, to those with the most room.
         out[order[len(order) - extra :]] += extra > 0
     return out

@@ -1,4 +1,4 @@
-"""LDAM: label-distribution-aware margins, with deferred re-weighting."""
+"""LDAM: label-distribution-aware margins, with deferred re-weighting (DRW)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LDAM(Strategy):
-    """Positives of a rare label must win by a margin ∝ n^(−1/4); class-balanced weights (DRW) come in late.
+    """LDAM: cross-entropy that demands a larger margin from the positives of rarer labels, re-weighted late in training.
 
-    The paper is about softmax over exclusive classes. Adapted to many labels: each label is a cross-entropy of its own on
-    s · (z − m_j y), with m_j = max_margin · (n_min / n_j)^(1/4), n_min the smallest count above 0. From the share `defer` of the
-    training on, cells weigh (1 − β) / (1 − β^n), normalised to mean 1 over the labels. The paper's s = 30 goes with cosine
-    logits, which ours are not: search it downwards. The model's probability is σ(s z), so scores are multiplied by s afterwards,
-    which moves no decision at one half.
+    Each label is a cross-entropy on s (z − m_j y) with the margin m_j = max_margin · (n_min / n_j)^(1/4), where n_min is the
+    smallest count above 0. Once the share `defer` of the training is over, label j weighs (1 − β) / (1 − β^n_j), normalised to
+    mean 1 over the labels.
+
+    Variant: the paper is about softmax over exclusive classes; this is its binary form, label by label. The paper's s = 30
+    belongs to cosine logits, which these are not, so the search goes downwards from there. The model's probability is
+    σ(s z): scores are multiplied by s after training, which changes no decision at ½.
     """
 
     name: ClassVar[str] = "ldam"
@@ -44,9 +46,10 @@ class LDAM(Strategy):
         z, y = wide(logits), wide(targets)
         margin = self.max_margin * relative_margins(ctx.n_pos)
         weight = effective_weights(ctx.n_pos, self.beta)
+        # Arithmetic instead of an `if`: progress and `defer` may be tensors with one value per lane.
         late = 1.0 * (ctx.progress >= self.defer)
-        drawn = 1 + late * (weight / weight.mean(-1, keepdim=True) - 1)
-        return drawn * bce(self.scale * (z - margin * y), y)
+        deferred_weight = 1 + late * (weight / weight.mean(-1, keepdim=True) - 1)
+        return deferred_weight * bce(self.scale * (z - margin * y), y)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         return Scaled(float(self.scale))
@@ -54,7 +57,7 @@ class LDAM(Strategy):
 
 @dataclass(frozen=True)
 class Scaled:
-    """z ↦ factor · z, in the type of z."""
+    """The map z ↦ factor · z; the result has the dtype of z."""
 
     factor: float
 
@@ -63,8 +66,10 @@ class Scaled:
 
 
 def relative_margins(n_pos: Tensor) -> Tensor:
-    """(n_min / n)^(1/4) of each label, (L,), 1 for the rarest that occurs; two square roots, which round the same everywhere."""
+    """(n_min / n)^(1/4) of each label, (L,): 1 for the rarest label that has positives."""
     import torch
 
-    seen = torch.where(n_pos > 0, n_pos, n_pos.amax(-1, keepdim=True).clamp(min=1.0))
-    return (seen.amin(-1, keepdim=True) / seen).sqrt().sqrt()
+    # A label without positives must not become the minimum; its own margin is never used.
+    counts = torch.where(n_pos > 0, n_pos, n_pos.amax(-1, keepdim=True).clamp(min=1.0))
+    # Two square roots instead of a power: IEEE 754 rounds a square root correctly, so its bits never vary.
+    return (counts.amin(-1, keepdim=True) / counts).sqrt().sqrt()

@@ -1,4 +1,4 @@
-"""Logit adjustment: prior log-odds added while training, or taken off afterwards."""
+"""Logit adjustment: the label's prior log-odds are added in training, or subtracted after it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ MENON = "Menon, Jayasumana, Rawat, Jain, Veit & Kumar 2021, Long-tail learning v
 
 @dataclass(frozen=True)
 class LogitAdjustedLoss(Strategy):
-    """Train on z + τ logit(π): what is learnt, and predicted with, is the part of the score that the prior doesn't explain.
+    """Logit-adjusted loss: train with the label's prior log-odds added to its logit, and predict without them.
 
-    The paper adds τ log π to the logits of exclusive classes; this is its binary form, label by label, with the log-odds of
-    the label's prior π = n / N in the training rows (n kept within ½ .. N − ½). With τ = 1, z > 0 is the Bayes decision under
-    balanced error.
+    Cross-entropy on z + τ log(π / (1 − π)), where π = n / N is the label's share of positives in the training rows (n clipped
+    to ½ .. N − ½). The network thus learns the part of the score that the prior does not explain. With τ = 1, z > 0 is the
+    Bayes decision for the balanced error.
+
+    Variant: the paper adds τ log π to the logits of exclusive classes; this is its binary form, label by label.
     """
 
     name: ClassVar[str] = "logit_adjusted_loss"
@@ -32,7 +34,7 @@ class LogitAdjustedLoss(Strategy):
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
-    tau: float = tunable(1.0, low=0.0, high=2.0)
+    tau: float = tunable(1.0, low=0.0, high=2.0)  # share of the prior; 1 corrects fully for it
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         adjusted = logits + self.tau * log_odds(ctx.n_pos, ctx.n_rows)
@@ -41,11 +43,13 @@ class LogitAdjustedLoss(Strategy):
 
 @dataclass(frozen=True)
 class LogitAdjustment(Strategy):
-    """Take τ logit(π) off the scores of a model that was trained as usual; nothing is fitted.
+    """Post-hoc logit adjustment: subtract τ times the label's prior log-odds from the logits of a model trained as usual.
 
-    The binary form of the paper's post-hoc rule, label by label, π = n / N of the training rows (n kept within ½ .. N − ½).
-    For a label it moves all scores alike: the order of its rows, and any decision at a tuned threshold of its own, stay; the
-    order of labels within a row changes.
+    z ↦ z − τ log(π / (1 − π)) with π = n / N in the training rows (n clipped to ½ .. N − ½); nothing is fitted. All scores of a
+    label move by the same amount, so the ranking of rows for a label and any decision at its tuned threshold stay the same;
+    the ranking of labels within a row changes.
+
+    Variant: the binary form, label by label, of the paper's rule for exclusive classes.
     """
 
     name: ClassVar[str] = "logit_adjustment"
@@ -56,13 +60,14 @@ class LogitAdjustment(Strategy):
     tau: float = tunable(1.0, low=0.0, high=2.0)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
+        # Half a row away from 0 and N, as in training: the log-odds of a prior of 0 or 1 would be infinite.
         n = np.clip(ctx.n_pos, 0.5, ctx.n_rows - 0.5)
         return Shifted(self.tau * np.log(n / (ctx.n_rows - n)))
 
 
 @dataclass(frozen=True, eq=False)
 class Shifted:
-    """z ↦ z − shift (L,), in the type of z."""
+    """The map z ↦ z − shift, with shift (L,); the result has the dtype of z."""
 
     shift: np.ndarray
 

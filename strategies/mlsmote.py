@@ -18,12 +18,15 @@ from equipoise.resampling.label_bags import bags_of, label_counts, minority, rar
 
 @dataclass(frozen=True)
 class MLSMOTE(Strategy):
-    """A synthetic row for every row of every label whose imbalance ratio exceeds the mean, towards one of k neighbours.
+    """MLSMOTE: for every positive of every rare label, add a synthetic row between it and one of its k nearest neighbours.
 
-    This variant: labels and bags are those of the rows as they are; the k nearest neighbours (Euclidean, two codes of a
-    category 1 apart) come from the label's own bag, fewer where the bag is small, none where it has one row, which then has
-    no offspring; quantities are interpolated towards one random neighbour, by a share of its own in each; categories take
-    the mode of the neighbours; labels by ranking: on in more than half of the seed and its neighbours.
+    A label is rare if its imbalance ratio IRLbl exceeds the mean. Numeric features are interpolated between the seed row and
+    one random neighbour, each feature by its own random fraction; categories take the neighbours' most frequent value. The
+    new row gets the labels that more than half of the seed and its neighbours have (the paper's ranking).
+
+    Variant: rare labels and their positives are those of the original rows and do not change as rows are added. Neighbours
+    (Euclidean distance; different categories are 1 apart) come from the positives of the same label, fewer than k if it has
+    few; a label with a single positive gets no synthetic row.
     """
 
     name: ClassVar[str] = "mlsmote"
@@ -33,34 +36,36 @@ class MLSMOTE(Strategy):
     k: int = tunable(5, low=3, high=10)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
-        found = np.flatnonzero(minority(label_counts(rows.Y)))
-        bags = bags_of(rows.Y, found)
+        rare = np.flatnonzero(minority(label_counts(rows.Y)))
+        bags = bags_of(rows.Y, rare)
         X, columns = rows.X, Columns.of(rows.nominal)
-        made = [
+        # Rarest first fixes the order in which labels use the random stream.
+        synthetic = [
             self._offspring(X, rows, bags[b], columns, ctx.rng)
             for b in rarest_first(bags)
             if len(bags[b]) > 1
         ]
-        if not made:
+        if not synthetic:
             return rows
         stack = scipy.sparse.vstack if is_sparse(X) else np.vstack
-        return rows.add(stack([m for m, _ in made]), np.vstack([y for _, y in made]))
+        return rows.add(stack([x for x, _ in synthetic]), np.vstack([y for _, y in synthetic]))
 
     def _offspring(
         self, X: Any, rows: Rows, bag: Ints, columns: Columns, rng: np.random.Generator
     ) -> tuple[Any, np.ndarray]:
-        """Features and labels of one synthetic row for each row of a bag."""
-        own, Y = X[bag], rows.Y[bag]
-        near = neighbours(own, self.k, rows.nominal)
+        """Features and labels of one synthetic row for each row of a label's bag (the positions of its positives)."""
+        seeds, Y = X[bag], rows.Y[bag]
+        near = neighbours(seeds, self.k, rows.nominal)
         chosen = near[np.arange(len(bag)), rng.integers(near.shape[1], size=len(bag))]
-        made = between(own, own[chosen], rng)
+        synthetic = between(seeds, seeds[chosen], rng)
         if len(columns.coded):
-            made = with_columns(made, mode(own, near, columns), columns.coded)
-        return made, ranked(Y, near)
+            # A category cannot be interpolated: its codes have no order.
+            synthetic = with_columns(synthetic, mode(seeds, near, columns), columns.coded)
+        return synthetic, ranked(Y, near)
 
 
 def ranked(Y: np.ndarray, near: Ints) -> np.ndarray:
-    """(n, L) labels that are on in more than half of each row and its neighbours `near` (n, k)."""
+    """Labels that more than half of a row and its k neighbours `near` (n, k) have, (n, L) of 0/1."""
     votes = Y.astype(np.int16)
     for other in near.T:
         votes += Y[other]

@@ -1,4 +1,4 @@
-"""No balancing: what every strategy is compared with."""
+"""No balancing: the baseline that every strategy is compared with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from equipoise.contracts.strategy import Strategy
 
 @dataclass(frozen=True)
 class NoBalancing(Strategy):
-    """Binary cross-entropy on the rows as they are."""
+    """Baseline: plain binary cross-entropy on the original rows."""
 
     name: ClassVar[str] = "none"

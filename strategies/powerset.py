@@ -1,4 +1,4 @@
-"""Label powerset and RAkEL: labelsets learned as exclusive classes."""
+"""Label powerset and RAkEL: labelsets learned as the exclusive classes of a softmax."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelPowerset(Strategy):
-    """Every labelset of the training rows is a class of one softmax; a label's odds are those of the classes that hold it.
+    """Label powerset: every labelset that occurs in training is one class of a softmax.
 
-    A labelset that training never showed cannot be predicted as such, but at thresholds per label its labels can.
-    It owns the loss, too (softmax cross-entropy): no other loss can be composed with it.
+    A label's score is the log-odds of the total probability of the classes that contain it. Variant: the paper predicts the
+    most probable labelset; here labels are thresholded one by one, so that a combination never seen in training can be
+    predicted. The loss is softmax cross-entropy, so no other loss can be composed with this strategy.
     """
 
     name: ClassVar[str] = "label_powerset"
@@ -37,13 +38,13 @@ class LabelPowerset(Strategy):
 
 @dataclass(frozen=True)
 class RAkELd(LabelPowerset):
-    """Labels dealt at random into disjoint k-labelsets, each learned as a label powerset by a network of its own."""
+    """RAkEL with disjoint labelsets: split the labels at random into groups of k, with a label powerset for each group."""
 
     name: ClassVar[str] = "rakel_d"
     reference: ClassVar[str] = "Tsoumakas, Katakis & Vlahavas 2011, DOI 10.1109/TKDE.2010.164"
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-    k: int = tunable(3, low=2, high=6)
+    k: int = tunable(3, low=2, high=6)  # labels per group
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, part) for part in dealt(Y.shape[1], self.k, ctx.rng)]
@@ -51,10 +52,10 @@ class RAkELd(LabelPowerset):
 
 @dataclass(frozen=True)
 class RAkELo(LabelPowerset):
-    """m = multiple · L different random k-labelsets that overlap, each a label powerset; a label's log-odds are averaged.
+    """RAkEL with overlapping labelsets: m = multiple · L random groups of k labels, each a label powerset; log-odds averaged.
 
-    This variant: the first ⌈L / k⌉ labelsets deal out all labels, so that none is left without a vote (the paper's draw may
-    leave some); the paper averages 0/1 votes, this averages log-odds, which ranking and thresholds need.
+    Variant: the first ⌈L / k⌉ groups partition the labels, so that each label is in at least one group (the paper's draw may
+    miss some). The paper averages 0/1 votes; this averages log-odds, which ranking metrics and thresholds need.
     """
 
     name: ClassVar[str] = "rakel_o"
@@ -65,23 +66,25 @@ class RAkELo(LabelPowerset):
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     k: int = tunable(3, low=2, high=6)
-    multiple: float = tunable(2.0, low=1.0, high=4.0)
+    multiple: float = tunable(2.0, low=1.0, high=4.0)  # groups per label; the cost grows with it
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         labels, k = Y.shape[1], min(self.k, Y.shape[1])
-        chosen = {tuple(sorted(part.tolist())): None for part in dealt(labels, k, ctx.rng)}
-        wanted = max(len(chosen), min(round(self.multiple * labels), comb(labels, k)))
-        while len(chosen) < wanted:
-            chosen[tuple(sorted(ctx.rng.permutation(labels)[:k].tolist()))] = None
-        return [labelset_task(Y, np.array(part)) for part in chosen]
+        # A dictionary serves as an ordered set: a set of tuples would be iterated in an order that depends on hashing.
+        groups = {tuple(sorted(part.tolist())): None for part in dealt(labels, k, ctx.rng)}
+        # There are only C(L, k) different groups; asking for more would never end.
+        m = max(len(groups), min(round(self.multiple * labels), comb(labels, k)))
+        while len(groups) < m:
+            groups[tuple(sorted(ctx.rng.permutation(labels)[:k].tolist()))] = None
+        return [labelset_task(Y, np.array(part)) for part in groups]
 
 
 def dealt(labels: int, k: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Labels 0..labels−1 in random disjoint parts of k; the last may be smaller."""
+    """A random partition of the labels 0 .. labels − 1 into groups of k; the last group may be smaller."""
     order = rng.permutation(labels)
     return [order[start : start + k] for start in range(0, labels, k)]
 
 
 def labelset_task(Y: np.ndarray, columns: np.ndarray) -> Task:
-    """The task of telling the labelsets apart that the rows of Y (n, L) have in these columns."""
+    """The task of predicting which labelset a row has in these columns; its classes are those that occur in Y (n, L)."""
     return Task(tuple(int(c) for c in columns), classes=np.unique(Y[:, columns], axis=0))

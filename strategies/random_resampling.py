@@ -23,18 +23,21 @@ from equipoise.resampling.label_bags import (
 )
 
 _REFERENCE = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.neucom.2014.08.091"
-_CELLS = 1 << 19  # cells of running counts that are looked at in one go
+#: Largest array of running counts (draws × labels) that is computed at once: 2 MB of int32.
+_CELLS = 1 << 19
 
 
 @dataclass(frozen=True)
 class MLROS(Strategy):
-    """Clone rows of labels whose imbalance ratio exceeds the mean, in turn, until p · rows have been added.
+    """ML-ROS: clone random rows of rare labels, the labels taking turns, until p · rows have been added.
 
-    This variant: MeanIR is taken once, on the rows as they are, over labels with a positive; the bags hold original rows
-    only; after each clone the label's ratio is taken anew from the counts of the grown set (the largest count too), and a
-    bag whose ratio no longer exceeds MeanIR leaves; the budget is exact (a pass is cut short); labels without positives
-    have no bag; the labels take turns in the order of their columns, as in the programs in circulation, and who comes first
-    matters: on *medical* this order makes 34 clones, rarest first would make 38.
+    A label is rare if its imbalance ratio IRLbl (the largest label count over its own) exceeds the mean, MeanIR.
+
+    Variant: MeanIR is computed once, from the original rows, over labels with a positive. Only original rows are cloned. After
+    each clone the label's IRLbl is computed anew from the counts of the enlarged set, whose largest count may have grown, too;
+    a label whose IRLbl no longer exceeds MeanIR drops out. The budget is exact: the last round may end early. Labels take
+    turns in the order of their columns, as in the programs in circulation; the order matters: on *medical* this one makes 34
+    clones, rarest first would make 38.
     """
 
     name: ClassVar[str] = "ml_ros"
@@ -49,11 +52,13 @@ class MLROS(Strategy):
 
 @dataclass(frozen=True)
 class MLRUS(Strategy):
-    """Delete rows of labels whose imbalance ratio is below the mean, in turn, until p · rows are gone.
+    """ML-RUS: delete random rows of frequent labels, the labels taking turns, until p · rows are deleted.
 
-    The mirror image of ML-ROS, in this variant: rows with a label above MeanIR are never deleted, nor rows without labels;
-    MeanIR is taken once; after each deletion the label's ratio is taken anew (the largest count too), and a bag whose ratio
-    is no longer below MeanIR, or that is empty, leaves; the labels take turns in the order of their columns.
+    The counterpart of ML-ROS: a label is frequent if its imbalance ratio IRLbl is below the mean, MeanIR.
+
+    Variant: rows with a label above MeanIR are never deleted, nor are rows without labels. MeanIR is computed once. After each
+    deletion the label's IRLbl is computed anew, with the largest count of the remaining rows; a label whose IRLbl is no longer
+    below MeanIR, or that has no row left to delete, drops out. Labels take turns in the order of their columns.
     """
 
     name: ClassVar[str] = "ml_rus"
@@ -69,75 +74,81 @@ class MLRUS(Strategy):
 
 
 def clones(Y: np.ndarray, budget: int, rng: np.random.Generator) -> Ints:
-    """Positions of the rows of Y (n, L) to clone, at most `budget`, repeats allowed.
+    """Positions of the rows of Y (n, L) to clone, at most `budget`; a row may occur several times.
 
-    One clone after the other is the rule. As long as no bag leaves, what comes next is known: so many passes over the bags
-    are drawn at once, their running counts taken in one sum, and cut after the pass in which the first bag leaves.
+    The rule clones one row after the other. Until a label drops out, however, it is known which label comes next. So several
+    rounds (one clone for each label) are drawn at once, their running counts come from one cumulative sum, and the draws are
+    cut off after the round in which the first label drops out.
     """
     counts = label_counts(Y)
-    limit, found = ratios(counts)[1], np.flatnonzero(minority(counts))
-    if budget <= 0 or not len(found):
+    limit, rare = ratios(counts)[1], np.flatnonzero(minority(counts))
+    if budget <= 0 or not len(rare):
         return np.empty(0, dtype=np.int64)
-    bags = bags_of(Y, found)
+    bags = bags_of(Y, rare)
+    # All random numbers in advance: the result then does not depend on how many rounds are drawn at once.
     uniform, chosen = rng.random(budget), np.empty(budget, dtype=np.int64)
-    alive, done, passes = np.arange(len(bags)), 0, 1
-    while len(alive) and done < budget:
-        which = np.resize(alive, min(passes * len(alive), budget - done))
+    active, done, rounds = np.arange(len(bags)), 0, 1
+    while len(active) and done < budget:
+        which = np.resize(active, min(rounds * len(active), budget - done))  # the bag of each draw, in turns
         rows = bags.draw(which, uniform[done : done + len(which)])
         added = Y[rows].cumsum(0, dtype=np.int32)
-        own = counts[bags.labels[which]] + added[np.arange(len(which)), bags.labels[which]]
-        top = np.flatnonzero(
-            counts + len(which) >= counts.max()
-        )  # no other label can become the most frequent one
-        leaving = np.flatnonzero((counts[top] + added[:, top]).max(1) / own <= limit)
-        size = len(which) if not len(leaving) else (leaving[0] // len(alive) + 1) * len(alive)
+        label_count = counts[bags.labels[which]] + added[np.arange(len(which)), bags.labels[which]]
+        # Only these labels can become the most frequent one within so few clones; looking at all would be slow.
+        top = np.flatnonzero(counts + len(which) >= counts.max())
+        leaving = np.flatnonzero((counts[top] + added[:, top]).max(1) / label_count <= limit)
+        # A label that drops out still lets the others finish the round.
+        size = len(which) if not len(leaving) else (leaving[0] // len(active) + 1) * len(active)
         size = min(size, len(which))
         chosen[done : done + size] = rows[:size]
         done, counts = done + size, counts + added[size - 1]
-        room = max(1, _CELLS // (len(alive) * Y.shape[1]))
-        passes = max(1, passes // 2) if len(leaving) else min(2 * passes, room)
-        alive = np.setdiff1d(alive, which[leaving[leaving < size]])
+        # Draws after the cut are wasted, so fewer rounds are tried when labels drop out, and more while none does.
+        most_rounds = max(1, _CELLS // (len(active) * Y.shape[1]))
+        rounds = max(1, rounds // 2) if len(leaving) else min(2 * rounds, most_rounds)
+        active = np.setdiff1d(active, which[leaving[leaving < size]])
     return chosen[:done]
 
 
 def deletions(Y: np.ndarray, budget: int, rng: np.random.Generator) -> Ints:
     """Positions of the rows of Y (n, L) to delete, at most `budget`, each once.
 
-    The bags are shuffled once and worked off from the front, past rows that another bag has deleted.
+    Each label's rows are shuffled once and then deleted from the front; rows already deleted for another label are passed over.
     """
     counts = label_counts(Y)
     limit, rare, common = ratios(counts)[1], minority(counts), np.flatnonzero(majority(counts))
     if budget <= 0 or not len(common):
         return np.empty(0, dtype=np.int64)
-    free = np.flatnonzero(~Y[:, rare].any(1))
-    bags = bags_of(Y[free], common)
+    deletable = np.flatnonzero(~Y[:, rare].any(1))
+    bags = bags_of(Y[deletable], common)
+    # Sorting by (bag, random key) shuffles all bags in one call.
     keys = rng.random(len(bags.rows))
     order = np.lexsort((keys, np.repeat(np.arange(len(bags)), bags.sizes)))
     shuffled = LabelBags(bags.labels, bags.rows[order], bags.start)
-    return free[_worked_off(Y[free], shuffled, counts, limit, budget)]
+    return deletable[_delete_in_turns(Y[deletable], shuffled, counts, limit, budget)]
 
 
-def _worked_off(Y: np.ndarray, bags: LabelBags, counts: Ints, limit: float, budget: int) -> list[int]:
-    """The rule itself, a loop over deletions: each depends on the counts that the last one left."""
+def _delete_in_turns(Y: np.ndarray, bags: LabelBags, counts: Ints, limit: float, budget: int) -> list[int]:
+    """The deletion rule itself, one row after the other, since each deletion depends on the counts left by the last one."""
+    # Plain lists and integers: indexing single elements of NumPy arrays would make this loop several times slower.
     row, label = entries(Y)
     start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(Y)))]).tolist()
-    labels, left, gone = label.tolist(), counts.tolist(), bytearray(len(Y))
-    most, out = max(left), list[int]()
-    turns = [(own, iter(bags[b].tolist())) for b, own in enumerate(bags.labels.tolist())]
+    labels, remaining, deleted = label.tolist(), counts.tolist(), bytearray(len(Y))
+    largest, out = max(remaining), list[int]()
+    turns = [(j, iter(bags[b].tolist())) for b, j in enumerate(bags.labels.tolist())]
     while turns and len(out) < budget:
         staying = []
-        for own, bag in turns:
-            at = next((r for r in bag if not gone[r]), None) if len(out) < budget else None
-            if at is None:
+        for bag_label, bag in turns:
+            chosen = next((r for r in bag if not deleted[r]), None) if len(out) < budget else None
+            if chosen is None:
                 continue
-            gone[at] = 1
-            out.append(at)
-            held = labels[start[at] : start[at + 1]]
-            was_most = any(left[j] == most for j in held)
-            for j in held:
-                left[j] -= 1
-            most = max(left) if was_most else most
-            if left[own] and most / left[own] < limit:
-                staying.append((own, bag))
+            deleted[chosen] = 1
+            out.append(chosen)
+            row_labels = labels[start[chosen] : start[chosen + 1]]
+            # The maximum over all labels is only taken again if a label that holds it has lost a row.
+            had_largest = any(remaining[j] == largest for j in row_labels)
+            for j in row_labels:
+                remaining[j] -= 1
+            largest = max(remaining) if had_largest else largest
+            if remaining[bag_label] and largest / remaining[bag_label] < limit:
+                staying.append((bag_label, bag))
         turns = staying
     return out

@@ -1,4 +1,4 @@
-"""REMEDIAL: rows in which rare and frequent labels meet are split in two."""
+"""REMEDIAL: split rows that carry both rare and frequent labels."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from equipoise.contracts.strategy import Context, Strategy
 from equipoise.measures import scumble_rows
 from equipoise.resampling.label_bags import label_counts, minority
 
-_ROUNDING = 1e-12  # a mean of equal numbers may come out a little below them
+#: The mean of equal floats may come out slightly below them; without this tolerance all such rows would be split.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Remedial(Strategy):
-    """Split each row whose SCUMBLE exceeds the mean: one copy keeps the frequent labels, the other the rare ones.
+    """REMEDIAL: split each row in which rare and frequent labels meet into one with the frequent and one with the rare labels.
 
-    Deterministic. Rare: IRLbl > MeanIR (over labels with a positive); the mean of SCUMBLE runs over all rows. No label gains
-    or loses a positive, so MeanIR stays as it was. Meant to go before a resampler, e.g. `remedial+ml_ros`.
+    A row is split if its SCUMBLE exceeds the mean over all rows. A label is rare if IRLbl > MeanIR, the mean over labels with a
+    positive. No label gains or loses a positive, so MeanIR does not change; a copy may be left without labels, though, and
+    the number of rows grows. Nothing is random. REMEDIAL is meant to precede a resampler, e.g. `remedial+ml_ros`.
     """
 
     name: ClassVar[str] = "remedial"
@@ -35,8 +37,9 @@ class Remedial(Strategy):
         if not len(split):
             return rows
         rare = minority(label_counts(rows.Y))
-        kept, copies = rows.Y.copy(), rows.Y[split] * rare
-        kept[split] *= ~rare
+        originals, copies = rows.Y.copy(), rows.Y[split] * rare
+        originals[split] *= ~rare
+        # `repeat` moves synthetic rows (after an oversampler in a composition) to the end; labels must follow that order.
         positions = np.concatenate([np.arange(len(rows)), split])
-        order = np.argsort(positions >= len(rows.index), kind="stable")  # Rows puts synthesised rows last
-        return rows.repeat(split).relabel(np.vstack([kept, copies])[order])
+        order = np.argsort(positions >= len(rows.index), kind="stable")
+        return rows.repeat(split).relabel(np.vstack([originals, copies])[order])

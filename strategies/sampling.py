@@ -1,4 +1,4 @@
-"""Which rows a batch is drawn from."""
+"""Sampling strategies: with which probability each row is drawn into a batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ KANG = (
 
 @dataclass(frozen=True)
 class BalancedSampling(Strategy):
-    """Draw a label uniformly, then one of its rows; `mix` of the draws, the others uniform over rows.
+    """Class-balanced sampling: draw a label uniformly, then one of its positive rows uniformly.
 
-    As row weights: mix · mean over labels of Y_ij / n_j + (1 − mix) / n. With mix 1 a row without labels is never drawn.
+    Only the share `mix` of the draws is made this way; the others are uniform over rows. The probability of row i is
+    mix · mean_j(Y_ij / n_j) + (1 − mix) / N, the mean running over labels with a positive. With mix = 1 rows without labels are
+    never drawn.
     """
 
     name: ClassVar[str] = "balanced_sampling"
@@ -38,11 +40,13 @@ class BalancedSampling(Strategy):
 
 @dataclass(frozen=True)
 class SqrtSampling(Strategy):
-    """Draw a label with probability ∝ n^power, then one of its rows; `mix` of the draws, the others uniform over rows.
+    """Square-root sampling: draw a label with probability ∝ √n, then one of its positive rows uniformly.
 
-    power ½ is square-root sampling, half-way to `balanced_sampling` (power 0). The paper's power 1 draws each row alike where
-    classes exclude each other; with many labels it draws a row in proportion to how many it has, hence `mix` for switching
-    it off. With mix 1 a row without labels is never drawn.
+    The exponent is `power`: ½ is square-root sampling and 0 is `balanced_sampling`. Only the share `mix` of the draws is made
+    this way; the others are uniform over rows. With mix = 1 rows without labels are never drawn.
+
+    Variant: with the paper's exclusive classes, power 1 draws all rows with equal probability and so switches the strategy
+    off. With several labels per row it draws a row in proportion to its number of labels, so `mix=0` switches it off instead.
     """
 
     name: ClassVar[str] = "sqrt_sampling"
@@ -58,10 +62,12 @@ class SqrtSampling(Strategy):
 
 @dataclass(frozen=True)
 class ProgressiveSampling(Strategy):
-    """Rows drawn alike at first, moving evenly to a label drawn uniformly and one of its rows at the end of the training.
+    """Progressively balanced sampling: move from uniform sampling at the start to class-balanced sampling at the end.
 
-    At progress t: (1 − t · end) / n + t · end · mean over labels of Y_ij / n_j. The paper moves once an epoch, this at each draw.
-    The end is that of the steps planned: a training stopped early has not come all the way.
+    At progress t (0 to 1) the probability of row i is (1 − t · end) / N + t · end · mean_j(Y_ij / n_j). Progress counts the
+    planned steps, so training that is stopped early does not reach full balance.
+
+    Variant: the paper changes the probabilities once per epoch; here they change at every step.
     """
 
     name: ClassVar[str] = "progressive_sampling"
@@ -71,20 +77,25 @@ class ProgressiveSampling(Strategy):
     end: float = tunable(1.0, low=0.0, high=1.0)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
-        rows = uniform(Y)
-        return np.stack([rows, self.end * by_label(Y, 0.0) + (1.0 - self.end) * rows])
+        start = uniform(Y)
+        # Two key frames; the engine interpolates linearly between them as training proceeds.
+        return np.stack([start, self.end * by_label(Y, 0.0) + (1.0 - self.end) * start])
 
 
 def uniform(Y: np.ndarray) -> np.ndarray:
-    """1 / n for each of the n rows of Y."""
+    """Equal probabilities for the rows of Y, (n,)."""
     return np.full(len(Y), 1.0 / len(Y))
 
 
 def by_label(Y: np.ndarray, power: float) -> np.ndarray:
-    """(n,) probability of each row of Y (n, L) if a label is drawn ∝ n_j^power, then one of its rows; uniform without labels."""
+    """Probability of each row of Y (n, L), (n,), if a label is drawn ∝ n_j^power and then one of its positive rows uniformly.
+
+    Labels without positives are left out; if no label has any, all rows are equally probable.
+    """
     counts = Y.sum(0)
-    seen = counts > 0
-    if not seen.any():
+    has_positives = counts > 0
+    if not has_positives.any():
         return uniform(Y)
-    n = counts[seen].astype(np.float64)
-    return np.asarray((Y[:, seen] * n ** (power - 1.0)).sum(1) / (n**power).sum())
+    n = counts[has_positives].astype(np.float64)
+    # P(row) = Σ_j P(label j) / n_j over the row's labels, and P(label j) ∝ n_j^power.
+    return np.asarray((Y[:, has_positives] * n ** (power - 1.0)).sum(1) / (n**power).sum())

@@ -1,4 +1,4 @@
-"""sigmoidF1: F1 with soft counts, as a loss."""
+"""sigmoidF1: a differentiable F1 as the loss."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SigmoidF1(Strategy):
-    """1 − F1 of each label in the batch, with counts made soft by a sigmoid 1 / (1 + e^−β(z + η)).
+    """sigmoidF1: minimises 1 − F1 of each label over the batch, with predictions softened by a sigmoid.
 
-    F1 = 2tp / (2tp + fn + fp), tp = Σ p y, fp = Σ p (1 − y), fn = Σ (1 − p) y over the rows of the batch. With the defaults
-    β 1, η 0 it is the soft macro-F1 loss in circulation; `double=true` averages F1 with that of the negatives (the double soft
-    F1). A label without positives in the batch has loss 1 and gradient 0, so rare labels learn from few batches. Its value
-    is a ratio over the batch, repeated in each row, so its scale doesn't depend on the batch size, though its noise does.
+    F1 = 2tp / (2tp + fn + fp) with tp = Σ p y, fp = Σ p (1 − y), fn = Σ (1 − p) y over the rows of the batch, and
+    p = 1 / (1 + e^(−β (z + η))). A label without positives in the batch has loss 1 and gradient 0, so rare labels learn from
+    few batches. The scale of the loss does not depend on the batch size, but its noise does.
+
+    Variant: with the defaults β = 1 and η = 0 it is the widely used soft macro-F1 loss; `double=true` averages it with the
+    soft F1 of the negatives (the "double soft F1").
     """
 
     name: ClassVar[str] = "sigmoid_f1"
@@ -39,10 +41,12 @@ class SigmoidF1(Strategy):
         loss = 1 - soft_f1(z.sigmoid(), y)
         if self.double:
             loss = (loss + 1 - soft_f1((-z).sigmoid(), 1 - y)) / 2
+        # A value per cell, so that the mean over the batch is the mean over labels.
         return loss.unsqueeze(-2).expand_as(z)
 
 
 def soft_f1(p: Tensor, y: Tensor) -> Tensor:
-    """2 Σ p y / (Σ p + Σ y) of each label over the rows, (L,); 0 for a label that has none and is not predicted either."""
+    """Soft F1 of each label, 2 Σ p y / (Σ p + Σ y) over the rows, (L,); 0 for a label neither present nor predicted."""
+    # 2tp + fn + fp = Σ p + Σ y.
     hits, size = (p * y).sum(-2), (p + y).sum(-2)
     return 2 * hits / size.clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Decisions: where a score becomes a label."""
+"""Decision rules: when a score becomes a predicted label, fitted on out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import scipy
 from equipoise import thresholds
 from equipoise.contracts.strategy import Context, Strategy
 
-#: Numbers that `rowwise` holds at once: rows × labels².
-HELD = 8_000_000
+#: Largest working array of `rowwise`, rows × labels²: 64 MB of float64.
+MAX_CELLS = 8_000_000
 
 
 @dataclass(frozen=True)
 class GlobalThreshold(Strategy):
-    """One threshold for all labels, the one that maximises micro-F1 out of fold."""
+    """Global threshold: one threshold for all labels, chosen to maximise micro-F1 out of fold.
+
+    Variant: the idea of Huang et al., who choose it on validation data from a grid between .40 and .60. Here every threshold
+    that changes a decision is a candidate, and there is no grid.
+    """
 
     name: ClassVar[str] = "global_threshold"
     reference: ClassVar[str] = (
@@ -32,10 +36,11 @@ class GlobalThreshold(Strategy):
 
 @dataclass(frozen=True)
 class SCut(Strategy):
-    """A threshold per label that maximises F1 out of fold; smoothed over labels, so that rare ones do not overfit.
+    """SCut: one threshold per label, chosen to maximise its F1 out of fold, smoothed so that rare labels do not overfit.
 
-    Smoothing: labels in descending frequency, each maximising F1_j / (labels so far) + the micro-F1 of all so far, the mean
-    over the folds' thresholds (Lin & Lin 2023). `smooth=false` is the raw maximum of each label's own F1.
+    Smoothing (Lin & Lin 2023): labels are processed in descending frequency; each threshold maximises F1_j / (number of labels
+    so far) + the micro-F1 of all labels so far, and the thresholds of the folds are averaged. `smooth=false` takes the
+    threshold that maximises each label's own F1.
     """
 
     name: ClassVar[str] = "scut"
@@ -53,16 +58,17 @@ class SCut(Strategy):
 
 @dataclass(frozen=True)
 class TopK(Strategy):
-    """The k highest scores of each row; k = 0 takes the k of the highest micro-F1 out of fold.
+    """RCut: predict the k labels with the highest scores in every row.
 
-    RCut. Equal scores: the label that comes first. It predicts as many labels for every row, so it suits data where rows have
-    about as many; k beyond the number of labels means all.
+    `k=0` chooses the k with the highest micro-F1 out of fold; a k above the number of labels predicts all. Of equal scores the
+    label in the earlier column wins. Since every row gets the same number of labels, RCut suits data whose rows have about
+    equally many.
     """
 
     name: ClassVar[str] = "top_k"
     reference: ClassVar[str] = "RCut: Yang 2001, DOI 10.1145/383952.383975"
 
-    k: int = 0
+    k: int = 0  # 0: chosen out of fold
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         k = self.k if self.k > 0 else best_k(logits, Y)
@@ -71,12 +77,12 @@ class TopK(Strategy):
 
 @dataclass(frozen=True)
 class ExpectedF1(Strategy):
-    """A threshold per label at F*/2, half the best F1 that the scores promise, taken as probabilities.
+    """One threshold per label at half the best F1 that the scores promise, if they are read as probabilities.
 
-    For calibrated scores the threshold of the best F1 is half that F1. Here F* is the fixed point of F ↦ F1 expected at F / 2,
-    as a ratio of expectations over the rows given, so labels are read from σ(z) alone and none is looked at: a rare label's
-    few positives cannot be overfitted, but the scores have to be calibrated. After a re-weighting loss, write
-    `platt+expected_f1`.
+    For calibrated scores the threshold with the best F1 is F*/2, where F* is that best F1. F* is the fixed point of
+    F ↦ (expected F1 at the threshold F / 2), the expected F1 being the ratio of expectations over the out-of-fold rows. Only
+    scores enter, no labels: the few positives of a rare label cannot be overfitted, but the scores must be calibrated. After a
+    re-weighting loss use `platt+expected_f1`.
     """
 
     name: ClassVar[str] = "expected_f1"
@@ -89,11 +95,11 @@ class ExpectedF1(Strategy):
 
 @dataclass(frozen=True)
 class RowwiseExpectedF1(Strategy):
-    """For each row the labels with the highest expected F1, its labels taken as independent with probabilities σ(z).
+    """Predict for each row the labelset with the highest expected F1, treating labels as independent with probability σ(z).
 
-    Exact: the best set holds the k most probable labels for some k, and the expected F1 of all k takes O(L²) a row. F1 is 0
-    where a row has no label (`samples_f1` leaves such rows out), so at least one label is always predicted. Nothing is fitted;
-    scores have to be calibrated (`platt+rowwise_expected_f1`).
+    The maximum is exact: the best labelset consists of the k most probable labels for some k, and the expected F1 of all k
+    takes O(L²) per row. A row without labels counts as F1 = 0 (`samples_f1` leaves such rows out), so at least one label is
+    always predicted. Nothing is fitted; scores must be calibrated (`platt+rowwise_expected_f1`).
     """
 
     name: ClassVar[str] = "rowwise_expected_f1"
@@ -106,29 +112,34 @@ class RowwiseExpectedF1(Strategy):
 
 
 def rowwise(logits: np.ndarray) -> np.ndarray:
-    """The decision of the highest expected F1 in each row, (n, L) bool; of equally good ones, the fewest labels."""
+    """The labelset with the highest expected F1 in each row, (n, L) bool; of equally good ones the smallest."""
     out = np.zeros(logits.shape, dtype=bool)
-    rows = max(1, HELD // logits.shape[1] ** 2)
+    rows = max(1, MAX_CELLS // logits.shape[1] ** 2)
     for start in range(0, len(logits), rows):
-        own = logits[start : start + rows]
-        p = -np.sort(-scipy.special.expit(own.astype(np.float64)), axis=1)
-        out[start : start + rows] = highest(own, 1 + np.argmax(np.round(expected_f1(p), 12), axis=1))
+        chunk = logits[start : start + rows]
+        p = -np.sort(-scipy.special.expit(chunk.astype(np.float64)), axis=1)
+        # Rounded, so that values which are equal in exact arithmetic tie and argmax takes the smallest k.
+        out[start : start + rows] = highest(chunk, 1 + np.argmax(np.round(expected_f1(p), 12), axis=1))
     return out
 
 
 def expected_f1(p: np.ndarray) -> np.ndarray:
-    """Expected F1 of predicting the k first of L independent labels with probabilities p (n, L), (n, L) for k = 1..L.
+    """Expected F1 of predicting the first k of L independent labels with probabilities p (n, L), for k = 1 .. L: (n, L).
 
-    E F1 = Σ_i 2 i · P(i of the first k are true) · E[1 / (k + i + those true among the rest)]. The last factor, as a
-    function of k + i, follows from that of k + 1 by one label moving to the rest; the first one grows by one label.
+    E F1 = Σ_i 2i · P(i of the first k labels are true) · E[1 / (k + i + number of true labels among the others)].
+
+    Source: Ye, Chai, Lee & Chieu 2012, arXiv:1206.4625.
     """
     n, labels = p.shape
     q = p.T[:, :, None]
+    # first[k, :, i] = P(i of the first k labels are true), built up one label at a time.
     first = np.zeros((labels + 1, n, labels + 1))
     first[0, :, 0] = 1.0
     for k in range(labels):
         first[k + 1] = first[k] * (1 - q[k])
         first[k + 1, :, 1:] += first[k, :, :-1] * q[k]
+    # rest[:, s − 1] = E[1 / (s + number of true labels after the first k)]; for k = L there are no others, so it is 1 / s. Going
+    # down to k − 1 adds label k − 1 to the others: true with probability q, which moves s to s + 1.
     rest = np.broadcast_to(1 / np.arange(1, 2 * labels + 1), (n, 2 * labels))
     out = np.empty((n, labels))
     for k in range(labels, 0, -1):
@@ -139,9 +150,10 @@ def expected_f1(p: np.ndarray) -> np.ndarray:
 
 
 def best_expected_f1(p: np.ndarray) -> np.ndarray:
-    """(L,) highest 2 Σ_{p > t} p / (Σ p + #{p > t}) of each label over all thresholds t, by F ↦ the ratio at t = F / 2.
+    """Best expected F1 of each label over all thresholds t, the maximum of 2 Σ_{p > t} p / (Σ p + #{p > t}), (L,).
 
-    From F = 0 the ratio only grows and ends at its maximum after finitely many steps (Dinkelbach 1967).
+    Iterates F ↦ the ratio at t = F / 2. Starting from 0, the ratio only grows and reaches its maximum after finitely many
+    steps (Dinkelbach 1967).
     """
     best = np.zeros(p.shape[1])
     for _ in range(len(p) + 1):
@@ -150,11 +162,11 @@ def best_expected_f1(p: np.ndarray) -> np.ndarray:
         if (ratio <= best).all():
             break
         best = np.maximum(best, ratio)
-    return np.clip(best, 1e-12, 1.0)
+    return np.clip(best, 1e-12, 1.0)  # the caller takes a logit, which 0 does not have
 
 
 def best_k(logits: np.ndarray, Y: np.ndarray) -> int:
-    """The k whose k highest scores of each row have the highest micro-F1; the smallest of equally good ones."""
+    """The k for which predicting the k highest scores of each row has the highest micro-F1; of equally good ones the smallest."""
     order = np.argsort(-logits, axis=1, kind="stable")
     hits = np.cumsum(np.take_along_axis(Y, order, 1).sum(0, dtype=np.int64))
     k = np.arange(1, Y.shape[1] + 1)
@@ -162,7 +174,7 @@ def best_k(logits: np.ndarray, Y: np.ndarray) -> int:
 
 
 def highest(logits: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """(n, L) bool: the k_i highest scores of row i, the first of equal ones."""
+    """Marks the k_i highest scores of row i, (n, L) bool; of equal scores the earlier columns."""
     order = np.argsort(-logits, axis=1, kind="stable")
     out = np.zeros(logits.shape, dtype=bool)
     np.put_along_axis(out, order, np.arange(logits.shape[1]) < np.asarray(k)[:, None], 1)

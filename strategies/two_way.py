@@ -1,4 +1,4 @@
-"""Two-way loss."""
+"""Two-way loss: ranks positives above negatives within each row and within each label."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from equipoise.strategies._shared import wide
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Taken off logits that a sum leaves out; finite, since the gradient of a sum over nothing is not.
-OUT = 1e5
+#: Subtracted from logits that a log-sum-exp must ignore. Not infinite: the gradient of a sum over nothing would be NaN.
+EXCLUDED = 1e5
 
 
 @dataclass(frozen=True)
 class TwoWay(Strategy):
-    """Positives above negatives, by a soft margin between the lowest positive and highest negative, per row and per label.
+    """Two-way loss: pushes positives above negatives, both among the labels of a row and among the rows of a label.
 
-    softplus(T_n · LSE₋(z / T_n) + T_p · LSE₊(−z / T_p)) over the labels of a row, plus the same over the rows of a label in the
-    batch; LSE is log-sum-exp over negatives (positives). Averaged over the rows (labels) that have a positive; where there is
-    no negative the term is 0. The value in cell (i, j) is row i's share plus label j's, so that the mean over the batch is the
-    published loss. It ranks: its scores have no natural threshold, so compare it at tuned ones.
+    softplus(T_n · LSE₋(z / T_n) + T_p · LSE₊(−z / T_p)), a soft margin between the highest negative and the lowest positive:
+    LSE₋ and LSE₊ are the log-sum-exp over negatives and positives. It is taken over the labels of each row and over the rows of
+    each label in the batch, and averaged over the rows (labels) that have a positive; without a negative the term is 0. The
+    value of cell (i, j) is row i's share plus label j's, so that the mean over the batch is the published loss. Only ranking is
+    learned, so ½ is not a natural threshold; compare this loss at tuned thresholds.
     """
 
     name: ClassVar[str] = "two_way"
@@ -37,23 +38,25 @@ class TwoWay(Strategy):
         return self._terms(z, y, -1) + self._terms(z, y, -2)
 
     def _terms(self, z: Tensor, y: Tensor, dim: int) -> Tensor:
-        """(B, L): each row's term (dim −1) or label's (dim −2) in all its cells, weighted so that their mean is the loss."""
+        """The term of each row (dim −1) or label (dim −2) in all its cells, (B, L), weighted so that their mean is the loss."""
         import torch.nn.functional as F
 
-        highest = self.t_neg * soft_max(z, 1 - y, self.t_neg, dim)
-        lowest = self.t_pos * soft_max(-z, y, self.t_pos, dim)
-        some = (y.sum(dim, keepdim=True) > 0).to(z.dtype)
-        both = some * ((1 - y).sum(dim, keepdim=True) > 0).to(z.dtype)
-        weight = some / some.mean().clamp(min=1e-9)
-        return weight * F.softplus(both * (highest + lowest) - (1 - both) * OUT)
+        highest_negative = self.t_neg * soft_max(z, 1 - y, self.t_neg, dim)
+        lowest_positive = self.t_pos * soft_max(-z, y, self.t_pos, dim)
+        has_positive = (y.sum(dim, keepdim=True) > 0).to(z.dtype)
+        has_both = has_positive * ((1 - y).sum(dim, keepdim=True) > 0).to(z.dtype)
+        # The average runs over the rows (labels) with a positive only, while the engine averages over all cells.
+        weight = has_positive / has_positive.mean().clamp(min=1e-9)
+        # softplus of a very negative number is 0: so rows without both values cost nothing, with a finite gradient.
+        return weight * F.softplus(
+            has_both * (highest_negative + lowest_positive) - (1 - has_both) * EXCLUDED
+        )
 
 
-def soft_max(z: Tensor, kept: Tensor, temperature: Any, dim: int) -> Tensor:
-    """log Σ e^(z / temperature) over the cells along `dim` that are kept, repeated along it: (B, L).
-
-    Repeated before the logarithm is taken, since its last bits depend on where in memory a short row of numbers ends.
-    """
-    scaled = (z * kept) / temperature - (1 - kept) * OUT
+def soft_max(z: Tensor, mask: Tensor, temperature: Any, dim: int) -> Tensor:
+    """Log-sum-exp of z / temperature along `dim` over the cells where `mask` is 1, repeated along `dim`: (B, L)."""
+    scaled = (z * mask) / temperature - (1 - mask) * EXCLUDED
     top = scaled.detach().amax(dim, keepdim=True)
     total = (scaled - top).exp().sum(dim, keepdim=True)
+    # Repeated before the logarithm: the last bits of a logarithm depend on where in memory a short array ends.
     return total.expand_as(z).contiguous().log() + top

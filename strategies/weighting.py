@@ -1,4 +1,4 @@
-"""Losses weighted by label frequency."""
+"""Cross-entropy weighted by label frequency."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PosWeight(Strategy):
-    """Binary cross-entropy whose positives weigh w = ((N − n) / n)^power, PyTorch's `pos_weight`.
+    """Binary cross-entropy that weights up the positives of each label by how rare they are.
 
-    A label without positives keeps weight (N − 1)^power, which never acts: it has none to weigh.
+    A positive weighs ((N − n) / n)^power and a negative 1: PyTorch's `pos_weight`, with n positives in N rows.
     """
 
     name: ClassVar[str] = "pos_weight"
@@ -28,9 +28,10 @@ class PosWeight(Strategy):
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: both classes weigh the same
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
+        # A label without positives has nothing to weigh; the clamp only avoids a division by zero.
         n_pos = ctx.n_pos.clamp(min=1.0)
         weight = ((ctx.n_rows - n_pos) / n_pos) ** self.power
         return (1.0 + (weight - 1.0) * targets) * bce(logits, targets)
@@ -38,16 +39,17 @@ class PosWeight(Strategy):
 
 @dataclass(frozen=True)
 class InverseFrequency(Strategy):
-    """Binary cross-entropy of each label times (mean(n) / n)^power, on positives and negatives; 0 for a label with none.
+    """Binary cross-entropy in which rare labels weigh more than frequent ones, by inverse frequency.
 
-    Unlike `pos_weight` it does not favour positives over negatives: it says how much a label counts.
+    All cells of a label, positives and negatives alike, weigh (mean(n) / n)^power, where n is its number of positives; a label
+    without positives weighs 0. Unlike `pos_weight` it does not favour positives over negatives.
+
+    Variant: this is a common heuristic without a single source, normalised by the mean count.
     """
 
     name: ClassVar[str] = "inverse_frequency"
     vectorized: ClassVar[bool] = True
-    reference: ClassVar[str] = (
-        "the inverse class frequency heuristic, e.g. King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868"
-    )
+    reference: ClassVar[str] = "the inverse class frequency heuristic, which has no single source"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
     power: float = tunable(1.0, low=0.0, high=1.5)
@@ -58,10 +60,11 @@ class InverseFrequency(Strategy):
 
 @dataclass(frozen=True)
 class InverseFrequencySoftmax(Strategy):
-    """Softmax cross-entropy over labels: multi-hot targets, class weights (mean(n) / n)^power, 0 for a label with none.
+    """Softmax cross-entropy over labels with inverse-frequency class weights, as PyTorch's `CrossEntropyLoss(weight=…)`.
 
-    The form the question was first asked with (`CrossEntropyLoss(weight=…)`). Softmax shares one unit of probability among
-    the labels, so its scores are turned into the log-odds of that share before any threshold.
+    −Σ_j w_j y_j log softmax(z)_j with multi-hot targets y and w_j = (mean(n) / n_j)^power; a label without positives weighs 0.
+    Softmax divides one unit of probability among the labels, so scores become the log-odds of a label's share before any
+    threshold is applied. It is offered because it is often used on multilabel data, although its classes exclude each other.
     """
 
     name: ClassVar[str] = "inverse_frequency_softmax"
@@ -80,14 +83,15 @@ class InverseFrequencySoftmax(Strategy):
 
 
 def inverse_frequency(n_pos: Any) -> Any:
-    """mean(n) / n for each label, 0 where n = 0; a tensor (L,)."""
+    """Weights mean(n) / n of each label, (L,); 0 where n = 0, since a huge weight would only push that label's scores down."""
     weight = n_pos.mean(-1, keepdim=True) / n_pos.clamp(min=1.0)
     return weight * (n_pos > 0)
 
 
 def share_log_odds(logits: np.ndarray) -> np.ndarray:
-    """log(p / (1 − p)) of the softmax shares p of logits (n, L): z_j − log Σ_{k≠j} e^{z_k}; within ±30."""
+    """Log-odds log(p / (1 − p)) of the softmax shares p of logits (n, L), clipped to ±30."""
     z = logits.astype(np.float64)
+    # z_j − log Σ_{k≠j} e^{z_k}: exact where 1 − p would round to 0.
     out = np.empty_like(z)
     for j in range(z.shape[1]):
         out[:, j] = z[:, j] - scipy.special.logsumexp(np.delete(z, j, axis=1), axis=1)

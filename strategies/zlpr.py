@@ -1,4 +1,4 @@
-"""ZLPR: zero-bounded log-sum-exp and pairwise rank-based loss."""
+"""ZLPR, the zero-bounded log-sum-exp and pairwise rank-based loss."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ZLPR(Strategy):
-    """Every positive above 0 and every negative below, all labels of a row competing: log(1 + Σ₋ e^z) + log(1 + Σ₊ e^−z).
+    """ZLPR: ranks a row's positive labels above its negative ones, with the positives above 0 and the negatives below.
 
-    Its threshold is 0. One value per row, the sum form of the paper; with a single label it is cross-entropy. There is nothing
-    to set.
+    log(1 + Σ₋ e^z) + log(1 + Σ₊ e^−z), the sums running over the negatives and the positives of a row; one value per row. The
+    threshold is 0. With a single label it is cross-entropy. There are no hyperparameters.
+
+    Variant: the paper's sum form.
     """
 
     name: ClassVar[str] = "zlpr"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Su, Zhu, Liu, Zhu, Chen & Sun 2022, ZLPR: a novel loss for multi-label classification, arXiv:2208.02955"
+        "Su, Zhu, Murtadha, Pan, Wen & Liu 2022, ZLPR: a novel loss for multi-label classification, arXiv:2208.02955"
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
@@ -33,9 +35,10 @@ class ZLPR(Strategy):
         return bounded(z, ~positive) + bounded(-z, positive)
 
 
-def bounded(z: Tensor, kept: Tensor) -> Tensor:
-    """log(1 + Σ e^z) of each row over the cells that are kept, (B,)."""
+def bounded(z: Tensor, mask: Tensor) -> Tensor:
+    """log(1 + Σ e^z) of each row over the cells where `mask` is true, (B,)."""
     import torch
 
-    terms = torch.where(kept, z, torch.full_like(z, -torch.inf))
+    terms = torch.where(mask, z, torch.full_like(z, -torch.inf))
+    # An extra column of zeros supplies the 1, and keeps the sum from being empty.
     return torch.cat([terms, torch.zeros_like(z[..., :1])], -1).logsumexp(-1)

@@ -1,4 +1,4 @@
-"""What every test shares: the data cache, one thread, reproducible hypothesis, a guard on global state."""
+"""Fixtures and settings for all tests: data cache, one thread, reproducible hypothesis, a guard on global state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _find_data() -> Path | None:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Folder of real data sets; tests that ask for it are skipped where there is none."""
+    """The folder of real data sets; tests that use it are skipped if it does not exist."""
     found = _find_data()
     if found is None:
         pytest.skip("no data cache: set EQUIPOISE_DATA or put one at ../shared/data")
@@ -61,7 +61,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The whole suite runs on up to four CPUs; a file or a test that is named, in this process."""
+    """The whole suite runs on up to four CPUs; named files or tests run in this process."""
     named = any(not Path(arg).is_dir() for arg in config.args)
     return 0 if named else min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
@@ -77,7 +77,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _global_state() -> dict[str, Any]:
-    """State of the process-wide generators, of those libraries only that are already loaded."""
+    """The state of the global random generators of those libraries that are already loaded."""
     state: dict[str, Any] = {"random": random.getstate()}
     if numpy := sys.modules.get("numpy"):
         name, keys, *rest = numpy.random.get_state()

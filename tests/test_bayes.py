@@ -1,4 +1,4 @@
-"""The best possible scores: against closed forms, against exhaustive search, and against models that try to beat them."""
+"""The Bayes-optimal scores, checked against closed forms, exhaustive search, and trained models that must not beat them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mentions(overlap: float) -> tuple[Floats, Floats]:
 
 
 def test_scores_of_independent_labels_have_closed_forms() -> None:
-    """Without dependence or noise a label's mentions are all that is known of it: sums over four cases."""
+    """Without dependence and noise, a label's posterior depends on its own mentions only: sums over four cases."""
     no, yes = mentions(0.5)
     pi = 0.4 / 6 ** (np.arange(4) / 3)
     on, off = pi[:, None] * yes, (1 - pi)[:, None] * no  # (4, 4): P(y, m)
@@ -70,7 +70,7 @@ def test_the_best_f1_is_that_of_all_thresholds() -> None:
 
 
 def test_expected_rankings_are_the_mean_over_the_labels_there_can_be() -> None:
-    """Many rows of four chances, two of them equal, with labels drawn by them; and the same from the four alone."""
+    """Many rows with four probabilities, two of them equal, and labels drawn from these; and the four rows alone."""
     p = np.array([0.9, 0.5, 0.5, 0.1])
     rng = np.random.default_rng(1)
     copies = np.tile(p, 20_000)
@@ -106,7 +106,7 @@ def test_no_other_decision_does_better_on_average() -> None:
     "knobs", ["labels=4,noise=0,dependence=0", "labels=6,imbalance=20,noise=.2,dependence=.8"]
 )
 def test_a_fitted_model_comes_near_and_cannot_beat_it(knobs: str) -> None:
-    """Row by row on fresh mails: the models' losses are higher by more than chance would make them lower."""
+    """On fresh mails the models' losses exceed the optimal ones, by more than chance can explain."""
     train = equipoise.load_dataset(f"design-emails[{knobs},rows=2000,seed=1]")
     spec = f"design-emails[{knobs},rows=2000,seed=2]"
     test, best = equipoise.load_dataset(spec), equipoise.bayes_posterior(spec)
@@ -127,7 +127,7 @@ def test_a_fitted_model_comes_near_and_cannot_beat_it(knobs: str) -> None:
 
 
 def test_scores_of_some_rows() -> None:
-    """The posterior of a split's test rows is what the strategies' scores there are held against."""
+    """The strategies' scores on a split's test rows are compared with the posterior of the same rows."""
     test = np.arange(0, 300, 3)
     data, P = equipoise.load_dataset(PLAIN), equipoise.bayes_posterior(PLAIN)
     here = equipoise.bayes_scores(PLAIN, rows=test)

@@ -1,4 +1,4 @@
-"""The command line from end to end; and what it says to bad input: one line, exit code 2, no traceback."""
+"""The command line from end to end; bad input gives one line and exit code 2, without a traceback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = "x,y,a,b\n" + "".join(f"{i / 2},{(i * 7) % 11},{i % 2},{int(i % 3 == 0
 
 
 class Said(NamedTuple):
-    """What a command ended with."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -47,7 +47,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Run `equipoise` with these words, in this process."""
+    """Run `equipoise` with these arguments in this process."""
 
     def run(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["equipoise", *words])
@@ -243,7 +243,7 @@ def test_what_only_tells_needs_nothing_heavy(args: list[str], shown: str, heavy:
     ("data", "texts"), [("design-emails[rows=60]", True), ("numbers.csv", False)], ids=["texts", "numbers"]
 )
 def test_a_first_step_needs_no_pictures_and_no_compiler(data: str, texts: bool, tmp_path: Path) -> None:
-    """What `run` loads before it trains: not what draws, nor MLflow, nor what compiles networks; scikit-learn for texts only."""
+    """`run` must not import plotting, MLflow or compilers before it trains, and scikit-learn only for texts."""
     (tmp_path / "numbers.csv").write_text(
         "a,b,label\n" + "".join(f"{i},{i * i},{i % 3 == 0:d}\n" for i in range(60))
     )

@@ -1,4 +1,4 @@
-"""`equipoise check`: what it prints and how it leaves."""
+"""`equipoise check`: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_broken_rule_is_a_line_and_exit_code_1(tmp_path: Path) -> None:
     first, *lines = result.stdout.splitlines()
     assert first.startswith("upside_lines: 1 finding (")
     assert lines[0] == (
-        "  weights (weights, usual): weights hold negative numbers - weights are finite, not negative, and not all zero"
+        "  weights (weights, usual): some weights are negative - weights must be finite, not negative, and not all zero"
     )
     assert len(lines) == 1
 

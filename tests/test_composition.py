@@ -1,4 +1,4 @@
-"""Strategies by name, with pinned settings, joined by `+`."""
+"""Specs of strategies: names, pinned settings, and compositions with `+`."""
 
 from __future__ import annotations
 

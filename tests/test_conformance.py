@@ -1,4 +1,4 @@
-"""Every strategy of the registry conforms; a new one needs no test of its own."""
+"""Every built-in strategy conforms to the contract; a new strategy is covered without a new test."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def test_a_composition_is_examined_part_by_part_and_as_a_whole() -> None:
 
 
 def test_a_finding_says_where_and_what_would_be_right() -> None:
-    finding = Finding("weights", "weights", "absent label", "weights hold NaN or infinity")
+    finding = Finding("weights", "weights", "absent label", "some weights are NaN or infinite")
     assert str(finding) == (
-        "weights (weights, absent label): weights hold NaN or infinity - weights are finite, not negative, and not all zero"
+        "weights (weights, absent label): some weights are NaN or infinite - "
+        "weights must be finite, not negative, and not all zero"
     )
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit is tested by faults: each one planted is found by the check that is meant for it, no twin is blamed."""
+"""The conformance kit finds every planted fault with the check meant for it, and has no findings about correct twins."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def test_a_correct_twin_is_not_blamed(strategy: Any) -> None:
 
 
 def test_there_are_faults_for_every_check() -> None:
-    """`trains` is the net below the others: what it finds, another check has found before."""
+    """Except for `trains`, the safety net: whatever it finds, a more specific check finds first."""
     assert len(FAULTS) >= 30
     assert {cls.fault for cls in FAULTS} == set(CHECKS) - {"trains"}

@@ -1,4 +1,4 @@
-"""The controlled world of design-emails: each knob moves one thing, and the posterior is what enumeration gives."""
+"""The generator design-emails: each option changes one property, and its posterior equals the one found by enumeration."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_posterior_is_what_enumeration_gives(knobs: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("knobs", [{"dependence": 0.8}, {"noise": 0.0, "overlap": 0.5}, {"labels": 40}])
 def test_the_posterior_is_calibrated(knobs: dict[str, Any]) -> None:
-    """Of the cells to which it gives a chance of about p, a share of about p is positive: no |z| beyond 4."""
+    """Among cells with a posterior of about p, a share of about p is positive: no |z| above 4."""
     source = DesignEmails("d", rows=2000, **{**PLAIN, **knobs})
     data = source.load()
     P, Y = source.posterior(data.X).marginals, data.Y
@@ -149,7 +149,7 @@ def test_two_hundred_labels() -> None:
     ],
 )
 def test_prevalences_are_those_of_imbalance_and_top_alone(knobs: dict[str, Any]) -> None:
-    """Of the marks and of what the mails are about, whatever the other knobs do."""
+    """Checked for the marked labels and for the true topics, whatever the other options are."""
     here = world(**knobs)
     hidden, pi = drawn(**knobs), here.prevalences
     for Y in hidden.marked, hidden.about:
@@ -180,7 +180,7 @@ def test_phi_is_known(knobs: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("moved", [{"noise": 0.0}, {"noise": 0.7}, {"overlap": 0.0}, {"overlap": 0.9}])
 def test_noise_and_overlap_leave_the_marks_alone(moved: dict[str, Any]) -> None:
-    """Not only their distribution: the very same marks."""
+    """Not only their distribution stays the same, but every single marked label."""
     assert np.array_equal(marks(**moved), marks())
 
 
@@ -193,7 +193,7 @@ def test_overlap_leaves_what_the_mails_are_about_alone() -> None:
 def test_noise_is_the_share_of_marks_that_have_nothing_to_do_with_the_mail(
     noise: float, imbalance: float
 ) -> None:
-    """So of the marks of any label, rare or frequent, a share of noise · (1 − π) is wrong."""
+    """Hence the share noise · (1 − π) of the marked cells of any label, rare or frequent, is wrong."""
     here = world(noise=noise, imbalance=imbalance)
     hidden, pi = drawn(noise=noise, imbalance=imbalance), here.prevalences
     for label in range(6):

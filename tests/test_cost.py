@@ -1,4 +1,4 @@
-"""The estimate of `run --dry-run`: near what was measured, growing with what it should grow with."""
+"""The cost estimate of `run --dry-run` is near measured values and grows with the right quantities."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_long_texts_cost_more(rows: int, characters: int, backbone: str, seconds
 
 
 def test_every_character_of_a_text_counts() -> None:
-    """Only the vocabulary is counted in a sample."""
+    """The vocabulary is estimated from a sample, but the characters are counted in full."""
     Y = np.array([[0], [1]] * 10)
     short = np.array(["a few words of text"] * 20, dtype=object)
     long = np.array(["a few words of text " * 10_000] * 20, dtype=object)

@@ -1,4 +1,4 @@
-"""The user's own ARFF: labels from XML, from MEKA's header or by name; and a line with the place for every fault."""
+"""ARFF files of users: labels from XML, from MEKA's header or by name; every fault is reported in one line with its position."""
 
 from __future__ import annotations
 

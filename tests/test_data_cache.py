@@ -1,4 +1,4 @@
-"""The download cache: checked, never overwritten, and clear about what is missing. No test leaves this machine."""
+"""The download cache verifies files, never overwrites them, and reports what is missing. No test uses the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two readers of delimited text agree on every cell, and the fast one refuses what it would read wrongly."""
+"""Both readers of delimited text agree on every cell, and the fast one rejects files that it would read wrongly."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_both_readers_read_the_same(
 
 
 def attempt(read: Any, path: Path) -> list[list[str]] | None:
-    """None where it is refused."""
+    """The cells that a reader returns; None if it rejects the file."""
     try:
         return cells(read(path, "utf-8", ",", 2), 2)
     except (EquipoiseError, delimited._Refused):

@@ -1,4 +1,4 @@
-"""enron-email as its annotators left it, and the generated design-emails."""
+"""The data sets enron-email (as its annotators published it) and design-emails (generated)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def archive(tmp_path: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_a_changed_archive_is_refused_and_writes_nothing(tmp_path: Path) -> None:
-    """Paths that lead out of the folder do no harm: nothing is unpacked to disk."""
+    """Paths that point outside the folder do no harm, because nothing is unpacked to disk."""
     evil = {"../../evil.txt": b"x", "/etc/evil.cats": b"1,1,1", "enron_with_categories/1/5.txt": b"y"}
     path = archive(tmp_path, evil)
     with pytest.raises(
@@ -171,7 +171,7 @@ def test_knobs_do_what_they_say() -> None:
 
 
 def _phi(source: DesignEmails) -> float:
-    """Correlation of existence and technology among the mails that hold a decision."""
+    """The correlation of the labels existence and technology among mails that contain a decision."""
     Y = source.load().Y
     return float(np.corrcoef(Y[Y[:, 4] == 0][:, [0, 2]].T)[0, 1])
 

@@ -1,4 +1,4 @@
-"""A user's Parquet, JSON lines, ARFF and Hugging Face folder; and that nothing whatever ends in a traceback."""
+"""Parquet, JSON lines, ARFF and Hugging Face folders of users; no input of any kind ends in a traceback."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_other_broken_files(tmp_path: Path) -> None:
 
 
 def test_hugging_face_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`datasets` is no dependency: a stand-in with the attributes that are read."""
+    """A stand-in for the library `datasets`, which is not a dependency, with the attributes that we read."""
     (tmp_path / "dataset_dict.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "datasets", None)
     fails(tmp_path, "needs: pip install datasets")

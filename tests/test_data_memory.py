@@ -1,4 +1,4 @@
-"""A table of 200 labels loads in about three times its file's size of memory, measured in a fresh process."""
+"""Loading a table of 200 labels takes about three times its file size in memory, measured in a fresh process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MULAN sets as the literature counts them, and yeast from either source."""
+"""The MULAN data sets have the counts published in the literature, and yeast is the same from both sources."""
 
 from __future__ import annotations
 

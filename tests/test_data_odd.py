@@ -1,4 +1,4 @@
-"""Files as they turn up: read where they can be, else one line that says what they are, where, and what would be right."""
+"""Unusual files are read if possible; otherwise one line says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 

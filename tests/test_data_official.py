@@ -1,4 +1,4 @@
-"""Sets that come with a split of their own (goemotions, reuters-21578), and OpenML."""
+"""Data sets with an official split (goemotions, reuters-21578), and OpenML."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_reuters_modapte(data_dir: Path) -> None:
 
 
 def test_reuters_split_of_huang_2021(data_dir: Path) -> None:
-    """Their notebook prints the quantiles of the label counts of the 6769 rows; the order of rows must be theirs."""
+    """The authors' notebook prints quantiles of the label counts of its 6769 rows; ours must be the same rows."""
     data = load_dataset("reuters-21578[split=huang2021]", data_dir=data_dir)
     assert data.official is not None
     assert np.bincount(data.official).tolist() == [6769, 1000, 3019]

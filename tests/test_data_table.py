@@ -1,4 +1,4 @@
-"""The user's own CSV: what is read, what is guessed and told, and one clear line for every way it is broken."""
+"""CSV files of users: what is read, what is detected and reported, and one clear line for every kind of fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one form of a dataset: what it takes, what it refuses, and its hash."""
+"""`Dataset`: accepted and rejected input, and its hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds: equal to trying every cut, on small worlds with ties; finite, deterministic, and quick."""
+"""Thresholds equal the best of all cuts on small data with ties; they are finite, deterministic, and fast to compute."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def worlds(draw: st.DrawFn, rows: int = 10, labels: int = 4) -> World:
 
 
 def cuts(scores: np.ndarray) -> list[float]:
-    """Every decision there is on these scores: below all, between two, above all."""
+    """All possible cuts of these scores: below all, between two neighbours, above all."""
     values = np.unique(scores.astype(float))
     return [values[0] - 1, *((values[1:] + values[:-1]) / 2), values[-1] + 1]
 
@@ -78,7 +78,7 @@ def test_a_threshold_equals_no_score_it_was_fitted_on(world: World) -> None:
 
 
 def slow_smoothed(logits: np.ndarray, true: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Lin and Lin's rule word for word, by trying every cut."""
+    """Lin and Lin's rule, written directly by trying every cut."""
     frequency = true.sum(axis=0)
     order = sorted(range(true.shape[1]), key=lambda j: (-int(frequency[j]), j))
     sums, times = np.zeros(true.shape[1]), np.zeros(true.shape[1])
@@ -164,7 +164,7 @@ def test_smoothing_spares_a_rare_label_its_burst_of_false_positives() -> None:
 
 
 def test_positives_of_one_fold_are_no_evidence() -> None:
-    """The model that scored them had seen none: it put the whole fold far below what a refitted model will say."""
+    """They were scored by a model trained without positives, whose scores are far below those of a refitted model."""
     rng = np.random.default_rng(0)
     folds = np.arange(300) % 3
     true = np.zeros((300, 2), dtype=int)

@@ -1,4 +1,4 @@
-"""`equipoise diagnose` as a whole: stable JSON, a page that stands alone, advice that exists, one line for bad input."""
+"""`equipoise diagnose` as a whole: stable JSON, a self-contained page, advice that can be followed, one line for bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data health: what is planted is found, what is not there is not."""
+"""Data health: planted problems are found, and clean data give no findings."""
 
 from __future__ import annotations
 

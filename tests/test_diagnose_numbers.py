@@ -1,4 +1,4 @@
-"""Dependence in numbers: goldens by hand, a test that agrees with its definition, null data quiet, planted data found."""
+"""Measures of label dependence: values computed by hand, no findings on independent data, findings on planted dependence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def logistic(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def world(coupled: bool, rows: int = 500, seed: int = 0) -> Dataset:
-    """Three labels from the same input; `coupled` makes the second repeat the first's own luck."""
+    """Three labels that depend on the same input; `coupled` makes the second repeat the first label's noise."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(rows, 4))
     Y = logistic(X @ np.array([[1.5, 1.5, 0], [0, 0, 1.5], [0, 0, 0], [0.5, 0.5, 0]]), rng)
@@ -159,7 +159,7 @@ def test_the_spectrum_counts_labelsets_by_how_often_they_occur() -> None:
 
 
 def test_wide_inputs_are_told_apart_from_noise() -> None:
-    """Columns that never change, and components that hold next to nothing, must not drown the others."""
+    """Constant columns and components with almost no variance must not dominate the others."""
     rng = np.random.default_rng(0)
     plain = world(coupled=False)
     noise = rng.normal(size=(plain.n_rows, 30)) @ rng.normal(size=(30, 500)) * 0.1

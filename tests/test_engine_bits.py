@@ -1,4 +1,4 @@
-"""A lane's parameters and predictions have the same bits alone, among 32 others, and in any order (CPU, one thread)."""
+"""A lane has the same parameters and predictions, bit for bit, alone, among 32 others, and in any order (CPU, one thread)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def tokens() -> Tokens:
 
 
 def a_lane(k: int, backbone: Backbone, Y: np.ndarray, watched: bool) -> Lane:
-    """A lane that differs from all others: rows, resampling, weights, budget, learning rate, loss, dropout, stream."""
+    """A lane that differs from all others in rows, resampling, weights, budget, learning rate, loss, dropout and stream."""
     rng = np.random.default_rng(100 + k)
     held = np.sort(rng.choice(ROWS, 60, replace=False))
     kept = np.setdiff1d(np.arange(ROWS), held)
@@ -117,7 +117,7 @@ def assert_same(a: Trained, b: Trained) -> None:
 
 
 def check(lanes: Sequence[Lane], inputs: Inputs, batch_size: int = 32) -> list[Trained]:
-    """Together, alone (a dozen of them), in two other companies and another order: all the same bits."""
+    """The bits are the same together, alone (a dozen lanes), in two other populations, and in another order."""
     together = run(lanes, inputs, batch_size)
     for k in sorted({0, *range(1, len(lanes), 3), len(lanes) - 1}):
         assert_same(run([lanes[k]], inputs, batch_size)[0], together[k])

@@ -1,4 +1,4 @@
-"""Where parameters and gradients lie, and what a training asks of the memory."""
+"""Memory of the engine: where parameters and gradients are stored, and how much a training allocates."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_relu_and_dropout_in_one_are_the_two_one_after_the_other(rates: tuple[fl
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("kind", ["numbers", "text"])
 def test_a_long_training_needs_no_more_memory_than_a_short_one(kind: str) -> None:
-    """glibc's large aligned blocks, asked for anew in each step, cost a megabyte a step (this was seen)."""
+    """Allocating large aligned blocks in every step made glibc's memory grow by a megabyte per step, as was observed."""
     rng = np.random.default_rng(0)
     Y = (rng.random((256, 14)) < 0.3).astype(np.uint8)
     if kind == "numbers":

@@ -1,4 +1,4 @@
-"""The engine's parts against what they claim to be: torch.nn.LSTM, torch.optim.Adam, scikit-learn, plain streams."""
+"""The parts of the engine equal what they reimplement: torch.nn.LSTM, torch.optim.Adam, scikit-learn, plain random streams."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def as_it_is(h: Tensor) -> Tensor:
 
 
 def reference(model: LSTM, params: dict[str, Tensor], x: TokenBatch) -> Tensor:
-    """The same network of torch.nn.LSTM over packed sequences, written the plain way."""
+    """The same network with torch.nn.LSTM over packed sequences, for comparison."""
     ways = ("forward", "backward") if model.bidirectional else ("forward",)
     lstm = torch.nn.LSTM(model.embedding, model.hidden, batch_first=True, bidirectional=model.bidirectional)
     with torch.no_grad():

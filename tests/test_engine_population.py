@@ -1,4 +1,4 @@
-"""Populations: places are filled again, strategies share one, lanes pause and go on; no lane's bits change by it."""
+"""Populations refill free slots, mix strategies, pause and resume lanes; none of this changes a lane's bits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def inputs_of(backbone: Backbone) -> Inputs:
 
 
 def lanes_of(backbone: Backbone, count: int, watched: bool = True) -> list[Lane]:
-    """Lanes with losses, budgets and learning rates of their own; some share their streams, as trials of a fold do."""
+    """Lanes with different losses, budgets and learning rates; some share random streams, as the trials of a fold do."""
     rng = np.random.default_rng(1)
     Y = (rng.random((ROWS, LABELS)) < [0.5, 0.3, 0.2, 0.1]).astype(np.uint8)
     kept, held = np.arange(0, 110), np.arange(110, ROWS)

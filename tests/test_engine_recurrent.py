@@ -1,4 +1,4 @@
-"""The LSTM of many lanes at once is the library's, lane by lane: states, gradients and whole trainings."""
+"""The LSTM of many lanes equals torch's, lane by lane: states, gradients and whole trainings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_states_and_gradients_are_the_library_s(
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_trained_together_as_lane_by_lane(bidirectional: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on CUDA, on CPU; every batch holds a longest text, so that masks are drawn for as many words."""
+    """The code path of CUDA, run on the CPU; every batch has a text of full length, so that masks have equal shapes."""
     rng = np.random.default_rng(0)
     lengths = np.where(np.arange(64) < 33, 9, rng.integers(1, 9, 64))
     ids = rng.integers(1, 30, (64, 9)) * (np.arange(9) < lengths[:, None])

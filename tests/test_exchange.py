@@ -1,4 +1,4 @@
-"""Exchanges between folds: sizes stay, labels get no worse, pairs better, and what is counted is what is there."""
+"""Swaps between folds keep sizes, make labels no less even and pairs more even, and count exactly."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def label_unevenness(present: Flags, folds: Index, k: int) -> Index:
 
 
 def dependent_labels(rows: int, shares: list[float], seed: int) -> Flags:
-    """Labels that come together in twos."""
+    """Labels of which pairs tend to occur together."""
     rng = generator(seed)
     shared = np.repeat(rng.random((rows, len(shares) // 2)), 2, axis=1)
     own = rng.random((rows, len(shares)))
@@ -81,7 +81,7 @@ def test_sizes_stay_and_labels_get_no_worse(present: Flags, k: int, seed: int) -
 
 @given(rows_of_labels, st.integers(2, 5), seeds)
 def test_the_generator_alone_decides(present: Flags, k: int, seed: int) -> None:
-    """Not the layout in memory, nor the type of the matrix."""
+    """The memory layout and the dtype of the matrix have no influence."""
     one = stratified_folds(present, k, seed)
     again = stratified_folds(np.asfortranarray(present.astype(np.float64)), k, seed)
     assert np.array_equal(one, again)
@@ -110,7 +110,7 @@ def test_pairs_get_much_better(k: int, seed: int) -> None:
 
 @given(rows_of_labels)
 def test_traits_are_labels_and_repeated_pairs(present: Flags) -> None:
-    """Against every pair looked at one by one; the words hold the labels."""
+    """Compared with a loop over all pairs; the packed words contain the labels."""
     traits = traits_of(present)
     together = present.T.astype(int) @ present.astype(int)
     repeated = [p for p in itertools.combinations(range(present.shape[1]), 2) if together[p] > 1]
@@ -152,7 +152,7 @@ def test_with_too_many_pairs_those_of_the_scarcest_labels_are_counted(
 
 
 def test_what_labels_would_pay_for_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the repair of labels, and with a schedule that ignores them, the last round still keeps the promise."""
+    """Even without the repair of labels and with weights that ignore them, the last attempt keeps labels as even as before."""
     monkeypatch.setattr(module, "repair", lambda *_: None)
     monkeypatch.setattr(module, "STAGES", (0,))
     present = dependent_labels(600, [0.4, 0.3, 0.2, 0.2, 0.1, 0.1], 0)
@@ -164,7 +164,7 @@ def test_what_labels_would_pay_for_is_not_done(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.global_rng  # scikit-multilearn shuffles with numpy's
 @pytest.mark.parametrize("name", ["yeast", "enron"])
 def test_pairs_no_worse_than_those_of_scikit_multilearn(name: str, data_dir: Path) -> None:
-    """Nor labels, with the order-2 stratification of Szymański & Kajdanowicz 2017."""
+    """Both pairs and labels are more even than with the order-2 stratification of Szymański & Kajdanowicz 2017."""
     library = pytest.importorskip("skmultilearn.model_selection")
     present = load_dataset(name, data_dir=data_dir).Y != 0
     theirs = np.full(len(present), -1)

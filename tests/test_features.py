@@ -1,4 +1,4 @@
-"""Numbers as features: scikit-learn's standardisation, without importing it."""
+"""Numeric features: the same standardisation as scikit-learn's, without importing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C does not tear what must be whole, and does not reach processes that are not to hear it."""
+"""Ctrl-C does not interrupt atomic operations, and does not reach child processes that must ignore it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses held to published numbers, and to their formulas written a second time, plainly, in NumPy float64."""
+"""Losses equal published numbers, and their formulas written again in plain NumPy float64."""
 
 from __future__ import annotations
 
@@ -192,6 +192,6 @@ def test_loss_of_says_what_would_be_right() -> None:
 
 
 def test_every_loss_is_here() -> None:
-    """A loss may have no number, but not by oversight."""
+    """A loss without a golden value must be listed here, so that none is forgotten."""
     covered = {name for name, *_ in [*PRINTED.values(), *FORMULAS.values()]} | {"two_way", "zlpr", "none"}
     assert set(loss_names()) - covered == {"inverse_frequency_softmax"}

@@ -1,4 +1,4 @@
-"""What every loss must survive, and that a lane's loss has the same bits in any company; over the registry."""
+"""Every registered loss is robust against extreme input, and a lane's loss has the same bits among any other lanes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHARES = {"inverse_frequency_softmax"}
 
 
 def batch(rows: int = 32, scale: float = 3.0) -> tuple[Tensor, Tensor]:
-    """Logits and targets (rows, L); the first row has no label, the second has all that can be."""
+    """Logits and targets (rows, L); the first row has no label, the second has every possible label."""
     rng = np.random.default_rng(8)
     y = (rng.random((rows, L)) < N_POS / N).astype(np.float32)
     y[0], y[1] = 0.0, [0, 1, 1, 1, 1]
@@ -130,7 +130,7 @@ def test_switched_off_it_is_cross_entropy_bit_for_bit(name: str) -> None:
 
 
 def a_lane(k: int, strategy: Strategy, n_labels: int) -> Lane:
-    """A lane with hyperparameters, rows and label statistics of its own."""
+    """A lane with its own hyperparameters, rows and label statistics."""
     rng = np.random.default_rng(900 + k)
     targets = (rng.random((90, n_labels)) < np.geomspace(0.6, 0.03, n_labels)).astype(np.uint8)
     own = {n: t for n, t in tunables(strategy).items() if n in continuous_fields(strategy)}

@@ -1,4 +1,4 @@
-"""Measures of Y: the published numbers to every printed digit, and properties that hold for any Y."""
+"""Measures of Y equal the published numbers to every printed digit, and have the properties that hold for any Y."""
 
 from __future__ import annotations
 

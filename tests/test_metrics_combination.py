@@ -94,7 +94,7 @@ def worlds(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def slow_rcr(true: np.ndarray, predicted: np.ndarray, seen: list[int], wanted: range) -> dict[str, float]:
-    """The definitions, word for word."""
+    """The definitions of the metrics, written as plain loops."""
     exact: dict[tuple[int, ...], list[float]] = {}
     soft: dict[tuple[int, ...], list[float]] = {}
     for row, guess, count in zip(true.tolist(), predicted.tolist(), seen, strict=True):

@@ -1,4 +1,4 @@
-"""Metrics of decisions: scikit-learn's numbers where it has them, and what we do where it puts a 0."""
+"""Metrics of 0/1 predictions equal scikit-learn's where it defines them, and are NaN where it puts 0."""
 
 from __future__ import annotations
 

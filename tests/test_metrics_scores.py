@@ -1,4 +1,4 @@
-"""Metrics of scores: scikit-learn's numbers where both are defined, ties and degenerate worlds included."""
+"""Metrics of scores equal scikit-learn's where both are defined, ties and degenerate data included."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ def test_bad_scores_are_said_in_one_line() -> None:
         metrics.lrap(true, np.full((2, 2), np.nan))
     with pytest.raises(EquipoiseError, match=r"scores has shape \(2, 3\)"):
         metrics.mean_average_precision(true, np.ones((2, 3)))
-    with pytest.raises(EquipoiseError, match=r"outside \[0, 1\]"):
+    with pytest.raises(EquipoiseError, match=r"must lie in \[0, 1\]"):
         metrics.brier(true, np.full((2, 2), 3.0))

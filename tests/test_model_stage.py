@@ -1,4 +1,4 @@
-"""Strategies that split the problem: what their tasks are, and chains through the engine, from training to prediction."""
+"""Strategies that split the labels: their tasks, and classifier chains through the engine from training to prediction."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ctx_of(Y: np.ndarray, seed: int = 0) -> Context:
 
 
 def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> CrossValidator:
-    """A workbench on made-up rows whose second label is the first one, turned over."""
+    """A cross-validator on made-up rows whose second label is the inverse of the first."""
     rng = np.random.default_rng(1)
     Y = labels() if Y is None else Y
     X: Any = (Y + rng.normal(size=Y.shape)).astype(np.float32)
@@ -153,7 +153,7 @@ def test_balanced_bagging_keeps_every_row_of_the_rarer_value() -> None:
     assert len(drawn) == 4
 
 
-# Who decides what a task is given
+# Which task decides the label inputs of another
 
 
 def test_the_latest_task_before_it_decides() -> None:
@@ -163,7 +163,7 @@ def test_the_latest_task_before_it_decides() -> None:
 
 
 def test_a_label_nobody_answers_for_before_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"task 0 is given labels \[1\]"):
+    with pytest.raises(ValueError, match=r"task 0 takes labels \[1\] as inputs"):
         sources([Task((0,), label_inputs=(1,)), Task((1,))])
 
 
@@ -229,7 +229,7 @@ def test_prediction_goes_from_decision_to_decision() -> None:
 
 
 def test_a_chain_learns_what_inputs_do_not_tell() -> None:
-    """The second label follows from the first, and the inputs tell little of either."""
+    """The second label is determined by the first, and the inputs say little about either."""
     rng = np.random.default_rng(2)
     first = (rng.random(400) < 0.5).astype(np.uint8)
     Y = np.stack([first, 1 - first], 1)

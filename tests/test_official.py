@@ -1,4 +1,4 @@
-"""`splits = "official"`: the split that comes with the data, from the suite or the command line to the report."""
+"""`splits = "official"`: the split that comes with the data, from suite and command line to the report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from equipoise.contracts.dataset import DatasetSource
 
 @dataclass(frozen=True)
 class Toy(DatasetSource):
-    """A hundred rows; the last thirty are the test rows of the split it comes with."""
+    """A hundred rows; the last thirty are the test rows of the official split."""
 
     official: bool = True
 
@@ -64,13 +64,13 @@ sources = (Toy("toy", "made up"),)
 
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has tests of its own."""
+    """MLflow is turned off; it has its own tests."""
     monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dataset source called toy, known as a plugin's would be."""
+    """A data set source named toy, registered as a plugin's would be."""
     from equipoise.catalog.registry import registry
 
     monkeypatch.chdir(tmp_path)
@@ -234,7 +234,7 @@ def test_run_from_python(tmp_path: Path) -> None:
 
 
 def test_a_published_split_runs(data_dir: Path, tmp_path: Path) -> None:
-    """scene: 1211 and 1196 rows, as MULAN hands them out."""
+    """scene has 1211 training and 1196 test rows, as MULAN publishes it."""
     frame = equipoise.run(
         dataset="scene", backbone="linear", strategy="none", splits="official", device="cpu",
         results=tmp_path, data_dir=data_dir, **TINY,
@@ -278,7 +278,7 @@ def printed(rows: list[dict[str, Any]]) -> str:
 
 
 def test_seeds_of_the_official_split_give_a_mean_and_no_interval() -> None:
-    """Five seeds that agree to the third digit: over splits that would be a star."""
+    """Five seeds that agree to the third digit would be significant if they were splits; seeds must give no interval."""
     rows = [row("none", "official", 0.5 + seed / 1000, seed) for seed in range(5)]
     rows += [row("good", "official", 0.6 + (seed % 2) / 1000, seed) for seed in range(5)]
     (one,) = compare(rows)

@@ -1,4 +1,4 @@
-"""The tree maps to one import root, in a wheel and in an editable install, each in its own environment."""
+"""All top-level folders are importable under `equipoise`, from a wheel and from an editable install."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _run(command: Sequence[str | Path], cwd: Path) -> str:
 
 
 def _tree_files(root: Path) -> set[str]:
-    """Paths, as they should lie in a wheel, of every module and data file of the tree."""
+    """The paths that every module and data file of the tree should have in a wheel."""
     found = set()
     for folder, target in MAP.items():
         for path in (root / folder).rglob("*"):
@@ -58,7 +58,7 @@ def _tree_files(root: Path) -> set[str]:
 
 
 def _copy_tree(target: Path) -> Path:
-    """Copy what is packaged, so that a build leaves nothing in the checkout and finds nothing stale there."""
+    """A copy of the packaged files, so that a build neither leaves files in the checkout nor finds stale ones."""
     target.mkdir(exist_ok=True)
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, target / name)

@@ -1,4 +1,4 @@
-"""Paired differences over splits: the corrected interval, what cannot be estimated, Holm's adjustment."""
+"""Paired differences over splits: the corrected interval, cases that cannot be estimated, and Holm's adjustment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures: they say what the data say, they can be read at any number of labels, and leave no global state."""
+"""Figures show the data correctly, are readable for any number of labels, and leave no global state."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_curves_pass_through_what_the_thresholds_give() -> None:
 
 
 def test_a_sheet_of_curves_shows_what_a_figure_of_them_shows(tmp_path: Path) -> None:
-    """Filled for one run after another, also with other labels and more of them, it holds nothing of the run before."""
+    """A sheet that is reused for runs with other and more labels shows nothing of the run before."""
     from PIL import Image
 
     sheet, picture = plots.CurveSheet(), tmp_path / "curves.png"
@@ -155,7 +155,7 @@ def test_bad_input_is_said_in_one_line() -> None:
 
 
 def test_no_global_state() -> None:
-    """Importing costs no matplotlib; drawing neither imports pyplot nor changes a setting."""
+    """Importing the module does not import matplotlib; drawing neither imports pyplot nor changes a setting."""
     script = """
 import sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pictures of labelsets and imbalance: they say what the data say, at any number of labels."""
+"""Figures of labelsets and imbalance show the data correctly, for any number of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline's promises: no leak, equal budgets, paired, the same rows however a sweep is run, failures are rows."""
+"""The guarantees of the pipeline: no leaks, equal budgets, paired splits, rows that do not depend on how a sweep is run."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Fragile(Strategy):
 
 @pytest.fixture(autouse=True)
 def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is a view with tests of its own."""
+    """MLflow is turned off; it has its own tests."""
     monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are gone after it."""
+    """Plugins that a test loads are removed after it."""
     monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
@@ -264,7 +264,7 @@ STRATEGIES = ["none", "focal"]
 def test_features_are_fitted_once_for_all_strategies_of_a_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same rows as with features of their own, one set of them held at a time and none after the sweep."""
+    """Cells give the same rows as with separately computed features; one set is held at a time, and none after the sweep."""
     import gc
 
     from equipoise.contracts.features import TfIdf
@@ -362,7 +362,7 @@ def test_killed_outright_and_started_again_a_sweep_has_the_rows_of_a_straight_on
 
 
 def descendants(pid: int) -> list[int]:
-    """Children, and theirs: workers are forked from a child that does nothing else."""
+    """The descendants of a process; workers are forked by a child process that does nothing else."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -1,4 +1,4 @@
-"""The published SVM row on Reuters, through this product's loader, split and metrics (benchmarks/published)."""
+"""The published SVM result on Reuters, reproduced with our loader, split and metrics (benchmarks/published)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README shows must work as it stands there."""
+"""The examples in README.md work as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is: built-ins, entry points, files; broken ones are listed and stop nobody."""
+"""The registry: built-ins, entry points and plugin files; broken ones are listed and do no harm to the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mine(Strategy):
 
 @pytest.fixture
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registry]:
-    """A registry of strategies, as if installed packages offered modules of these texts."""
+    """A registry of strategies, as if installed packages provided modules with these sources."""
 
     def make(**texts: str) -> Registry:
         points = []

@@ -1,4 +1,4 @@
-"""The report: who may be ranked, whether a difference is real, and words that follow from the numbers."""
+"""The report: which strategies may be ranked, which differences are significant, and sentences that follow from the numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_row(strategy: str, split: int, fixed: float, tuned: float, **more: Any)
 
 
 def sweep(gains: dict[str, tuple[float, float]], splits: int = 5, swing: float = 1.0) -> list[dict[str, Any]]:
-    """Rows of `none` and of strategies with the given mean gains (at .5, tuned) over it."""
+    """Rows of `none`, and of strategies with the given mean gains over it (at threshold .5 and tuned)."""
     rows = [make_row("none", split, BASE[split], BASE[split] + 0.05) for split in range(splits)]
     for strategy, (fixed, tuned) in gains.items():
         for split in range(splits):

@@ -93,13 +93,13 @@ def test_interpolation_of_doubles_stays_between_its_parents() -> None:
 @pytest.mark.parametrize(
     ("name", "X", "Y", "said"),
     [
-        ("ml_ros", np.zeros((3, 2)), [[1], [0]], "same rows"),
+        ("ml_ros", np.zeros((3, 2)), [[1], [0]], "same number of rows"),
         ("ml_ros", np.zeros((0, 2)), np.zeros((0, 2)), "at least one"),
-        ("ml_ros", "text", [[1]], "same rows"),
+        ("ml_ros", "text", [[1]], "same number of rows"),
         ("ml_ros", np.zeros((2, 2)), [[1], [2]], "0 and 1"),
         ("ml_ros", np.zeros((2, 2)), [1, 0], "shape"),
-        ("mlsmote", np.array(["a", "b"], dtype=object), [[1], [0]], "must be numbers"),
-        ("mlsmote", np.zeros(2), [[1], [0]], "must be numbers"),
+        ("mlsmote", np.array(["a", "b"], dtype=object), [[1], [0]], "must be numeric"),
+        ("mlsmote", np.zeros(2), [[1], [0]], "must be numeric"),
         ("remedial+mlsol", np.array([[1.0], [np.nan]]), [[1], [0]], "NaN"),
         ("focal", np.zeros((2, 2)), [[1], [0]], "does not resample"),
     ],

@@ -1,4 +1,4 @@
-"""Resamplers that look at neighbours: the papers' definitions as plain loops, and what holds for any data."""
+"""Resamplers that use neighbours equal the papers' definitions written as plain loops, and have general properties."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ seeds = st.integers(0, 2**32)
 
 
 def world(seed: int, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of some rows; with `ties`, small whole numbers and so rows that are equally near or equal."""
+    """Random features and labels; with `ties`, features are small integers, so that rows are equally near or equal."""
     rng = np.random.default_rng(seed)
     n, d, labels = rng.integers(2, 60), rng.integers(1, 5), rng.integers(1, 7)
     X = rng.integers(0, 3, (n, d)).astype(float) if ties else rng.normal(size=(n, d))
@@ -35,7 +35,7 @@ def resampled(spec: str, X: Any, Y: np.ndarray, seed: int = 0, nominal: np.ndarr
 
 
 def nearest_loop(X: np.ndarray, k: int) -> np.ndarray:
-    """Row by row: sort the others by distance, then by place."""
+    """For each row, the other rows sorted by distance, then by position."""
     out = []
     for i, row in enumerate(X):
         others = [(float(((row - other) ** 2).sum()), j) for j, other in enumerate(X) if j != i]

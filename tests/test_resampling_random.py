@@ -1,4 +1,4 @@
-"""Random resamplers and REMEDIAL: the published numbers, the rules written as loops, and what holds for any labels."""
+"""Random resamplers and REMEDIAL equal published numbers and their rules written as loops, and have general properties."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_labelset_resampling_of_cal500_is_a_no_op(data_dir: Path) -> None:
 
 
 def ml_ros_loop(Y: np.ndarray, budget: int, rng: np.random.Generator) -> list[int]:
-    """Charte et al. 2015 row by row: IRLbl of the grown set is taken anew after each clone."""
+    """The rule of Charte et al. 2015 row by row: IRLbl of the enlarged set is computed anew after each clone."""
     original, grown = measures.irlbl(Y), list(Y)
     limit = measures.mean_ir(Y)
     bags = [(j, np.flatnonzero(Y[:, j])) for j in range(Y.shape[1]) if limit < original[j] < np.inf]
@@ -148,7 +148,7 @@ def test_ml_rus_deletes_only_what_it_may(Y: np.ndarray, seed: int) -> None:
 
 
 def shares_loop(rooms: list[int], budget: int) -> list[int]:
-    """Bag after bag, smallest room first: an equal part of what is left, at most its room."""
+    """Labelset by labelset, smallest room first: an equal share of the remaining budget, at most its room."""
     out = []
     for i, room in enumerate(rooms):
         out.append(min(room, budget // (len(rooms) - i)))

@@ -1,4 +1,4 @@
-"""The rooms of `equipoise/`: imports point down only, inside functions too."""
+"""The rooms of `equipoise/`: imports point down only, also inside functions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MAPPED = {
 
 
 def files() -> Iterator[tuple[str, Path]]:
-    """Every module with its room; the package's own `__init__` and `__main__` are the front door, above all rooms."""
+    """Every module with its room; the package's own `__init__` and `__main__` rank above all rooms."""
     for file in sorted((ROOT / "equipoise").rglob("*.py")):
         inside = file.relative_to(ROOT / "equipoise")
         if inside.name not in ("__init__.py", "__main__.py") or len(inside.parts) > 1:
@@ -91,7 +91,7 @@ def test_imports_point_down() -> None:
 
 
 def test_a_folder_holds_about_ten_modules() -> None:
-    """More than fifteen, and a stranger no longer finds a file by its name."""
+    """With more than fifteen modules in a room, a file can no longer be found by its name."""
     folders = Counter(
         file.parent for room, file in files() if room not in MAPPED and file.name != "__init__.py"
     )

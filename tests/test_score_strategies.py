@@ -1,4 +1,4 @@
-"""Scores and decisions: calibration, logit adjustment, top-k, expected F1; and sampling that moves over the training."""
+"""Strategies on scores and decisions (calibration, logit adjustment, top-k, expected F1), and progressive sampling."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_platt_of_a_label_is_ridge_regression_around_the_common_line() -> None:
 
 @pytest.mark.parametrize("name", ["temperature[per_label=true]", "platt"])
 def test_a_rare_label_stays_near_the_common_line(name: str) -> None:
-    """One positive, perfectly separated: without the pull its slope would be infinite."""
+    """With a single, perfectly separated positive, the slope would be infinite without shrinkage."""
     z = np.linspace(-4, 4, 300).reshape(-1, 1).repeat(3, 1).astype(np.float32)
     Y = (np.random.default_rng(1).random((300, 3)) < expit(z)).astype(np.uint8)
     Y[:, 1], Y[:, 2] = 0, 0

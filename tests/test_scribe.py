@@ -1,4 +1,4 @@
-"""The process that writes MLflow during a sweep: every row once, never in the way, gone at the end."""
+"""The process that writes MLflow during a sweep writes every row once, never delays training, and ends with the sweep."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plan() -> Plan:
 
 
 def keys(store: Store) -> list[str]:
-    """The keys of the runs that are finished."""
+    """The row keys of the finished runs."""
     found = runs_by_tag(store.path / "mlflow.db", KEY, VERSION)
     return sorted(key for key, _, version in found if version)
 
@@ -105,7 +105,7 @@ def test_a_process_that_dies_or_cannot_start_is_told(tmp_path: Path, monkeypatch
 def test_without_the_last_word_nothing_more_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sweep that was killed has no say any more: another may hold the store by now."""
+    """After a sweep was killed, another may hold the store, so nothing more may be written for the first."""
     synced: list[int] = []
 
     class Counting:

@@ -1,4 +1,4 @@
-"""Cells side by side: the same rows as one by one, one failure stops no other; trials that fall behind end early if asked."""
+"""Cells run side by side give the same rows as one by one; a failure does not affect others; hopeless trials can end early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names with settings as users write them."""
+"""Parsing of specs, names with settings as users write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stratified folds: disjoint, even, seeded, fair to rare labels, and no worse than the published program."""
+"""Stratified folds are disjoint, even and seeded, spread rare labels, and are no worse than the published program's."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_seed_repeats(Y: Matrix, k: int, seed: int) -> None:
 @given(st.integers(30, 200), st.integers(2, 5), seeds)
 @settings(max_examples=60)
 def test_disjoint_labels_are_spread_within_one_of_ideal(rows: int, k: int, seed: int) -> None:
-    """With at most one label a row nothing stands in the way of the ideal, but for the even sizes."""
+    """With at most one label per row, only the equal fold sizes can prevent the ideal counts."""
     which = np.random.default_rng(seed % 1000).choice(5, size=rows, p=[0.03, 0.07, 0.2, 0.3, 0.4])
     Y = np.eye(5, dtype=np.uint8)[which]
     assert np.abs(per_fold(Y, stratified_folds(Y, k, seed)) - Y.sum(axis=0) / k).max() < 1 + 1e-9
@@ -89,7 +89,7 @@ def test_overlapping_labels_are_spread(seed: int) -> None:
 
 
 def test_equal_labelsets_are_spread() -> None:
-    """Two rows of a labelset, two folds: one each, which stratifying single labels alone does not ask for."""
+    """Two rows with the same labelset go to different folds, which stratifying single labels does not ensure."""
     labelsets = np.unique(random_labels(200, [0.5] * 8), axis=0)
     Y = np.repeat(labelsets, 2, axis=0)
     folds = stratified_folds(Y, 2, 1)
@@ -129,7 +129,7 @@ def test_hash_of_a_split_is_of_its_content() -> None:
 
 
 def test_large_data_takes_seconds() -> None:
-    """100,000 × 100 with ten labels a row, 4.5 million pairs; CPU time, and the bound leaves room for a busy machine."""
+    """100,000 × 100 with ten labels per row, 4.5 million pairs. CPU time, with a bound that allows for a busy machine."""
     Y = random_labels(100_000, list(np.linspace(0.001, 0.2, 100)))
     start = time.process_time()
     folds = stratified_folds(Y, 5, 0)

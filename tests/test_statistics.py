@@ -1,4 +1,4 @@
-"""The committed statistics of the datasets are those of the data, and `info` shows them."""
+"""The committed statistics of the data sets match the data, and `info` shows them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_dataset_has_statistics_and_terms() -> None:
 
 
 def test_the_literature_s_numbers() -> None:
-    """REFERENCES: MeanIR, CVIR, SCUMBLE and TCS as printed; the measures' own tests hold more of them."""
+    """MeanIR, CVIR, SCUMBLE and TCS as published; test_measures.py has more of them."""
     printed = {
         "emotions": (1.478068, 0.179571, 0.010952, 9.364262),
         "yeast": (7.196811, 1.883751, 0.104359, 12.562053),

@@ -1,4 +1,4 @@
-"""The store: what was acknowledged is there after any kill, nothing is there twice, damage is named."""
+"""The store keeps every acknowledged row through any kill, holds none twice, and reports damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites: those that come with the package, and a user's own TOML."""
+"""Suites: those in the package, and TOML files of users."""
 
 from __future__ import annotations
 

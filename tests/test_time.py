@@ -1,4 +1,4 @@
-"""`equipoise time`: speeds are measured here, and a sweep's price follows from them."""
+"""`equipoise time` measures speeds on this machine and derives the cost of a sweep from them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Broken(Strategy):
 
 @pytest.fixture(autouse=True)
 def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are gone after it."""
+    """Plugins that a test loads are removed after it."""
     monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 

@@ -1,4 +1,4 @@
-"""MLflow shows each row once, whatever happened before, and can be lost without loss."""
+"""MLflow shows each row exactly once, whatever happened before, and can be deleted and rebuilt."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def store(tmp_path: Path, template: Path) -> Store:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Stand in for the pictures module, and count what is drawn."""
+    """Replaces the plotting functions, and lists which figures are drawn."""
     calls: list[str] = []
 
     def drawer(name: str) -> Callable[..., Any]:

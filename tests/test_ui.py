@@ -1,4 +1,4 @@
-"""The command behind `equipoise ui`: what it starts, what it refuses, and that nothing is left running."""
+"""`equipoise ui`: the server it starts, the input it rejects, and that no process is left running."""
 
 from __future__ import annotations
 

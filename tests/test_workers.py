@@ -1,4 +1,4 @@
-"""How many processes a sweep gets, and what they are made from."""
+"""How many worker processes a sweep gets, and how they are started."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Telling(Strategy):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
 def test_workers_are_forked_from_a_process_in_which_nothing_runs(tmp_path: Path) -> None:
-    """It has one thread; it passes nothing of its own surroundings on; a module of the user's folder shadows none."""
+    """It has one thread and passes on none of its environment, and modules in the user's folder shadow none."""
     (tmp_path / "telling.py").write_text(TELLING, encoding="utf-8")
     script = tmp_path / "scripts" / "watched.py"
     script.parent.mkdir()

@@ -1,4 +1,4 @@
-"""One form for every dataset: rows, a 0/1 label matrix, and where both come from."""
+"""The common form of all data sets: rows, a 0/1 label matrix and their source; and the base class of data set sources."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from equipoise.core.errors import EquipoiseError, unknown
 
 Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
-#: The parts of a split that comes with the data (`Dataset.official`).
+#: The values of `Dataset.official`, the split that comes with the data.
 TRAIN, DEV, TEST = 0, 1, 2
-_BLOCK = 1 << 13  # rows
+_BLOCK = 1 << 13  # number of rows that are checked at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """n rows of text or numbers with L labels each.
+    """A data set: n rows of text or numbers, each with L labels.
 
-    X is an (n,) object array of str, an (n, d) float32 array, or an (n, d) float32 csr matrix; Y is (n, L)
-    uint8. Other numeric types are converted on construction. Raises EquipoiseError, in one line, on what no
-    later step could work with: shapes that differ, values other than 0/1, repeated label names, NaN features.
+    X is an (n,) object array of str, an (n, d) float32 array, or an (n, d) float32 CSR matrix; Y is (n, L) uint8. Other numeric
+    types are converted on construction. Raises EquipoiseError for data that no later step can use: shapes that do not match,
+    labels other than 0/1, repeated label names, NaN features.
     """
 
     name: str
     X: Features
     Y: NDArray[np.uint8]
     labels: tuple[str, ...]
-    source: str = ""  # a URL, or words
-    terms: str = ""  # licence or terms, as stated at the source
+    source: str = ""  # a URL or a description
+    terms: str = ""  # licence or terms of use, as stated at the source
     citation: str = ""
-    generated: bool = False
+    generated: bool = False  # whether the data are synthetic
     features: tuple[str, ...] = ()  # column names of a numeric X
-    nominal: NDArray[np.bool_] | None = None  # (d,): coded categories, not quantities
-    notes: tuple[str, ...] = ()  # what the loader decided, shown to the user
-    official: NDArray[np.int8] | None = None  # (n,): TRAIN, DEV or TEST in the split the source comes with
+    nominal: NDArray[np.bool_] | None = None  # (d,): which columns are coded categories
+    notes: tuple[str, ...] = ()  # decisions of the loader, shown to the user
+    official: NDArray[np.int8] | None = None  # (n,): TRAIN, DEV or TEST, if the source has its own split
 
     def __post_init__(self) -> None:
+        # The dataclass is frozen; only here may converted values replace those that were passed.
         object.__setattr__(self, "X", _checked_rows(self.name, self.X))
         object.__setattr__(self, "Y", _checked_labels(self.name, self.Y, self.X.shape[0]))
         object.__setattr__(self, "labels", _checked_names(self.name, self.labels, self.Y.shape[1]))
@@ -56,6 +57,7 @@ class Dataset:
 
     @property
     def kind(self) -> Literal["text", "numeric"]:
+        """Whether the rows are texts or numbers."""
         return "text" if self.X.ndim == 1 else "numeric"
 
     @property
@@ -68,26 +70,28 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what a learner sees (X, Y and the label names), the same on every platform."""
-        digest = hashlib.sha256(b"equipoise dataset 1\0")
+        """SHA-256 of X, Y and the label names, the same on every platform; other fields do not change what is learned."""
+        digest = hashlib.sha256(b"equipoise dataset 1\0")  # a version, in case the format changes
         for part in _parts(self):
-            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(len(part).to_bytes(8, "little"))  # so that parts cannot run into each other
             digest.update(part)
         return digest.hexdigest()
 
     def take(self, rows: ArrayLike) -> Dataset:
-        """The dataset of these rows (integer positions or an (n,) bool mask), in this order."""
+        """The data set with only these rows (integer positions or an (n,) bool mask), in this order."""
         index = np.asarray(rows)
         official = None if self.official is None else self.official[index]
         return replace(self, X=self.X[index], Y=self.Y[index], official=official)
 
 
 def _is_sparse(values: object) -> bool:
-    """scipy's test without its type narrowing, which hides the methods every sparse format has."""
+    """Whether this is a SciPy sparse matrix or array."""
+    # A function of our own, because SciPy's narrows the type to one that lacks the methods of sparse formats.
     return bool(scipy.sparse.issparse(values))
 
 
 def _checked_rows(name: str, X: Any) -> Features:
+    """X in one of the three forms, or EquipoiseError; `name` is the data set's, for messages."""
     if not _is_sparse(X) and _dimensions(X) == 1:
         return _checked_texts(name, np.asarray(X, dtype=object))
     if _is_sparse(X):
@@ -97,7 +101,7 @@ def _checked_rows(name: str, X: Any) -> Features:
         _check_finite(name, matrix.data, lambda at: int(np.searchsorted(matrix.indptr, at, side="right")))
         return matrix
     try:
-        with np.errstate(over="ignore"):  # what overflows becomes inf and is reported below
+        with np.errstate(over="ignore"):  # values beyond float32 become inf and are reported below
             dense = np.ascontiguousarray(X, dtype=np.float32)
     except (TypeError, ValueError) as problem:
         raise EquipoiseError(f"{name}: features must be text or numbers ({problem})") from None
@@ -108,19 +112,21 @@ def _checked_rows(name: str, X: Any) -> Features:
 
 
 def _dimensions(X: Any) -> int:
-    """Of rows that are no array yet, as objects: NumPy would take a list of words and numbers for words."""
+    """The number of dimensions of X."""
+    # Lists are read as objects: NumPy would turn a list of strings and numbers into strings, and hide a mistake.
     return X.ndim if isinstance(X, np.ndarray) else np.asarray(X, dtype=object).ndim
 
 
 def _checked_texts(name: str, texts: NDArray[Any]) -> NDArray[Any]:
     for row, text in enumerate(texts, start=1):
         if not isinstance(text, str):
-            found = f"{type(text).__name__} {text!r:.40}"
-            raise EquipoiseError(f"{name}: row {row} should be text, but is {found}")
+            actual = f"{type(text).__name__} {text!r:.40}"
+            raise EquipoiseError(f"{name}: row {row} should be text, but is {actual}")
     return texts
 
 
 def _check_finite(name: str, values: NDArray[Any], row_of: Callable[[int], int]) -> None:
+    """Raise EquipoiseError if a value is not finite; `row_of` gives the row (from 1) of a position in `values`."""
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise EquipoiseError(
@@ -138,15 +144,16 @@ def _checked_labels(name: str, labels: Any, rows: int) -> NDArray[np.uint8]:
     if rows < 2:
         raise EquipoiseError(f"{name}: {rows} row(s); at least 2 are needed")
     for block in _blocks(Y):
-        known = block == 0
-        known |= block == 1
-        if not known.all():
-            raise EquipoiseError(f"{name}: labels must be 0 or 1, found {block[~known][0]}")
+        valid = block == 0
+        valid |= block == 1
+        if not valid.all():
+            raise EquipoiseError(f"{name}: labels must be 0 or 1, found {block[~valid][0]}")
     return np.ascontiguousarray(Y, dtype=np.uint8)
 
 
 def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Some thousand rows at a time: a test of all at once would take as much memory as the rows themselves."""
+    """The rows in blocks of a few thousand."""
+    # Masks over all rows at once would take as much memory as the rows themselves.
     return (rows[begin : begin + _BLOCK] for begin in range(0, len(rows), _BLOCK))
 
 
@@ -160,6 +167,7 @@ def _checked_names(name: str, labels: Any, columns: int) -> tuple[str, ...]:
 
 
 def _check_columns(data: Dataset) -> None:
+    """Raise EquipoiseError if `features`, `nominal` or `official` do not match X."""
     columns = 0 if data.kind == "text" else data.X.shape[1]
     if data.features and len(data.features) != columns:
         raise EquipoiseError(f"{data.name}: {len(data.features)} feature names for {columns} feature columns")
@@ -175,14 +183,16 @@ def _check_columns(data: Dataset) -> None:
 
 
 def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
-    """The bytes that are hashed: fixed widths, little-endian, -0.0 written as 0.0, csr in canonical order."""
+    """The bytes that are hashed, independent of the platform: fixed widths, little-endian, CSR in canonical order."""
     yield str(data.Y.shape).encode()
-    yield data.Y.data.cast("B")  # the bytes as they lie there: no copy
+    yield data.Y.data.cast("B")  # a view, so that Y is not copied
     yield from (label.encode() for label in data.labels)
     if isinstance(data.X, np.ndarray) and data.kind == "text":
+        # Texts from the wild may contain lone surrogates, which plain UTF-8 rejects.
         yield from (text.encode("utf-8", "surrogatepass") for text in data.X)
     elif isinstance(data.X, np.ndarray):
         yield f"dense {data.X.shape}".encode()
+        # Adding 0 turns −0.0 into 0.0: equal numbers, equal bytes.
         yield (data.X + 0.0).astype("<f4").tobytes()
     else:
         yield f"sparse {data.X.shape}".encode()
@@ -193,64 +203,74 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
 
 @dataclass(frozen=True)
 class DatasetSource(ABC):
-    """A place a dataset comes from. Fields a subclass adds are its options (`name[rows=500,seed=1]`)."""
+    """A source of a data set: reads, downloads or generates it.
+
+    Fields that a subclass adds are the source's options, as in `name[rows=500,seed=1]`.
+    """
 
     name: str
-    summary: str = ""  # one line
+    summary: str = ""  # one line, shown in listings
 
     @abstractmethod
     def load(self, data_dir: Path) -> Dataset:
-        """Read, fetch into `data_dir/<dataset>/` or generate the dataset."""
+        """Read the data set, download it into `data_dir/<dataset>/`, or generate it."""
 
     def options(self) -> dict[str, Any]:
-        """Option names with their present values."""
-        return {field.name: getattr(self, field.name) for field in self._knobs()}
+        """The options by name, with their current values."""
+        return {field.name: getattr(self, field.name) for field in self._option_fields()}
 
     def with_options(self, **options: Any) -> Self:
-        """A copy with these options; strings are read as the type of the option's default."""
-        known = {field.name: field for field in self._knobs()}
+        """A copy with these options. Strings are converted to the type of the option's default.
+
+        Raises EquipoiseError for an unknown option or a value of the wrong type.
+        """
+        known = {field.name: field for field in self._option_fields()}
         for key in options:
             if key not in known:
                 raise unknown(f"option of dataset {self.name!r}:", key, known)
         values = {key: _as_type_of(known[key], value, self.name) for key, value in options.items()}
         return replace(self, **values)
 
-    def _knobs(self) -> list[Field[Any]]:
+    def _option_fields(self) -> list[Field[Any]]:
+        """The fields that a subclass has added."""
         base = {field.name for field in fields(DatasetSource)}
         return [field for field in fields(self) if field.name not in base]
 
 
 def _as_type_of(field: Field[Any], value: Any, dataset: str) -> Any:
+    """An option's value, converted to the type of its default; EquipoiseError if that is impossible."""
     kind = type(field.default)
-    readers: dict[type, Callable[[Any], Any]] = {bool: _truth, int: _whole, float: _number}
+    converters: dict[type, Callable[[Any], Any]] = {bool: _as_bool, int: _as_int, float: _as_float}
     try:
-        if kind in readers:
-            return readers[kind](value)
+        if kind in converters:
+            return converters[kind](value)
         if isinstance(value, kind) or field.default is None:
             return value
     except (TypeError, ValueError, KeyError, OverflowError):
         pass
-    wanted = f"option {field.name} must be of type {kind.__name__}, not {value!r}"
-    raise EquipoiseError(f"dataset {dataset!r}: {wanted}")
+    problem = f"option {field.name} must be of type {kind.__name__}, not {value!r}"
+    raise EquipoiseError(f"dataset {dataset!r}: {problem}")
 
 
-def _truth(value: Any) -> bool:
+def _as_bool(value: Any) -> bool:
     return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
 
 
-def _whole(value: Any) -> int:
-    """5, "5" and 5.0, but not 5.5; large seeds keep every digit."""
+def _as_int(value: Any) -> int:
+    """Converts 5, "5" and 5.0, but not 5.5 or a bool."""
     if isinstance(value, bool):
         raise TypeError(value)
     try:
+        # Not through float, which would lose digits of large seeds.
         return int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
-        if not _number(value).is_integer():
+        if not _as_float(value).is_integer():
             raise ValueError(value) from None
         return int(float(value))
 
 
-def _number(value: Any) -> float:
+def _as_float(value: Any) -> float:
+    """Converts numbers and numeric strings, but not a bool, which Python would take for 0 or 1."""
     if isinstance(value, bool):
         raise TypeError(value)
     return float(value)

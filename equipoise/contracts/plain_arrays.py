@@ -1,4 +1,4 @@
-"""Resampling of plain arrays, outside of any sweep, as users of imbalanced-learn know it."""
+"""Resampling of plain arrays outside a sweep, with the interface that users of imbalanced-learn know."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ from equipoise.core.seeds import stream
 def fit_resample(
     strategy: Strategy, X: Any, Y: Any, seed: int = 0, nominal: Any = None
 ) -> tuple[Any, np.ndarray]:
-    """Resample plain arrays, see `Strategy.fit_resample`."""
-
+    """X and Y after resampling by a strategy; see `Strategy.fit_resample` for arguments and errors."""
     parts = strategy.chain("resample")
     if not parts and strategy.name != "none":
         raise EquipoiseError(
-            f"strategy {strategy.spec!r} does not resample; those that do have the stage `resample` in docs/strategies.md, "
+            f"strategy {strategy.spec!r} does not resample; docs/strategies.md lists those that do (stage `resample`), "
             "e.g. ml_ros or mlsmote"
         )
-    asker = next((p.name for p in parts if "numeric" in p.requires), None)
+    needs_numbers = next((p.name for p in parts if "numeric" in p.requires), None)
     labels = label_matrix(Y.toarray() if is_sparse(Y) else Y).astype(np.uint8)
     array = scipy.sparse.csr_matrix(X) if is_sparse(X) else np.asarray(X)
     if array.ndim == 0 or array.shape[0] != len(labels) or len(labels) == 0:
         raise EquipoiseError(
-            f"X and Y must have the same rows, at least one; got {array.shape} and {labels.shape}"
+            f"X and Y must have the same number of rows, at least one; got {array.shape} and {labels.shape}"
         )
-    shared = None if asker is None else _numbers(asker, array)
+    # Strategies that take no distances never look at the features, so X may then be anything, e.g. texts.
+    shared = None if needs_numbers is None else _numbers(needs_numbers, array)
     rows = before = Rows(np.arange(len(labels)), labels, shared, nominal=_nominal(nominal, array))
     ctx = Context(labels.sum(0, dtype=np.int64), len(labels))
-    for place, part in enumerate(parts):
-        rows = part.resample(rows, replace(ctx, rng=stream("resample", "plain arrays", seed, place)))
-    kind = Y.dtype if hasattr(Y, "dtype") else np.int64
-    return array[rows.index] if shared is None else rows.X, rows.Y.astype(kind, copy=rows is before)
+    for step, part in enumerate(parts):
+        rows = part.resample(rows, replace(ctx, rng=stream("resample", "plain arrays", seed, step)))
+    dtype = Y.dtype if hasattr(Y, "dtype") else np.int64
+    # A copy if nothing was resampled: the result must never share memory with the caller's Y.
+    return array[rows.index] if shared is None else rows.X, rows.Y.astype(dtype, copy=rows is before)
 
 
 def _numbers(name: str, X: Any) -> Any:
-    """X as finite floating-point numbers (n, d), dense or CSR."""
+    """X as finite floats (n, d), dense or CSR; `name` is the strategy that needs them."""
     if X.ndim != 2 or X.dtype.kind not in "biuf":
         raise EquipoiseError(
-            f"{name} takes distances, so X must be numbers (rows, columns); got {X.dtype} {X.shape}"
-            "; ml_ros, ml_rus, lp_ros, lp_rus and remedial take anything"
+            f"{name} computes distances, so X must be numeric with shape (rows, columns); got {X.dtype} {X.shape}"
+            "; ml_ros, ml_rus, lp_ros, lp_rus and remedial accept any X"
         )
-    wide = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
-    if not np.isfinite(wide.data if is_sparse(wide) else wide).all():
-        raise EquipoiseError("X holds NaN or infinite values: fill them in first")
-    return wide
+    floats = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    if not np.isfinite(floats.data if is_sparse(floats) else floats).all():
+        raise EquipoiseError("X contains NaN or infinite values; fill them in first")
+    return floats
 
 
 def _nominal(nominal: Any, X: Any) -> np.ndarray | None:
+    """`nominal` as `Rows` takes it: bool, or int64."""
     if nominal is None:
         return None
     mask = np.asarray(nominal)
     if X.ndim != 2 or mask.shape != X.shape[1:] or mask.dtype.kind not in "biu":
         raise EquipoiseError(
-            f"nominal must say of each column of X {X.shape} whether it is a category; got {mask.shape}"
+            f"nominal must have one entry for each column of X {X.shape}; got shape {mask.shape}"
         )
     return mask if mask.dtype == np.bool_ else mask.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Training rows as a resampler sees them: an index into shared features, labels, and whatever rows were synthesised."""
+"""Training rows as a resampler sees them: an index into shared features, the labels, and any synthetic rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from equipoise.core.arrays import is_sparse
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """m = len(index) rows of the shared features, followed by the synthesised ones.
+    """A set of training rows: m = len(index) original rows, followed by s synthetic ones.
+
+    Keeping, dropping and repeating rows only changes `index`, so that the features, which may take gigabytes, are never copied.
 
     Attributes:
-        index: (m,) int64, each row's place in `shared`.
-        Y: (m + s, L) uint8 labels, the synthesised rows last.
-        shared: (n, d) features of all training rows, dense or CSR, never copied; None where inputs cannot be averaged.
-        synthetic: (s, d) features of the synthesised rows, of the same kind as `shared`; None: there are none.
-        nominal: (d,) which features are categories: bool, each one by its code; or whole numbers, 0 for a quantity, columns
-            that share a number above 0 being one category, one-hot. None: there are none.
+        index: (m,) int64, the position of each row in `shared`.
+        Y: (m + s, L) uint8 labels, those of the synthetic rows last.
+        shared: (n, d) features of all rows, dense or CSR, never copied; None if the inputs are not numeric (texts).
+        synthetic: (s, d) features of the synthetic rows, dense or CSR as `shared`; None if there are none.
+        nominal: (d,) which features are categories, or None if none is. As bool, each marked column is a category coded as a
+            number. As integers, 0 marks a numeric column, and columns with the same number above 0 are one-hot columns of one
+            category.
     """
 
     index: np.ndarray
@@ -35,44 +38,51 @@ class Rows:
 
     @property
     def n_synthetic(self) -> int:
-        """s, the number of synthesised rows."""
+        """The number of synthetic rows, s."""
         return 0 if self.synthetic is None else int(self.synthetic.shape[0])
 
     @property
     def X(self) -> Any:
-        """(m + s, d) features of all rows: a copy, for those who need distances."""
+        """Features of all rows, (m + s, d): a copy, for strategies that need distances.
+
+        Raises:
+            ValueError: the inputs are not numeric.
+        """
         if self.shared is None:
-            raise ValueError("these rows have no features that can be averaged")
-        own = self.shared[self.index]
+            raise ValueError("these rows have no numeric features")
+        original = self.shared[self.index]
         if self.synthetic is None:
-            return own
-        return _stacked(own, self.synthetic)
+            return original
+        return _stacked(original, self.synthetic)
 
     def take(self, positions: np.ndarray) -> Rows:
-        """These rows (0..m+s−1), in the given order, repeats allowed, synthesised ones moved to the end."""
+        """The rows at these positions (0..m+s−1, repeats allowed), in this order but with synthetic rows moved to the end."""
+        # Everything else relies on synthetic rows coming last: `index` knows only the original ones.
         positions = np.asarray(positions, dtype=np.int64)
-        real = positions[positions < len(self.index)]
-        made = positions[positions >= len(self.index)]
-        synthetic = None if self.synthetic is None else self.synthetic[made - len(self.index)]
-        Y = self.Y[np.concatenate([real, made])]
-        return replace(self, index=self.index[real], Y=Y, synthetic=synthetic)
+        original = positions[positions < len(self.index)]
+        moved = positions[positions >= len(self.index)]
+        synthetic = None if self.synthetic is None else self.synthetic[moved - len(self.index)]
+        Y = self.Y[np.concatenate([original, moved])]
+        return replace(self, index=self.index[original], Y=Y, synthetic=synthetic)
 
     def repeat(self, positions: np.ndarray) -> Rows:
-        """All rows, and once more each of these."""
+        """All rows, plus a copy of each row at these positions; synthetic rows come last."""
         return self.take(np.concatenate([np.arange(len(self)), np.asarray(positions, dtype=np.int64)]))
 
     def relabel(self, Y: np.ndarray) -> Rows:
-        """The same rows with other labels (m + s, L)."""
+        """The same rows with labels Y (m + s, L)."""
         return replace(self, Y=np.ascontiguousarray(Y, dtype=np.uint8))
 
     def add(self, X: Any, Y: np.ndarray) -> Rows:
-        """All rows, and the synthesised ones with features X (s, d) and labels Y (s, L)."""
-        made: Any = X if self.synthetic is None else _stacked(self.synthetic, X)
-        kind = np.float32 if self.shared is None else self.shared.dtype
-        plain = scipy.sparse.csr_matrix(made) if is_sparse(made) else np.asarray(made, dtype=kind)
-        return replace(self, synthetic=plain, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
+        """All rows, plus synthetic rows with features X (s, d) and labels Y (s, L)."""
+        synthetic: Any = X if self.synthetic is None else _stacked(self.synthetic, X)
+        # The dtype of the shared features, so that both can be stacked without a conversion of the large array.
+        dtype = np.float32 if self.shared is None else self.shared.dtype
+        sparse = is_sparse(synthetic)
+        features = scipy.sparse.csr_matrix(synthetic) if sparse else np.asarray(synthetic, dtype=dtype)
+        return replace(self, synthetic=features, Y=np.vstack([self.Y, Y.astype(np.uint8)]))
 
 
 def _stacked(*parts: Any) -> Any:
-    """Rows below each other: CSR where they are sparse, else dense."""
+    """The parts below each other, as CSR if they are sparse."""
     return scipy.sparse.vstack(parts, format="csr") if is_sparse(parts[0]) else np.vstack(parts)

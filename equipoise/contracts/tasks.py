@@ -1,4 +1,4 @@
-"""Sub-problems of the model stage: one network per label, label subsets, label powersets."""
+"""Sub-problems into which a strategy may split the labels (`tasks`), each trained by its own network."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Task:
-    """One sub-problem, trained by a network of its own.
+    """One sub-problem, trained by its own network.
 
     Attributes:
-        columns: the labels it answers for.
-        classes: (C, len(columns)) labelsets, to learn them as C exclusive classes (softmax); None: one output a label.
-        rows: positions of the training rows it learns from, repeats allowed; None: all.
-        label_inputs: labels it sees as further inputs: the true ones in training, also on the rows early stopping watches; in
-            prediction the decisions (logit > 0) of the latest task before it that answers for each.
+        columns: the labels that it predicts.
+        classes: (C, len(columns)) labelsets to be learned as C exclusive classes (softmax); None: one output per label.
+        rows: positions of the training rows to learn from, repeats allowed; None: all rows.
+        label_inputs: labels that the network takes as additional inputs. In training, and on the rows that early stopping
+            watches, these are the true labels; in prediction, each is the decision (logit > 0) of the latest earlier task that
+            predicts it.
     """
 
     columns: tuple[int, ...]
@@ -27,83 +28,96 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """The number of logits it produces, L_t."""
+        """The number of logits that the network computes, L_t."""
         return len(self.columns) if self.classes is None else len(self.classes)
 
     def encode(self, Y: np.ndarray) -> np.ndarray:
-        """Targets (n, L_t) uint8 of label rows Y (n, L); a labelset that is no class gives a row of zeros."""
-        own = Y[:, list(self.columns)]
+        """Training targets (n, L_t) uint8 for labels Y (n, L); a labelset that is not among the classes becomes all zeros."""
+        labels = Y[:, list(self.columns)]
         if self.classes is None:
-            return np.ascontiguousarray(own)
-        place = {row.tobytes(): c for c, row in enumerate(np.ascontiguousarray(self.classes, dtype=np.uint8))}
-        known = [place.get(row.tobytes(), -1) for row in np.ascontiguousarray(own, dtype=np.uint8)]
-        return (np.asarray(known, dtype=np.int64)[:, None] == np.arange(len(place))).astype(np.uint8)
+            return np.ascontiguousarray(labels)
+        # Held-out rows may have labelsets that no training row has; these belong to no class.
+        class_of = {
+            row.tobytes(): c for c, row in enumerate(np.ascontiguousarray(self.classes, dtype=np.uint8))
+        }
+        ids = [class_of.get(row.tobytes(), -1) for row in np.ascontiguousarray(labels, dtype=np.uint8)]
+        return (np.asarray(ids, dtype=np.int64)[:, None] == np.arange(len(class_of))).astype(np.uint8)
 
     def label_logits(self, logits: np.ndarray) -> np.ndarray:
-        """(n, len(columns)) log-odds of each label from this task's own logits (n, L_t)."""
+        """Log-odds of each label, (n, len(columns)), from this task's logits (n, L_t).
+
+        With classes, a label's odds are the probability of all classes with the label over that of all classes without it.
+        """
         if self.classes is None:
             return logits
         share = np.exp(logits - logits.max(1, keepdims=True).astype(np.float64))
-        on = self.classes.astype(np.float64)
+        has_label = self.classes.astype(np.float64)
+        # A label that all classes have, or none has, gets infinite log-odds, which are clipped.
         with np.errstate(divide="ignore"):
-            odds = np.log(_sum(share, on)) - np.log(_sum(share, 1.0 - on))
+            odds = np.log(_sum(share, has_label)) - np.log(_sum(share, 1.0 - has_label))
         return np.clip(odds, -50.0, 50.0)
 
 
-def _sum(share: np.ndarray, on: np.ndarray) -> np.ndarray:
-    """share (n, C) · on (C, L), added up row by row in one order, which a library's product does not promise."""
-    return np.einsum("nc,cl->nl", share, on, optimize=False)
+def _sum(share: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The matrix product of share (n, C) and mask (C, L)."""
+    # Not `@`: BLAS may add in another order for another number of rows, and a row's bits must not depend on the others.
+    return np.einsum("nc,cl->nl", share, mask, optimize=False)
 
 
 @dataclass(frozen=True, eq=False)
 class LabelInputs:
-    """Labels (n, L) of which a task sees some columns as further inputs."""
+    """Labels (n, L), some columns of which a task takes as additional inputs."""
 
     labels: np.ndarray
     columns: tuple[int, ...]
 
     def matrix(self) -> np.ndarray:
-        """(n, L) uint8, zero in the columns it does not see: all tasks of a chain have inputs of one width."""
+        """The additional inputs, (n, L) uint8, zero in the columns that the task does not take."""
+        # All L columns, so that the networks of a chain have equal shapes and can be trained side by side.
         out = np.zeros(self.labels.shape, dtype=np.uint8)
         out[:, list(self.columns)] = self.labels[:, list(self.columns)]
         return out
 
 
 def chained(tasks: Sequence[Task]) -> bool:
-    """Whether any task sees labels that others answer for."""
+    """Whether any task takes labels as inputs, which other tasks predict."""
     return any(task.label_inputs for task in tasks)
 
 
 def sources(tasks: Sequence[Task]) -> list[dict[int, int]]:
-    """For each task: label given to it → the task that decides it, the latest before it that answers for that label.
+    """For each task, where its label inputs come from: label → number of the latest earlier task that predicts it.
 
     Raises:
-        ValueError: a task is given a label that no task before it answers for.
+        ValueError: a task takes a label that no earlier task predicts.
     """
     latest: dict[int, int] = {}
     out = []
-    for place, task in enumerate(tasks):
+    for number, task in enumerate(tasks):
         if missing := set(task.label_inputs) - latest.keys():
             raise ValueError(
-                f"task {place} is given labels {sorted(missing)} that no task before it answers for"
+                f"task {number} takes labels {sorted(missing)} as inputs, which no earlier task predicts"
             )
         out.append({label: latest[label] for label in task.label_inputs})
-        latest |= dict.fromkeys(task.columns, place)
+        latest |= dict.fromkeys(task.columns, number)
     return out
 
 
 def rounds(links: Sequence[Mapping[int, int]]) -> list[list[int]]:
-    """Tasks in the order of prediction, by their `sources`: those of a round need decisions of earlier rounds only."""
-    turn: list[int] = []
+    """The tasks in rounds of prediction, by their `sources`: a round needs only the decisions of earlier rounds.
+
+    All tasks of a round can predict at once.
+    """
+    round_of: list[int] = []
     for needed in links:
-        turn.append(1 + max((turn[t] for t in needed.values()), default=-1))
-    return [[t for t, own in enumerate(turn) if own == r] for r in range(max(turn, default=-1) + 1)]
+        # A task comes one round after the last of its sources; sources precede it, so their rounds are known.
+        round_of.append(1 + max((round_of[t] for t in needed.values()), default=-1))
+    return [[t for t, r in enumerate(round_of) if r == n] for n in range(max(round_of, default=-1) + 1)]
 
 
 def decided(
     tasks: Sequence[Task], needed: Mapping[int, int], logits: Mapping[int, np.ndarray], shape: tuple[int, int]
 ) -> np.ndarray:
-    """The further inputs (n, L) float32 of a task: 0/1 for the labels it needs, from the logits of their sources."""
+    """The additional inputs of a task in prediction, (n, L) float32 of 0/1, decided from the logits of their sources."""
     out = np.zeros(shape, dtype=np.float32)
     for label, t in needed.items():
         out[:, label] = tasks[t].label_logits(logits[t])[:, tasks[t].columns.index(label)] > 0
@@ -111,17 +125,17 @@ def decided(
 
 
 def merge_columns(tasks: Sequence[Task], logits: Sequence[np.ndarray], n_labels: int) -> np.ndarray:
-    """Mean log-odds of each label over the tasks that answer for it, (n, n_labels) float32.
+    """The mean log-odds of each label over the tasks that predict it, (n, n_labels) float32.
 
     Raises:
-        ValueError: a label that no task answers for.
+        ValueError: no task predicts some label.
     """
     total = np.zeros((len(logits[0]), n_labels))
     votes = np.zeros(n_labels)
-    for task, own in zip(tasks, logits, strict=True):
+    for task, task_logits in zip(tasks, logits, strict=True):
         columns = list(task.columns)
-        total[:, columns] += task.label_logits(own)
+        total[:, columns] += task.label_logits(task_logits)
         votes[columns] += 1
     if not votes.all():
-        raise ValueError(f"no task answers for labels {np.flatnonzero(votes == 0).tolist()}")
+        raise ValueError(f"no task predicts labels {np.flatnonzero(votes == 0).tolist()}")
     return (total / votes).astype(np.float32)

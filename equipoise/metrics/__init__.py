@@ -1,7 +1,7 @@
-"""Metrics of multilabel predictions: functions of Y_true, Y_pred or scores, and Y_train.
+"""Metrics of multilabel predictions, as functions of Y_true, Y_pred or scores, and Y_train.
 
-Each has one written rule for 0/0, and undefined is NaN, never 0. `decision_metrics`, `score_metrics` and
-`per_label` give all of them at once; the single functions are for use on their own::
+Every metric states its rule for 0/0, and an undefined value is NaN, never 0. `decision_metrics`, `score_metrics` and
+`per_label` compute all of them at once; each can also be called by itself::
 
     equipoise.metrics.rare_combination_recall(Y_true, Y_pred, Y_train, k=10)
 """

@@ -1,15 +1,14 @@
-"""Metrics of a decision: Y_true and Y_pred, both (n, L) of 0/1.
+"""Metrics of 0/1 predictions: functions of Y_true and Y_pred, both (n, L) of 0/1.
 
-One rule for 0/0 throughout: **a ratio without a denominator is NaN and is left out of the average**; an
-average of nothing is NaN. Which labels and rows are averaged over:
+The rule for 0/0: **a ratio with denominator 0 is NaN and is left out of the average**; an average of nothing is NaN. The
+kinds of average:
 
-- *macro*: labels with at least one positive among the rows (`labels_scored` counts them). F1 and recall are
-  defined for each of them; a precision is not where nothing was predicted, and such a label is left out of
-  macro precision only.
-- *samples*: rows with at least one true label, by the same rule: F1 and recall are defined for each of them;
-  a row with nothing predicted is left out of samples precision only. What is predicted on rows without a true
-  label shows in the micro metrics, in Hamming loss and in subset accuracy.
-- *micro*: all cells pooled, those of absent labels and of empty rows included.
+- *macro* runs over labels with at least one positive in Y_true (`labels_scored` counts them). F1 and recall are defined for all
+  of these. Precision is undefined for a label that is never predicted, which is left out of macro precision only.
+- *samples* runs over rows with at least one true label, by the same rule: a row for which nothing is predicted is left out of
+  samples precision only. Predictions for rows without a true label count in the micro metrics, in Hamming loss and in subset
+  accuracy.
+- *micro* pools all cells, including those of labels and rows without a positive.
 """
 
 from __future__ import annotations
@@ -26,36 +25,36 @@ Average = Literal["micro", "macro", "samples"]
 
 
 class Counts(NamedTuple):
-    """Hits, predicted and true ones along one axis, or over all cells."""
+    """Numbers of hits (positives that are predicted), of predictions and of positives, per label, per row or in total."""
 
     hits: Ints
     predicted: Ints
     true: Ints
 
     def scored(self) -> Counts:
-        """Only the labels (or rows) that have a true one."""
-        kept = self.true > 0
-        return Counts(self.hits[kept], self.predicted[kept], self.true[kept])
+        """The counts of the labels (or rows) that have at least one positive in Y_true."""
+        scored = self.true > 0
+        return Counts(self.hits[scored], self.predicted[scored], self.true[scored])
 
     def pooled(self) -> Counts:
-        """All labels (or rows) added up."""
+        """The sums over all labels (or rows), as arrays of length 1."""
         return Counts(*(np.atleast_1d(part.sum()) for part in self))
 
     def precision(self) -> Floats:
-        """hits / predicted; NaN where nothing is predicted."""
+        """Precision hits / predicted; NaN where nothing is predicted."""
         return ratio(self.hits, self.predicted)
 
     def recall(self) -> Floats:
-        """hits / true; NaN where nothing is true."""
+        """Recall hits / true; NaN where nothing is true."""
         return ratio(self.hits, self.true)
 
     def f1(self) -> Floats:
-        """2·hits / (predicted + true): 0 where something is true and nothing is hit; NaN where both are 0."""
+        """F1 = 2·hits / (predicted + true): 0 if there are no hits; NaN if nothing is predicted and nothing is true."""
         return ratio(2 * self.hits, self.predicted + self.true)
 
 
 def checked(Y_true: ArrayLike, Y_pred: ArrayLike) -> tuple[Bools, Bools]:
-    """Both matrices as bool, of one shape, or EquipoiseError."""
+    """Both matrices as bool. Raises EquipoiseError if they are not 0/1 or their shapes differ."""
     true, predicted = label_matrix(Y_true, "Y_true"), label_matrix(Y_pred, "Y_pred")
     same_shape(predicted, true.shape, "Y_pred")
     return true, predicted
@@ -72,43 +71,47 @@ def row_counts(true: Bools, predicted: Bools) -> Counts:
 
 
 def precision(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> float:
-    """Precision, averaged as the module says; left out where nothing is predicted; NaN if nothing is left.
+    """Precision; labels (rows) for which nothing is predicted are left out. NaN if none remains.
 
-    Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
+    The module describes `average`. Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
     """
     return mean_defined(_averaged(Y_true, Y_pred, average).precision())
 
 
 def recall(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> float:
-    """Recall, averaged as the module says; NaN where Y_true holds no positive at all.
+    """Recall; NaN if Y_true has no positive at all.
 
-    Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
+    The module describes `average`. Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
     """
     return mean_defined(_averaged(Y_true, Y_pred, average).recall())
 
 
 def f1(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> float:
-    """F1 = 2·hits / (predicted + true), averaged as the module says; macro is the mean of the labels' F1.
+    """F1 = 2·hits / (predicted + true); "macro" is the mean of the labels' F1 (not the F1 of mean precision and recall).
 
-    NaN where no label (row) is scored; micro F1 is NaN only where nothing is true and nothing is predicted.
+    NaN if no label (row) has a positive; micro-F1 is NaN only if nothing is true and nothing is predicted. The module
+    describes `average`.
     Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
     """
     return mean_defined(_averaged(Y_true, Y_pred, average).f1())
 
 
 def micro_f1(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
-    """`f1(Y_true, Y_pred, "micro")`."""
+    """F1 of all cells pooled: `f1(Y_true, Y_pred, "micro")`."""
     return f1(Y_true, Y_pred, "micro")
 
 
 def macro_f1(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
-    """`f1(Y_true, Y_pred, "macro")`."""
+    """Mean F1 of the labels: `f1(Y_true, Y_pred, "macro")`."""
     return f1(Y_true, Y_pred, "macro")
 
 
 def samples_f1(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
-    """`f1(Y_true, Y_pred, "samples")`."""
+    """Mean F1 of the rows: `f1(Y_true, Y_pred, "samples")`."""
     return f1(Y_true, Y_pred, "samples")
+
+
+# Hamming loss and subset accuracy run over all cells and rows, also those without a positive, as their sources define them.
 
 
 def hamming_loss(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
@@ -130,23 +133,25 @@ def subset_accuracy(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
 
 
 def labels_scored(Y_true: ArrayLike) -> int:
-    """How many labels have a positive among these rows: the ones that macro averages run over."""
+    """The number of labels with a positive in Y_true: those that macro averages run over."""
     return int(label_matrix(Y_true, "Y_true").any(axis=0).sum())
 
 
 def averages(true: Bools, predicted: Bools) -> dict[str, float]:
-    """The nine of micro/macro/samples × F1/precision/recall, from one count of the cells."""
+    """The nine combinations of micro/macro/samples with F1/precision/recall, by name."""
+    # The cells are counted only once; calling the nine functions would count them nine times.
     labels, rows = label_counts(true, predicted), row_counts(true, predicted)
     kinds = {"micro": labels.pooled(), "macro": labels.scored(), "samples": rows.scored()}
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for kind, counts in kinds.items():
-        found[f"{kind}_f1"] = mean_defined(counts.f1())
-        found[f"{kind}_precision"] = mean_defined(counts.precision())
-        found[f"{kind}_recall"] = mean_defined(counts.recall())
-    return found
+        metrics[f"{kind}_f1"] = mean_defined(counts.f1())
+        metrics[f"{kind}_precision"] = mean_defined(counts.precision())
+        metrics[f"{kind}_recall"] = mean_defined(counts.recall())
+    return metrics
 
 
 def _counts(true: Bools, predicted: Bools, axis: int) -> Counts:
+    # `count_nonzero` is much faster on bool arrays than `sum`.
     hits = np.count_nonzero(true & predicted, axis=axis)
     return Counts(hits, np.count_nonzero(predicted, axis=axis), np.count_nonzero(true, axis=axis))
 

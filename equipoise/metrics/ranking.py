@@ -1,12 +1,11 @@
-"""Metrics of scores, without a threshold: Y_true (n, L) of 0/1 and scores (n, L), higher = more likely.
+"""Ranking metrics, which need scores but no threshold: Y_true (n, L) of 0/1 and scores (n, L), higher = more likely.
 
-Only the order of the scores matters, so logits and probabilities give the same numbers. Equal scores are
-never put in an order they do not have: a positive stands at the *end* of its group of ties (AUROC: half a win
-for a tie).
+Only the order of the scores matters, so logits and probabilities give the same numbers. Ties are never broken: every member
+of a group of equal scores gets the rank of the *last* one (in AUROC a tie is half a win).
 
-One rule for 0/0: **a label (mAP, AUROC) or a row (LRAP, ranking loss, coverage) whose value is undefined is
-left out of the mean**; a mean of nothing is NaN. scikit-learn puts 0 or 1 there and loops over labels and
-rows in Python; where both are defined the numbers are equal, which the tests check.
+The rule for 0/0: **a label (mAP, AUROC) or a row (LRAP, ranking loss, coverage) whose value is undefined is left out of the
+mean**; a mean of nothing is NaN. scikit-learn puts 0 or 1 in such places; where its values are defined, they equal these, as
+the tests check.
 """
 
 from __future__ import annotations
@@ -30,19 +29,21 @@ from equipoise.core.arrays import (
 
 
 class Ranked(NamedTuple):
-    """What one sort of each of m queries gives, all (m,) float64 and NaN where undefined."""
+    """Metrics of m rankings (of rows for each label, or of labels for each row), all (m,) and NaN where undefined.
 
-    precision: Floats  # mean over the positives of the precision at the end of their tie group
-    wins: Floats  # share of positive–negative pairs in the right order, ties half
-    losses: Floats  # share of such pairs in the wrong order, ties whole
-    depth: Floats  # rank (from 1, end of tie group) of the lowest positive
+    All of them come from one sort, which is by far the most expensive step.
+    """
+
+    precision: Floats  # average precision: the mean over the positives of the precision at their rank
+    wins: Floats  # share of positive–negative pairs in the right order, ties counted half
+    losses: Floats  # share of positive–negative pairs in the wrong order, ties counted fully
+    depth: Floats  # rank of the lowest positive, from 1
 
 
 def mean_average_precision(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """mAP: mean over labels with at least one positive of the average precision; NaN where no label has one.
+    """mAP: the mean average precision of the labels with at least one positive; NaN if no label has one.
 
-    AP = Σ over positives of the precision at their score, divided by the number of positives (no
-    interpolation).
+    AP = the mean over a label's positives of the precision at their score (no interpolation).
     Source: Buckley and Voorhees 2000, DOI 10.1145/345508.345543.
     """
     return mean_defined(average_precision_per_label(Y_true, scores))
@@ -54,9 +55,9 @@ def average_precision_per_label(Y_true: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def auroc(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """Macro AUROC: mean over labels that have a positive and a negative of the share of pairs ordered right.
+    """Macro AUROC: the mean over labels of the share of positive–negative pairs of rows in the right order.
 
-    A tie is half a win. Other labels are left out; NaN where none is left.
+    A tie counts half. Labels without a positive or without a negative are left out; NaN if none remains.
     Source: Fawcett 2006, DOI 10.1016/j.patrec.2005.10.010.
     """
     return mean_defined(auroc_per_label(Y_true, scores))
@@ -68,9 +69,9 @@ def auroc_per_label(Y_true: ArrayLike, scores: ArrayLike) -> Floats:
 
 
 def lrap(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """Label ranking average precision: mean over rows with a true label; 1 for a row that has all labels.
+    """Label ranking average precision: the mean over rows with a true label; 1 for a row that has all labels.
 
-    Per row: mean over its true labels of (true labels ranked as high or higher) / (labels ranked as high or
+    A row's value is the mean over its true labels of (true labels ranked as high or higher) / (labels ranked as high or
     higher).
     Source: Schapire and Singer 2000, DOI 10.1023/A:1007649029923.
     """
@@ -78,20 +79,19 @@ def lrap(Y_true: ArrayLike, scores: ArrayLike) -> float:
 
 
 def ranking_loss(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """Share of a row's (true, false) label pairs in the wrong order, a tie counting as wrong; mean over rows.
+    """Ranking loss: the share of a row's (true, false) label pairs in the wrong order, averaged over rows.
 
-    Rows with no true or no false label have no pair and are left out; NaN where none is left.
+    A tie counts as wrong. Rows without a true or without a false label have no pair and are left out; NaN if none remains.
     Source: Schapire and Singer 2000, DOI 10.1023/A:1007649029923.
     """
     return mean_defined(by_row(*_checked(Y_true, scores)).losses)
 
 
 def coverage(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """How many labels, from the top, cover all true ones: mean over rows with a true label.
+    """Coverage: how far down a row's ranking one must go to find all its true labels; mean over rows with a true label.
 
-    Counted from 1, as scikit-learn does (the source subtracts 1), so at best the cardinality; NaN where no
-    row has a true label.
-    Source: Schapire and Singer 2000, DOI 10.1023/A:1007649029923.
+    Ranks count from 1, as in scikit-learn (the source subtracts 1), so the best possible value is the label cardinality of
+    these rows. NaN if no row has a true label. Source: Schapire and Singer 2000, DOI 10.1023/A:1007649029923.
     """
     return mean_defined(by_row(*_checked(Y_true, scores)).depth)
 
@@ -108,35 +108,34 @@ def by_row(true: Bools, scores: NDArray[Any]) -> Ranked:
 
 def _in_chunks(true: Bools, scores: NDArray[Any]) -> Ranked:
     parts = [_rank(true[rows], scores[rows]) for rows in row_chunks(*true.shape)]
-    return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else _nothing()
-
-
-def _nothing() -> Ranked:
-    return Ranked(np.empty(0), np.empty(0), np.empty(0), np.empty(0))
+    if not parts:
+        return Ranked(*(np.empty(0) for _ in Ranked._fields))
+    return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _rank(true: Bools, scores: NDArray[Any]) -> Ranked:
-    if true.shape[1] == 0:  # no rows: every label is undefined
+    """Metrics of m rankings of n items each, from `true` and scores (m, n)."""
+    if true.shape[1] == 0:  # nothing to rank, so every metric is undefined
         return Ranked(*(np.full(len(true), np.nan) for _ in Ranked._fields))
     ordered, hit = descending(np.ascontiguousarray(scores), np.ascontiguousarray(true))
     rank = _tie_end(ends_of_ties(ordered)) + 1
-    above = np.take_along_axis(
-        np.cumsum(hit, axis=1, dtype=np.int32), rank - 1, axis=1
-    )  # positives down to here
-    positives, negatives = above[:, -1], true.shape[1] - above[:, -1]
-    wrong = np.where(hit, rank - above, 0).sum(
-        axis=1, dtype=np.float64
-    )  # negatives at or above each positive
-    beaten = np.where(hit, 0, positives[:, None] - above).sum(axis=1, dtype=np.float64)  # below each negative
+    positives_above = np.take_along_axis(np.cumsum(hit, axis=1, dtype=np.int32), rank - 1, axis=1)
+    positives, negatives = positives_above[:, -1], true.shape[1] - positives_above[:, -1]
+    # For each positive the negatives ranked as high or higher, and for each negative the positives ranked strictly lower. A
+    # wrong pair is in both sums and a tie only in the first, which is how a tie comes to count half among the wins.
+    wrong = np.where(hit, rank - positives_above, 0).sum(axis=1, dtype=np.float64)
+    positives_below = np.where(hit, 0, positives[:, None] - positives_above).sum(axis=1, dtype=np.float64)
     pairs = positives.astype(np.float64) * negatives
     depth = np.where(positives > 0, np.where(hit, rank, 0).max(axis=1), np.nan)
-    precision = ratio(np.where(hit, above / rank, 0.0).sum(axis=1), positives)
-    return Ranked(precision, 1.0 - ratio(wrong + beaten, 2 * pairs), ratio(wrong, pairs), depth)
+    precision = ratio(np.where(hit, positives_above / rank, 0.0).sum(axis=1), positives)
+    wins = 1.0 - ratio(wrong + positives_below, 2 * pairs)
+    return Ranked(precision, wins, ratio(wrong, pairs), depth)
 
 
 def _tie_end(ends: Bools) -> NDArray[np.int32]:
-    """Position of the last member of each score's tie group, (m, n)."""
+    """Position of the last member of each score's group of ties, (m, n), from a mask of those last members."""
     width = ends.shape[1]
+    # Scanned from the right, the running minimum is the position of the next end.
     last = np.where(ends, np.arange(width, dtype=np.int32), np.int32(width))
     return np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
 

@@ -1,4 +1,4 @@
-"""Every metric of a result row at once: at a decision, of the scores, and label by label."""
+"""All metrics of a result row at once: of 0/1 predictions, of scores, and per label."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from equipoise.metrics.decision import (
 )
 from equipoise.metrics.frequency import frequency_f1
 
-RARE = (3, 10)  # the k of rcr@k and rpr@k that every row carries
+#: The k for which every result row has rcr@k and rpr@k.
+RARE = (3, 10)
 
 
 def decision_metrics(
     Y_true: ArrayLike, Y_pred: ArrayLike, Y_train: ArrayLike, ks: tuple[int, ...] = RARE
 ) -> dict[str, float]:
-    """Metrics of a 0/1 prediction by name, NaN where undefined; the rules stand in the modules of `metrics`.
+    """Metrics of 0/1 predictions by name, NaN where undefined; the modules of `metrics` define them.
 
-    Y_true and Y_pred are (n, L), Y_train (n_train, L) says which labels, labelsets and pairs are rare.
-    `*_support` counts labelsets (rpr: pairs) and `*_rows` the scored rows that hold them.
+    Y_true and Y_pred are (n, L); Y_train (n_train, L) determines which labels, labelsets and pairs are rare. `*_support` is the
+    number of labelsets (rpr: pairs) that a metric averages over, `*_rows` the number of scored rows with them.
     """
     true, predicted = checked(Y_true, Y_pred)
     train = train_matrix(Y_train, true.shape[1])
@@ -42,14 +43,14 @@ def decision_metrics(
 
 
 def score_metrics(Y_true: ArrayLike, scores: ArrayLike, Y_train: ArrayLike) -> dict[str, float]:
-    """Metrics of (n, L) logits by name, NaN where undefined; Brier and ECE are of sigmoid(logits).
+    """Metrics of logits (n, L) by name, NaN where undefined; Brier score and ECE are those of sigmoid(logits).
 
-    Y_train must fit in its labels and is not used otherwise yet: a metric of scores by training frequency
-    would need it.
+    Y_train must have the same labels. It is not used yet; a metric by training frequency would need it.
     """
     true = label_matrix(Y_true, "Y_true")
     logits = score_matrix(scores, true.shape)
-    train_matrix(Y_train, true.shape[1])
+    train_matrix(Y_train, true.shape[1])  # raises EquipoiseError if the labels do not match
+    # Two sorts serve five metrics; calling these one by one would sort five times.
     labels, rows = ranking.by_label(true, logits), ranking.by_row(true, logits)
     chances = scipy.special.expit(logits)
     return {
@@ -66,10 +67,10 @@ def score_metrics(Y_true: ArrayLike, scores: ArrayLike, Y_train: ArrayLike) -> d
 def per_label(
     Y_true: ArrayLike, Y_pred: ArrayLike, scores: ArrayLike, Y_train: ArrayLike
 ) -> dict[str, list[int] | list[float]]:
-    """A table with one entry per label: n_train, n_test, precision, recall, f1, average_precision.
+    """Metrics of each label, as lists of L: n_train, n_test, precision, recall, f1, average_precision.
 
-    Recall, F1 and average precision are NaN for a label without a positive in Y_true, precision where it is
-    never predicted.
+    n_train and n_test are numbers of positives. Recall, F1 and average precision are NaN for a label without a positive in
+    Y_true, precision for a label that is never predicted.
     """
     true, predicted = checked(Y_true, Y_pred)
     counts = label_counts(true, predicted)
@@ -78,6 +79,7 @@ def per_label(
         "n_test": counts.true.tolist(),
         "precision": counts.precision().tolist(),
         "recall": counts.recall().tolist(),
+        # As macro-F1 leaves such labels out: predicted, but without a positive to find.
         "f1": np.where(counts.true > 0, counts.f1(), np.nan).tolist(),
         "average_precision": ranking.average_precision_per_label(true, scores).tolist(),
     }

@@ -1,1 +1,1 @@
-"""What resampling strategies share: bags of labels, neighbours, interpolation, the audit of what a resampler did."""
+"""Tools that resampling strategies share: rows by label, nearest neighbours, interpolation, and an audit of the result."""

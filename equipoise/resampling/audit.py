@@ -1,4 +1,7 @@
-"""What a resampling did to the training rows, in numbers and in a sentence: published balancers often raise MeanIR."""
+"""Audit of a resampling: what it did to the training rows, in numbers and in one sentence.
+
+It is needed because published resampling methods often make the labels less balanced, that is, raise MeanIR.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,18 @@ from equipoise.core.arrays import is_sparse, row_chunks
 from equipoise.measures import cvir, labelset_ids, mean_ir, scumble
 from equipoise.resampling.label_bags import label_counts
 
-RARE = 3  # rows up to which a labelset counts as rare
+RARE = 3  # a labelset with at most this many rows counts as rare
 _Hashes = NDArray[np.uint64]
-_CHANGE = 1e-3  # share of MeanIR below which it counts as unchanged
+_CHANGE = 1e-3  # a relative change of MeanIR up to this counts as none
 
 
 def audit(before: Rows, after: Rows) -> dict[str, Any]:
-    """Return what resampling made of the rows: {"before": …, "after": …, "synthetic": synthesised rows}.
+    """Statistics of the rows before and after resampling: {"before": …, "after": …, "synthetic": number of synthetic rows}.
 
-    Before and after hold rows, duplicates (rows that repeat an earlier one, features and labels), labelsets, singletons
-    and rare_labelsets (labelsets of 1 and of 1–3 rows), mean_ir, cvir, scumble, and label_counts (a list).
+    "before" and "after" have rows, duplicates (rows equal to an earlier one in features and labels), labelsets, singletons
+    and rare_labelsets (labelsets with 1 and with 1–3 rows), mean_ir, cvir, scumble, and label_counts (a list).
     """
+    # Resampling only selects rows of the shared features, so these are hashed once for both sides.
     shared = _hashes(before.shared) if before.shared is not None else None
     return {
         "before": _state(before, shared),
@@ -36,9 +40,11 @@ def audit(before: Rows, after: Rows) -> dict[str, Any]:
 
 def _state(rows: Rows, shared: _Hashes | None) -> dict[str, Any]:
     _, ids, sizes = labelset_ids(rows.Y)
-    own = rows.index.astype(np.uint64) if shared is None else shared[rows.index]
-    made = _hashes(rows.synthetic) if rows.synthetic is not None else own[:0]
-    content = np.concatenate([own, made]) * np.uint64(2 * len(sizes) + 1) + ids.astype(np.uint64)
+    # Without numeric features (texts), two rows are equal if they are the same training row.
+    original = rows.index.astype(np.uint64) if shared is None else shared[rows.index]
+    synthetic = _hashes(rows.synthetic) if rows.synthetic is not None else original[:0]
+    # Features and labelset in one number; an odd factor keeps multiplication modulo 2⁶⁴ free of collisions.
+    content = np.concatenate([original, synthetic]) * np.uint64(2 * len(sizes) + 1) + ids.astype(np.uint64)
     return {
         "rows": len(rows),
         "duplicates": len(rows) - len(np.unique(content)),
@@ -53,15 +59,15 @@ def _state(rows: Rows, shared: _Hashes | None) -> dict[str, Any]:
 
 
 def _hashes(X: Any) -> _Hashes:
-    """(n,) a number a row, equal for equal rows and else different but for a chance of about 1 in 10¹²."""
+    """One number per row, (n,): equal for equal rows, different otherwise except with a probability of about 10⁻¹²."""
+    # A fixed seed, so that hashes are reproducible; odd salts, so that multiplying by them loses no bits.
     salt = np.random.Generator(np.random.PCG64(0)).integers(1 << 63, size=X.shape[1], dtype=np.uint64) | 1
     if is_sparse(X):
         X = scipy.sparse.csr_matrix(X)
         mixed = _mixed(X.data, salt[X.indices])
+        # Row sums as differences of a cumulative sum: exact, because both are taken modulo 2⁶⁴.
         ends = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])
-        return np.asarray(
-            ends[X.indptr[1:]] - ends[X.indptr[:-1]]
-        )  # sums modulo 2⁶⁴, so differences of sums are exact
+        return np.asarray(ends[X.indptr[1:]] - ends[X.indptr[:-1]])
     out = np.empty(len(X), dtype=np.uint64)
     for rows in row_chunks(*X.shape):
         out[rows] = _mixed(X[rows], salt).sum(1)
@@ -69,14 +75,15 @@ def _hashes(X: Any) -> _Hashes:
 
 
 def _mixed(values: np.ndarray, salt: _Hashes) -> _Hashes:
-    """Numbers from values and the salts of their columns; 0 for 0, so that absent entries of CSR count for nothing."""
-    plain = np.ascontiguousarray(values, dtype=np.float64) + 0.0  # makes −0 into 0
+    """Values mixed with the salts of their columns; 0 stays 0, so that CSR entries that are not stored add nothing."""
+    plain = np.ascontiguousarray(values, dtype=np.float64) + 0.0  # turns −0 into 0
     product = plain.view(np.uint64) * salt
+    # A xor-shift and SplitMix64's multiplier, so that every bit of a value reaches the whole hash.
     return np.asarray((product ^ (product >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9))
 
 
 def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -> str:
-    """Say what a resampler did, on average over audits, e.g. one a split; nothing where there is none.
+    """A sentence on what a resampler did, averaged over audits (e.g. one per split); "" if there are none.
 
     >>> state = {"rows": 100, "scumble": 0.1, "duplicates": 0}
     >>> sentence("ml_ros", "emotions", [{"before": {**state, "mean_ir": 1.478}, "after": {**state, "mean_ir": 1.486}}])

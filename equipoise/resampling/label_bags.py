@@ -1,4 +1,4 @@
-"""Rows by label, for rules that go from label to label: counts, the labels above and below MeanIR, their rows."""
+"""Rows grouped by label, for resampling rules that treat labels in turn: counts, rare and frequent labels, their rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 
 from equipoise.core.arrays import Bools, Floats, Ints
 
-_BLOCK = (
-    255  # rows whose count fits one byte: adding bytes is several times quicker than adding 64-bit numbers
-)
+#: Number of rows whose count fits into one byte. Adding bytes is several times faster than adding 64-bit integers.
+_BLOCK = 255
 
 
 @dataclass(frozen=True, eq=False)
 class LabelBags:
-    """Rows of B labels: those of `labels[b]` are `rows[start[b]:start[b + 1]]`, ascending."""
+    """The rows of B labels, called bags: those of `labels[b]` are `rows[start[b]:start[b + 1]]`, ascending."""
 
     labels: Ints
     rows: Ints
@@ -30,58 +29,62 @@ class LabelBags:
 
     @property
     def sizes(self) -> Ints:
-        """(B,) rows in each bag."""
+        """The number of rows in each bag, (B,)."""
         return np.diff(self.start)
 
     def draw(self, bags: Ints, uniform: Floats) -> Ints:
-        """A random row of each of these bags, from numbers in [0, 1)."""
+        """A random row from each of the given bags, chosen by numbers in [0, 1)."""
         return self.rows[self.start[bags] + (uniform * self.sizes[bags]).astype(np.int64)]
 
 
 def label_counts(Y: np.ndarray) -> Ints:
-    """(L,) positives of each label of Y (n, L) uint8 or bool."""
+    """The number of positives of each label of Y (n, L) uint8 or bool, (L,)."""
     bytes_, whole = Y.view(np.uint8), len(Y) // _BLOCK * _BLOCK
     blocks = bytes_[:whole].reshape(-1, _BLOCK, Y.shape[1]).sum(1, dtype=np.uint8)
     return np.asarray(blocks.sum(0, dtype=np.int64) + bytes_[whole:].sum(0, dtype=np.int64))
 
 
 def entries(Y: np.ndarray) -> tuple[Ints, Ints]:
-    """Row and label of each positive of Y (n, L) uint8 or bool, row by row: several times quicker than `np.nonzero`."""
+    """Row and label of each positive of Y (n, L) uint8 or bool, row by row; the same as `np.nonzero`."""
+    # Several times faster than `np.nonzero`, which searches a two-dimensional array more slowly than a flat one.
     flat = np.flatnonzero(np.ascontiguousarray(Y).view(np.bool_).ravel())
     row = flat // max(Y.shape[1], 1)
     return row, flat - row * Y.shape[1]
 
 
 def ratios(counts: Ints) -> tuple[Floats, float]:
-    """IRLbl (L,) and MeanIR from the positives of each label; inf and left out where a label has none.
+    """Imbalance ratios IRLbl (L,), the largest count over each label's own, and their mean, MeanIR.
 
-    The sum is exact, so that the order of the labels decides nothing. MeanIR is NaN where no label has a positive.
+    A label without positives has IRLbl = inf and is left out of MeanIR. MeanIR is NaN if no label has positives.
     """
-    seen = counts > 0
-    found = np.where(seen, counts.max(initial=0) / np.maximum(counts, 1), np.inf)
-    return found, math.fsum(found[seen]) / seen.sum() if seen.any() else math.nan
+    present = counts > 0
+    irlbl = np.where(present, counts.max(initial=0) / np.maximum(counts, 1), np.inf)
+    # `fsum` is exact: rounding that depends on the order of the labels could move a label across the mean.
+    return irlbl, math.fsum(irlbl[present]) / present.sum() if present.any() else math.nan
 
 
 def minority(counts: Ints) -> Bools:
-    """(L,) whether IRLbl > MeanIR; never for a label without positives."""
-    found, mean = ratios(counts)
-    return np.asarray((counts > 0) & (found > mean))
+    """The rare labels, those with IRLbl > MeanIR, (L,); never a label without positives."""
+    irlbl, mean_ir = ratios(counts)
+    return np.asarray((counts > 0) & (irlbl > mean_ir))
 
 
 def majority(counts: Ints) -> Bools:
-    """(L,) whether IRLbl < MeanIR."""
-    found, mean = ratios(counts)
-    return np.asarray(found < mean)
+    """The frequent labels, those with IRLbl < MeanIR, (L,)."""
+    irlbl, mean_ir = ratios(counts)
+    return np.asarray(irlbl < mean_ir)
 
 
 def bags_of(Y: np.ndarray, labels: Ints) -> LabelBags:
-    """Rows of these labels of Y (n, L), in the order given."""
-    rows, place = entries(Y[:, labels])
-    order = np.argsort(place.astype(np.int16 if len(labels) < 1 << 15 else np.int64), kind="stable")
-    sizes = np.bincount(place, minlength=len(labels))
+    """The rows of these labels of Y (n, L), one bag per label, in the order of `labels`."""
+    rows, bag = entries(Y[:, labels])
+    # NumPy sorts 16-bit integers by radix sort, which is several times faster.
+    order = np.argsort(bag.astype(np.int16 if len(labels) < 1 << 15 else np.int64), kind="stable")
+    sizes = np.bincount(bag, minlength=len(labels))
     return LabelBags(labels, rows[order], np.concatenate([[0], np.cumsum(sizes)]))
 
 
 def rarest_first(bags: LabelBags) -> list[int]:
-    """The bags by size, equal ones by their rows: an order that does not depend on the order of the columns."""
+    """The numbers of the bags, smallest bag first."""
+    # Of equal sizes, by the rows themselves: so the order does not depend on the order of the label columns.
     return sorted(range(len(bags)), key=lambda b: (len(bags[b]), bags[b].tobytes()))

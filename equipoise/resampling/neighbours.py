@@ -1,4 +1,4 @@
-"""Nearest neighbours of all rows at once, dense or CSR, with one written rule for ties."""
+"""Exact nearest neighbours of all rows, dense or CSR, with a fixed rule for ties."""
 
 from __future__ import annotations
 
@@ -9,94 +9,104 @@ import numpy as np
 
 from equipoise.core.arrays import Floats, Ints, is_sparse
 
-_CELLS = 1 << 22  # distances held at a time, 32 MB
-_SPARE = 4  # candidates beyond those asked for: room for ties
-_TREE_UP_TO = 15  # features; beyond, a tree visits most rows anyway
-_TREE_FROM = 5000  # rows
-_SMALL = 1000  # rows up to which one product is quicker than scikit-learn's checks (about a millisecond)
-_ROUNDING = 1e-11  # share of the squared norms by which a squared distance from products may be off
+_CELLS = 1 << 22  # number of distances held at a time, 32 MB
+_SPARE = 4  # candidates beyond the k needed, so that most ties are among them
+_TREE_UP_TO = 15  # number of features up to which a k-d tree is used; with more it visits most rows anyway
+_TREE_FROM = 5000  # number of rows from which a k-d tree is used
+_SMALL = (
+    1000  # number of rows up to which one matrix product is faster than scikit-learn's checks (about 1 ms)
+)
+_ROUNDING = (
+    1e-11  # bound on the error of a squared distance computed by products, relative to the squared norms
+)
 
 
 def nearest(X: Any, k: int) -> Ints:
     """The k nearest other rows of each row of X (n, d), dense or CSR, by Euclidean distance: (n, min(k, n − 1)).
 
-    Nearest first; of equally near rows the one that comes first in X. Candidates come from scikit-learn (dense) or chunked
-    products (CSR, or few rows); their distances are then taken anew, exactly, so that equal rows are equally far. The memory for
-    distances is bounded whatever n is.
+    They are ordered by distance; of equally near rows, the one that comes first in X is first. The memory for distances does
+    not grow with n.
     """
     n = X.shape[0]
     k = min(k, n - 1)
     if k < 1:
         return np.empty((n, 0), dtype=np.int64)
     X = X.astype(np.float64)
-    flat = _Products(X)
-    some = _candidates(flat, min(n, k + 1 + _SPARE))
-    squared = _squared(X, np.repeat(np.arange(n), some.shape[1]), some.ravel()).reshape(some.shape)
-    squared[some == np.arange(n)[:, None]] = np.inf
-    order = np.lexsort((some, squared), axis=-1)[:, :k]
-    found = np.take_along_axis(some, order, 1)
-    if some.shape[1] < n:
-        reach = np.take_along_axis(squared, order[:, -1:], 1)[:, 0]
-        seen = np.where(np.isinf(squared), -np.inf, squared).max(1)
-        tied = np.flatnonzero(seen <= reach + flat.margin(np.arange(n), reach))
-        found[tied] = _with_ties(X, flat, tied, reach[tied], k)
-    return found
+    products = _Products(X)
+    # Fast search finds candidates, but its distances are rounded. They are recomputed from differences, in which equal rows are
+    # exactly equally far, so that the rule for ties holds.
+    candidates = _candidates(products, min(n, k + 1 + _SPARE))
+    squared = _squared(X, np.repeat(np.arange(n), candidates.shape[1]), candidates.ravel())
+    squared = squared.reshape(candidates.shape)
+    squared[candidates == np.arange(n)[:, None]] = np.inf  # a row is not its own neighbour
+    order = np.lexsort((candidates, squared), axis=-1)[:, :k]
+    neighbours = np.take_along_axis(candidates, order, 1)
+    if candidates.shape[1] < n:
+        # If the farthest candidate is as near as the k-th neighbour, equally near rows may be missing among the candidates.
+        kth = np.take_along_axis(squared, order[:, -1:], 1)[:, 0]
+        farthest = np.where(np.isinf(squared), -np.inf, squared).max(1)
+        tied = np.flatnonzero(farthest <= kth + products.margin(np.arange(n), kth))
+        neighbours[tied] = _with_ties(X, products, tied, kth[tied], k)
+    return neighbours
 
 
 class _Products:
-    """Squared distances through inner products: quick, and off by rounding."""
+    """Squared distances ‖a‖² + ‖b‖² − 2 a·b from inner products: fast, but with rounding errors."""
 
     def __init__(self, X: Any) -> None:
+        # Centring makes norms small and so the rounding errors; it would make a sparse matrix dense.
         self.X = X if is_sparse(X) else X - X.mean(0)
-        self.turned = self.X.T.tocsr() if is_sparse(X) else self.X.T
+        self.transposed = self.X.T.tocsr() if is_sparse(X) else self.X.T
         self.norms = np.asarray((self.X.multiply(self.X) if is_sparse(X) else self.X**2).sum(1)).ravel()
 
     def margin(self, rows: Ints, reach: Floats) -> Floats:
-        """By how much distances from these rows may be off, up to `reach` and a little further.
-
-        It goes with the norms of both rows, and a row within reach cannot have a much larger norm; so a far outlier makes
-        the distances of no other rows doubtful.
-        """
+        """Bound on the error of squared distances from these rows, valid for distances up to about `reach`, (rows,)."""
+        # The error grows with the norms of both rows, but a row within `reach` cannot have a much larger norm than this one. A
+        # bound by the largest norm of all would let a single outlier make every distance doubtful.
         return np.asarray(_ROUNDING * (3.0 * self.norms[rows] + 2.0 * reach))
 
     def squared(self, rows: Ints) -> Floats:
-        """(len(rows), n) from these rows to all."""
-        inner = self.X[rows] @ self.turned
+        """Squared distances from these rows to all rows, (len(rows), n)."""
+        inner = self.X[rows] @ self.transposed
         dense = inner.toarray() if is_sparse(inner) else inner
         return np.asarray(self.norms[rows][:, None] + self.norms - 2.0 * dense)
 
 
-def _candidates(flat: _Products, m: int) -> Ints:
-    """m of the nearest rows of each row, itself among them unless it has many equals; in any order."""
-    n, d = flat.X.shape
-    if not is_sparse(flat.X) and n > _SMALL:
+def _candidates(products: _Products, m: int) -> Ints:
+    """The m nearest rows of each row, (n, m), up to rounding and in any order; usually includes the row itself."""
+    n, d = products.X.shape
+    if not is_sparse(products.X) and n > _SMALL:
         from sklearn.neighbors import NearestNeighbors
 
         tree = d <= _TREE_UP_TO and n >= _TREE_FROM
-        search = NearestNeighbors(n_neighbors=m, algorithm="kd_tree" if tree else "brute").fit(flat.X)
-        return np.asarray(search.kneighbors(flat.X, return_distance=False), dtype=np.int64)
-    parts = [np.argpartition(flat.squared(np.arange(n)[rows]), m - 1, axis=1)[:, :m] for rows in _parts(n, n)]
+        search = NearestNeighbors(n_neighbors=m, algorithm="kd_tree" if tree else "brute").fit(products.X)
+        return np.asarray(search.kneighbors(products.X, return_distance=False), dtype=np.int64)
+    parts = [
+        np.argpartition(products.squared(np.arange(n)[rows]), m - 1, axis=1)[:, :m] for rows in _parts(n, n)
+    ]
     return np.concatenate(parts).astype(np.int64)
 
 
-def _with_ties(X: Any, flat: _Products, rows: Ints, reach: Floats, k: int) -> Ints:
-    """The k nearest of rows whose k-th neighbour, at a squared distance `reach`, may have equals further down."""
+def _with_ties(X: Any, products: _Products, rows: Ints, reach: Floats, k: int) -> Ints:
+    """The k nearest rows of rows whose k-th neighbour, at squared distance `reach`, may be tied with more rows, (rows, k)."""
     out = np.empty((len(rows), k), dtype=np.int64)
     for part in _parts(len(rows), X.shape[0]):
-        own, margin = rows[part], flat.margin(rows[part], reach[part])
+        chunk, margin = rows[part], products.margin(rows[part], reach[part])
         low, high = (reach[part] - margin)[:, None], (reach[part] + margin)[:, None]
-        squared = flat.squared(own)
-        squared[np.arange(len(own)), own] = np.inf
+        squared = products.squared(chunk)
+        squared[np.arange(len(chunk)), chunk] = np.inf
+        # Rows in the band around `reach` may be tied with the k-th neighbour. Of tied rows the first in X win, so the first few
+        # of the band suffice, however many duplicates there are.
         band = (squared >= low) & (squared <= high)
-        place, other = np.nonzero((squared < low) | (band & (np.cumsum(band, 1) <= k + _SPARE)))
-        order = np.lexsort((other, _squared(X, own[place], other), place))
-        start = np.searchsorted(place, np.arange(len(own)))
+        position, other = np.nonzero((squared < low) | (band & (np.cumsum(band, 1) <= k + _SPARE)))
+        order = np.lexsort((other, _squared(X, chunk[position], other), position))
+        start = np.searchsorted(position, np.arange(len(chunk)))
         out[part] = other[order[start[:, None] + np.arange(k)]]
     return out
 
 
 def _squared(X: Any, left: Ints, right: Ints) -> Floats:
-    """Exact squared distances of pairs of rows: equal rows give equal numbers, wherever they lie."""
+    """Squared distances of pairs of rows from their differences, (pairs,): equal rows give bit-equal distances."""
     out = np.empty(len(left))
     width = X.nnz // X.shape[0] + 1 if is_sparse(X) else X.shape[1]
     for part in _parts(len(left), width):
@@ -106,5 +116,6 @@ def _squared(X: Any, left: Ints, right: Ints) -> Floats:
 
 
 def _parts(rows: int, width: int) -> Iterator[slice]:
+    """Slices of the rows with at most `_CELLS` cells each."""
     step = max(1, _CELLS // max(1, width))
     return (slice(i, min(i + step, rows)) for i in range(0, rows, step))

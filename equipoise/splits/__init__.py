@@ -1,1 +1,1 @@
-"""Stratified splits of multilabel rows: outer splits and inner folds."""
+"""Stratified splits of multilabel rows: the outer train/test splits and the inner folds."""

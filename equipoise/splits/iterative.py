@@ -1,12 +1,12 @@
-"""Iterative stratification: rows dealt to folds, the rows of the scarcest label first.
+"""Iterative stratification: assigns rows to folds, beginning with the rows of the scarcest label.
 
-Sechidis, Tsoumakas & Vlahavas (2011, DOI 10.1007/978-3-642-23808-6_10) give each row of the scarcest label to the fold
-that still wants that label most. Three things are ours:
+Sechidis, Tsoumakas & Vlahavas (2011, DOI 10.1007/978-3-642-23808-6_10) assign each row of the scarcest label to the fold that
+still lacks most of its share of that label. This implementation differs in three ways:
 
-* All remaining rows of a label are dealt in one go. The sequence of folds they go to depends on counts alone, not
-  on the rows' other labels, so it is the paper's sequence at a fraction of the cost.
-* Rows are dealt sorted by labelset, so that equal and similar labelsets land in different folds.
-* Fold sizes, which the paper lets drift, are evened out at the end by the moves that cost the labels least.
+* All remaining rows of a label are assigned at once. The sequence of folds depends only on counts, not on the rows' other labels,
+  so it equals the paper's sequence at a fraction of the cost.
+* Rows are assigned in the order of their labelsets, so that rows with equal or similar labelsets go to different folds.
+* Fold sizes, which may drift apart in the paper, are evened out at the end by the moves that disturb the labels least.
 """
 
 from __future__ import annotations
@@ -21,84 +21,93 @@ Flags = NDArray[np.bool_]
 
 
 def stratify(present: Flags, k: int, order: Index, rng: np.random.Generator) -> Index:
-    """(n,) fold ids 0..k-1 for an (n, L) matrix of labels; sizes differ by at most one.
+    """Fold ids 0..k-1, (n,), for a matrix of labels (n, L); fold sizes differ by at most one.
 
-    `order` holds the rows with similar labelsets beside each other: see `labelset_order`.
+    Args:
+        order: (n,) the rows sorted so that similar labelsets are adjacent; see `labelset_order`.
     """
-    folds, wanted = _dealt(present, k, order, rng)
+    folds, wanted = _assign(present, k, order, rng)
     _even_out(folds, present, wanted, rng)
     return folds
 
 
 def labelset_order(present: Flags, rng: np.random.Generator) -> Index:
-    """The rows sorted by the most frequent label, then the next, and so on; equal labelsets in random order."""
+    """The rows sorted by the most frequent label, then by the second most frequent, and so on; ties in random order."""
     frequent = np.argsort(-present.sum(axis=0, dtype=np.int64), kind="stable")
+    # Packed into 64-bit words, the labelsets compare as a few integers each instead of L columns.
     words = packed(present[:, frequent])
     return np.lexsort((rng.random(len(present)), *words.T[::-1]))
 
 
 def packed(present: Flags) -> NDArray[np.uint64]:
-    """(n, ceil(L / 64)) words that hold a row's labels as bits, the first label highest; at least one word."""
+    """Each row's labels as bits of 64-bit words, (n, ⌈L / 64⌉) and at least one; the first label is the highest bit."""
     octets = np.packbits(present, axis=1)
-    missing = max(8, -(-octets.shape[1] // 8) * 8) - octets.shape[1]
-    whole = np.ascontiguousarray(np.pad(octets, ((0, 0), (0, missing))))
+    padding = max(8, -(-octets.shape[1] // 8) * 8) - octets.shape[1]
+    whole = np.ascontiguousarray(np.pad(octets, ((0, 0), (0, padding))))
+    # Read as big-endian on every platform: bits in the order of the labels.
     return whole.view(">u8").astype(np.uint64)
 
 
-def _dealt(present: Flags, k: int, order: Index, rng: np.random.Generator) -> tuple[Index, Index]:
-    """Fold ids by iterative stratification, and the (k, L) positives each fold still lacks, times k."""
+def _assign(present: Flags, k: int, order: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+    """Fold ids by iterative stratification, and how many positives each fold then lacks, times k: (n,) and (k, L)."""
     folds = np.full(len(present), -1, dtype=np.int64)
-    left = present.sum(axis=0, dtype=np.int64)
-    # Times k, so that the wishes are whole numbers and ties are exact.
-    wanted, room = np.repeat(left[None, :], k, axis=0), np.full(k, len(present), dtype=np.int64)
+    remaining = present.sum(axis=0, dtype=np.int64)
+    # A fold's share of a label is count / k. All shares are kept times k, so that they are integers and ties are exact.
+    wanted, room = np.repeat(remaining[None, :], k, axis=0), np.full(k, len(present), dtype=np.int64)
     columns = np.ascontiguousarray(present[order].T)
-    while left.any():
-        label = _scarcest(left, rng)
+    while remaining.any():
+        label = _scarcest(remaining, rng)
         rows = order[columns[label]]
         rows = rows[folds[rows] < 0]
-        folds[rows] = _turns(len(rows), wanted[:, label], room, rng)
-        left -= present[rows].sum(axis=0, dtype=np.int64)
+        folds[rows] = _fold_sequence(len(rows), wanted[:, label], room, rng)
+        remaining -= present[rows].sum(axis=0, dtype=np.int64)
         for fold in range(k):
             wanted[fold] -= k * present[rows[folds[rows] == fold]].sum(axis=0, dtype=np.int64)
-    rest = order[folds[order] < 0]
-    folds[rest] = _turns(len(rest), room, room, rng)
+    unlabelled = order[folds[order] < 0]
+    folds[unlabelled] = _fold_sequence(len(unlabelled), room, room, rng)
     return folds, wanted
 
 
-def _scarcest(left: Index, rng: np.random.Generator) -> int:
-    """The label with the fewest (but some) rows still to place; ties at random."""
-    smallest = np.flatnonzero(left == left[left > 0].min())
+def _scarcest(remaining: Index, rng: np.random.Generator) -> int:
+    """The label with the fewest rows left to assign, but at least one; ties are broken at random."""
+    smallest = np.flatnonzero(remaining == remaining[remaining > 0].min())
     return int(rng.choice(smallest))
 
 
-def _turns(rows: int, wanted: Index, room: Index, rng: np.random.Generator) -> Index:
-    """The folds that `rows` rows of one label go to, in turn; takes them off `room` (in place, times k).
+def _fold_sequence(rows: int, wanted: Index, room: Index, rng: np.random.Generator) -> Index:
+    """The folds to which `rows` rows of one label go, one after the other, (rows,).
 
-    Each goes to the fold that wants the label most, then the one with most room, then at random.
+    Each row goes to the fold that lacks the label most, of equal ones to the fold with most room, then to a random one.
+
+    Args:
+        wanted: (k,) positives of the label that each fold lacks, times k.
+        room: (k,) rows that each fold lacks, times k; reduced in place.
     """
     k = len(wanted)
     ties = rng.random(rows + k).tolist()
+    # A heap pops the smallest entry, so both criteria are negated. Assigning a row lowers the fold's lack by k, i.e. adds k.
     heap = [(-int(wanted[fold]), -int(room[fold]), ties[rows + fold], fold) for fold in range(k)]
     heapq.heapify(heap)
-    turns = []
+    sequence = []
     for step in range(rows):
-        want, free, _, fold = heap[0]
-        turns.append(fold)
-        heapq.heapreplace(heap, (want + k, free + k, ties[step], fold))
-    chosen = np.array(turns, dtype=np.int64)
+        minus_wanted, minus_room, _, fold = heap[0]
+        sequence.append(fold)
+        heapq.heapreplace(heap, (minus_wanted + k, minus_room + k, ties[step], fold))
+    chosen = np.array(sequence, dtype=np.int64)
     room -= k * np.bincount(chosen, minlength=k)
     return chosen
 
 
 def _even_out(folds: Index, present: Flags, wanted: Index, rng: np.random.Generator) -> None:
-    """Move rows from the fullest to the emptiest fold until sizes differ by at most one (in place)."""
+    """Move rows from the largest to the smallest fold, in place, until fold sizes differ by at most one."""
     k = len(wanted)
     sizes = np.bincount(folds, minlength=k)
-    positives = np.maximum(present.sum(axis=0), 1)
+    positives = np.maximum(present.sum(axis=0), 1)  # avoids a division by zero for labels that never occur
     while sizes.max() - sizes.min() > 1:
         full, empty = int(sizes.argmax()), int(sizes.argmin())
         cost = (wanted[full] - wanted[empty] + k) / (k * positives)
-        batch = max(1, int(sizes[full] - sizes[empty]) // 8)  # many at a time while far from even
+        # Many rows at a time while sizes are far apart; costs change with every move, so few towards the end.
+        batch = max(1, int(sizes[full] - sizes[empty]) // 8)
         moved = _cheapest(np.flatnonzero(folds == full), present, cost, rng)[:batch]
         folds[moved] = empty
         change = k * present[moved].sum(axis=0, dtype=np.int64)
@@ -109,9 +118,10 @@ def _even_out(folds: Index, present: Flags, wanted: Index, rng: np.random.Genera
 
 
 def _cheapest(rows: Index, present: Flags, cost: NDArray[np.float64], rng: np.random.Generator) -> Index:
-    """The rows sorted by what their move does to the sum over labels of squared shortfalls / positives.
+    """The rows sorted by how much their move raises the sum over labels of (squared shortfall / positives).
 
-    Rows without labels, or with labels the emptier fold lacks, come first; the rows of a rare label last.
+    Rows without labels, or with labels that the smaller fold lacks, come first; rows with rare labels come last.
     """
+    # Costs as integers, so that no platform's rounding changes the order.
     price = present[rows] @ np.rint(cost * 2**20).astype(np.int64)
     return rows[np.lexsort((rng.random(len(rows)), price))]

@@ -1,4 +1,4 @@
-"""Which labels, and which pairs of labels, each row has: what stratification counts in every fold."""
+"""The labels and pairs of labels that each row has, which stratification spreads evenly over folds."""
 
 from __future__ import annotations
 
@@ -9,58 +9,66 @@ from numpy.typing import NDArray
 
 from equipoise.splits.iterative import Flags, Index, packed
 
-#: Rows × pairs that are counted at most; beyond it the pairs of the scarcest labels are. Keeps memory below 0.3 GB.
+#: At most this many (row, pair) entries are counted, which keeps memory below 0.3 GB. If there are more, only the pairs among
+#: the scarcest labels are counted.
 MOST_PAIRS = 4_000_000
-DIRECT = 2000  # labels up to which a table of all L² pairs is the quicker way to number those that occur
+#: Up to this many labels, numbering the pairs that occur through a table of all L² pairs is faster than sorting them.
+DIRECT = 2000
 
 
 @dataclass(frozen=True)
 class Traits:
-    """The traits of n rows: their labels (numbers 0..L-1), their pairs (L..), and one that all rows have (the last).
+    """The traits of n rows: labels (numbered 0..L-1), pairs of labels (numbered from L), and one trait that all rows have.
 
-    Pairs that occur once are left out: no fold can have a fair share of them. Row i has `of[start[i]:start[i + 1]]`, never
-    empty, thanks to that last trait.
+    Row i has the traits `of[start[i]:start[i + 1]]`. The last trait, common to all rows, keeps this from being empty, because
+    `np.add.reduceat` mishandles empty segments. Pairs that occur only once are left out: they cannot be shared among folds.
     """
 
-    labels: int
-    total: int
+    labels: int  # L
+    total: int  # number of traits
     start: Index  # (n + 1,)
     of: NDArray[np.int32]
-    words: NDArray[np.uint64]  # (n, ·): the labels whose pairs are counted, as bits
+    words: NDArray[np.uint64]  # (n, words): the labels whose pairs are counted, as bits
 
     @property
     def pairs(self) -> int:
+        """The number of pairs that are counted."""
         return self.total - self.labels - 1
 
     def of_rows(self, rows: Index) -> tuple[NDArray[np.int32], Index]:
-        """The traits of these rows, one row after another, and where each row begins (and, last, the end)."""
+        """The traits of these rows, concatenated, and the start of each row's traits with the total length at the end."""
         length = self.start[rows + 1] - self.start[rows]
         end = np.cumsum(length)
-        at = np.arange(end[-1] if len(end) else 0) + np.repeat(self.start[rows] - (end - length), length)
-        return self.of[at], np.concatenate([np.zeros(1, dtype=np.int64), end])
+        # All segments start[i]..start[i + 1] in one index array, without a Python loop over rows.
+        positions = np.arange(end[-1] if len(end) else 0) + np.repeat(
+            self.start[rows] - (end - length), length
+        )
+        return self.of[positions], np.concatenate([np.zeros(1, dtype=np.int64), end])
 
 
 def traits_of(present: Flags, most: int = MOST_PAIRS) -> Traits:
-    """The traits of the rows of an (n, L) matrix."""
+    """The traits of the rows of a matrix (n, L), with at most `most` (row, pair) entries."""
     n, labels = present.shape
     paired = present & _affordable(present, most)
-    rows, pair = _pairs(paired)
+    pair_rows, pair = _pairs(paired)
     if labels > DIRECT:
         pair = np.unique(pair, return_inverse=True)[1]
-    often = np.bincount(pair) > 1
-    number = np.cumsum(often) - 1 + labels
-    kept = often[pair]
-    total = labels + int(often.sum()) + 1
-    whose, label = np.nonzero(present)
-    of = np.concatenate([label, number[pair[kept]], np.full(n, total - 1)])
-    owner = np.concatenate([whose, rows[kept], np.arange(n)])
-    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))])
-    return Traits(labels, total, start, of[np.argsort(owner, kind="stable")].astype(np.int32), packed(paired))
+    repeated = np.bincount(pair) > 1
+    number = np.cumsum(repeated) - 1 + labels  # consecutive trait numbers for the pairs that are kept
+    counted = repeated[pair]
+    total = labels + int(repeated.sum()) + 1
+    label_rows, label = np.nonzero(present)
+    # Labels, pairs and the common trait, first as one list of (row, trait) entries, then sorted by row.
+    of = np.concatenate([label, number[pair[counted]], np.full(n, total - 1)])
+    rows = np.concatenate([label_rows, pair_rows[counted], np.arange(n)])
+    start = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
+    return Traits(labels, total, start, of[np.argsort(rows, kind="stable")].astype(np.int32), packed(paired))
 
 
 def _pairs(present: Flags) -> tuple[Index, Index]:
-    """For each pair of labels of each row: the row, and first label × L + second label."""
+    """Every pair of labels of every row, as two arrays: the row, and the pair coded as first label × L + second label."""
     rows, labels = np.nonzero(present)
+    # Each entry is paired with the later entries of its row; `later` counts these.
     count = np.bincount(rows, minlength=len(present))
     later = count[rows] - (np.arange(len(rows)) - (np.cumsum(count) - count)[rows]) - 1
     first = np.repeat(np.arange(len(rows)), later)
@@ -69,20 +77,19 @@ def _pairs(present: Flags) -> tuple[Index, Index]:
 
 
 def _affordable(present: Flags, most: int) -> Flags:
-    """(L,): the scarcest labels, as many as have at most `most` pairs among them."""
+    """Which labels' pairs are counted, (L,): the scarcest labels, as many as have at most `most` (row, pair) entries."""
     count = present.sum(axis=1, dtype=np.int64)
     if int((count * (count - 1) // 2).sum()) <= most:
         return np.ones(present.shape[1], dtype=np.bool_)
     scarce = np.argsort(present.sum(axis=0), kind="stable")
-    chosen, seen, spent = (
-        np.zeros(present.shape[1], dtype=np.bool_),
-        np.zeros(len(present), dtype=np.int64),
-        0,
-    )
+    chosen = np.zeros(present.shape[1], dtype=np.bool_)
+    chosen_per_row = np.zeros(len(present), dtype=np.int64)
+    entries = 0
     for label in scarce:
-        spent += int(seen[present[:, label]].sum())
-        if spent > most:
+        # The new label forms a pair with each label already chosen in its rows.
+        entries += int(chosen_per_row[present[:, label]].sum())
+        if entries > most:
             break
         chosen[label] = True
-        seen += present[:, label]
+        chosen_per_row += present[:, label]
     return chosen

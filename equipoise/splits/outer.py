@@ -1,8 +1,8 @@
-"""Stratified folds for many labels at once: seeded, disjoint, fair to rare labels.
+"""Outer splits and stratified folds: seeded, disjoint, and with an even share of every label, rare ones included.
 
-Rows are dealt by iterative stratification (equipoise.splits.iterative: labels), then exchanged one for one between folds
-(equipoise.splits.swaps: pairs of labels, and the labels again). Everything that decides is a whole number or a random draw,
-so that no platform's rounding moves a row.
+Rows are assigned to folds by iterative stratification (`equipoise.splits.iterative`, which balances labels) and then swapped
+between folds (`equipoise.splits.swaps`, which balances pairs of labels). All decisions rest on integers and random draws, so
+the folds are the same on every platform.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from equipoise.splits.iterative import Index, labelset_order, stratify
 from equipoise.splits.swaps import swap_refine
 
 OUTER_FOLDS = 5
-#: In the place of an outer split's number: the split that comes with the data (`Dataset.official`).
+#: Used instead of a split number for the split that comes with the data (`Dataset.official`).
 OFFICIAL = "official"
 Split = int | str
 
@@ -26,53 +26,60 @@ Split = int | str
 def outer_split(
     Y: ArrayLike, split: Split, seed: int, official: ArrayLike | None = None
 ) -> tuple[Index, Index]:
-    """(train, test) row positions of outer split number `split`, or of the official one; both ascending.
+    """Row positions (train, test) of an outer split, both ascending.
 
-    Split i is fold i mod 5 of repetition i div 5 of a stratified 5-fold; each repetition shuffles anew. The official
-    split needs `official` (n,), the part of each row as `Dataset` has it. Its development rows train: what needs rows
-    held out draws them from the training rows.
+    Split i tests on fold i mod 5 of repetition i div 5 of a stratified 5-fold; each repetition draws new folds. The official
+    split needs `official` (n,), the part of each row (see `Dataset`). Its development rows are used for training, because
+    held-out rows are always drawn from the training rows.
+
+    Raises:
+        EquipoiseError: a split that is neither a number ≥ 0 nor "official", or data without a usable official split.
     """
     if split == OFFICIAL:
         return official_split(official)
     if not isinstance(split, int) or split < 0:
         raise EquipoiseError(f"split must be 0 or more, or {OFFICIAL!r}, not {split!r}")
+    # A repetition has the same folds for all its five splits: the random stream depends on the repetition alone.
     repetition, fold = divmod(int(split), OUTER_FOLDS)
     folds = _folds(np.asarray(Y), OUTER_FOLDS, _generator(seed, repetition))
     return np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
 def official_split(official: ArrayLike | None) -> tuple[Index, Index]:
-    """(train, test) row positions of the split that comes with the data.
+    """Row positions (train, test) of the split that comes with the data.
 
-    Raises EquipoiseError when it comes with none, or with one that has no rows to train or to test on.
+    Raises EquipoiseError if there is no such split, or if it has no training or no test rows.
     """
     if official is None:
-        raise EquipoiseError("these data come with no official split")
-    tests = np.asarray(official) == TEST
-    if tests.all() or not tests.any():
-        raise EquipoiseError(f"their official split has no {'training' if tests.all() else 'test'} rows")
-    return np.flatnonzero(~tests), np.flatnonzero(tests)
+        raise EquipoiseError("this data set has no official split")
+    is_test = np.asarray(official) == TEST
+    if is_test.all() or not is_test.any():
+        raise EquipoiseError(
+            f"this data set's official split has no {'training' if is_test.all() else 'test'} rows"
+        )
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
 def split_name(split: Split) -> str:
-    """ "split 0", "official split"."""
+    """The name of a split in sentences: "split 0" or "official split"."""
     return f"{OFFICIAL} split" if split == OFFICIAL else f"split {split}"
 
 
 def stratified_folds(Y: ArrayLike, k: int, seed: int) -> Index:
-    """(n,) fold ids 0..k-1 for an (n, L) 0/1 matrix; each fold has nearly the whole's share of labels and pairs.
+    """Fold ids 0..k-1, (n,), for a 0/1 matrix (n, L), with labels and pairs of labels spread evenly over the folds.
 
-    Fold sizes differ by at most one. The same Y, k and seed give the same folds; no global random state is
-    touched. Raises EquipoiseError when k < 2 or there are fewer rows than folds.
+    Fold sizes differ by at most one. The same Y, k and seed give the same folds; global random state is not used. Raises
+    EquipoiseError if k < 2 or if there are fewer rows than folds.
     """
     return _folds(np.asarray(Y), k, _generator(seed))
 
 
 def split_hash(*indices: ArrayLike) -> str:
-    """Content hash (sha256 hex) of one or more index arrays, in order; independent of platform."""
-    digest = hashlib.sha256(b"equipoise split 1\0")
+    """SHA-256 (hex) of the contents of one or more index arrays, in order; the same on every platform."""
+    digest = hashlib.sha256(b"equipoise split 1\0")  # a version, in case the format changes
     for index in indices:
         packed = np.ascontiguousarray(index, dtype="<i8")
+        # Without the size, [1], [2, 3] and [1, 2], [3] would have the same hash.
         digest.update(packed.size.to_bytes(8, "little"))
         digest.update(packed.tobytes())
     return digest.hexdigest()
@@ -88,7 +95,9 @@ def _folds(Y: NDArray[np.generic], k: int, rng: np.random.Generator) -> Index:
     if Y.ndim != 2:
         raise EquipoiseError(f"Y must have shape (rows, labels), not {Y.shape}")
     if k < 2 or len(Y) < k:
-        raise EquipoiseError(f"cannot make {k} folds of {len(Y)} rows; at least 2 folds, at most one per row")
+        raise EquipoiseError(
+            f"cannot make {k} folds of {len(Y)} rows; use at least 2 folds and no more folds than rows"
+        )
     present = np.ascontiguousarray(Y != 0)
     order = labelset_order(present, rng)
     folds = stratify(present, k, order, rng)

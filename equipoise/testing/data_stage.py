@@ -1,4 +1,4 @@
-"""Checks of `resample` and `weights`: what is learned from, and how often."""
+"""Checks of `resample` and `weights`, the hooks that change which rows are learned from and how often."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from equipoise.testing.worlds import World, dense
 
 
 def check_resample(exam: Exam, worlds: list[World]) -> None:
-    """Rows that can be trained on, in their columns, from training rows alone."""
+    """Check that `resample` returns rows to train on, keeps labels in their columns, and ignores held-out rows."""
     for world in worlds:
-        exam.attempt("resample", world.name, partial(_resampled, exam, world))
+        exam.attempt("resample", world.name, partial(_check_resample_in, exam, world))
 
 
-def _resampled(exam: Exam, world: World) -> None:
+def _check_resample_in(exam: Exam, world: World) -> None:
     out = exam.hook("resample", world)
+    # Later checks read the result, so they only make sense for a valid one.
     if valid_rows(exam, world, out):
-        _columns(exam, world, out)
-        _blind_to_held_out(exam, world)
+        _check_columns(exam, world, out)
+        _check_held_out_ignored(exam, world)
         if "resample" not in exam.random:
-            _permuted_rows(exam, world, out)
+            _check_permuted_rows(exam, world, out)
 
 
 def valid_rows(exam: Exam, world: World, out: Any) -> bool:
-    """Whether these are rows that the engine can train on; notes what is wrong."""
+    """Whether the engine can train on these rows; problems are noted as findings."""
     demand = _demander(exam, "resample", world)
     if not demand(isinstance(out, Rows), "shapes", f"returned {type(out).__name__}, not Rows"):
         return False
@@ -38,104 +39,114 @@ def valid_rows(exam: Exam, world: World, out: Any) -> bool:
     if not demand(
         Y.ndim == 2 and Y.shape[1] == world.n_labels,
         "shapes",
-        f"Y has shape {Y.shape}; it needs {world.n_labels} label columns",
+        f"Y has shape {Y.shape}, but {world.n_labels} label columns are needed",
     ):
         return False
-    right = demand(Y.dtype == np.uint8 and np.isin(Y, (0, 1)).all(), "labels", _label_problem(Y))
-    right &= demand(
+    valid = demand(Y.dtype == np.uint8 and np.isin(Y, (0, 1)).all(), "labels", _label_problem(Y))
+    valid &= demand(
         index.ndim == 1 and index.dtype.kind == "i",
         "rows",
         f"index is {index.dtype} {index.shape}, not integers (m,)",
     )
-    right &= demand(len(Y) > 0, "rows", "no row is left")
-    right &= demand(
+    valid &= demand(len(Y) > 0, "rows", "no row is left")
+    valid &= demand(
         len(Y) == len(index) + out.n_synthetic,
         "rows",
-        f"{len(Y)} label rows for {len(index)} + {out.n_synthetic} synthesised",
+        f"Y has {len(Y)} rows for {len(index)} original and {out.n_synthetic} synthetic rows",
     )
-    right &= demand(
-        np.isin(index, world.index).all(), "rows", "index holds rows that are not among rows.index"
+    valid &= demand(
+        np.isin(index, world.index).all(), "rows", "index contains rows that are not in rows.index"
     )
-    return right and _valid_synthetic(exam, world, out)
+    return valid and _valid_synthetic(exam, world, out)
 
 
 def _label_problem(Y: np.ndarray) -> str:
-    odd = [v for v in np.unique(Y) if v not in (0, 1)]
-    return f"labels are {Y.dtype}" + (f" and hold {odd[0]}" if odd else "")
+    other = [v for v in np.unique(Y) if v not in (0, 1)]
+    return f"labels are {Y.dtype}" + (f" and contain {other[0]}" if other else "")
 
 
 def _valid_synthetic(exam: Exam, world: World, out: Rows) -> bool:
+    """Whether synthetic features have the right form and lie near the training rows."""
     demand = _demander(exam, "resample", world)
     if not out.n_synthetic:
         return True
-    made = out.synthetic
-    if not demand(world.shared is not None, "shapes", "features were synthesised where none can be averaged"):
+    synthetic = out.synthetic
+    if not demand(
+        world.shared is not None, "shapes", "synthetic rows were added although the inputs are texts"
+    ):
         return False
     kind = "CSR" if sp.issparse(world.shared) else "dense"
     if not demand(
-        sp.issparse(made) == sp.issparse(world.shared) and made.shape[1] == world.shared.shape[1],
+        sp.issparse(synthetic) == sp.issparse(world.shared) and synthetic.shape[1] == world.shared.shape[1],
         "shapes",
-        f"synthesised features are {type(made).__name__} {made.shape}, not {kind} (s, {world.shared.shape[1]})",
+        f"synthetic features are {type(synthetic).__name__} {synthetic.shape}, not {kind} (s, {world.shared.shape[1]})",
     ):
         return False
-    X, own = dense(made), dense(world.shared[world.index])
-    low, high = own.min(0), own.max(0)
+    X, training = dense(synthetic), dense(world.shared[world.index])
+    low, high = training.min(0), training.max(0)
+    # A quarter of the range beyond each end is tolerated: the rule is meant for wrong arithmetic, not for mild extrapolation.
     slack = 0.25 * (high - low) + 1e-4
     inside = bool(np.isfinite(X).all() and (X - low + slack).min() >= 0 and (high + slack - X).min() >= 0)
-    return demand(inside, "span", "synthesised features lie far outside of the training rows'")
+    return demand(inside, "span", "synthetic features lie far outside the range of the training rows")
 
 
-def _columns(exam: Exam, world: World, out: Rows) -> None:
-    """No label appears that no training row has, and each column is nearest to itself."""
+def _check_columns(exam: Exam, world: World, out: Rows) -> None:
+    """Check that no label appears out of nowhere, and that every label column still resembles itself most."""
     demand = _demander(exam, "resample", world)
+    # Labels may only come from other rows, so an absent label must stay absent.
     never = ~world.Y.any(0)
-    demand(not out.Y[:, never].any(), "columns", "a label that no training row has was given to some")
-    place = {int(row): i for i, row in enumerate(world.index)}
-    old = world.Y[[place[int(row)] for row in out.index]].astype(np.int64)
+    demand(not out.Y[:, never].any(), "columns", "a row was given a label that no training row has")
+    position = {int(row): i for i, row in enumerate(world.index)}
+    old = world.Y[[position[int(row)] for row in out.index]].astype(np.int64)
     new = out.Y[: len(out.index)].astype(np.int64)
+    # Relabelling is allowed, so labels need not be equal; but exchanged columns show in the agreement over enough rows.
     if world.name != "usual" or len(new) < 20:
         return
-    agree = new.T @ old + (1 - new).T @ (1 - old)
+    agreement = new.T @ old + (1 - new).T @ (1 - old)
     demand(
-        (np.diag(agree) >= agree.max(1)).all(), "columns", "a label column agrees best with another label's"
+        (np.diag(agreement) >= agreement.max(1)).all(),
+        "columns",
+        "a label column resembles another label's column more than its own",
     )
 
 
-def _permuted_rows(exam: Exam, world: World, out: Rows) -> None:
-    """A deterministic resampler does the same when the labels come in another order."""
+def _check_permuted_rows(exam: Exam, world: World, out: Rows) -> None:
+    """Check that a deterministic resampler gives the same rows if the labels are permuted."""
     if world.name not in ("usual", "absent label", "sparse"):
         return
+    # A rotation moves every label; a random permutation might leave some in place.
     order = np.roll(np.arange(world.n_labels), 2)
-    other = world.permuted(order)
-    again = exam.run("resample", world.name, lambda: exam.strategy.resample(other.rows(), other.ctx()))
+    permuted = world.permuted(order)
+    again = exam.run("resample", world.name, lambda: exam.strategy.resample(permuted.rows(), permuted.ctx()))
     exam.findings.demand(
         same(frozen([again.index, again.Y]), frozen([out.index, np.ascontiguousarray(out.Y[:, order])])),
         "columns",
         "resample",
         world.name,
-        "with the labels in another order the result is another one",
+        "permuting the labels changes the result",
     )
 
 
-def _blind_to_held_out(exam: Exam, world: World) -> None:
-    """Held-out rows of the shared features must not matter: neither as NaN nor as twins of training rows."""
+def _check_held_out_ignored(exam: Exam, world: World) -> None:
+    """Check that held-out rows of the shared features do not matter, be they NaN or copies of training rows."""
     if world.shared is None:
         return
     expected = exam.results[("resample", world.name)]
-    for poison in ("NaN", "twins"):
+    # NaN shows in any arithmetic; copies show in a search for neighbours, which NaN might merely be sorted out of.
+    for poison in ("NaN", "copies of training rows"):
         shared = _poisoned(world, poison)
         try:
             out = exam.strategy.resample(world.rows(shared), world.ctx())
             parts = frozen([out.index, out.Y, out.synthetic])
-            right = same(parts, [expected[k] for k in ("index", "Y", "synthetic")])
+            unchanged = same(parts, [expected[k] for k in ("index", "Y", "synthetic")])
         except Exception:
-            right = False
-        words = f"features of held-out rows ({poison} in their place) change the result"
-        exam.findings.demand(right, "leak", "resample", world.name, words)
+            unchanged = False
+        problem = f"the result changes if held-out rows are replaced by {poison}"
+        exam.findings.demand(unchanged, "leak", "resample", world.name, problem)
 
 
 def _poisoned(world: World, poison: str) -> Any:
-    """The shared features with NaN, or copies of training rows, in the place of held-out rows."""
+    """The shared features with NaN, or with copies of training rows, in place of the held-out rows."""
     shared = dense(world.shared).copy()
     held = np.setdiff1d(np.arange(len(shared)), world.index)
     shared[held] = np.nan if poison == "NaN" else shared[np.resize(world.index, len(held))]
@@ -143,47 +154,50 @@ def _poisoned(world: World, poison: str) -> Any:
 
 
 def check_weights(exam: Exam, worlds: list[World]) -> None:
-    """Drawing weights that a batch can be drawn by."""
+    """Check that `weights` returns valid sampling weights, which do not depend on the order of the labels."""
     for world in worlds:
-        exam.attempt("weights", world.name, partial(_weighed, exam, world))
+        exam.attempt("weights", world.name, partial(_check_weights_in, exam, world))
 
 
-def _weighed(exam: Exam, world: World) -> None:
+def _check_weights_in(exam: Exam, world: World) -> None:
     out = exam.hook("weights", world)
     if valid_weights(exam, world, out) and "weights" not in exam.random:
-        _permuted_weights(exam, world, out)
+        _check_permuted_weights(exam, world, out)
 
 
 def valid_weights(exam: Exam, world: World, out: Any) -> bool:
-    """Whether rows can be drawn by these weights; notes what is wrong."""
+    """Whether rows can be drawn with these weights; problems are noted as findings."""
     demand = _demander(exam, "weights", world)
     n = len(world.Y)
-    w = np.asarray(out)
+    w = np.asarray(out)  # (n,), or (S, n) for weights that change during training
     if not demand(
         isinstance(out, np.ndarray) and w.ndim in (1, 2) and w.shape[-1] == n and w.dtype.kind in "fiu",
         "shapes",
-        f"returned {type(out).__name__} {w.dtype} {w.shape}; needed: a number for each of {n} rows",
+        f"returned {type(out).__name__} {w.dtype} {w.shape}, but one number is needed for each of {n} rows",
     ):
         return False
-    right = demand(np.isfinite(w).all(), "weights", "weights hold NaN or infinity")
-    right &= demand(not (w < 0).any(), "weights", "weights hold negative numbers")
-    return right and demand((w.sum(-1) > 0).all(), "weights", "all weights are zero")
+    valid = demand(np.isfinite(w).all(), "weights", "some weights are NaN or infinite")
+    valid &= demand(not (w < 0).any(), "weights", "some weights are negative")
+    return valid and demand((w.sum(-1) > 0).all(), "weights", "all weights are zero")
 
 
-def _permuted_weights(exam: Exam, world: World, out: np.ndarray) -> None:
-    other = world.permuted(np.roll(np.arange(world.n_labels), 1))
-    again = exam.run("weights", world.name, lambda: exam.strategy.weights(other.Y, other.ctx()))
+def _check_permuted_weights(exam: Exam, world: World, out: np.ndarray) -> None:
+    permuted = world.permuted(np.roll(np.arange(world.n_labels), 1))
+    again = exam.run("weights", world.name, lambda: exam.strategy.weights(permuted.Y, permuted.ctx()))
+    # A tolerance, since sums over labels in another order round differently.
     exam.findings.demand(
         np.shape(again) == np.shape(out) and np.allclose(again, out, rtol=1e-6, atol=1e-12),
         "columns",
         "weights",
         world.name,
-        "with the labels in another order the weights are others",
+        "permuting the labels changes the weights",
     )
 
 
 def _demander(exam: Exam, hook: str, world: World) -> Any:
-    def demand(right: object, check: str, problem: str) -> bool:
-        return exam.findings.demand(right, check, hook, world.name, problem)
+    """`Findings.demand` for one hook and world."""
+
+    def demand(ok: object, check: str, problem: str) -> bool:
+        return exam.findings.demand(ok, check, hook, world.name, problem)
 
     return demand

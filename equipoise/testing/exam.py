@@ -1,4 +1,4 @@
-"""One strategy under examination: hooks are called under guard, and what they give back is compared."""
+"""The examination of one strategy: calls its hooks, watches for side effects, and compares repeated results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from equipoise.testing.worlds import World
 
 
 class Stopped(Exception):
-    """A hook failed in a world, which has been noted: there is nothing further to check there."""
+    """Raised after a hook has failed in a world and the failure has been noted: nothing more can be checked there."""
 
 
 @dataclass(eq=False)
 class Exam:
-    """A strategy and what has been found about it.
+    """A strategy and the findings about it.
 
     Attributes:
-        random: hooks that gave another result with another stream.
-        results: (hook, world) → a frozen copy of what the hook gave, for comparison with another process.
+        random: the hooks whose result depends on the random stream.
+        results: (hook, world) → a copy of the hook's result, for comparison with another process.
     """
 
     strategy: Strategy
@@ -34,62 +34,72 @@ class Exam:
     results: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def run(self, hook: str, world: str, call: Callable[[], Any]) -> Any:
-        """The result of a call under guard; an exception is a finding, and ends this world."""
+        """The result of a call, with side effects and exceptions noted as findings; an exception ends this world.
 
-        def moved(what: str) -> None:
+        Raises:
+            Stopped: the call has raised an exception.
+        """
+
+        def side_effect(what: str) -> None:
             self.findings.note("global_state", hook, world, what)
 
         try:
-            with unchanged(moved):
+            with unchanged(side_effect):
                 return call()
-        except Stopped:
+        except Stopped:  # from a nested call, and noted there
             raise
         except Exception as error:
             self.findings.note("raises", hook, world, f"{type(error).__name__}: {error}")
             raise Stopped from error
 
     def attempt(self, hook: str, world: str, check: Callable[[], None]) -> None:
-        """A whole check: where what the hook returned is so odd that the check itself fails, that is a finding, too."""
+        """Run a check in one world."""
+        # A hook may return something so odd that the check itself raises; `run` notes that as a finding, too.
         with contextlib.suppress(Stopped):
             self.run(hook, world, check)
 
     def hook(self, name: str, world: World) -> Any:
-        """Call a hook three times on fresh arguments: twice with one stream, once with another; the first result.
+        """Call a hook on fresh arguments, twice with the same random stream and once with another; the first result.
 
-        Notes what it raises, changes in place or outside of itself, and whether it repeats itself.
+        Notes exceptions, side effects, changed arguments, and results that differ with the same stream.
         """
         quietly(lambda: getattr(self.strategy, name)(*arguments(name, world)))
-        first = self._called(name, world, 0)
-        kept = self.results[(name, world.name)] = self._described(name, world, first)
-        again = self._described(name, world, self._called(name, world, 0))
+        first = self._call(name, world, 0)
+        expected = self.results[(name, world.name)] = self._as_arrays(name, world, first)
+        again = self._as_arrays(name, world, self._call(name, world, 0))
         self.findings.demand(
-            same(kept, again), "deterministic", name, world.name, "two calls with one stream differ"
+            same(expected, again),
+            "deterministic",
+            name,
+            world.name,
+            "two calls with the same random stream give different results",
         )
-        if not same(kept, self._described(name, world, self._called(name, world, 1))):
+        # Checks that compare results with permuted labels only make sense for hooks that do not draw random numbers.
+        if not same(expected, self._as_arrays(name, world, self._call(name, world, 1))):
             self.random.add(name)
         return first
 
     def again(self, name: str, world: World) -> None:
-        """Only the result, for comparison."""
-        self.results[(name, world.name)] = self._described(name, world, self._called(name, world, 0))
+        """Call a hook once and keep its result in `results`, without checking it."""
+        self.results[(name, world.name)] = self._as_arrays(name, world, self._call(name, world, 0))
 
-    def _called(self, name: str, world: World, seed: int) -> Any:
-        given = arguments(name, world, seed)
-        before = frozen(given)
-        result = self.run(name, world.name, lambda: getattr(self.strategy, name)(*given))
-        untouched = same(before, frozen(given))
+    def _call(self, name: str, world: World, seed: int) -> Any:
+        args = arguments(name, world, seed)
+        before = frozen(args)
+        result = self.run(name, world.name, lambda: getattr(self.strategy, name)(*args))
+        untouched = same(before, frozen(args))
         self.findings.demand(untouched, "in_place", name, world.name, "an argument was changed")
         return result
 
-    def _described(self, name: str, world: World, result: Any) -> Any:
-        """A result as plain arrays; a fitted map as what it does to logits of the world."""
+    def _as_arrays(self, name: str, world: World, result: Any) -> Any:
+        """A hook's result as plain arrays; a fitted map is represented by its values at the world's logits."""
         if callable(result) and not isinstance(result, np.ndarray):
             return self.run(name, world.name, lambda: frozen(result(world.logits.copy())))
         return frozen(result)
 
 
 def arguments(hook: str, world: World, seed: int = 0) -> list[Any]:
-    """Fresh arguments of a hook in a world, the context last."""
+    """Fresh arguments for a hook in a world, with the context last."""
     ctx: Context = world.ctx(seed)
     if hook == "resample":
         return [world.rows(), ctx]
@@ -99,11 +109,12 @@ def arguments(hook: str, world: World, seed: int = 0) -> list[Any]:
 
 
 def quietly(call: Callable[[], Any]) -> Sequence[str]:
-    """A first call, not judged: what an import changes is not the hook's doing. A fault shows in later calls as well."""
-    moved: list[str] = []
+    """Make a call without judging it, and return its side effects and error."""
+    # The first call may import libraries, whose side effects are not the hook's fault. Real faults recur in later calls.
+    problems: list[str] = []
     try:
-        with unchanged(moved.append):
+        with unchanged(problems.append):
             call()
     except Exception as error:
-        moved.append(str(error))
-    return moved
+        problems.append(str(error))
+    return problems

@@ -1,47 +1,47 @@
-"""What a check finds, and what each check asks for."""
+"""The rules of the conformance kit, and the findings where a strategy breaks them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: check → what would be right. The keys are what `equipoise check` prints.
+#: The rules: name of the check → what the strategy must do. `equipoise check` prints both.
 CHECKS = {
-    "declared": "a strategy is a @dataclass(frozen=True) with a `name`; tunable(default, low=…, high=…) holds its default",
-    "documented": "the docstring's first line says what it does, `reference` names author, year and DOI",
-    "pickles": "fields hold plain values, so that a worker process can be sent the strategy",
-    "raises": "every world is legal input; do nothing where there is nothing to do",
-    "global_state": "nothing outside the hook may change; draw from ctx.rng, use no files, settings or generators of others",
-    "in_place": "arguments are shared: work on copies",
-    "deterministic": "the same arguments and stream give the same result, in any process at any time; draw from ctx.rng only",
-    "shapes": "return what the hook's docstring names, in its shape and dtype",
-    "labels": "labels are 0 or 1, uint8",
-    "columns": "labels stay in their columns; permuting the labels permutes the result",
-    "rows": "index points at training rows (those of rows.index), labels of synthesised rows come last",
-    "span": "synthesised features lie between training rows: interpolate, do not extrapolate",
-    "leak": "only training rows may matter; a fitted map treats each row by itself",
-    "weights": "weights are finite, not negative, and not all zero",
-    "finite": "loss and gradient are finite for |z| = 80, half precision, absent and all-positive labels (logsigmoid, clamp)",
-    "scale": "return unreduced values; the mean loss must not grow with the batch",
-    "vmap": "plain tensor code: no Python branch, float() or .item() on a tunable or on ctx",
-    "lanes": "with vectorized = True, loss() takes (K, B, L) as well: reduce over the last dimensions by number, keepdim=True",
-    "lane": "the same bits alone as among others: take functions of (L,) statistics on blocks of rows",
-    "tasks": "every label is answered for, with columns, rows, classes and given labels that exist",
-    "merge": "column j of the joined logits is label j's log-odds, from that row alone",
-    "off": "at the settings `off` training and decisions equal no strategy bit for bit",
-    "space": "every value of the search space is legal",
-    "trains": "a short training, its thresholds and its predictions go through",
+    "declared": "a strategy must be a @dataclass(frozen=True) with a `name`, and defaults must lie inside their ranges",
+    "documented": "the docstring's first line must say what the strategy does, and `reference` name author, year and DOI",
+    "pickles": "fields must hold plain values, so that the strategy can be sent to a worker process",
+    "raises": "every world is valid input; if there is nothing to do, do nothing",
+    "global_state": "a hook must not change anything outside itself (files, settings, global generators); draw from ctx.rng",
+    "in_place": "arguments are shared and must not be changed; work on copies",
+    "deterministic": "the same arguments and random stream must give the same result in any process at any time",
+    "shapes": "the result must have the type, shape and dtype that the hook's docstring names",
+    "labels": "labels must be 0 or 1, in uint8",
+    "columns": "labels must stay in their columns; permuting the labels must permute the result",
+    "rows": "index must point at training rows (those in rows.index), and labels of synthetic rows must come last",
+    "span": "synthetic features must lie between training rows; interpolate, do not extrapolate",
+    "leak": "only training rows may influence the result, and a fitted map must treat each row by itself",
+    "weights": "weights must be finite, not negative, and not all zero",
+    "finite": "loss and gradient must be finite at |z| = 80, in half precision, and for absent or all-positive labels",
+    "scale": "the loss must be unreduced; its mean must not grow with the batch size",
+    "vmap": "the loss must be plain tensor code: no Python branch, float() or .item() on a tunable field or on ctx",
+    "lanes": "with vectorized = True, loss() must also take (K, B, L): reduce over negative dimensions with keepdim=True",
+    "lane": "a lane must have the same bits alone and among others; compute functions of (L,) statistics on blocks of rows",
+    "tasks": "every label must be predicted by a task, and columns, rows, classes and label inputs must exist",
+    "merge": "column j of the merged logits must be label j's log-odds, computed from that row alone",
+    "off": "with the settings `off`, training and decisions must equal those of no strategy bit for bit",
+    "space": "every value in the search space must be valid",
+    "trains": "a short training with thresholds and predictions must succeed",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One broken rule.
 
     Attributes:
-        check: which rule, a key of `CHECKS`.
-        hook: where, e.g. "resample"; "strategy" for the class itself.
-        world: in which training set it showed first, e.g. "absent label"; "" where that does not matter.
-        problem: what was seen.
+        check: the rule, a key of `CHECKS`.
+        hook: the hook that breaks it, e.g. "resample"; "strategy" for the class itself.
+        world: the first training set in which it showed, e.g. "absent label"; "" if that does not matter.
+        problem: what was observed.
     """
 
     check: str
@@ -51,7 +51,7 @@ class Finding:
 
     @property
     def remedy(self) -> str:
-        """What would be right."""
+        """What the strategy must do instead."""
         return CHECKS[self.check]
 
     def __str__(self) -> str:
@@ -60,29 +60,29 @@ class Finding:
 
 
 class Findings:
-    """Findings as they come up: one for each check and hook, the first."""
+    """Collects findings: the first for each check and hook, since one fault usually shows in many worlds."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Finding] = {}
+        self._first: dict[tuple[str, str], Finding] = {}
 
     def note(self, check: str, hook: str, world: str, problem: str) -> None:
-        """Keep a finding, unless the same check has failed at this hook before."""
+        """Add a finding, unless the same check has failed at this hook before."""
         if check not in CHECKS:
             raise KeyError(check)
-        line = " ".join(str(problem).split())
-        self._found.setdefault((check, hook), Finding(check, hook, world, line[:300]))
+        line = " ".join(str(problem).split())  # messages of exceptions may span several lines
+        self._first.setdefault((check, hook), Finding(check, hook, world, line[:300]))
 
-    def demand(self, right: object, check: str, hook: str, world: str, problem: str) -> bool:
-        """Note a problem unless `right`; whether it was right."""
-        if not right:
+    def demand(self, ok: object, check: str, hook: str, world: str, problem: str) -> bool:
+        """Add a finding unless `ok`; returns whether it was ok."""
+        if not ok:
             self.note(check, hook, world, problem)
-        return bool(right)
+        return bool(ok)
 
     def failed(self, check: str, hook: str) -> bool:
         """Whether a check has failed at a hook."""
-        return (check, hook) in self._found
+        return (check, hook) in self._first
 
     def all(self) -> list[Finding]:
-        """In the order of the rules."""
+        """All findings, in the order of `CHECKS`."""
         order = list(CHECKS)
-        return sorted(self._found.values(), key=lambda f: order.index(f.check))
+        return sorted(self._first.values(), key=lambda f: order.index(f.check))

@@ -1,4 +1,4 @@
-"""Watch what a hook does outside of itself: generators, settings, environment, files, its arguments."""
+"""Detects side effects of a hook: on random generators, settings, the environment, files and its arguments."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-#: Audit events that mean: something outside of this process is changed or asked.
+#: Python audit events for changes to files and for contact with other processes or the network.
 _EVENTS = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.system"}
     | {"socket.connect", "subprocess.Popen", "os.posix_spawn", "os.fork"}
 )
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
-_seen: list[str] | None = None
+_events: list[str] | None = None  # events of the innermost `_audited` block, None outside of any
 _installed = False
 
 
 def _numpy_state() -> Any:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - it is the one that is watched
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the legacy global generator is what is watched
     return name, np.asarray(keys).tobytes(), *rest
 
 
 _FILTERS = "the warning filters"
-#: what → how to read it as something that can be compared.
+#: Global state: name → function that reads it as a comparable value.
 _STATE: dict[str, Callable[[], Any]] = {
     "NumPy's global generator": _numpy_state,
     "Python's global generator": random.getstate,
@@ -51,26 +51,25 @@ _STATE: dict[str, Callable[[], Any]] = {
 
 @contextmanager
 def unchanged(report: Callable[[str], None]) -> Iterator[None]:
-    """Report every global thing that changes inside, and put it back.
-
-    A library that is imported inside for the first time may bring warning filters of its own.
-    """
-    before = {what: read() for what, read in _STATE.items()}
-    modules, saved = len(sys.modules), _saved()
+    """Report every change of global state inside the block, and restore the state afterwards."""
+    before = {name: read() for name, read in _STATE.items()}
+    modules, saved = len(sys.modules), _save_state()
     with _audited() as events:
         try:
             yield
         finally:
-            moved = [what for what, read in _STATE.items() if read() != before[what]]
+            changed = [name for name, read in _STATE.items() if read() != before[name]]
+            # A library that is imported for the first time may add warning filters; that is not a side effect of the hook.
             if len(sys.modules) > modules:
-                moved = [what for what in moved if what != _FILTERS]
-            if moved:
-                _put_back(*saved)
-            for what in (*(f"{m} was changed" for m in moved), *events):
-                report(what)
+                changed = [name for name in changed if name != _FILTERS]
+            if changed:
+                _restore_state(*saved)
+            for problem in (*(f"{name} was changed" for name in changed), *events):
+                report(problem)
 
 
-def _saved() -> tuple[Any, ...]:
+def _save_state() -> tuple[Any, ...]:
+    """The arguments of `_restore_state` for the present state."""
     dtype, threads, folder = torch.get_default_dtype(), torch.get_num_threads(), os.getcwd()
     generators = (np.random.get_state(), random.getstate(), torch.get_rng_state())  # noqa: NPY002
     modes = (torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled(), np.geterr())
@@ -86,17 +85,17 @@ def _saved() -> tuple[Any, ...]:
     )
 
 
-def _put_back(
+def _restore_state(
     dtype: Any,
     threads: int,
     folder: str,
     generators: Any,
     modes: Any,
-    shown: Any,
+    print_options: Any,
     environment: Any,
     filters: Any,
 ) -> None:
-    torch.set_default_device(None)
+    torch.set_default_device(None)  # None is the state before any call of it
     torch.set_default_dtype(dtype)
     torch.set_num_threads(threads)
     os.chdir(folder)
@@ -106,44 +105,47 @@ def _put_back(
     torch.use_deterministic_algorithms(modes[0])
     torch.set_grad_enabled(modes[1])
     np.seterr(**modes[2])
-    np.set_printoptions(**{k: v for k, v in shown.items() if k != "override_repr"})
+    # NumPy returns `override_repr`, but rejects it as an argument.
+    np.set_printoptions(**{k: v for k, v in print_options.items() if k != "override_repr"})
     for name in set(os.environ) - set(environment):
         del os.environ[name]
     os.environ.update(environment)
-    warnings.filters[:] = filters  # type: ignore[index]
+    warnings.filters[:] = filters  # type: ignore[index]  # in place: other modules hold a reference to the list
 
 
 @contextmanager
 def _audited() -> Iterator[list[str]]:
-    """What Python's audit events say about files, processes and sockets meanwhile."""
-    global _seen, _installed
+    """Descriptions of the audit events about files, processes and sockets inside the block."""
+    global _events, _installed
+    # Python cannot remove an audit hook, so there is one for the life of the process, which is idle outside of these blocks.
     if not _installed:
-        sys.addaudithook(_hear)
+        sys.addaudithook(_on_event)
         _installed = True
-    outer, _seen = _seen, []
+    outer, _events = _events, []
     try:
-        yield _seen
+        yield _events
     finally:
-        _seen = outer
+        _events = outer
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _seen is None:
+def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if _events is None:
         return
     if event in _EVENTS:
-        _seen.append(f"{event}({', '.join(map(repr, arguments[:2]))})")
+        _events.append(f"{event}({', '.join(map(repr, arguments[:2]))})")
     elif event == "open" and _is_write(*arguments):
-        _seen.append(f"the file {arguments[0]!r} was written")
+        _events.append(f"the file {arguments[0]!r} was written")
 
 
 def _is_write(path: Any, mode: str | None, flags: int) -> bool:
+    """Whether an `open` event is for writing to a file other than Python's own caches."""
     text = os.fsdecode(path) if isinstance(path, str | bytes) else ""
     cache = "__pycache__" in text or text == os.devnull
     return bool(text) and not cache and bool(flags & _WRITE_FLAGS or set(mode or "") & set("wax+"))
 
 
 def frozen(obj: Any) -> Any:
-    """A copy of arguments, to compare with later: arrays, tensors, sparse matrices, and dataclasses of those."""
+    """A deep copy for a later comparison: arrays, tensors, sparse matrices, and containers and dataclasses of these."""
     if isinstance(obj, np.ndarray) or hasattr(obj, "tocsr"):
         return obj.copy()
     if isinstance(obj, torch.Tensor):
@@ -154,11 +156,12 @@ def frozen(obj: Any) -> Any:
         return {name: frozen(part) for name, part in obj.items()}
     if hasattr(obj, "__dataclass_fields__"):
         return {name: frozen(getattr(obj, name)) for name in obj.__dataclass_fields__}
+    # Random generators are left out: drawing from them, as hooks should, changes their state.
     return None if isinstance(obj, np.random.Generator) else obj
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two frozen things are equal bit for bit (NaN equals NaN), dtype and shape included."""
+    """Whether two results of `frozen` are equal bit for bit, with dtype and shape; NaN equals NaN."""
     if type(a) is not type(b):
         return False
     if hasattr(a, "tocsr"):
@@ -176,7 +179,8 @@ def same(a: Any, b: Any) -> bool:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread in PyTorch, BLAS and OpenMP: bits depend on their number, and small arrays only lose by more."""
+    """Use one thread in PyTorch, BLAS and OpenMP inside the block."""
+    # The last bits of sums depend on the number of threads; and on arrays this small, more threads are slower.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

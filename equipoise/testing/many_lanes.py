@@ -1,4 +1,4 @@
-"""Checks of `loss` as the engine calls it: for many lanes at once."""
+"""Checks of `loss` as the engine calls it, for many lanes at once."""
 
 from __future__ import annotations
 
@@ -18,45 +18,50 @@ from equipoise.testing.exam import Exam
 from equipoise.testing.worlds import World
 
 ROWS = 64
-LANES = 31  # with 5 labels their counts fill no whole number of vector registers: the last lane meets other instructions
+#: With 5 labels, 31 lanes do not fill a whole number of vector registers, so the last lane is computed by other instructions.
+LANES = 31
 
 
 def check_many_lanes(exam: Exam, world: World) -> None:
-    """Many lanes at once, each with its own settings, counts and batch: as one at a time, bit for bit."""
+    """Check that a lane's loss and gradient are the same, bit for bit, among other lanes and alone.
+
+    Each lane has its own settings, counts and batch.
+    """
     rng = stream("lanes")
     lanes = [_lane(exam.strategy, world, rng) for _ in range(LANES)]
     z = torch.from_numpy(rng.normal(size=(LANES, ROWS, world.n_labels)).astype(np.float32))
     y = torch.from_numpy((rng.random(z.shape) < 0.3).astype(np.float32))
-    progress = np.linspace(0.0, 1.0, LANES)
-    if not _vmaps(exam, world, lanes, z, y, progress):
+    progress = np.linspace(0.0, 1.0, LANES)  # lanes of a population are at different steps of their trainings
+    if not _works_with_vmap(exam, world, lanes, z, y, progress):
         return
-    together = exam.run("loss", world.name, lambda: _values(lanes, z, y, progress))
+    together = exam.run("loss", world.name, lambda: _loss_and_gradient(lanes, z, y, progress))
+    # A vectorised loss is a second implementation of the same formula, so it is also compared with the plain one.
     if exam.strategy.vectorized:
-        plain = torch.stack([_plain(lane, z[k], y[k], progress[k]) for k, lane in enumerate(lanes)])
+        one_by_one = torch.stack([_loss(lane, z[k], y[k], progress[k]) for k, lane in enumerate(lanes)])
         exam.findings.demand(
-            torch.allclose(together[0], plain, rtol=1e-4, atol=1e-5),
+            torch.allclose(together[0], one_by_one, rtol=1e-4, atol=1e-5),
             "lanes",
             "loss",
             world.name,
-            "of several lanes at once it is not what it is of each",
+            "the loss of several lanes at once differs from the losses of the single lanes",
         )
     for k in range(LANES):
-        alone = _values(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
+        alone = _loss_and_gradient(lanes[k : k + 1], z[k : k + 1], y[k : k + 1], progress[k : k + 1])
         same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
         exam.findings.demand(
-            same, "lane", "loss", world.name, "a lane among others has other bits than alone"
+            same, "lane", "loss", world.name, "a lane has different bits among others than alone"
         )
 
 
 def _lane(strategy: Strategy, world: World, rng: np.random.Generator) -> Any:
-    """What `PopulationLoss` reads of a lane: a random setting and counts of its own."""
+    """A stand-in for an engine lane, with what `PopulationLoss` reads: random settings and random counts."""
     ranges = {n: t for n, t in tunables(strategy).items() if n in continuous_fields(strategy)}
     values = {n: float(rng.uniform(t.low or 0.0, t.high or 1.0)) for n, t in ranges.items()}
     n_pos = rng.integers(0, len(world.Y), world.n_labels)
     return SimpleNamespace(strategy=bind(strategy, values), n_pos=n_pos, n_rows=len(world.Y))
 
 
-def _values(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tuple[Tensor, Tensor]:
+def _loss_and_gradient(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tuple[Tensor, Tensor]:
     leaf = z.clone().requires_grad_()
     loss = PopulationLoss(lanes, torch.device("cpu"))(leaf, y, progress)
     loss.sum().backward()
@@ -64,28 +69,32 @@ def _values(lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> tup
     return loss.detach(), leaf.grad
 
 
-def _plain(lane: Any, z: Tensor, y: Tensor, progress: float) -> Tensor:
+def _loss(lane: Any, z: Tensor, y: Tensor, progress: float) -> Tensor:
+    """The mean loss of one lane from the plain hook, without the engine."""
     ctx = Context(
         torch.tensor(lane.n_pos).float(),
         torch.tensor(float(lane.n_rows)),
         progress=torch.tensor(progress).float(),
     )
-    own = {n: torch.tensor(getattr(lane.strategy, n)) for n in continuous_fields(lane.strategy)}
-    return bind(lane.strategy, own).loss(z, y, ctx).mean()
+    fields = {n: torch.tensor(getattr(lane.strategy, n)) for n in continuous_fields(lane.strategy)}
+    return bind(lane.strategy, fields).loss(z, y, ctx).mean()
 
 
-def _vmaps(exam: Exam, world: World, lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray) -> bool:
-    """Whether vmap takes the loss; if not, the engine trains lane by lane, without a word."""
+def _works_with_vmap(
+    exam: Exam, world: World, lanes: list[Any], z: Tensor, y: Tensor, progress: np.ndarray
+) -> bool:
+    """Whether the loss works under `torch.vmap`; a failure is noted."""
+    # The engine would silently fall back to training lane by lane, which is slow, so the kit has to report it.
     first = lanes[0].strategy
-    hyper = {n: torch.tensor([getattr(k.strategy, n) for k in lanes]) for n in continuous_fields(first)}
+    tunable = {n: torch.tensor([getattr(k.strategy, n) for k in lanes]) for n in continuous_fields(first)}
     n_pos = torch.tensor(np.stack([k.n_pos for k in lanes])).float()
     n_rows, done = torch.full((len(lanes),), float(len(world.Y))), torch.from_numpy(progress).float()
 
-    def one(z: Tensor, y: Tensor, n_pos: Tensor, n_rows: Tensor, done: Tensor, own: Any) -> Tensor:
-        return bind(first, own).loss(z, y, Context(n_pos, n_rows, progress=done)).mean()
+    def one(z: Tensor, y: Tensor, n_pos: Tensor, n_rows: Tensor, done: Tensor, fields: Any) -> Tensor:
+        return bind(first, fields).loss(z, y, Context(n_pos, n_rows, progress=done)).mean()
 
     try:
-        torch.vmap(one)(z, y, n_pos, n_rows, done, hyper)
+        torch.vmap(one)(z, y, n_pos, n_rows, done, tunable)
     except Exception as error:
         exam.findings.note("vmap", "loss", world.name, str(error).split(". ")[0])
         return False

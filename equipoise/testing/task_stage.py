@@ -1,4 +1,4 @@
-"""Checks of `tasks` and `merge`: the problem split, and the answers joined."""
+"""Checks of `tasks` and `merge`, which split the labels into sub-problems and combine their predictions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from equipoise.testing.worlds import World
 
 
 def check_tasks(exam: Exam, worlds: list[World]) -> None:
-    """Tasks that can be trained, and a merge that puts every answer into its column."""
+    """Check that the tasks can be trained and that `merge` puts every prediction into its column."""
     for world in worlds:
-        exam.attempt("tasks", world.name, partial(_split, exam, world))
+        exam.attempt("tasks", world.name, partial(_check_tasks_in, exam, world))
 
 
-def _split(exam: Exam, world: World) -> None:
+def _check_tasks_in(exam: Exam, world: World) -> None:
     tasks = exam.hook("tasks", world)
     if valid_tasks(exam, world, tasks):
         exam.attempt("merge", world.name, partial(check_merge, exam, world, tasks))
 
 
 def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
-    """Whether the engine can train these tasks; notes what is wrong."""
+    """Whether the engine can train these tasks; problems are noted as findings."""
 
-    def demand(right: object, check: str, problem: str) -> bool:
-        return exam.findings.demand(right, check, "tasks", world.name, problem)
+    def demand(ok: object, check: str, problem: str) -> bool:
+        return exam.findings.demand(ok, check, "tasks", world.name, problem)
 
     listed = isinstance(tasks, Sequence) and len(tasks) > 0 and all(isinstance(t, Task) for t in tasks)
     if not demand(listed, "shapes", f"returned {type(tasks).__name__}, not a list of Task"):
@@ -38,25 +38,26 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
     if not demand(not problems, "tasks", problems[0] if problems else ""):
         return False
     missing = set(range(world.n_labels)) - {c for task in tasks for c in task.columns}
+    # A strategy with its own `merge` may derive a label's logit from those of others.
     own_merge = "merge" in vars(type(exam.strategy))
-    if not demand(own_merge or not missing, "tasks", f"no task answers for labels {sorted(missing)}"):
+    if not demand(own_merge or not missing, "tasks", f"no task predicts labels {sorted(missing)}"):
         return False
     try:
-        sources(tasks)
+        sources(tasks)  # raises ValueError if a label input comes from no earlier task
     except ValueError as error:
         return demand(False, "tasks", str(error))
     return True
 
 
 def _problem(task: Task, world: World) -> str:
-    """What is wrong with a task by itself; "" if nothing."""
+    """The first problem of a task by itself; "" if there is none."""
     n, labels = world.Y.shape
-    for name, columns in (("columns", task.columns), ("given", task.label_inputs)):
-        legal = all(0 <= c < labels for c in columns)
-        if not legal or len(set(columns)) < len(columns) or not isinstance(columns, tuple):
+    for name, columns in (("columns", task.columns), ("label_inputs", task.label_inputs)):
+        exist = all(0 <= c < labels for c in columns)
+        if not exist or len(set(columns)) < len(columns) or not isinstance(columns, tuple):
             return f"{name} {columns!r} are not a tuple of different labels 0..{labels - 1}"
     if not task.columns or set(task.columns) & set(task.label_inputs):
-        return "columns are empty, or among the labels it is given"
+        return "columns are empty, or overlap with label_inputs"
     if task.rows is not None:
         rows = np.asarray(task.rows)
         if rows.ndim != 1 or rows.dtype.kind != "i" or not len(rows) or rows.min() < 0 or rows.max() >= n:
@@ -66,35 +67,37 @@ def _problem(task: Task, world: World) -> str:
         if classes.ndim != 2 or classes.shape[1] != len(task.columns) or not np.isin(classes, (0, 1)).all():
             return f"classes have shape {classes.shape}, not 0/1 (C, {len(task.columns)})"
         if len(np.unique(classes, axis=0)) < max(1, len(classes)):
-            return "a labelset is two classes"
+            return "two classes are the same labelset"
     return ""
 
 
 def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
-    """Networks that are always right must give the labels back, by themselves and among other rows, at any strength."""
+    """Check that merging the logits of perfect networks gives back the labels, for each row by itself."""
 
-    def demand(right: object, check: str, problem: str) -> bool:
-        return exam.findings.demand(right, check, "merge", world.name, problem)
+    def demand(ok: object, check: str, problem: str) -> bool:
+        return exam.findings.demand(ok, check, "merge", world.name, problem)
 
     encoded = [task.encode(world.Y) for task in tasks]
+    # A row whose labelset is not among a task's classes cannot be predicted correctly even by a perfect network.
     known = np.ones(len(world.Y), dtype=bool)
-    for task, own in zip(tasks, encoded, strict=True):
-        known &= own.any(1) | (task.classes is None)
-    for strength in (4.0, 80.0):
+    for task, targets in zip(tasks, encoded, strict=True):
+        known &= targets.any(1) | (task.classes is None)
+    for strength in (4.0, 80.0):  # ordinary confidence, and one at which exponentials overflow
         logits = [np.where(e > 0, strength, -strength).astype(np.float32) for e in encoded]
         before = [z.copy() for z in logits]
-        got = np.asarray(
+        merged = np.asarray(
             exam.run("merge", world.name, partial(exam.strategy.merge, tasks, logits, world.ctx()))
         )
-        demand(all(map(np.array_equal, before, logits)), "in_place", "merge changed the logits it was given")
+        demand(all(map(np.array_equal, before, logits)), "in_place", "merge changed its arguments")
         if not demand(
-            got.shape == world.Y.shape and got.dtype.kind == "f",
+            merged.shape == world.Y.shape and merged.dtype.kind == "f",
             "shapes",
-            f"returned {got.dtype} {got.shape}, not float {world.Y.shape}",
+            f"returned {merged.dtype} {merged.shape}, not float {world.Y.shape}",
         ):
             return
-        demand(np.isfinite(got).all(), "finite", f"joined logits of ±{strength:g} are not finite")
-        right = ((got > 0) == (world.Y > 0))[known].all()
-        demand(right, "merge", "networks that are all right are joined to wrong labels")
+        demand(np.isfinite(merged).all(), "finite", f"merging logits of ±{strength:g} gives NaN or infinity")
+        correct = ((merged > 0) == (world.Y > 0))[known].all()
+        demand(correct, "merge", "merging correct predictions gives wrong labels")
+        # At test time there are other rows, and other numbers of rows, than here.
         part = exam.strategy.merge(tasks, [z[:3] for z in before], world.ctx())
-        demand(np.allclose(part, got[:3], atol=1e-4), "merge", "a row's logits depend on the rows beside it")
+        demand(np.allclose(part, merged[:3], atol=1e-4), "merge", "a row's logits depend on the other rows")

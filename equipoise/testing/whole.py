@@ -1,4 +1,4 @@
-"""Checks of the strategy as a whole: what it declares, its search space, a short training, another process."""
+"""Checks of a strategy as a whole: its declaration, its search space, a short training, and a second process."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twi
 from equipoise.testing.exam import Exam, Stopped, quietly
 from equipoise.testing.worlds import World, worlds
 
-SETTINGS = Settings(trials=1, folds=2, epochs=2)
+SETTINGS = Settings(trials=1, folds=2, epochs=2)  # the smallest cell that goes through every step
 
 
 def check_declared(exam: Exam, cls: type[Strategy]) -> None:
-    """Name, fields, docstring, reference, pickling."""
+    """Check the name, fields, docstring, reference and pickling of a strategy class."""
 
-    def demand(right: object, check: str, problem: str) -> bool:
-        return exam.findings.demand(right, check, "strategy", "", problem)
+    def demand(ok: object, check: str, problem: str) -> bool:
+        return exam.findings.demand(ok, check, "strategy", "", problem)
 
     named = isinstance(cls.__dict__.get("name", getattr(cls, "name", None)), str)
     demand(
@@ -45,67 +45,74 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         "declared",
         f"name {cls.name!r} is not a lower-case word",
     )
-    loose = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
-    demand(not loose, "declared", f"{', '.join(loose)}: the class lacks @dataclass(frozen=True)")
+    # The decorator replaces `field(…)` by its default; a Field that is left shows that it was forgotten.
+    unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
+    demand(not unprocessed, "declared", f"{', '.join(unprocessed)}: the class lacks @dataclass(frozen=True)")
     for name, spec in tunables(cls).items():
-        _field(exam, cls, name, spec)
+        _check_field(exam, cls, name, spec)
     doc = (inspect.getdoc(cls) or "").split("\n")[0]
-    own = cls.__doc__ and not cls.__doc__.startswith(f"{cls.__name__}(")
+    # Without a docstring, `dataclass` writes one: the signature.
+    has_docstring = cls.__doc__ and not cls.__doc__.startswith(f"{cls.__name__}(")
     demand(
-        own and len(doc) > 10 and doc.endswith("."),
+        has_docstring and len(doc) > 10 and doc.endswith("."),
         "documented",
         "the docstring's first line is not a sentence",
     )
-    if exam.strategy.stages:
+    if exam.strategy.stages:  # the baseline implements no method, so it has nothing to cite
         demand(cls.reference, "documented", "`reference` is empty")
     try:
         copy = pickle.loads(pickle.dumps(exam.strategy))
-        demand(copy == exam.strategy, "pickles", "a pickled copy is not equal")
+        demand(copy == exam.strategy, "pickles", "a pickled copy is not equal to the original")
     except Exception as error:
         demand(False, "pickles", f"{type(error).__name__}: {error}")
 
 
-def _field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
+def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
+    """Check that a tunable field's default lies inside its range, and that a new instance starts there."""
     field = next(f for f in dataclasses.fields(cls) if f.name == name)
     if spec.choices is not None:
         inside = spec.default in spec.choices
     else:
         inside = spec.low is not None and spec.high is not None and spec.low <= spec.default <= spec.high
     exam.findings.demand(
-        inside, "declared", "strategy", "", f"{name}: default {spec.default!r} lies outside of its range"
+        inside, "declared", "strategy", "", f"{name}: the default {spec.default!r} is outside its range"
     )
-    starts = getattr(cls(), name)
+    actual = getattr(cls(), name)
     exam.findings.demand(
-        field.default == spec.default == starts,
+        field.default == spec.default == actual,
         "declared",
         "strategy",
         "",
-        f"{name} starts at {starts!r}, but its declared default is {spec.default!r}",
+        f"{name} starts at {actual!r}, but its declared default is {spec.default!r}",
     )
 
 
 def check_space(exam: Exam) -> None:
-    """Corners and random points of the search space, each through every hook on two hard worlds."""
+    """Check every hook at corners and random points of the search space, in two worlds."""
     strategy = exam.strategy
     for values in points(tunables(strategy)):
         trial = Exam(bind(strategy, values))
-        chosen = [worlds()[n] for n in ("usual", "absent label")]
+        # Only two worlds, because the space has many points: one for the usual case, one for divisions by zero.
+        two_worlds = [worlds()[n] for n in ("usual", "absent label")]
         for hook in strategy.stages:
-            for world in chosen:
+            for world in two_worlds:
                 trial.attempt(hook, world.name, partial(_try, trial, hook, world))
         for finding in trial.findings.all():
-            shown = ", ".join(f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in values.items())
-            exam.findings.note("space", finding.hook, finding.world, f"with {shown}: {finding.problem}")
+            setting = ", ".join(
+                f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}" for n, v in values.items()
+            )
+            exam.findings.note("space", finding.hook, finding.world, f"with {setting}: {finding.problem}")
 
 
 def points(ranges: Mapping[str, Tunable]) -> Iterator[dict[str, Any]]:
-    """Each end of each range with the others at their defaults, all corners if there are few, three random points."""
+    """Points of a search space: each end of each range with the other defaults, all corners if few, three random points."""
     ends = {n: list(t.choices) if t.choices is not None else [t.low, t.high] for n, t in ranges.items()}
-    typed = {n: [type(ranges[n].default)(v) for v in own] for n, own in ends.items()}
+    # Bounds may be written as integers for a float field and the other way round.
+    typed = {n: [type(ranges[n].default)(v) for v in values] for n, values in ends.items()}
     default = {n: t.default for n, t in ranges.items()}
-    for name, own in typed.items():
-        yield from (default | {name: value} for value in own)
-    if 1 < len(typed) <= 3:
+    for name, values in typed.items():
+        yield from (default | {name: value} for value in values)
+    if 1 < len(typed) <= 3:  # the number of corners doubles with every field
         yield from (dict(zip(typed, corner, strict=True)) for corner in itertools.product(*typed.values()))
     for k in range(3 if typed else 0):
         rng = stream("points", k)
@@ -113,6 +120,7 @@ def points(ranges: Mapping[str, Tunable]) -> Iterator[dict[str, Any]]:
 
 
 def _random(spec: Tunable, rng: np.random.Generator) -> Any:
+    """A random value from the range of a tunable field."""
     if spec.choices is not None:
         return spec.choices[int(rng.integers(len(spec.choices)))]
     assert spec.low is not None
@@ -125,13 +133,14 @@ def _random(spec: Tunable, rng: np.random.Generator) -> Any:
 
 
 def _try(trial: Exam, hook: str, world: World) -> None:
+    """Call a hook once and check only that its result is valid: at many settings the full checks would take too long."""
     strategy = trial.strategy
     if hook == "loss":
         bound = loss_stage.bound(strategy)
-        for words, z, y, progress in itertools.islice(loss_stage.settings(world), 5):
-            loss_stage.judged(trial, world, bound, words, z, y, progress)
+        for case, z, y, progress in itertools.islice(loss_stage.settings(world), 5):
+            loss_stage.judged(trial, world, bound, case, z, y, progress)
         return
-    if "numeric" in strategy.requires and world.shared is None:
+    if "numeric" in strategy.requires and world.shared is None:  # not input that the strategy claims to take
         return
     if hook in ("adjust", "decide"):
         ctx = world.ctx(folds=world.folds.copy())
@@ -142,27 +151,28 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         return
     argument: Any = world.rows() if hook == "resample" else world.Y.copy()
     out = trial.run(hook, world.name, lambda: getattr(strategy, hook)(argument, world.ctx()))
-    judge = {
+    check = {
         "resample": data_stage.valid_rows,
         "weights": data_stage.valid_weights,
         "tasks": task_stage.valid_tasks,
     }
-    judge[hook](trial, world, out)
+    check[hook](trial, world, out)
 
 
 def check_training(exam: Exam) -> None:
-    """A short training with the defaults; and at `off`, the same bits as no strategy."""
-    if "text" in exam.strategy.requires:
+    """Check that a short training succeeds, and that it equals training without a strategy at the settings `off`."""
+    if "text" in exam.strategy.requires:  # the backbone used here takes numbers
         return
     world = worlds()["usual"]
+    # Imports the engine, whose side effects are not the strategy's.
     quietly(lambda: trained(Strategy(), world))
     try:
         out = exam.run("training", world.name, lambda: trained(exam.strategy, world))
     except Stopped:
         return
-    right = all(np.isfinite(z).all() and z.ndim == 2 and z.shape[1] == world.n_labels for z in out.values())
+    valid = all(np.isfinite(z).all() and z.ndim == 2 and z.shape[1] == world.n_labels for z in out.values())
     exam.findings.demand(
-        right, "trains", "training", world.name, "logits are not finite, or of another shape"
+        valid, "trains", "training", world.name, "logits are not finite or have the wrong shape"
     )
     if exam.strategy.off is not None:
         _check_off(exam, world)
@@ -172,35 +182,39 @@ def _check_off(exam: Exam, world: World) -> None:
     off = dict(exam.strategy.off or {})
     unknown = set(off) - {f.name for f in dataclasses.fields(exam.strategy)}
     if not exam.findings.demand(
-        not unknown, "off", "strategy", "", f"`off` sets {sorted(unknown)}, which are no fields"
+        not unknown, "off", "strategy", "", f"`off` sets {sorted(unknown)}, which are not fields"
     ):
         return
     try:
-        own = exam.run("training", world.name, lambda: trained(bind(exam.strategy, off), world))
+        off_results = exam.run("training", world.name, lambda: trained(bind(exam.strategy, off), world))
     except Stopped:
         return
-    plain = trained(Strategy(), world)
-    for what, value in plain.items():
+    baseline = trained(Strategy(), world)
+    for name, value in baseline.items():
         exam.findings.demand(
-            own[what].tobytes() == value.tobytes(),
+            off_results[name].tobytes() == value.tobytes(),
             "off",
             "training",
             world.name,
-            f"{what} differ from no strategy's",
+            f"{name} differ from those without a strategy",
         )
 
 
 def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
-    """Cross-validation, thresholds, refit and predictions of a cell in small, on linear logits of dense inputs."""
+    """The results of a small cell with the linear backbone: out-of-fold logits, test scores and decisions.
+
+    It goes through all steps of a cell: cross-validation, fitting the decision, refitting and predicting.
+    """
     from equipoise.ops.device import repeatable
 
     cpu = torch.device("cpu")
     backbone: Backbone = registry("backbone").get("linear")()
     n, X = len(world.Y), np.asarray(world.shared[world.index])
+    # The same role for every strategy: equal random streams are what makes `off` comparable bit for bit.
     role, folds = ("conformance",), np.arange(n) % 2
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
-        bench = CrossValidator(
+        validator = CrossValidator(
             strategy,
             backbone,
             X,
@@ -212,23 +226,30 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
             Trainer(inputs, SETTINGS.batch_size, cpu),
         )
         params = {"lr": 0.05, "C": 10.0}
-        outcome = run_one(bench.cross_validate([params]))[0]
-        assert outcome is not None
-        decider = fit_decision_rule(with_params(strategy, params), outcome.logits, world.Y, folds, role)
-        model = run_one(bench.refit(params))
+        result = run_one(validator.cross_validate([params]))[0]
+        assert result is not None
+        rule = fit_decision_rule(with_params(strategy, params), result.logits, world.Y, folds, role)
+        model = run_one(validator.refit(params))
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
-        logits = bench.predict([model], test, [np.arange(len(test))])[0]
-        made = decider.all(logits)
-    return {"out-of-fold logits": outcome.logits, "scores": made["scores"], "decisions": made["own"]}
+        logits = validator.predict([model], test, [np.arange(len(test))])[0]
+        predictions = rule.all(logits)
+    return {
+        "out-of-fold logits": result.logits,
+        "scores": predictions["scores"],
+        "decisions": predictions["own"],
+    }
 
 
 @contextmanager
 def repeated_elsewhere(exam: Exam) -> Iterator[None]:
-    """Meanwhile a second process, with another hash seed and another clock, calls the hooks as well: the same must come out."""
+    """Let a second process call the hooks during the block, and note where its results differ from this process's."""
+    # The loss is left out: `loss_stage` keeps no results of it to compare with.
     asked = bool(set(exam.strategy.stages) - {"loss"}) and twin.ask(exam.strategy)
     yield
-    there = (twin.answer() if asked else None) or {}
-    for (hook, world), kept in exam.results.items():
-        if (hook, world) in there:
-            right = there[(hook, world)] == twin.digest(kept)
-            exam.findings.demand(right, "deterministic", hook, world, "another process gives another result")
+    digests = (twin.answer() if asked else None) or {}
+    for (hook, world), result in exam.results.items():
+        if (hook, world) in digests:
+            equal = digests[(hook, world)] == twin.digest(result)
+            exam.findings.demand(
+                equal, "deterministic", hook, world, "another process gives a different result"
+            )

@@ -1,4 +1,4 @@
-"""The worlds a strategy is tried in: small training sets, each with something that breaks a careless program."""
+"""Worlds: the small training sets on which strategies are checked, each with a feature that breaks careless code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context
 from equipoise.core.seeds import stream
 
-#: Rows of the shared features that are not training rows: a strategy must not see them.
+#: Number of rows of the shared features that are held out; a strategy must not look at them.
 HELD = 30
 
 
@@ -22,9 +22,11 @@ class World:
     """A training set of n rows, L labels and d features.
 
     Attributes:
-        Y: (n, L) uint8; no two labels are equally frequent in the usual world.
-        shared: (n + HELD, d) features, dense or CSR, of which `index` (n,) are the training rows; None: text.
-        logits: (n, L) float32, as a model might give out of fold; folds: (n,) who held the row out.
+        Y: (n, L) uint8. In the usual world no two labels are equally frequent, so that no tie depends on the column order.
+        shared: (n + HELD, d) features of all rows, dense or CSR; None for text.
+        index: (n,) the training rows among the rows of `shared`.
+        logits: (n, L) float32, such as a model might give out of fold.
+        folds: (n,) the fold in which each row was held out.
     """
 
     name: str
@@ -39,17 +41,17 @@ class World:
         return int(self.Y.shape[1])
 
     def rows(self, shared: Any = None) -> Rows:
-        """Fresh training rows, so that what a hook does to them stays there; with other shared features if given."""
+        """A fresh copy of the training rows, which a hook may damage; optionally with other shared features."""
         features = self.shared if shared is None else shared
         return Rows(self.index.copy(), self.Y.copy(), None if features is None else features.copy())
 
     def ctx(self, seed: int = 0, **more: Any) -> Context:
-        """The context of a hook, with a stream of its own."""
+        """The context of a hook, with a fresh random stream."""
         counts = self.Y.sum(0, dtype=np.int64)
         return Context(counts, len(self.Y), rng=stream("conformance", self.name, seed), **more)
 
     def permuted(self, order: np.ndarray) -> World:
-        """The same world with its labels in another order."""
+        """The same world with its labels permuted; the random streams are the same, as they depend on the name only."""
         Y, z = (np.ascontiguousarray(a[:, order]) for a in (self.Y, self.logits))
         return World(self.name, Y, self.shared, self.index, z, self.folds)
 
@@ -59,13 +61,13 @@ def worlds() -> dict[str, World]:
     """All worlds by name."""
     usual = _labels(120, (0.5, 0.34, 0.2, 0.1, 0.05))
     absent, single, full, empty = (usual.copy() for _ in range(4))
-    absent[:, 2] = 0
-    single[:, 3] = np.arange(120) == 17
-    full[:, 1] = 1
-    empty[::2] = 0
-    many = _labels(120, tuple(np.geomspace(0.4, 0.01, 300)))
-    repeated = np.repeat(_labels(30, (0.5, 0.3, 0.2, 0.1)), 4, axis=0)
-    made = [
+    absent[:, 2] = 0  # divisions by a count of 0, infinite imbalance ratios
+    single[:, 3] = np.arange(120) == 17  # no second positive to interpolate with, or to put into another fold
+    full[:, 1] = 1  # no negatives: the logarithm of 1 − π is infinite
+    empty[::2] = 0  # rows without labels, which sampling by label never draws
+    many = _labels(120, tuple(np.geomspace(0.4, 0.01, 300)))  # more labels than rows
+    repeated = np.repeat(_labels(30, (0.5, 0.3, 0.2, 0.1)), 4, axis=0)  # distances of 0, ties everywhere
+    all_worlds = [
         _world("usual", usual),
         _world("absent label", absent),
         _world("single positive", single),
@@ -78,11 +80,11 @@ def worlds() -> dict[str, World]:
         _world("sparse", usual, kind="sparse"),
         _world("text", usual, kind="text"),
     ]
-    return {w.name: w for w in made}
+    return {w.name: w for w in all_worlds}
 
 
-def fitting(requires: frozenset[str]) -> list[World]:
-    """The worlds that have what a strategy needs."""
+def suitable_worlds(requires: frozenset[str]) -> list[World]:
+    """The worlds that meet a strategy's requirements."""
     out = list(worlds().values())
     if "numeric" in requires:
         out = [w for w in out if w.shared is not None]
@@ -92,7 +94,7 @@ def fitting(requires: frozenset[str]) -> list[World]:
 
 
 def _labels(n: int, shares: tuple[float, ...]) -> np.ndarray:
-    """(n, L) labels with exactly round(share · n) positives each, at least one, rare ones beside frequent ones."""
+    """Random labels (n, L), each with exactly round(share · n) positives, but at least one."""
     rng, Y = stream("labels", n, len(shares)), np.zeros((n, len(shares)), dtype=np.uint8)
     for label, share in enumerate(shares):
         Y[rng.permutation(n)[: max(1, round(share * n))], label] = 1
@@ -100,12 +102,13 @@ def _labels(n: int, shares: tuple[float, ...]) -> np.ndarray:
 
 
 def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> World:
+    """A world with these labels and random features; rows come in blocks of `copies` equal ones."""
     rng, n = stream("world", name), len(Y)
     index = np.sort(rng.permutation(n + HELD)[:n])
-    base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]
+    base = rng.normal(size=(n // copies, 6)) + Y[::copies, :1]  # features depend on the first label
     X = np.round(rng.normal(size=(n + HELD, 6)), 3).astype(np.float32)
-    X[index] = np.repeat(base, copies, axis=0)
-    X[:, 5] = X[:, 5] > 0  # a binary column: half-way between two rows is not far from either
+    X[index] = np.repeat(base, copies, axis=0)  # held-out rows stay pure noise
+    X[:, 5] = X[:, 5] > 0  # a binary column, as real data have
     shared: Any = None if kind == "text" else X
     if kind == "sparse":
         shared = sp.csr_matrix(np.where(np.abs(X) > 0.7, X, 0.0).astype(np.float32))
@@ -114,5 +117,5 @@ def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> Wo
 
 
 def dense(x: Any) -> np.ndarray:
-    """x as a dense array, if it is sparse."""
+    """x as a dense array, whether it is sparse or not."""
     return np.asarray(x.toarray() if hasattr(x, "tocsr") else x)

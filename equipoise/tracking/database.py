@@ -1,4 +1,4 @@
-"""The MLflow database of a store: created atomically, moved with its folder, opened without log messages."""
+"""The MLflow database of a store: creates it atomically, adapts it to a moved folder, and silences MLflow."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from equipoise.core.signals import deferred_sigint
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the logs of MLflow and alembic, and import mlflow without telemetry; restore all settings afterwards."""
+    """Silence MLflow's and Alembic's logs and warnings inside the block, and import mlflow without its telemetry.
+
+    Log levels and environment variables are restored afterwards.
+    """
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
     first = "mlflow" not in sys.modules
     before = os.environ.get("MLFLOW_DISABLE_TELEMETRY")
     try:
-        if first:  # MLflow reads it once, at import
+        if first:  # MLflow reads this variable once, when it is imported
             os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
             with deferred_sigint():
-                import mlflow  # noqa: F401  (importing it sets up its loggers)
+                import mlflow  # noqa: F401  (importing it sets the log levels, so ours must come after)
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
@@ -43,42 +46,46 @@ def quiet() -> Iterator[None]:
 
 
 def create_database(path: Path, artifacts: Path) -> None:
-    """Create an empty MLflow database at `path`, atomically: its migration takes seconds and may be killed."""
+    """Create an empty MLflow database at `path`, completely or not at all."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    # Elsewhere first, then moved: the migration takes seconds, and killing it half-way would leave an unusable file.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / "mlflow.db"
-        place = f"sqlite:///{part.resolve().as_posix()}"
-        store: Any = SqlAlchemyStore(place, artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
-        store.delete_experiment("0")  # "Default", which stays unused
+        uri = f"sqlite:///{part.resolve().as_posix()}"
+        store: Any = SqlAlchemyStore(uri, artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
+        store.delete_experiment("0")  # MLflow's "Default" experiment, which would stay empty
         store.engine.dispose()
-        # Write-ahead logging stays with the file: a sweep can write while `equipoise ui` reads.
+        # Write-ahead logging, a property of the file, lets a sweep write while `equipoise ui` reads.
         with contextlib.closing(sqlite3.connect(part)) as database:
             database.execute("PRAGMA journal_mode=WAL")
         os.replace(part, path)
 
 
 def relocate(path: Path, artifacts: Path) -> bool:
-    """Write the present place of the artifacts into a database that was moved with its store; True if it had changed."""
-    here = artifacts.resolve().as_uri()
+    """Correct the artifact locations in a database that was moved together with its store; True if any was wrong."""
+    # MLflow stores absolute locations, so a moved folder would otherwise show runs without files.
+    current = artifacts.resolve().as_uri()
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        places = [place for (place,) in database.execute("SELECT artifact_location FROM experiments")]
-        stale = {place.rpartition("/")[0] for place in places if place} - {here}
+        locations = [
+            location for (location,) in database.execute("SELECT artifact_location FROM experiments")
+        ]
+        stale = {location.rpartition("/")[0] for location in locations if location} - {current}
         for old in stale:
             for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
                 database.execute(
                     f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                    (here, len(old) + 1, len(old) + 1, f"{old}/"),
+                    (current, len(old) + 1, len(old) + 1, f"{old}/"),
                 )
     return bool(stale)
 
 
 def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]]:
-    """(value of tag `key`, run id, value of tag `version`) of each run with that key, deleted ones left out.
+    """For each run with the tag `key`: the tag's value, the run id and the value of the tag `version`.
 
-    The version is "" where the run has none or is still running. Read from the database, because MLflow's own search would
-    fetch all metrics of all runs.
+    Deleted runs are left out. The version is "" for a run without that tag and for one that is still running.
     """
+    # Straight from the database: MLflow's own search would fetch all metrics of all runs.
     query = """
         SELECT own.value, runs.run_uuid, CASE runs.status WHEN 'RUNNING' THEN '' ELSE coalesce(made.value, '') END
         FROM runs

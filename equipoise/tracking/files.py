@@ -1,4 +1,4 @@
-"""The files of an MLflow run: tables as CSV, pictures as PNG, the error of a failed cell as text."""
+"""The artifact files of an MLflow run: tables as CSV, figures as PNG, the error of a failed cell as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from equipoise.plots import CurveSheet
 
-PR_LABELS = 6  # more curves in one picture could not be told apart
+PR_LABELS = 6  # number of precision–recall curves that can be read side by side
 _DATASET_PICTURES = ("label_distribution", "cooccurrence")
 
 
@@ -31,16 +31,18 @@ def write_files(
     pictures: Path,
     note: Callable[[str], None],
 ) -> None:
-    """Write the run's files into `folder`: tables as CSV, pictures as PNG, the error of a failed cell as text.
+    """Write a run's files into `folder`.
 
-    The pictures of a data set are drawn once, kept in `pictures` and copied. A picture that cannot be drawn is
-    noted in one line and costs nothing else.
+    Args:
+        predictions: the row's stored predictions; None if there are none, and then there are no figures.
+        pictures: a folder in which the figures of a data set are cached: they are the same for all of its runs.
+        note: is called with one line if figures cannot be drawn; the run is written without them.
     """
     _write_table(folder / "per_label.csv", _per_label(row))
     _write_table(folder / "trials.csv", [_trial(trial) for trial in row.get("trials") or ()])
     if row["status"] != "ok":
-        said = [str(row[name]) for name in ("reason", "error", "traceback") if row.get(name)]
-        (folder / "why.txt").write_text("\n\n".join(said) + "\n", encoding="utf-8")
+        parts = [str(row[name]) for name in ("reason", "error", "traceback") if row.get(name)]
+        (folder / "why.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     if predictions is None or not row.get("labels"):
         return
     try:
@@ -50,18 +52,18 @@ def write_files(
 
 
 def _per_label(row: Row) -> list[dict[str, Any]]:
-    """Return the row's lists as one table line per label."""
+    """The lines of the table of labels, from the row's lists."""
     labels = row.get("labels") or ()
     columns = {name: part for name, part in (row.get("per_label") or {}).items() if len(part) == len(labels)}
     for name in [name.removeprefix("fixed/") for name in columns if name.startswith("fixed/")]:
-        if str(columns[f"fixed/{name}"]) == str(
-            columns.get(f"tuned/{name}")
-        ):  # this column does not depend on thresholds
+        # A column that is equal at both thresholds (counts, average precision) is shown once, without a prefix. Compared as
+        # text, because NaN does not equal itself.
+        if str(columns[f"fixed/{name}"]) == str(columns.get(f"tuned/{name}")):
             columns[name] = columns.pop(f"fixed/{name}")
             del columns[f"tuned/{name}"]
     return [
-        {"label": label, **{name: column[place] for name, column in columns.items()}}
-        for place, label in enumerate(labels)
+        {"label": label, **{name: column[i] for name, column in columns.items()}}
+        for i, label in enumerate(labels)
     ]
 
 
@@ -80,7 +82,7 @@ def _write_table(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Return a number with six digits; an undefined one as an empty field."""
+    """A value as it is written: floats rounded to 6 digits, undefined ones blank."""
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else ""
     return value
@@ -99,7 +101,8 @@ def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path
 
 @cache
 def _sheet() -> CurveSheet:
-    """Return the figure that all runs share: a new one for each run would take longer than all its other files."""
+    """The figure of precision–recall curves, which all runs share."""
+    # Making a new figure for each run would take longer than writing all its other files.
     from equipoise.plots import CurveSheet
 
     return CurveSheet()
@@ -114,7 +117,8 @@ def _draw_dataset(Y: np.ndarray[Any, Any], labels: list[str], cache: Path) -> No
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write the figure without pyplot, which would keep all figures of a sweep in memory."""
+    """Write a figure to a PNG file, completely or not at all."""
+    # Not through pyplot, which keeps every figure in memory for the whole sweep.
     part = path.with_suffix(".part")
     figure.savefig(part, format="png", dpi=90)
     part.replace(path)

@@ -1,4 +1,4 @@
-"""`equipoise ui`: serve MLflow's pages for the database of one store, until Ctrl-C."""
+"""`equipoise ui`: serves MLflow's pages for the database of one store until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from types import FrameType
 
 from equipoise.core.errors import EquipoiseError
 
-GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+GRACE = 10.0  # seconds that the server gets to end by itself before it is killed
 
 
 def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[str]:
-    """Return the program and arguments that serve the store's database.
-
-    One worker is enough for one reader; every further one takes its own start-up time and about 300 MB.
-    """
+    """The command line that serves the store's database."""
     path = Path(store_path).resolve()
+    # One worker is enough for one user; each further one takes seconds to start and about 300 MB.
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
@@ -35,30 +33,32 @@ def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[st
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for the server: no job workers (they cost seconds and memory), no telemetry."""
+    """The environment of the server, by default this process's, with MLflow's extras turned off."""
     return {
         **(os.environ if base is None else base),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job workers cost seconds and memory, and are not used
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONWARNINGS": "ignore",  # users cannot act on deprecations inside the server
+        "PYTHONWARNINGS": "ignore",  # deprecation warnings inside MLflow do not concern the user
     }
 
 
 def check(store_path: str | os.PathLike[str], host: str, port: int) -> None:
-    """Raise EquipoiseError where the store has no database, or the address cannot be listened on."""
+    """Raise EquipoiseError if the store has no database, or if the address cannot be listened on."""
     path = Path(store_path)
     if not (path / "mlflow.db").is_file():
         raise EquipoiseError(
-            f"no MLflow database in {path}; `equipoise run … --results {path}` makes one"
+            f"no MLflow database in {path}; `equipoise run … --results {path}` creates one"
             if not (path / "rows.jsonl").is_file()
-            else f"no MLflow database in {path} yet, only rows; run the same `equipoise run` again to write it"
+            else f"no MLflow database in {path} yet, only rows; repeat the same `equipoise run` to write it"
         )
     if not 0 < port < 65536:
         raise EquipoiseError(f"port {port} is not between 1 and 65535")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, proto) as probe:
-            if os.name == "posix":  # on Windows this option would let two servers share the port
+            # Without it, a port stays blocked for a minute after its last server. On Windows the option would let two servers
+            # share the port.
+            if os.name == "posix":
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
@@ -69,21 +69,24 @@ def check(store_path: str | os.PathLike[str], host: str, port: int) -> None:
 
 
 def pages(store_path: str | os.PathLike[str]) -> list[tuple[str, str]]:
-    """Return each experiment's name and the page of its runs; MLflow's own first page is for language-model traces."""
-    wanted = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
+    """The name of each experiment and the address of its page of runs, relative to the server."""
+    # Direct links, because MLflow's start page is for language-model traces.
+    query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
     try:
         with contextlib.closing(sqlite3.connect(Path(store_path) / "mlflow.db")) as database:
-            found = database.execute(wanted).fetchall()
-    except sqlite3.Error:  # the server will say what is wrong with it
+            experiments = database.execute(query).fetchall()
+    except sqlite3.Error:  # the server itself reports what is wrong with its database
         return []
-    return [(name, f"#/experiments/{number}/runs?workflowType=machine_learning") for name, number in found]
+    return [
+        (name, f"#/experiments/{number}/runs?workflowType=machine_learning") for name, number in experiments
+    ]
 
 
 @contextlib.contextmanager
 def started(store_path: str | os.PathLike[str], host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server inside a `with`; it and every process it started are gone afterwards."""
+    """Run the server inside a `with` block; afterwards it has ended, with every process it has started."""
     check(store_path, host, port)
-    # A session of its own: Ctrl-C reaches us alone, and we end the whole group.
+    # In its own session, so that Ctrl-C reaches only this process, which then ends the whole group in order.
     server = subprocess.Popen(command(store_path, host, port), env=environment(), start_new_session=True)
     try:
         yield server
@@ -92,20 +95,21 @@ def started(store_path: str | os.PathLike[str], host: str, port: int) -> Iterato
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    for ask in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+    """End the server and its processes: politely first, then by force."""
+    for sig in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError):
             if hasattr(os, "killpg"):
-                os.killpg(server.pid, ask)
-            else:
+                os.killpg(server.pid, sig)
+            else:  # Windows has no process groups to signal
                 server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(GRACE)
 
 
 def serve(store_path: str | os.PathLike[str], host: str = "127.0.0.1", port: int = 5000) -> int:
-    """Serve the store's MLflow pages until Ctrl-C (or SIGTERM); return the server's exit code, 0 when we ended it.
+    """Serve the store's MLflow pages until Ctrl-C or SIGTERM. Returns 0 then, or the exit code of a server that ended itself.
 
-    Raises EquipoiseError when the store has no database or the port is taken.
+    Raises EquipoiseError if the store has no database or the port is taken.
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
@@ -113,7 +117,7 @@ def serve(store_path: str | os.PathLike[str], host: str = "127.0.0.1", port: int
             print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)")
             for name, page in pages(store_path):
                 print(f"  {name}: http://{host}:{port}/{page}")
-            sys.stdout.flush()
+            sys.stdout.flush()  # or, in a pipe, the addresses would appear only when the server has ended
             return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -1,11 +1,12 @@
-"""Write the rows of a store to MLflow, as runs to browse, sort and compare; rows.jsonl stays the record.
+"""Writes the rows of a store to MLflow, where they can be browsed, sorted and compared; rows.jsonl stays the source of truth.
 
-There is one run per cell and one experiment per dataset. `Tracker.sync` writes what MLflow lacks and may be called at any
-time: a complete run is left alone, and a run that was interrupted (status RUNNING) or is older than its row is replaced, so
-a key never has two runs. The database can be rebuilt: delete mlflow.db and mlartifacts/, then sync.
+There is one MLflow run per row and one experiment per data set. `Tracker.sync` writes the runs that MLflow lacks and may be
+called at any time. A run that is up to date is left alone; one that was interrupted (status RUNNING) or whose row has changed
+is written again, so that a key never has two runs. The database can always be rebuilt: delete mlflow.db and mlartifacts/,
+then sync.
 
-MLflow stores absolute artifact locations. After a store folder was moved, the next sync updates them in the database (two
-columns) without logging anything again.
+MLflow stores absolute artifact locations. If a store's folder has been moved, the next sync corrects them in the database (two
+columns); no run is written again.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Note = Callable[[str], None]
-# MLflow has no status for "skipped"; KILLED is the one that means neither success nor failure.
+# MLflow has no status for "skipped". KILLED is the one that means neither success nor failure of the cell.
 RUN_STATUS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "KILLED"}
 KEY, VERSION = "equipoise.key", "equipoise.version"
 
 
 @dataclass
 class Synced:
-    """The outcome of one `sync`: runs written, runs that were present before, and problems, one line each."""
+    """The result of a `sync`: number of runs written, number already up to date, and problems as single lines."""
 
     written: int = 0
     present: int = 0
@@ -46,7 +47,7 @@ class Synced:
 @dataclass(frozen=True)
 class _Known:
     run_id: str
-    version: str  # digest of the row it was written from; "" for a run that was never finished
+    version: str  # digest of the row that the run was written from; "" if the run was never finished
 
 
 def _one_line(error: BaseException) -> str:
@@ -55,10 +56,10 @@ def _one_line(error: BaseException) -> str:
 
 
 class Tracker:
-    """Writes the rows of `store` to MLflow (SQLite `mlflow.db` and `mlartifacts/` in the store's folder).
+    """Writes the rows of `store` to MLflow (a SQLite file `mlflow.db` and `mlartifacts/` in the store's folder).
 
-    One process at a time: call it from the one that holds the store's lock. The database is made on the first sync
-    (some seconds, once). Undefined metrics (NaN) are left out of the run: MLflow would draw them as numbers.
+    Only one process may use it at a time: the one that holds the store's lock. The first sync creates the database, which takes
+    some seconds. Undefined metrics (NaN) are left out of a run, because MLflow would draw them as numbers.
     """
 
     def __init__(self, store: Store) -> None:
@@ -71,50 +72,53 @@ class Tracker:
 
     @property
     def uri(self) -> str:
-        """The tracking URI, for `mlflow.set_tracking_uri` or `MlflowClient`."""
+        """The tracking URI, as `mlflow.set_tracking_uri` and `MlflowClient` take it."""
         return f"sqlite:///{self.database.resolve().as_posix()}"
 
     def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
-        """Write every row (default: all rows of the store) that MLflow lacks. Errors of MLflow become problems, never raised.
+        """Write the runs of those rows (default: all rows of the store) that MLflow lacks or has in an older version.
 
-        MLflow itself, two seconds to import, is loaded when there is something to write.
+        Errors of MLflow are never raised, only reported in the result: a sweep must not fail because of its view.
         """
-        done = Synced()
+        synced = Synced()
         try:
             wanted = [(dict(row), digest(row)) for row in (self.store.rows() if rows is None else rows)]
             known = self._open() if wanted else {}
-            lacking = [(row, version) for row, version in wanted if not _has(known, row, version)]
-            done.present = len(wanted) - len(lacking)
-            if lacking:
+            missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
+            synced.present = len(wanted) - len(missing)
+            # MLflow takes two seconds to import, so it is loaded only if there is something to write.
+            if missing:
                 with quiet():
                     self._open_client()
-                    for row, version in lacking:
-                        self._sync_row(row, version, known, done)
+                    for row, version in missing:
+                        self._sync_row(row, version, known, synced)
         except Exception as error:
-            done.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
-        return done
+            synced.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
+        return synced
 
     def lacks(self) -> bool:
-        """Whether MLflow lacks a row of the store."""
+        """Whether MLflow lacks the run of some row, or has it in an older version."""
         return any(not _has(self._open(), row, digest(row)) for row in self.store.rows())
 
-    def _sync_row(self, row: Row, version: str, known: dict[str, _Known], done: Synced) -> None:
+    def _sync_row(self, row: Row, version: str, known: dict[str, _Known], synced: Synced) -> None:
         key = str(row["key"])
         try:
             if key in known:
-                self._forget(known[key].run_id, row)
-            self._write(row, version, known, done.problems.append)
-            done.written += 1
+                self._delete(known[key].run_id, row)
+            self._write(row, version, known, synced.problems.append)
+            synced.written += 1
         except Exception as error:
-            done.problems.append(f"MLflow lacks row {key} ({_one_line(error)}); the row is safe, sync again")
+            synced.problems.append(
+                f"MLflow lacks row {key} ({_one_line(error)}); the row is safe, sync again"
+            )
 
     def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:
-        """Log one row as one run. Only its last step ends the status RUNNING, so an interrupted run is recognised."""
+        """Write one row as one run, which stays RUNNING, and so incomplete, until the last step."""
         client, (start, end) = self._open_client(), view.span(row)
         tags = {**view.tags(row), KEY: str(row["key"]), VERSION: version}
         run = client.create_run(self._experiment(row), start, tags, view.run_name(row))
         run_id: str = run.info.run_id
-        known[str(row["key"])] = _Known(run_id, "")
+        known[str(row["key"])] = _Known(run_id, "")  # if a later step fails, the next sync deletes this run
         client.log_batch(run_id, metrics=view.metrics(row, end), params=view.params(row))
         client.log_inputs(run_id, [view.dataset_input(row)])
         folder = self._folder(row, run_id)
@@ -135,67 +139,67 @@ class Tracker:
     def _folder(self, row: Row, run_id: str) -> Path:
         return self.artifacts / view.slug(view.experiment_name(row)) / run_id / "artifacts"
 
-    def _forget(self, run_id: str, row: Row) -> None:
+    def _delete(self, run_id: str, row: Row) -> None:
         self._open_client().delete_run(run_id)
         shutil.rmtree(self._folder(row, run_id).parent, ignore_errors=True)
 
     def _experiment(self, row: Row) -> str:
-        """Return the id of the row's experiment, which is created or restored from MLflow's trash if necessary."""
+        """The id of the row's experiment, which is created or restored if necessary."""
         name = view.experiment_name(row)
         if name not in self._experiments:
             client = self._open_client()
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                place = f"{self.artifacts.resolve().as_uri()}/{view.slug(name)}"
-                self._experiments[name] = client.create_experiment(name, place, view.experiment_tags(row))
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                location = f"{self.artifacts.resolve().as_uri()}/{view.slug(name)}"
+                self._experiments[name] = client.create_experiment(name, location, view.experiment_tags(row))
             else:
-                if found.lifecycle_stage == "deleted":
-                    client.restore_experiment(found.experiment_id)
-                self._experiments[name] = found.experiment_id
+                # MLflow keeps a deleted experiment's name reserved, so a new one could not be created.
+                if experiment.lifecycle_stage == "deleted":
+                    client.restore_experiment(experiment.experiment_id)
+                self._experiments[name] = experiment.experiment_id
         return self._experiments[name]
 
     def _open_client(self) -> MlflowClient:
         if self._client is None:
-            with (
-                deferred_sigint()
-            ):  # MLflow imports more modules here; an interrupted import could not be repeated
+            # Ctrl-C waits: some of MLflow's imports fail the second time if they were interrupted the first time.
+            with deferred_sigint():
                 from mlflow import MlflowClient
 
                 self.artifacts.mkdir(parents=True, exist_ok=True)
                 if not self.database.exists():
                     create_database(self.database, self.artifacts)
                 self._client = MlflowClient(self.uri, self.uri)
-                self._client.search_experiments(max_results=1)
+                self._client.search_experiments(max_results=1)  # makes MLflow import and connect now
         return self._client
 
     def _open(self) -> dict[str, _Known]:
-        """Return the runs in MLflow by key; read once, because only this process writes them."""
+        """The runs in the database by row key, read once, since no other process writes to it."""
         if self._known is None:
             known: dict[str, _Known] = {}
             if self.database.exists():
                 relocate(self.database, self.artifacts)
                 for key, run_id, version in runs_by_tag(self.database, KEY, VERSION):
-                    self._keep(known, key, _Known(run_id, version))
+                    self._add_known(known, key, _Known(run_id, version))
             self._known = known
         return self._known
 
-    def _keep(self, known: dict[str, _Known], key: str, entry: _Known) -> None:
-        """Keep one run per key; of two (someone copied one), the finished one."""
+    def _add_known(self, known: dict[str, _Known], key: str, entry: _Known) -> None:
+        """Add a run to `known`. If the key has one already (someone has copied it), only a finished one is kept."""
         other = known.get(key)
         if other is not None:
-            entry, spare = (entry, other) if entry.version else (other, entry)
+            entry, duplicate = (entry, other) if entry.version else (other, entry)
             with quiet():
-                self._open_client().delete_run(spare.run_id)
+                self._open_client().delete_run(duplicate.run_id)
         if key:
             known[key] = entry
 
 
 def _has(known: Mapping[str, _Known], row: Row, version: str) -> bool:
-    found = known.get(str(row["key"]))
-    return found is not None and found.version == version
+    run = known.get(str(row["key"]))
+    return run is not None and run.version == version
 
 
 def digest(row: Mapping[str, Any]) -> str:
-    """Hash a whole row and the version of its view: a run with another digest is replaced."""
+    """A hash of the row and of the version of its presentation; a run with a different digest is written again."""
     text = json.dumps([view.VIEW, clean(row)], sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""The process that writes MLflow during a sweep, so that no training waits for it.
+"""Writes MLflow during a sweep, in a separate process, so that training never waits for it.
 
-MLflow takes seconds to import and to create its database, and a tenth of a second per run. The process reads the rows of
-the store from the disk when it is notified of new ones. While the sweep holds the lock of the store, no other process writes
-the database. The process runs at a lower priority than the training, and it ends with the sweep, however that ends.
+MLflow takes seconds to import and to create its database, and a tenth of a second per run. The process reads the store's rows
+from disk and is notified when there are new ones. It is the only one to use the database, as long as the sweep holds the
+store's lock. It has a lower priority than training, and it ends with the sweep, however that ends.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from typing import IO
 from equipoise.core.signals import not_for_children
 from equipoise.store.store import Store
 
-NICE = 5
+NICE = 5  # how much the process lowers its priority
+# The path of imports is passed on, so that the child finds the same packages and plugins.
 _START = "import sys; sys.path[:] = {path!r}; from equipoise.tracking.writer import main; main({folder!r})"
+#: The messages to the process: there are new rows; and this is the last sync.
 _NEWS, _END = "news\n", "end\n"
 
 
 class MlflowWriter:
-    """Brings MLflow up to date with a store; a problem is reported in one line and never loses a row."""
+    """Keeps MLflow up to date with a store; problems are reported as single lines, and no row is ever lost."""
 
     def __init__(self, store: Store, on_problem: Callable[[str], None]) -> None:
         self._store, self._on_problem = store, on_problem
@@ -33,19 +35,19 @@ class MlflowWriter:
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def notify(self) -> None:
-        """Have new rows written; returns at once."""
-        self._say(_NEWS)
+        """Tell the process that there are new rows. Does not wait for it."""
+        self._send(_NEWS)
 
     def close(self) -> None:
-        """Write all rows that MLflow lacks, those of earlier sweeps too, and wait until they are written."""
+        """Let the process write everything that MLflow lacks, including rows of earlier sweeps, and wait for its end."""
         if self._process is None and not self._lacking():
             return
-        self._say(_END)
+        self._send(_END)
         if self._process is None:
             return
         try:
             code = self._process.wait()
-        except BaseException:  # a second Ctrl-C
+        except BaseException:  # e.g. a second Ctrl-C: the user does not want to wait
             self._process.kill()
             self._process.wait()
             raise
@@ -56,7 +58,7 @@ class MlflowWriter:
             )
 
     def _lacking(self) -> bool:
-        """Whether there is anything to start a process for."""
+        """Whether MLflow lacks anything, so that it is worth starting a process."""
         from equipoise.tracking.tracker import Tracker
 
         try:
@@ -64,18 +66,20 @@ class MlflowWriter:
         except Exception:
             return True  # the process will report what is wrong
 
-    def _say(self, word: str) -> None:
+    def _send(self, message: str) -> None:
         if self._process is None:
             self._start()
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # the process has ended: `close` will report it
-                self._process.stdin.write(word)
+            with contextlib.suppress(OSError):  # the process has died; `close` reports that
+                self._process.stdin.write(message)
                 self._process.stdin.flush()
 
     def _start(self) -> None:
         code = _START.format(path=sys.path, folder=str(self._store.path.resolve()))
         try:
-            with not_for_children():
+            with (
+                not_for_children()
+            ):  # Ctrl-C must reach the sweep only, which then closes this process in order
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", code],
                     stdin=subprocess.PIPE,
@@ -97,25 +101,26 @@ class MlflowWriter:
 
 
 def main(folder: str) -> None:
-    """Run in the process: sync once for each line on standard input, and answer it with a JSON list of problems.
+    """The process: syncs once for each message on standard input, and answers with a JSON list of problems.
 
-    If the input ends without the last word, the sweep was killed: another one may have begun, so this process writes no more.
+    If standard input closes without the last message, the sweep was killed. Another sweep may then start at once, so this
+    process ends without touching the database again.
     """
     if hasattr(os, "nice"):
         os.nice(NICE)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # so that what a library prints is not taken for an answer
+    os.dup2(2, 1)  # what a library prints must not be taken for an answer
     _serve(Store(folder), sys.stdin, answers)
 
 
-def _serve(store: Store, words: IO[str], answers: IO[str]) -> None:
+def _serve(store: Store, messages: IO[str], answers: IO[str]) -> None:
     from equipoise.tracking.tracker import Tracker
 
-    tracker, told = Tracker(store), set()
-    for word in words:
+    tracker, reported = Tracker(store), set()
+    for message in messages:
         problems = tracker.sync().problems
-        answers.write(json.dumps([p for p in problems if p not in told]) + "\n")
+        answers.write(json.dumps([p for p in problems if p not in reported]) + "\n")
         answers.flush()
-        told.update(problems)
-        if word == _END:
+        reported.update(problems)  # the same problem recurs at every sync and is reported once
+        if message == _END:
             return

@@ -1,4 +1,4 @@
-"""The public name of the conformance kit, which lives in `equipoise.testing`."""
+"""The conformance kit under its public name; the code is in `equipoise.testing`."""
 
 from equipoise.testing import CHECKS, Finding, assert_conforms, check, conformance_tests
 
