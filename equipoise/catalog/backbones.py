@@ -5,7 +5,7 @@ from __future__ import annotations
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse
 from equipoise.contracts.backbone import Backbone
-from equipoise.contracts.hyperparameters import checked
+from equipoise.contracts.options import checked
 
 
 def get_backbone(spec: str) -> Backbone:

@@ -69,7 +69,7 @@ def loss_of(
         EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
     """
     from equipoise.catalog.registry import registry
-    from equipoise.contracts.hyperparameters import checked
+    from equipoise.contracts.options import checked
 
     cls = registry("strategy").get(name)
     strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))

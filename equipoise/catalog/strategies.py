@@ -10,7 +10,8 @@ from typing import Any
 
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
-from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
+from equipoise.contracts.hyperparameters import Tunable, bind, tunables
+from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import CHAINED, Strategy
 from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError

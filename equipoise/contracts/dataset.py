@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -15,7 +14,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.contracts.options import checked, options
+from equipoise.core.errors import EquipoiseError
 
 Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
@@ -193,64 +193,28 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
 
 @dataclass(frozen=True)
 class DatasetSource(ABC):
-    """A place a dataset comes from. Fields a subclass adds are its options (`name[rows=500,seed=1]`)."""
+    """A place a dataset comes from. The fields that a subclass adds are its options (`name[rows=500,seed=1]`).
 
-    name: str
-    summary: str = ""  # one line
+    Attributes:
+        name: how it is called in a suite and on the command line; of a file, its path.
+        summary: what it is, in one line.
+    """
+
+    name: str = field(metadata={"internal": True})
+    summary: str = field(default="", metadata={"internal": True})
 
     @abstractmethod
     def load(self, data_dir: Path) -> Dataset:
-        """Read, fetch into `data_dir/<dataset>/` or generate the dataset."""
+        """Read the dataset, download it into `data_dir/<dataset>/`, or generate it."""
 
     def options(self) -> dict[str, Any]:
         """Option names with their present values."""
-        return {field.name: getattr(self, field.name) for field in self._knobs()}
+        return {f.name: getattr(self, f.name) for f in options(self)}
 
-    def with_options(self, **options: Any) -> Self:
-        """A copy with these options; strings are read as the type of the option's default."""
-        known = {field.name: field for field in self._knobs()}
-        for key in options:
-            if key not in known:
-                raise unknown(f"option of dataset {self.name!r}:", key, known)
-        values = {key: _as_type_of(known[key], value, self.name) for key, value in options.items()}
-        return replace(self, **values)
+    def with_options(self, **values: Any) -> Self:
+        """A copy with these options, each a value or the text of one.
 
-    def _knobs(self) -> list[Field[Any]]:
-        base = {field.name for field in fields(DatasetSource)}
-        return [field for field in fields(self) if field.name not in base]
-
-
-def _as_type_of(field: Field[Any], value: Any, dataset: str) -> Any:
-    kind = type(field.default)
-    readers: dict[type, Callable[[Any], Any]] = {bool: _truth, int: _whole, float: _number}
-    try:
-        if kind in readers:
-            return readers[kind](value)
-        if isinstance(value, kind) or field.default is None:
-            return value
-    except (TypeError, ValueError, KeyError, OverflowError):
-        pass
-    wanted = f"option {field.name} must be of type {kind.__name__}, not {value!r}"
-    raise EquipoiseError(f"dataset {dataset!r}: {wanted}")
-
-
-def _truth(value: Any) -> bool:
-    return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
-
-
-def _whole(value: Any) -> int:
-    """5, "5" and 5.0, but not 5.5; large seeds keep every digit."""
-    if isinstance(value, bool):
-        raise TypeError(value)
-    try:
-        return int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        if not _number(value).is_integer():
-            raise ValueError(value) from None
-        return int(float(value))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError(value)
-    return float(value)
+        Raises:
+            EquipoiseError: it has no such option, or the value is of another type.
+        """
+        return replace(self, **checked("dataset", self.name, self, values))
