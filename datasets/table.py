@@ -1,6 +1,6 @@
 """The user's own table: text or numbers, labels as 0/1 columns or as one column of names.
 
-What is not said is guessed, and every guess is told in `Dataset.notes`. Options: see `TableSource`.
+What no option says is detected, and what was detected is in `Dataset.notes`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_labels import constant, label_matrix
+from equipoise.datasets._table_options import TableOptions
 from equipoise.datasets._table_roles import WORD, assign
 from equipoise.readers.columns import Column
 from equipoise.readers.records import read_records, reads
@@ -26,22 +27,8 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
-class TableSource(DatasetSource):
-    """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path.
-
-    Columns are given as "a+b" or as a list.
-
-    Options: `text` (columns joined to one text) or `features` (columns of numbers, or of categories); `labels` (0/1
-    columns) or `label_column` (names between `separator`); `delimiter` (of the file), `encoding`.
-    """
-
-    text: Any = None
-    features: Any = None
-    labels: Any = None
-    label_column: Any = None
-    separator: Any = None
-    delimiter: Any = None
-    encoding: str = "utf-8"
+class TableSource(TableOptions, DatasetSource):
+    """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path. Options: see `TableOptions`."""
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """Read the file; `data_dir` is not used. Raises EquipoiseError with file, and line and column if any."""

@@ -7,12 +7,16 @@ import json as json_
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
 
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.sweep.plan import expand
+from equipoise.testing import check
+from equipoise.testing.findings import Finding
 
 
 def conformance(what: Sequence[str], json: bool) -> int:
@@ -21,8 +25,6 @@ def conformance(what: Sequence[str], json: bool) -> int:
     Args:
         what: plugin files (all their strategies), names, or specs with settings.
     """
-    from equipoise.testing import check
-
     strategies = [s for w in what for s in _strategies(w)]
     out, console = [], Console(stderr=True)
     for strategy in strategies:
@@ -37,21 +39,18 @@ def conformance(what: Sequence[str], json: bool) -> int:
     return int(any(record["findings"] for record in out))
 
 
-def _strategies(what: str) -> list[Any]:
-    from equipoise.catalog.strategies import get_strategy
-    from equipoise.sweep.plan import expand
-
+def _strategies(what: str) -> list[Strategy]:
     file = Path(what)
     if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):
         raise EquipoiseError(f"{what} is not a Python file: give ./mine.py or the name of a strategy")
     return [get_strategy(spec) for spec in expand(what)]
 
 
-def _record(finding: Any) -> dict[str, str]:
+def _record(finding: Finding) -> dict[str, str]:
     return dataclasses.asdict(finding) | {"remedy": finding.remedy}
 
 
-def _print(name: str, found: Sequence[Any], seconds: float) -> None:
+def _print(name: str, found: Sequence[Finding], seconds: float) -> None:
     if not found:
         typer.echo(f"{name}: conforms ({seconds:.1f} s)")
         return
