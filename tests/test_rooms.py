@@ -31,6 +31,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 #: Public names that stay where users know them, though what they name lives higher up.
 RE_EXPORTS = {"strategies/testing/__init__.py"}
+#: What `equipoise new` copies: user code, which imports public names from `equipoise` itself.
+TEMPLATES = "equipoise/cli/templates/"
 #: Where the files of a room lie that is not a folder or module of `equipoise/`.
 MAPPED = {
     "strategies": "strategies",
@@ -69,7 +71,7 @@ def arrows() -> Iterator[tuple[str, str, str]]:
     """Room, imported room, and where."""
     for room, file in files():
         name = file.relative_to(ROOT).as_posix()
-        if name in RE_EXPORTS:
+        if name in RE_EXPORTS or name.startswith(TEMPLATES):
             continue
         for line, module in imported(ast.parse(file.read_text(encoding="utf-8"))):
             parts = str(module).split(".")

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog import specs
 from equipoise.catalog.registry import registry
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.lazy import lazy
 from equipoise.readers.downloads import default_data_dir
+
+if TYPE_CHECKING:
+    from equipoise.datasets import arff_file, table
+else:
+    arff_file, table = lazy("equipoise.datasets.arff_file"), lazy("equipoise.datasets.table")
 
 #: A name that ends so is taken for a file, there or not.
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".jsonl", ".ndjson", ".arff")
@@ -82,9 +88,5 @@ def _is_file(text: str) -> bool:
 
 def _table(path: str) -> DatasetSource:
     if path.lower().endswith(".arff"):
-        from equipoise.datasets.arff_file import ArffFile
-
-        return ArffFile(path)
-    from equipoise.datasets.table import TableSource
-
-    return TableSource(path)
+        return arff_file.ArffFile(path)
+    return table.TableSource(path)

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.catalog.registry import registry
+from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+else:
+    torch = lazy("torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +40,6 @@ class StandaloneLoss:
         Raises:
             EquipoiseError: other shapes.
         """
-        import torch
-
         shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
         if logits.shape != shape or targets.shape != shape:
             raise EquipoiseError(
@@ -68,9 +72,6 @@ def loss_of(
     Raises:
         EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
     """
-    from equipoise.catalog.registry import registry
-    from equipoise.contracts.options import checked
-
     cls = registry("strategy").get(name)
     strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
     if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
@@ -88,7 +89,5 @@ def loss_names() -> list[str]:
 
 
 def _stages() -> dict[str, tuple[str, ...]]:
-    from equipoise.catalog.registry import registry
-
     found = registry("strategy")
     return {n: found.get(n)().stages for n in found.names()}

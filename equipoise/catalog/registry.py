@@ -16,9 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from equipoise.contracts import backbone, strategy
+else:
+    backbone, strategy = lazy("equipoise.contracts.backbone"), lazy("equipoise.contracts.strategy")
 
 #: kind → the package that is scanned; the entry-point group has the same name.
 PACKAGES = {
@@ -183,12 +189,8 @@ def _things(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 def _base(kind: str) -> type:
     if kind == "strategy":
-        from equipoise.contracts.strategy import Strategy
-
-        return Strategy
-    from equipoise.contracts.backbone import Backbone
-
-    return Backbone
+        return strategy.Strategy
+    return backbone.Backbone
 
 
 def _name(obj: Any) -> str:

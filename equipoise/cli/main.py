@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn, Optional
 import typer
 
 from equipoise.cli import options
-from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, What, derived
+from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 
@@ -160,6 +160,15 @@ def check(
 ) -> None:
     """Check strategies against the rules of the contract; a line for each rule that is broken, then exit code 1."""
     raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json))
+
+
+@app.command()
+def new(
+    kind: Annotated[New, typer.Argument(help="What to begin.")],
+    name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
+) -> None:
+    """Write a commented file to start a strategy of your own from; it works as it is."""
+    lazy("equipoise.cli.new").new(kind.value, name)
 
 
 def main() -> None:

@@ -26,6 +26,12 @@ class What(StrEnum):
     suites = "suites"
 
 
+class New(StrEnum):
+    """What `new` has a template for."""
+
+    strategy = "strategy"
+
+
 @dataclasses.dataclass(frozen=True)
 class Fields:
     """Marks a parameter that stands for one option for each field of a dataclass; see `derived`."""

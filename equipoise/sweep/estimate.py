@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
@@ -91,8 +93,6 @@ def passes(settings: Settings, rows: float) -> float:
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
     """CPU seconds of a cell at most; None for a backbone that is not in the table (a plugin's)."""
-    from equipoise.catalog.backbones import get_backbone
-
     backbone = get_backbone(cell.backbone)
     rate = RATES.get(backbone.name)
     if rate is None:
@@ -138,7 +138,5 @@ def duration(seconds: float) -> str:
 
 def _networks(spec: str, labels: int) -> float:
     """How many times a single network's cost: strategies that split the problem train one a label or so."""
-    from equipoise.catalog.strategies import get_strategy
-
     strategy: Any = get_strategy(spec)
     return max(1.0, PER_LABEL_NETWORK * labels) if "tasks" in strategy.stages else 1.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
@@ -15,10 +16,17 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
+from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import engine_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
 from equipoise.sweep.suite import Block, Suite
+
+if TYPE_CHECKING:
+    from equipoise.engine import device as devices
+else:
+    devices = lazy("equipoise.engine.device")  # imports PyTorch, which a report does without
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +54,7 @@ def make_plan(
         EquipoiseError: an unknown dataset, backbone or strategy, or one given twice; an official split asked for of a
             dataset that has none.
     """
-    from equipoise.catalog.datasets import load_dataset
-    from equipoise.engine.device import resolve
-
-    where = resolve(device).type
+    where = devices.resolve(device).type
     loaded = dict(data or {})
     cells: list[Cell] = []
     skipped: list[tuple[Cell, str]] = []
@@ -107,8 +112,6 @@ def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
 
 def _check_official(data: Dataset) -> None:
     """One line when a dataset has no official split that can be run, with the datasets that have."""
-    from equipoise.datasets.statistics import official_sizes
-
     try:
         official_split(data.official)
     except EquipoiseError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,8 +54,6 @@ class Suite:
 
     def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
         """A copy whose blocks have some settings, the number of splits or the seed replaced."""
-        import dataclasses
-
         given = {k: v for k, v in changes.items() if v is not None}
         blocks = (
             dataclasses.replace(
