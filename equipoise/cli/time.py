@@ -19,10 +19,10 @@ from equipoise.catalog.registry import registry
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.device import THREADS
+from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration, in_words
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.suite import Suite
-from equipoise.sweep.timing import Speed, Sweep, estimate, measure, records
 from equipoise.sweep.workers import Workers, asked, fitting
 
 DATASET = "design-emails"
@@ -55,14 +55,14 @@ def time(
         raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
     processes = fitting(plan.cells, plan.data) if wanted is None else Workers(wanted)
     with Console(stderr=True).status("timing") as status:
-        speeds, failures = measure(plan, lambda line: status.update(f"timing {line}"))
-    sweep = estimate(plan, speeds, processes.count)
+        speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
+    sweep = timing.estimate(plan, speeds, processes.count)
     machine: dict[str, Any] = {"device": plan.cells[0].device, "threads": THREADS}
     left_out = [*plan.skipped, *failures]
     if json:
         record = {
             **machine,
-            "speeds": records(plan, speeds),
+            "speeds": timing.records(plan, speeds),
             "left_out": _left_out(left_out),
             "sweep": {**asdict(sweep), "core_hours": sweep.core_seconds / 3600, "price": _cost(sweep, price)},
         }
@@ -97,7 +97,7 @@ def _chosen(
 
 
 def _print_table(
-    console: Console, plan: Plan, name: str, speeds: Sequence[Speed], machine: Mapping[str, Any]
+    console: Console, plan: Plan, name: str, speeds: Sequence[timing.Speed], machine: Mapping[str, Any]
 ) -> None:
     data = plan.data[name]
     where = f"{machine['device']}, {machine['threads']} thread"
@@ -107,7 +107,7 @@ def _print_table(
         table.add_column(column)
     for column in ("rows/s", "× none", "s per cell"):
         table.add_column(column, justify="right")
-    for own in (r for r in records(plan, speeds) if r["dataset"] == name):
+    for own in (r for r in timing.records(plan, speeds) if r["dataset"] == name):
         numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", f"{own['seconds_per_cell']:.3g}")
         table.add_row(own["backbone"], own["strategy"], *numbers)
     console.print(table)
@@ -116,7 +116,9 @@ def _print_table(
     )
 
 
-def _print_sweep(console: Console, sweep: Sweep, workers: Workers, device: str, price: float | None) -> None:
+def _print_sweep(
+    console: Console, sweep: timing.Sweep, workers: Workers, device: str, price: float | None
+) -> None:
     unit = "device" if device == "cuda" else "core"
     console.print(
         f"this sweep: {sweep.cells} cells ({sweep.skipped} skipped), {sweep.trainings:,} trainings: "
@@ -130,7 +132,7 @@ def _print_sweep(console: Console, sweep: Sweep, workers: Workers, device: str, 
         )
 
 
-def _cost(sweep: Sweep, price: float | None) -> float | None:
+def _cost(sweep: timing.Sweep, price: float | None) -> float | None:
     return None if price is None else price * sweep.core_seconds / 3600
 
 
