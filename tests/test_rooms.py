@@ -108,3 +108,10 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         "equipoise.g",
         "equipoise.c.d",
     }
+
+
+def test_contributing_shows_the_rooms_in_this_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = text.partition("## The rooms")[2].split("```")[1].strip().splitlines()
+    shown = [tuple(line.split("  ")[0].split(" · ")) for line in drawing]
+    assert shown == list(LEVELS)
