@@ -1,6 +1,6 @@
-"""What there is: built-ins by scanning our own packages, other people's by entry points, a local file by its path.
+"""Strategies, datasets and backbones by name: built-in modules, entry points of installed packages, and local files.
 
-A broken plugin becomes an entry with its error and stops nobody else.
+A plugin that fails to load is listed with its error, and all others work.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     backbone, strategy = lazy("equipoise.contracts.backbone"), lazy("equipoise.contracts.strategy")
 
-#: kind → the package that is scanned; the entry-point group has the same name.
+#: Kind → the package whose modules are loaded. The entry-point group of the kind has the same name.
 PACKAGES = {
     "strategy": "equipoise.strategies",
     "dataset": "equipoise.datasets",
@@ -36,7 +36,12 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """What was found: a strategy or backbone class, a dataset source, or a plugin that failed to load."""
+    """A strategy or backbone class, a dataset source, or a plugin that failed to load.
+
+    Attributes:
+        origin: where it comes from, in words: "built-in", "plugin package.module", "file ./mine.py".
+        error: why it failed to load; None: it did not. Then `obj` is usable.
+    """
 
     name: str
     obj: Any
@@ -45,30 +50,30 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """One line on what it is."""
+        """What it is, in one line."""
         if self.error is not None:
             return self.error
         return str(getattr(self.obj, "summary", "") or (inspect.getdoc(self.obj) or "").split("\n")[0])
 
 
 class Registry:
-    """The entries of one kind. Build it once with `registry(kind)`."""
+    """All entries of one kind. `registry(kind)` builds it once in a process."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
-        self._files: dict[Path, tuple[list[str], bytes]] = {}
+        self._files: dict[Path, tuple[list[str], bytes]] = {}  # plugin files with their names and their text
         for module_name in built_in(PACKAGES[kind]):
             self._load(module_name, "built-in", module_name)
         for point in importlib.metadata.entry_points(group=PACKAGES[kind]):
             self._load_point(point)
 
     def entries(self) -> list[Entry]:
-        """Everything found, broken plugins included, by name."""
+        """All entries in the order of their names, plugins that failed to load included."""
         return sorted(self._entries.values(), key=lambda e: e.name)
 
     def names(self) -> list[str]:
-        """The names that can be used."""
+        """The names of all entries that are usable."""
         return [e.name for e in self.entries() if e.error is None]
 
     def get(self, name: str) -> Any:
@@ -85,10 +90,10 @@ class Registry:
         return entry.obj
 
     def add_file(self, path: str | Path) -> list[str]:
-        """Load a local plugin file; returns the names it defines.
+        """Load a plugin file, again only if its text has changed; returns the names it defines.
 
         Raises:
-            EquipoiseError: no such file, it does not load, defines nothing, or takes a name that is taken.
+            EquipoiseError: there is no such file, or it fails to load, defines nothing, or uses a name that is taken.
         """
         file = Path(path).resolve()
         if not file.is_file():
@@ -100,11 +105,9 @@ class Registry:
         for name in names:  # edited since it was loaded, as in a notebook
             self._entries.pop(name, None)
         self._files.pop(file, None)
-        found = list(_things(self.kind, _executed(path, file, content)))
+        found = list(_plugins(self.kind, _executed(path, file, content)))
         if not found:
-            raise EquipoiseError(
-                f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
-            )
+            raise EquipoiseError(f"{path} defines no {self.kind}: it needs a subclass with a `name`")
         for name, obj in found:
             self._add(Entry(name, obj, f"file {path}"))
         self._files[file] = [n for n, _ in found], content
@@ -112,7 +115,7 @@ class Registry:
 
     def _load(self, label: str, origin: str, module_name: str) -> None:
         try:
-            found = list(_things(self.kind, importlib.import_module(module_name)))
+            found = list(_plugins(self.kind, importlib.import_module(module_name)))
         except Exception as error:
             short = label.rsplit(".", 1)[-1]
             self._entries[short] = Entry(short, None, origin, _one_line(error))
@@ -125,7 +128,7 @@ class Registry:
         try:
             loaded = point.load()
             found = (
-                list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
+                list(_plugins(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
             )
             for name, obj in found:
                 self._add(Entry(name, obj, origin))
@@ -146,14 +149,14 @@ _REGISTRIES: dict[str, Registry] = {}
 
 
 def registry(kind: str) -> Registry:
-    """The registry of "strategy", "dataset" or "backbone", scanned once a process."""
+    """The registry of a kind: "strategy", "dataset" or "backbone". Built on the first call."""
     if kind not in _REGISTRIES:
         _REGISTRIES[kind] = Registry(kind)
     return _REGISTRIES[kind]
 
 
 def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
-    """A file's module. Read once: what runs is what is hashed, and no cached bytecode of an earlier text."""
+    """The module of a plugin file, run from the text that was read: the text that is hashed, and no cached bytecode."""
     module = ModuleType(f"equipoise_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}")
     module.__file__ = str(file)
     sys.modules[module.__name__] = module
@@ -167,7 +170,7 @@ def _executed(path: str | Path, file: Path, content: bytes) -> ModuleType:
 
 
 def built_in(package_name: str) -> list[str]:
-    """The modules of one of our packages that hold strategies, datasets or backbones."""
+    """The public modules of a package of strategies, datasets or backbones."""
     package = importlib.import_module(package_name)
     infos = pkgutil.iter_modules(package.__path__)
     return sorted(
@@ -175,7 +178,8 @@ def built_in(package_name: str) -> list[str]:
     )
 
 
-def _things(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
+def _plugins(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Names and objects that a module defines: not what it imports, and no base class without a name."""
     if kind == "dataset":
         for source in getattr(module, "sources", ()):
             yield source.name, source

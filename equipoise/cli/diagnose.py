@@ -1,4 +1,4 @@
-"""`equipoise diagnose`."""
+"""`equipoise diagnose`: what a data set is like, on the terminal, as data or as a page."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def diagnose(
     """Diagnose and print, and write the page where one is asked for."""
     if html is not None and not html.expanduser().resolve().parent.is_dir():  # before the work, not after it
         raise EquipoiseError(f"cannot write {html}: {html.expanduser().parent} is not a folder")
-    found = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
+    result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
     if json:
-        typer.echo(found.to_json())
+        typer.echo(result.to_json())
     else:
-        render(found.data, Console())
+        render(result.data, Console())
     if html is not None:
-        typer.echo(f"page written to {found.save_html(html)}", err=json)
+        typer.echo(f"page written to {result.save_html(html)}", err=json)

@@ -13,13 +13,13 @@ from equipoise.core.errors import EquipoiseError
 def describe_data(name: str) -> dict[str, Any]:
     """Size, labels and the loader's notes; with the best possible scores where the distribution of the data is known."""
     data = load_dataset(name)
-    counts = data.Y.sum(0, dtype=int).tolist()
+    positives = data.Y.sum(0, dtype=int).tolist()
     return {
         "kind": "dataset",
         "name": name if "[" in name else data.name,
         "rows": data.n_rows,
         "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
-        "labels": dict(zip(data.labels, counts, strict=True)),
+        "labels": dict(zip(data.labels, positives, strict=True)),
         "notes": list(data.notes),
     } | _best_scores(name)
 
@@ -40,6 +40,6 @@ def _best_scores(name: str) -> dict[str, Any]:
             }
             for metric, score in scores.items()
         },
-        "population": f"expected over fresh mails of this world ({DRAWS:,} drawn, their labels integrated out exactly), with its "
-        "standard error",
+        "population": f"expected over new mails of the same distribution ({DRAWS:,} drawn, their labels integrated out exactly), "
+        "with its standard error",
     }

@@ -26,7 +26,12 @@ KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone
 
 
 def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
-    """Names with one line each, of one kind or of all."""
+    """Print the names of one kind or of all, with one line on each.
+
+    Args:
+        what: a key of `KINDS`, or "suites"; None: all of them.
+        plugins: strategy files that are loaded first.
+    """
     for plugin in plugins:
         registry("strategy").add_file(plugin)
     kinds = [what] if what is not None else [*KINDS, "suites"]
@@ -46,16 +51,22 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
 
 
 def details(name: str, json: bool) -> None:
-    """Everything about one name."""
-    found = _find(name)
+    """Print everything that is known about one name.
+
+    Raises:
+        EquipoiseError: nothing has this name.
+    """
+    record = _find(name)
     if json:
-        typer.echo(json_.dumps(found, indent=2, default=str))
+        typer.echo(json_.dumps(record, indent=2, default=str))
         return
     console = Console()
-    table = Table(title=f"{found['kind']} {found['name']}", title_justify="left", box=None, show_header=False)
+    table = Table(
+        title=f"{record['kind']} {record['name']}", title_justify="left", box=None, show_header=False
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for key, value in found.items():
+    for key, value in record.items():
         if key in ("kind", "name") or value in (None, "", [], {}):
             continue
         table.add_row(key, escape(_words(value)))
@@ -63,7 +74,7 @@ def details(name: str, json: bool) -> None:
 
 
 def strategy_record(cls: Any) -> dict[str, Any]:
-    """What `info` says of a strategy class."""
+    """What `info` and the table of strategies say of a strategy class."""
     strategy = cls()
     return {
         "kind": "strategy",
@@ -94,6 +105,7 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 
 def _find(name: str) -> dict[str, Any]:
+    """The record of a strategy, dataset, backbone, suite or file. Only a dataset with options, or a file, is read for it."""
     if name.partition("[")[0] in registry("dataset").names() and "[" in name:
         return describe_data(name)
     known: list[str] = []
@@ -132,7 +144,7 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
 
 
 def _committed(name: str) -> dict[str, Any]:
-    """Terms, citation and the statistics of a built-in dataset, of which nothing is loaded for that."""
+    """Terms, citation and statistics of a built-in dataset, from the file that is kept of it: nothing is downloaded."""
     kept = committed(name)
     if kept is None:
         return {}
@@ -143,6 +155,7 @@ def _committed(name: str) -> dict[str, Any]:
 
 
 def _range(spec: Tunable) -> dict[str, Any]:
+    """What is set of a search range; the default always, also where it is 0 or false."""
     return {
         k: v
         for k, v in dataclasses.asdict(spec).items()
@@ -151,6 +164,7 @@ def _range(spec: Tunable) -> dict[str, Any]:
 
 
 def _words(value: Any) -> str:
+    """A value of a record for people: an entry of a list or dictionary on each line."""
     if isinstance(value, dict):
         return "\n".join(f"{k}: {_inline(v)}" for k, v in value.items())
     if isinstance(value, list):

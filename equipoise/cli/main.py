@@ -45,12 +45,12 @@ def diagnose(
     dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a file.")],
     table: options.Table,
     html: Annotated[Optional[Path], typer.Option(help="Write a page with pictures, too.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Of samples and shuffles.")] = 0,
-    folds: Annotated[int, typer.Option(help="Inner folds to hold rare labels against.")] = 3,
+    seed: Annotated[int, typer.Option(help="The seed of samples and shuffles.")] = 0,
+    folds: Annotated[int, typer.Option(help="Inner folds, among which each label needs positives.")] = 3,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Know your data: imbalance, label dependence, what is wrong with them, and what is worth trying."""
+    """Know your data: imbalance, label dependence, faults, and which strategies are worth trying."""
     lazy("equipoise.cli.diagnose").diagnose(
         dataset, table=table, html=html, seed=seed, folds=folds, data_dir=data_dir, json=json
     )
@@ -68,7 +68,7 @@ def run(
         Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
     splits: options.Splits = None,
-    seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option(help="The seed of all random streams.")] = None,  # noqa: UP045
     workers: options.WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
@@ -136,7 +136,7 @@ def time(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """How fast training is here, on your data, and what a sweep of a suite or of these combinations will take and cost."""
+    """Measure how fast training is on this machine, and what a sweep of a suite or of these combinations takes and costs."""
     lazy("equipoise.cli.time").time(
         suite,
         dataset or [],
@@ -172,7 +172,7 @@ def new(
 
 
 def main() -> None:
-    """Run the command line; bad input is one line and exit code 2."""
+    """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
     try:
         code = app(standalone_mode=False, prog_name="equipoise")
     except EquipoiseError as error:
@@ -180,7 +180,7 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
         sys.exit(0)
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -203,6 +203,7 @@ def _misused(error: Exception) -> None:
 
 
 def _refuse(line: str) -> NoReturn:
+    """End with one line, whatever line breaks the message has."""
     typer.echo(f"error: {' '.join(line.split())}", err=True)
     sys.exit(2)
 

@@ -41,11 +41,11 @@ class Fields:
 
 
 Names = Optional[list[str]]  # noqa: UP045 - typer reads it
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Results = Annotated[Path, typer.Option(help="The store: rows, predictions, MLflow.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Results = Annotated[Path, typer.Option(help="The folder of the results: rows, predictions, MLflow.")]
 DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (default: $EQUIPOISE_DATA).")]  # noqa: UP045
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load, too.")]
 LIVE = Path("results/live")
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
 Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]

@@ -68,11 +68,12 @@ def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
         return value
     read, wanted = _READERS.get(kind, (None, f"of type {kind.__name__}"))
     try:
-        typed = value if read is None else read(value)
+        typed: Any = value if read is None else read(value)
     except (TypeError, ValueError, OverflowError):
         raise _wrong(where, field, wanted, value) from None
     # A searched number is finite. Elsewhere the owner's own check of the range refuses infinities where it must.
-    if not isinstance(typed, kind) or ("tunable" in field.metadata and not math.isfinite(typed)):
+    endless = "tunable" in field.metadata and isinstance(typed, float) and not math.isfinite(typed)
+    if endless or not isinstance(typed, kind):
         raise _wrong(where, field, wanted, value)
     low = field.metadata.get("low")
     if low is not None and not typed >= low:  # so that NaN is refused, too

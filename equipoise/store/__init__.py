@@ -1,1 +1,1 @@
-"""Rows on disk: one writer, JSON lines, resumable at any instant."""
+"""Results on disk: JSON lines with one writer, complete after any interruption."""

@@ -1,4 +1,4 @@
-"""A row: what one cell left behind, as plain data; how it becomes a line of JSON, a fingerprint, a frame.
+"""A row: the result of one cell as plain data; written as a line of JSON, hashed, and laid out as a table.
 
 NaN and infinities are written as null (JSON has neither). They come back as NaN in the fields that hold
 measured numbers (`NUMERIC`, and the value of a trial); everywhere else null stays None.
@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import pandas as pd
+else:
+    pd = lazy("pandas")
 
 Row = dict[str, Any]
 STATUSES = ("ok", "failed", "skipped")
-# The only fields in which two runs of the same cell may differ.
+#: The only fields in which two runs of the same cell may differ.
 VOLATILE = frozenset({"cost", "created", "traceback"})
-# Fields made of measured numbers: there a null can only be an undefined number, elsewhere it is "nothing".
+#: Fields that hold measured numbers only: a null in them is an undefined number, anywhere else it is None.
 NUMERIC = ("metrics", "per_label", "audit", "cost")
 
 
@@ -46,7 +49,7 @@ def clean(value: Any) -> Any:
 
 def encode(row: Mapping[str, Any]) -> bytes:
     """Return the row as one line of ASCII JSON, newline included."""
-    # ASCII escapes keep lone surrogates and odd line separators from ever breaking a line or an encoding.
+    # With ASCII escapes, no lone surrogate can fail to encode and no Unicode line separator can split the line.
     return json.dumps(clean(row), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
 
 
@@ -60,7 +63,11 @@ def _undefined(value: Any) -> Any:
 
 
 def decode(line: bytes) -> Row:
-    """Return the row of one line; ValueError when the line is not one."""
+    """Return the row that a line holds.
+
+    Raises:
+        ValueError: the line is not JSON, or no row.
+    """
     row = json.loads(line)
     if not isinstance(row, dict) or not isinstance(row.get("key"), str):
         raise ValueError("not a row")
@@ -74,7 +81,7 @@ def decode(line: bytes) -> Row:
 
 
 def fingerprint(row: Mapping[str, Any]) -> str:
-    """Hash everything of a row that must be equal when the same cell runs again.
+    """Hash what must be equal when the same cell runs again.
 
     Returns the sha256 (64 hex digits) of the row's canonical JSON without `cost`, `created` and `traceback`.
     A row in memory and the same row read back have the same fingerprint; the order of fields does not matter.
@@ -83,16 +90,14 @@ def fingerprint(row: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode("ascii")).hexdigest()
 
 
-# Nested fields that become columns of `flatten`, and the prefix of those columns.
+#: Nested fields whose entries become columns of `flatten`, with the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
-# Too long for a table, or lists: read them from the rows.
+#: Fields that `flatten` leaves out, because they are lists or too long for a table.
 LEFT_OUT = frozenset({"per_label", "labels", "trials", "audit", "versions", "traceback"})
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one line per row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
-    import pandas as pd
-
+    """A table with one line a row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
     flat = [_flat(row) for row in rows]
     always = ["key", "status", "dataset", "backbone", "strategy", "split"]
     return pd.DataFrame(flat) if flat else pd.DataFrame(columns=always)

@@ -1,12 +1,12 @@
-"""The store: one folder that holds everything a sweep produced, safe against being killed at any instant.
+"""The store: a folder with all results of a sweep, which loses nothing when the process is killed at any instant.
 
-    rows.jsonl            one JSON object per finished cell; the truth, everything else can be rebuilt from it
-    predictions/KEY.npz   what that cell predicted, so that a new metric needs no retraining
+    rows.jsonl            one JSON object for each finished cell; everything else can be rebuilt from it
+    predictions/KEY.npz   the predictions of that cell, so that a new metric needs no retraining
     mlflow.db, mlartifacts/   a view of the rows for people (equipoise.tracking.tracker)
 
-A row counts from the moment its line is on the disk. Its predictions are there before it. A half line at the
-end of the file (kill -9, power) was never acknowledged: readers pass over it, the next append moves it to
-rows.torn. The last row of a key wins, so redoing a cell appends and never rewrites.
+A row is valid once its line is on the disk; its predictions are written before it. A half line at the end of the
+file (kill -9, power failure) was never confirmed: readers skip it, and the next append moves it to rows.torn. Of
+several rows with the same key the last is valid, so running a cell again appends and never rewrites.
 """
 
 from __future__ import annotations
@@ -16,23 +16,20 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import filelock
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.store.rows import STATUSES, Row, decode, encode, fingerprint, flatten
-
-if TYPE_CHECKING:
-    import pandas as pd
+from equipoise.store.rows import STATUSES, Row, decode, encode
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename or a new file durable: on POSIX the folder is a file that needs its own fsync."""
+    """Make a rename or a new file durable: on POSIX a folder needs an fsync of its own."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -42,9 +39,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 class Store:
-    """A store folder. Reading needs nothing; appending takes its lock (`locked` keeps it for a sweep).
+    """A store folder. Appending takes its lock (`locked` keeps it for a whole sweep); reading takes none.
 
-    `path` is made on the first append. Several processes may read while one writes.
+    The folder is created by the first append. Several processes may read while one writes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -53,9 +50,9 @@ class Store:
             raise EquipoiseError(f"{self.path} is a file; a results store is a folder")
         self.rows_file = self.path / "rows.jsonl"
         self.predictions_dir = self.path / "predictions"
-        #: one line about a half line found at the end of rows.jsonl by the latest read, else None
+        #: What to tell the user if the latest read found half a line at the end of rows.jsonl; else None.
         self.torn: str | None = None
-        # thread_local=False: the lock belongs to the store, whichever thread of the sweep appends.
+        # The lock belongs to the store, not to a thread: any thread of the sweep may append.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
     def _lines(self) -> list[bytes]:
@@ -77,8 +74,11 @@ class Store:
     def rows(self) -> list[Row]:
         """Return the rows, the last one of each key, in the order in which those last ones were written.
 
-        A torn last line is passed over and described in `torn`. Any other unreadable line: EquipoiseError
-        with file and line number: it was acknowledged once, so passing over it would hide a damaged disk.
+        A torn last line is skipped and described in `torn`.
+
+        Raises:
+            EquipoiseError: any other line cannot be read. It was written completely once, so skipping it would hide a
+                damaged disk or a slip in an editor.
         """
         latest: dict[str, Row] = {}
         for number, line in enumerate(self._lines(), start=1):
@@ -107,20 +107,16 @@ class Store:
                 return {name: arrays[name] for name in arrays.files}
         except FileNotFoundError:
             raise EquipoiseError(f"no predictions for row {key!r} in {self.predictions_dir}") from None
-        except Exception as error:  # zipfile, zlib and numpy each have their own word for "damaged"
+        except Exception as error:  # zipfile, zlib and NumPy each raise something else for a damaged file
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
-
-    def frame(self) -> pd.DataFrame:
-        """See `equipoise.store.rows.flatten`."""
-        return flatten(self.rows())
-
-    def fingerprint(self, row: Mapping[str, Any]) -> str:
-        """See `equipoise.store.rows.fingerprint`."""
-        return fingerprint(row)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Store]:
-        """Hold the folder's lock; EquipoiseError at once when another process has it. Nests."""
+        """Hold the folder's lock; a store that holds it may take it again.
+
+        Raises:
+            EquipoiseError: another process has it. It is not waited for.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=0)
@@ -134,9 +130,14 @@ class Store:
             self._lock.release()
 
     def append(self, row: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """Write the predictions (atomic rename), then the row's line; when this returns both are on the disk.
+        """Write the predictions, then the row's line; when this returns, both are on the disk.
 
-        `row` needs `key` (letters, digits, - and _, at most 64) and `status` (one of STATUSES).
+        Args:
+            row: with a `key` of at most 64 letters, digits, - and _, and a `status` of `STATUSES`.
+            predictions: arrays by name; None: this row has none.
+
+        Raises:
+            EquipoiseError: another process is writing, or the row has no such key or status.
         """
         key, status = row.get("key"), row.get("status")
         if status not in STATUSES:
@@ -154,7 +155,7 @@ class Store:
 
     def _save(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.predictions_dir.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")  # one writer: a .part left by a killed one is simply written over
+        part = path.with_suffix(".part")  # left by a killed writer, it is overwritten: there is one at a time
         with part.open("wb") as handle:
             np.savez_compressed(handle, allow_pickle=False, **arrays)
             handle.flush()
@@ -173,11 +174,11 @@ class Store:
             _sync_folder(self.path)
 
     def _mend(self, handle: IO[bytes]) -> bytes:
-        """Make the file end with a complete line; return what must still go before the next one."""
+        """Make the file end with a complete line; returns what has to be written before the next one."""
         tail = _tail(handle)
         if not tail:
             return b""
-        if _readable(tail):  # everything but the newline made it
+        if _readable(tail):  # only the newline is missing
             return b"\n"
         with (self.path / "rows.torn").open("ab") as aside:
             aside.write(tail + b"\n")
@@ -196,7 +197,7 @@ def _readable(line: bytes) -> bool:
 
 
 def _tail(handle: IO[bytes], block: int = 1 << 16) -> bytes:
-    """Return what follows the last newline, reading backwards so that a long file costs nothing."""
+    """What follows the last newline, read backwards, so that the length of the file does not matter."""
     tail, position = b"", handle.seek(0, os.SEEK_END)
     while position and b"\n" not in tail:
         step = min(block, position)
