@@ -24,7 +24,8 @@ from equipoise.engine import population, predict, train
 from equipoise.experiment import decision
 from equipoise.experiment.prepared import Preparations
 from equipoise.experiment.settings import Settings
-from equipoise.sweep.batches import attempt, groups
+from equipoise.sweep.batches import attempt
+from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.suite import Block, Suite
 

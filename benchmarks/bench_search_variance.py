@@ -31,7 +31,8 @@ from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.prepared import Preparations
-from equipoise.sweep.batches import attempt, groups
+from equipoise.sweep.batches import attempt
+from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import make_plan
 
 SEEDS = int(os.environ.get("EQUIPOISE_BENCH_SEEDS", "10"))

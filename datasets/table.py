@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._table_labels import constant, label_matrix
+from equipoise.datasets._table_options import TableOptions
 from equipoise.datasets._table_roles import WORD, assign
 from equipoise.readers.columns import Column
 from equipoise.readers.records import read_records, reads
@@ -27,21 +28,8 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
-class TableSource(DatasetSource):
-    """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path.
-
-    Options: `text` (columns that are joined to one text) or `features` (columns of numbers or categories); `labels` (0/1
-    columns) or `label_column` (one column that lists label names, separated by `separator`); `delimiter` and `encoding`
-    of a CSV or TSV file. Several columns are given as "a+b" or as a list.
-    """
-
-    text: Any = None
-    features: Any = None
-    labels: Any = None
-    label_column: Any = None
-    separator: Any = None
-    delimiter: Any = None
-    encoding: str = "utf-8"
+class TableSource(TableOptions, DatasetSource):
+    """A CSV, TSV, Parquet or JSON lines file, or a Hugging Face folder; `name` is its path. Options: see `TableOptions`."""
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """Read the file; `data_dir` is not used.

@@ -1,8 +1,8 @@
-"""What a user imports: `run`, a suite or a combination from Python; the best possible scores of a generated world by name."""
+"""Python functions for users: run a suite or a combination; the best possible scores of a generated dataset, by its name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,19 @@ from equipoise.bayes import DRAWS, BayesScore, Posterior, posterior_of, scores_o
 from equipoise.catalog.datasets import source_of
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.system import cpus
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
+from equipoise.store.rows import flatten
+from equipoise.store.store import Store
+from equipoise.sweep.plan import make_plan
+from equipoise.sweep.pool import begin
+from equipoise.sweep.run import Watcher, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
+from equipoise.sweep.workers import asked
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from equipoise.sweep.run import Watcher
 
 Names = str | Sequence[str]
 
@@ -40,33 +45,27 @@ def run(
     watcher: Watcher | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
-    """Run a suite, or every combination of datasets, backbones and strategies; rows that are there are not run again.
+    """Run a suite, or every combination of datasets, backbones and strategies; cells that have a row are not run again.
 
     Args:
-        suite: the name of a suite, or a TOML file; else give the other three.
+        suite: the name of a suite, or a TOML file; without one, give the next three.
         dataset: names, paths or `Dataset` objects. backbone, strategy: names with settings, as on the command line.
-        splits: outer splits 0..splits−1 (default 3), or "official": the one split that comes with the data (rows to train on
-            and rows to test on; development rows train).
-        seed: what all random streams derive from (default 0).
+        splits: how many outer splits (default 3), or "official": the one split that comes with the data. Its development rows
+            are used for training.
+        seed: the seed from which all random streams are derived (default 0).
         workers: processes, or "auto": as many as CPUs, memory and cells allow. With more than one, a script must guard its
             entry with `if __name__ == "__main__":`, so one is the default here.
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
         results: the store's folder.
-        settings: `trials`, `folds`, `epochs`, `batch_size`, `trial_batch`, `objective`,
-            `precision`; see `Settings`.
+        settings: the fields of `equipoise.experiment.settings.Settings`, e.g. `trials=4`.
 
     Returns:
-        One line for each cell asked for, with columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".
+        A frame with one line for each cell, and columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".
 
     Raises:
-        EquipoiseError: anything a user can get wrong, in one line.
+        EquipoiseError: bad input, in one line that says what is wrong.
     """
-    from equipoise.store.rows import flatten
-    from equipoise.store.store import Store
-    from equipoise.sweep.plan import make_plan
-    from equipoise.sweep.run import sweep
-
     objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
     chosen = choose(
         suite,
@@ -77,22 +76,22 @@ def run(
         splits,
         seed,
     )
-    prepare(chosen, workers)
+    prepare(chosen, workers)  # first: workers import PyTorch while this process does
     folder = None if data_dir is None else Path(data_dir)
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
-    asked = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    return flatten(row for row in store.rows() if row["key"] in asked)
+    keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
+    return flatten(row for row in store.rows() if row["key"] in keys)
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
     """The exact posterior of texts of a generated world: P(y_l = 1 | text), (n, L), and the most probable labelset.
 
     Args:
-        dataset: a name with its options, as `load_dataset` takes it: they say which world the texts come from.
+        dataset: a name with its options, as `load_dataset` takes it; they set the distribution the texts come from.
         X: (n,) texts; default: the rows of the dataset.
-        options: as in brackets; they win.
+        options: the same as in brackets, over which they have precedence.
 
     Raises:
         EquipoiseError: the distribution behind the dataset is not known, or a text cannot come from it.
@@ -120,23 +119,23 @@ def choose(
     datasets: Sequence[str],
     backbones: Sequence[str],
     strategies: Sequence[str],
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     splits: Split | None,
     seed: int | None,
 ) -> Suite:
-    """A suite by name with some settings changed, or one made of the combinations given.
+    """A suite by its name with these settings changed, or a suite of every combination of the names.
 
     Raises:
-        EquipoiseError: both a suite and combinations, or an incomplete combination.
+        EquipoiseError: both a suite and names are given, or names of one kind are missing.
     """
-    given = {"dataset": datasets, "backbone": backbones, "strategy": strategies}
+    names = {"dataset": datasets, "backbone": backbones, "strategy": strategies}
     if suite is not None:
-        if extra := [n for n, v in given.items() if v]:
+        if extra := [n for n, v in names.items() if v]:
             raise EquipoiseError(
                 f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}"
             )
         return load_suite(suite).with_changes(settings, splits=splits, seed=seed)
-    if missing := [n for n, v in given.items() if not v]:
+    if missing := [n for n, v in names.items() if not v]:
         raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
     block = Block(
         tuple(datasets),
@@ -150,11 +149,7 @@ def choose(
 
 
 def prepare(chosen: Suite, workers: int | str) -> None:
-    """Have worker processes import what they need while this one plans, where there will be several."""
-    from equipoise.core.system import cpus
-    from equipoise.sweep.pool import begin
-    from equipoise.sweep.workers import asked
-
+    """Where there may be several workers, begin their imports in another process while this one makes the plan."""
     possible = sum(
         len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
     )

@@ -267,7 +267,7 @@ def test_mails_tell_what_they_are_about_and_what_they_are_marked_with() -> None:
     [
         ("labels=1", "labels=1 is out of range (2 to 1000)"),
         ("labels=1001", "labels=1001 is out of range"),
-        ("labels=2.5", "option labels must be of type int, not 2.5"),
+        ("labels=2.5", "labels must be a whole number, got 2.5"),
         ("labels=5,top=0", "top=0.0 is out of range (0.001 to 0.95)"),
         ("labels=5,overlap=1.1", "overlap=1.1 is out of range (0 to 1)"),
         ("labels=5,imbalance=0.9", "imbalance=0.9 is out of range (1 to 1000)"),

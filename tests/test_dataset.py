@@ -118,12 +118,12 @@ def test_options_are_the_fields_a_source_adds() -> None:
     [
         ({"rwos": 3}, "did you mean 'rows'"),
         ({"name": "x"}, "unknown option"),
-        ({"rows": 2.5}, "option rows must be of type int, not 2.5"),
-        ({"rows": True}, "option rows must be of type int, not True"),
-        ({"rows": "many"}, "must be of type int, not 'many'"),
-        ({"rows": float("inf")}, "must be of type int, not inf"),
-        ({"share": "half"}, "option share must be of type float"),
-        ({"shuffle": 3}, "option shuffle must be of type bool"),
+        ({"rows": 2.5}, "rows must be a whole number, got 2.5"),
+        ({"rows": True}, "rows must be a whole number, got True"),
+        ({"rows": "many"}, "must be a whole number, got 'many'"),
+        ({"rows": float("inf")}, "must be a whole number, got inf"),
+        ({"share": "half"}, "share must be a number"),
+        ({"shuffle": 3}, "shuffle must be true or false"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], expected: str) -> None:

@@ -25,6 +25,7 @@ from equipoise.experiment import decision
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_alone
 from equipoise.splits import outer as splits
+from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import Watcher, sweep
@@ -81,7 +82,7 @@ def plan_of(
 
 
 def prints(store: Store) -> dict[str, str]:
-    return {row["key"]: store.fingerprint(row) for row in store.rows()}
+    return {row["key"]: fingerprint(row) for row in store.rows()}
 
 
 def by_strategy(plan: Plan, folder: Path) -> dict[str, dict[str, Any]]:
@@ -290,7 +291,7 @@ def test_features_are_fitted_once_for_all_strategies_of_a_split(
     shared = prints(Store(tmp_path))
     for cell in plan.cells:
         row, _ = run_alone(cell, data)
-        assert Store(tmp_path).fingerprint(row) == shared[cell.key]
+        assert fingerprint(row) == shared[cell.key]
     assert len(fitted) == 2 + len(plan.cells)
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from equipoise import _WHERE as PUBLIC  # public name → the module it comes from
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: From top to bottom. A room imports from rooms of lower levels, and from itself; never from a neighbour on its own level.
@@ -51,12 +53,17 @@ def files() -> Iterator[tuple[str, Path]]:
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and full name of every module of equipoise that a file imports, also below `if TYPE_CHECKING`."""
+    """Line and full name of every module of equipoise that a file imports, also below `if TYPE_CHECKING`.
+
+    A public name that is imported from `equipoise` itself counts as its module, as in what `equipoise new` writes.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == "equipoise":
-            yield from ((node.lineno, f"equipoise.{alias.name}") for alias in node.names)
+            yield from (
+                (node.lineno, PUBLIC.get(alias.name, f"equipoise.{alias.name}")) for alias in node.names
+            )
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             yield node.lineno, node.module
         elif (
@@ -99,10 +106,21 @@ def test_a_folder_holds_about_ten_modules() -> None:
 
 
 def test_the_reader_of_imports_sees_them_all() -> None:
-    code = "import equipoise.a\nfrom equipoise import b\ndef f():\n    from equipoise.c.d import e\nx = lazy('equipoise.g')\n"
+    code = (
+        "import equipoise.a\nfrom equipoise import b, tunable\n"
+        "def f():\n    from equipoise.c.d import e\nx = lazy('equipoise.g')\n"
+    )
     assert {m for _, m in imported(ast.parse(code))} == {
         "equipoise.a",
+        "equipoise.contracts.hyperparameters",
         "equipoise.b",
         "equipoise.g",
         "equipoise.c.d",
     }
+
+
+def test_contributing_shows_the_rooms_in_this_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = text.partition("## The rooms")[2].split("```")[1].strip().splitlines()
+    shown = [tuple(line.split("  ")[0].split(" · ")) for line in drawing]
+    assert shown == list(LEVELS)

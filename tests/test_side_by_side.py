@@ -14,7 +14,8 @@ from equipoise.engine.scheduler import run_many
 from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.prepared import Preparations
 from equipoise.store.rows import fingerprint
-from equipoise.sweep.batches import attempt, groups
+from equipoise.sweep.batches import attempt
+from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan, make_plan
 
 RAISES = """

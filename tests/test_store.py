@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.store.rows import clean, decode, encode, fingerprint
+from equipoise.store.rows import clean, decode, encode, fingerprint, flatten
 from equipoise.store.store import Store
 
 
@@ -30,7 +30,7 @@ def test_absent_store_is_empty_and_is_not_made_by_reading(tmp_path: Path) -> Non
     store = Store(tmp_path / "none")
     assert store.rows() == []
     assert store.statuses() == {}
-    assert len(store.frame()) == 0
+    assert len(flatten(store.rows())) == 0
     assert not store.path.exists()
 
 
@@ -97,10 +97,10 @@ def test_any_row_is_one_line_and_reads_back_equal(made: dict[str, Any]) -> None:
         assert got == value if math.isfinite(value) else math.isnan(got)
 
 
-def test_fingerprint_ignores_cost_and_time_and_sees_the_rest(tmp_path: Path) -> None:
+def test_fingerprint_ignores_cost_and_time_and_sees_the_rest() -> None:
     base = row(cost={"seconds_total": 1.0}, created="2026-01-01", traceback=None, params={"lr": 0.1})
     same = base | {"cost": {"seconds_total": 9.0}, "created": "2027-01-01", "traceback": "Traceback …"}
-    assert Store(tmp_path).fingerprint(base) == fingerprint(same) == fingerprint(dict(reversed(base.items())))
+    assert fingerprint(base) == fingerprint(same) == fingerprint(dict(reversed(base.items())))
     assert fingerprint(base) != fingerprint(base | {"params": {"lr": 0.1 + 1e-17 * 8}})
 
 
@@ -200,7 +200,7 @@ def test_frame_flattens_metrics_params_and_cost(tmp_path: Path) -> None:
         row("a", params={"lr": 0.1}, cost={"seconds_total": 2.0}, labels=["x"], settings={"trials": 4})
     )
     store.append(row("b", status="failed", metrics={}))
-    frame = store.frame().set_index("key")
+    frame = flatten(store.rows()).set_index("key")
     assert frame.loc["a", "fixed/macro_f1"] == 0.5
     assert frame.loc["a", "param/lr"] == 0.1
     assert frame.loc["a", "cost/seconds_total"] == 2.0

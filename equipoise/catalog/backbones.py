@@ -5,11 +5,11 @@ from __future__ import annotations
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse
 from equipoise.contracts.backbone import Backbone
-from equipoise.contracts.hyperparameters import checked
+from equipoise.contracts.options import checked
 
 
 def get_backbone(spec: str) -> Backbone:
-    """The backbone written as `spec`: a name, with settings in brackets.
+    """The backbone of a spec: its name, perhaps with settings in brackets, which the search leaves as they are.
 
     Raises:
         EquipoiseError: an unknown name or setting, or a value of the wrong type.

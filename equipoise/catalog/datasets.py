@@ -1,44 +1,53 @@
-"""`load_dataset`: a dataset by its name, or a table of the user's by its path."""
+"""`load_dataset`: a dataset by its name, or a user's own file by its path."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog import specs
 from equipoise.catalog.registry import registry
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.lazy import lazy
 from equipoise.readers.downloads import default_data_dir
 
-#: A name that ends so is taken for a file, there or not.
+if TYPE_CHECKING:
+    from equipoise.datasets import arff_file, table
+else:
+    arff_file, table = lazy("equipoise.datasets.arff_file"), lazy("equipoise.datasets.table")
+
+#: A name with one of these endings is a file, whether it exists or not: the error should be about a file.
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".jsonl", ".ndjson", ".arff")
 
 
 def load_dataset(name_or_path: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Dataset:
-    """A dataset by name (`"yeast"`, `"design-emails[rows=500]"`) or a file by path
-    (CSV, TSV, Parquet, JSON lines, ARFF with MULAN's XML, or a Hugging Face folder).
+    """Load a dataset by name or a file by path.
 
-    Options in brackets and keywords mean the same; keywords win. `data_dir` is the download cache (default:
-    $EQUIPOISE_DATA, else the platform's cache folder). What the options of a file are: `equipoise.datasets.table`.
+    Args:
+        name_or_path: a name with or without options (`"yeast"`, `"design-emails[rows=500]"`), or the path of a CSV, TSV,
+            Parquet, JSON lines or ARFF file, or of a Hugging Face folder.
+        data_dir: the download cache; default: $EQUIPOISE_DATA, otherwise the cache folder of the platform.
+        options: the same as in brackets, over which they have precedence. Those of a file are the fields of
+            `equipoise.datasets.table.TableSource`.
 
     Raises:
-        EquipoiseError: unknown name or option, a file that is missing, damaged or malformed; always one line.
+        EquipoiseError: an unknown name or option, or a file that is missing, damaged or malformed; always one line.
     """
     folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
     return source_of(name_or_path, options).load(folder)
 
 
 def source_of(name_or_path: str | Path, options: Mapping[str, Any]) -> DatasetSource:
-    """The source a name or path stands for, with the options in its brackets and these, which win."""
+    """The source of a name or path, with the options in its brackets and with these, which have precedence."""
     source, in_brackets = find_source(name_or_path)
     return source.with_options(**{**in_brackets, **options})
 
 
 def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]]:
-    """The source a name or path stands for, and the options written in its brackets."""
+    """The source of a name or path, and the options in its brackets."""
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or _is_file(text):
         return _table(text), {}
@@ -47,7 +56,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
         raise EquipoiseError(
             "no dataset is named: give a name (`equipoise list datasets`) or the path of a file"
         )
-    # A path may hold blanks and brackets, which names with settings may not.
+    # A path may contain blanks and brackets, which `parse` does not accept in a name.
     options = specs.parse(re.sub(r"[\[\]\s]", "_", name) + inside)[1]
     if _is_path(name):
         return _table(name), options
@@ -62,7 +71,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
 
 
 def _divided(text: str) -> tuple[str, str]:
-    """A name or path, and the brackets behind it."""
+    """Split a text into name or path and the brackets that follow. `a[1].csv[text=x]` is a path, if there is such a file."""
     places = [place for place, character in enumerate(text) if character == "["]
     files = (place for place in places if _is_file(text[:place].strip()))
     place = next(files, places[0] if places else len(text))
@@ -76,15 +85,11 @@ def _is_path(name: str) -> bool:
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # a folder that may not be entered, a name too long for the system
+    except (OSError, ValueError):  # a folder without permission, or a name too long for the file system
         return False
 
 
 def _table(path: str) -> DatasetSource:
     if path.lower().endswith(".arff"):
-        from equipoise.datasets.arff_file import ArffFile
-
-        return ArffFile(path)
-    from equipoise.datasets.table import TableSource
-
-    return TableSource(path)
+        return arff_file.ArffFile(path)
+    return table.TableSource(path)

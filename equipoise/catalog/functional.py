@@ -1,4 +1,4 @@
-"""A strategy's loss by itself, for one's own training loop."""
+"""The loss of a strategy as a plain function, for a user's own training loop."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.catalog.registry import registry
+from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+else:
+    torch = lazy("torch")
 
 
 @dataclass(frozen=True, eq=False)
 class StandaloneLoss:
-    """The loss of a strategy with the label statistics of one training set: `loss(logits, targets)`."""
+    """The loss of a strategy, with the label counts of one training set: `loss(logits, targets)`."""
 
     strategy: Strategy
     n_pos: np.ndarray = field(repr=False)
     n_rows: int
 
     def __call__(self, logits: Tensor, targets: Tensor, *, progress: float = 0.0) -> Tensor:
-        """The unreduced loss, (B, L) or (B,), whose mean is to be minimised.
+        """The loss before it is averaged, (B, L) or (B,). Training minimises its mean.
 
         Args:
             logits: (B, L), of any float type.
             targets: (B, L) of 0/1, of any type.
-            progress: share of the training done, 0..1; what is deferred to the end (LDAM's re-weighting) asks for it.
+            progress: the share of the training that is done, 0 to 1, for losses that change meanwhile (LDAM's re-weighting).
 
         Raises:
-            EquipoiseError: other shapes.
+            EquipoiseError: logits or targets have another shape.
         """
-        import torch
-
         shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
         if logits.shape != shape or targets.shape != shape:
             raise EquipoiseError(
@@ -52,7 +56,7 @@ class StandaloneLoss:
 def loss_of(
     name: str, n_pos: Sequence[int] | np.ndarray, n_rows: int, **hyperparameters: Any
 ) -> StandaloneLoss:
-    """The loss of a strategy as a function of logits and targets, for a training loop of one's own.
+    """The loss of a strategy as a function of logits and targets, for your own training loop.
 
     >>> import torch
     >>> loss = loss_of("asl", n_pos=[400, 100, 20, 5], n_rows=500, gamma_neg=2.0)
@@ -62,15 +66,12 @@ def loss_of(
     Args:
         name: a strategy with a loss, e.g. "asl" or "focal"; "none" is plain cross-entropy.
         n_pos: (L,) positives of each label in the training rows.
-        n_rows: how many rows those are.
-        hyperparameters: the strategy's fields; what isn't given keeps its published default.
+        n_rows: the number of training rows.
+        hyperparameters: fields of the strategy; the others keep their published defaults.
 
     Raises:
-        EquipoiseError: no such strategy or field, one without a loss of its own, or counts that cannot be.
+        EquipoiseError: an unknown strategy or field, a strategy without a loss, or impossible counts.
     """
-    from equipoise.catalog.registry import registry
-    from equipoise.contracts.hyperparameters import checked
-
     cls = registry("strategy").get(name)
     strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
     if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
@@ -83,12 +84,10 @@ def loss_of(
 
 
 def loss_names() -> list[str]:
-    """The strategies whose loss `loss_of` gives, besides "none": those that own the loss and leave the labels as they are."""
+    """The strategies that `loss_of` accepts besides "none": those that override the loss and do not split the problem."""
     return [n for n, own in _stages().items() if "loss" in own and "tasks" not in own]
 
 
 def _stages() -> dict[str, tuple[str, ...]]:
-    from equipoise.catalog.registry import registry
-
     found = registry("strategy")
     return {n: found.get(n)().stages for n in found.names()}

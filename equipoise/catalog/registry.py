@@ -1,6 +1,6 @@
-"""What there is: built-ins by scanning our own packages, other people's by entry points, a local file by its path.
+"""Strategies, datasets and backbones by name: built-in modules, entry points of installed packages, and local files.
 
-A broken plugin becomes an entry with its error and stops nobody else.
+A plugin that fails to load is listed with its error, and all others work.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog import plugins
 from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.lazy import lazy
 
-#: kind → the package that is scanned; the entry-point group has the same name.
+if TYPE_CHECKING:
+    from equipoise.contracts import backbone, strategy
+else:
+    backbone, strategy = lazy("equipoise.contracts.backbone"), lazy("equipoise.contracts.strategy")
+
+#: Kind → the package whose modules are loaded. The entry-point group of the kind has the same name.
 PACKAGES = {
     "strategy": "equipoise.strategies",
     "dataset": "equipoise.datasets",
@@ -28,7 +34,12 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """What was found: a strategy or backbone class, a dataset source, or a plugin that failed to load."""
+    """A strategy or backbone class, a dataset source, or a plugin that failed to load.
+
+    Attributes:
+        origin: where it comes from, in words: "built-in", "plugin package.module", "file ./mine.py".
+        error: why it failed to load; None: it did not. Then `obj` is usable.
+    """
 
     name: str
     obj: Any
@@ -38,14 +49,14 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """One line on what it is."""
+        """What it is, in one line."""
         if self.error is not None:
             return self.error
         return str(getattr(self.obj, "summary", "") or (inspect.getdoc(self.obj) or "").split("\n")[0])
 
 
 class Registry:
-    """The entries of one kind. Build it once with `registry(kind)`."""
+    """All entries of one kind. `registry(kind)` builds it once in a process."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -57,11 +68,11 @@ class Registry:
             self._load_point(point)
 
     def entries(self) -> list[Entry]:
-        """Everything found, broken plugins included, by name."""
+        """All entries in the order of their names, plugins that failed to load included."""
         return sorted(self._entries.values(), key=lambda e: e.name)
 
     def names(self) -> list[str]:
-        """The names that can be used."""
+        """The names of all entries that are usable."""
         return [e.name for e in self.entries() if e.error is None]
 
     def get(self, name: str) -> Any:
@@ -78,10 +89,10 @@ class Registry:
         return entry.obj
 
     def add_file(self, path: str | Path) -> list[str]:
-        """Load a local plugin file; returns the names it defines.
+        """Load a plugin file, again only if its text has changed; returns the names it defines.
 
         Raises:
-            EquipoiseError: no such file, it does not load, defines nothing, or takes a name that is taken.
+            EquipoiseError: there is no such file, or it fails to load, defines nothing, or uses a name that is taken.
         """
         file = Path(path).resolve()
         if not file.is_file():
@@ -95,11 +106,9 @@ class Registry:
         if module is before:
             return names
         self._drop(file)
-        found = list(_things(self.kind, module))
+        found = list(_plugins(self.kind, module))
         if not found:
-            raise EquipoiseError(
-                f"{path} defines no {self.kind}: a subclass with a `name` is what is looked for"
-            )
+            raise EquipoiseError(f"{path} defines no {self.kind}: it needs a subclass with a `name`")
         for name, obj in found:
             origin = plugins.Origin(self.kind, name, f"file {file.name}")
             self._add(Entry(name, obj, f"file {path}", plugin=origin))
@@ -118,7 +127,7 @@ class Registry:
 
     def _load(self, label: str, origin: str, module_name: str) -> None:
         try:
-            found = list(_things(self.kind, importlib.import_module(module_name)))
+            found = list(_plugins(self.kind, importlib.import_module(module_name)))
         except Exception as error:
             short = label.rsplit(".", 1)[-1]
             self._entries[short] = Entry(short, None, origin, _one_line(error))
@@ -131,7 +140,7 @@ class Registry:
         try:
             loaded = point.load()
             found = (
-                list(_things(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
+                list(_plugins(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
             )
             plugins.note(point, found)
             for name, obj in found:
@@ -153,14 +162,14 @@ _REGISTRIES: dict[str, Registry] = {}
 
 
 def registry(kind: str) -> Registry:
-    """The registry of "strategy", "dataset" or "backbone", scanned once a process."""
+    """The registry of a kind: "strategy", "dataset" or "backbone". Built on the first call."""
     if kind not in _REGISTRIES:
         _REGISTRIES[kind] = Registry(kind)
     return _REGISTRIES[kind]
 
 
 def built_in(package_name: str) -> list[str]:
-    """The modules of one of our packages that hold strategies, datasets or backbones."""
+    """The public modules of a package of strategies, datasets or backbones."""
     package = importlib.import_module(package_name)
     infos = pkgutil.iter_modules(package.__path__)
     return sorted(
@@ -168,7 +177,8 @@ def built_in(package_name: str) -> list[str]:
     )
 
 
-def _things(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
+def _plugins(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Names and objects that a module defines: not what it imports, and no base class without a name."""
     if kind == "dataset":
         for source in getattr(module, "sources", ()):
             yield source.name, source
@@ -182,12 +192,8 @@ def _things(kind: str, module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 def _base(kind: str) -> type:
     if kind == "strategy":
-        from equipoise.contracts.strategy import Strategy
-
-        return Strategy
-    from equipoise.contracts.backbone import Backbone
-
-    return Backbone
+        return strategy.Strategy
+    return backbone.Backbone
 
 
 def _name(obj: Any) -> str:

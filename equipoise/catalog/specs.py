@@ -15,10 +15,10 @@ _ITEM = re.compile(rf"[^,=]*{_QUOTED}|[^,]+")
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
-    """`name[key=value,…]` → the name and its settings. A value in quotation marks may hold anything.
+    """Split `name[key=value,…]` into the name and its settings. A value in quotation marks may hold any character.
 
     Raises:
-        EquipoiseError: it does not have that form.
+        EquipoiseError: the text does not have that form.
     """
     match = _FORM.match(text)
     name, inside = match.groups(default="") if match else ("", "")
@@ -37,7 +37,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def with_settings(text: str, settings: Mapping[str, Any]) -> str:
-    """A name or path, with or without brackets, with these settings added as `parse` reads them."""
+    """Add settings to a name or path, with or without brackets, so that `parse` reads them back."""
     if not settings:
         return text
     inside = ",".join(f"{key}={_written(value)}" for key, value in settings.items())
@@ -45,7 +45,7 @@ def with_settings(text: str, settings: Mapping[str, Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """So that `literal` reads it; a list as a+b."""
+    """A value as text from which `literal` gets the same value; a list as a+b."""
     if isinstance(value, list | tuple):
         value = "+".join(map(str, value))
     text = str(value)
@@ -54,7 +54,7 @@ def _written(value: Any) -> str:
 
 
 def split_parts(text: str) -> list[str]:
-    """Split `a+b[p=1]+c` at the plus signs outside of brackets (1e+5 inside is a number)."""
+    """Split `a+b[p=1e+5]+c` at the plus signs outside brackets."""
     parts, depth, start = [], 0, 0
     for i, char in enumerate(text):
         depth += (char == "[") - (char == "]")
@@ -65,7 +65,7 @@ def split_parts(text: str) -> list[str]:
 
 
 def literal(text: str) -> Any:
-    """A number, true/false/none, or the text itself."""
+    """The number, True, False or None that a text spells; otherwise the text itself."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]

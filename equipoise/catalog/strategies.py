@@ -1,4 +1,4 @@
-"""Strategies written by name and composed with a plus sign: `ml_ros[p=0.25]+focal+scut`."""
+"""Strategies by name, composed with a plus sign: `ml_ros[p=0.25]+focal+scut`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 from equipoise.catalog.plugins import code_of
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
-from equipoise.contracts.hyperparameters import Tunable, bind, checked, tunables
+from equipoise.contracts.hyperparameters import Tunable, bind, tunables
+from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import CHAINED, DECIDING, Strategy
 from equipoise.core.errors import EquipoiseError
 
 
 @dataclass(frozen=True)
 class Composition(Strategy):
-    """Several strategies that act together, each at its own stage.
+    """Several strategies, each of which acts at its own stages.
 
-    Its hooks are never called: the engine asks `strategy.owner(stage)` and `strategy.chain(stage)`.
+    Its own hooks are never called: callers ask for `strategy.owner(stage)` and `strategy.chain(stage)`.
     """
 
     members: tuple[Strategy, ...] = ()
@@ -39,10 +40,10 @@ class Composition(Strategy):
 
 
 def compose(*parts: Strategy) -> Strategy:
-    """One strategy from several.
+    """Compose strategies into one. `none` in a composition is left out.
 
     Raises:
-        EquipoiseError: a strategy given twice, or two that own the same one-owner stage (both are named).
+        EquipoiseError: a strategy is given twice, or two override the same hook with one owner (the error names both).
     """
     flat = [q for p in parts for q in p.parts]
     if len(flat) > 1:
@@ -63,9 +64,9 @@ def compose(*parts: Strategy) -> Strategy:
 
 
 def get_strategy(spec: str) -> Strategy:
-    """The strategy written as `spec`: a name, settings in brackets, several joined by `+`, or `./file.py:name`.
+    """The strategy of a spec: names joined by `+`, each perhaps with settings in brackets; or `./file.py:name`.
 
-    Values in brackets are pinned: the search leaves them alone.
+    The search leaves the settings in brackets as they are.
 
     Raises:
         EquipoiseError: an unknown name or setting, a value of the wrong type, or parts that exclude each other.
@@ -82,7 +83,7 @@ def get_strategy(spec: str) -> Strategy:
 
 
 def split_file(spec: str) -> tuple[str | None, str]:
-    """`./mine.py:focal+scut` → ("./mine.py", "focal+scut"); no file → (None, spec)."""
+    """Split `./mine.py:focal+scut` into ("./mine.py", "focal+scut"); a spec without a file into (None, spec)."""
     match = re.match(r"^\s*(.+?\.py)(?::(.*))?\s*$", spec)
     return (None, spec) if match is None else (match.group(1), match.group(2) or "")
 
@@ -109,7 +110,7 @@ def deciding_parts(strategy: Strategy) -> list[Strategy]:
 
 
 def space(strategy: Strategy) -> dict[str, Tunable]:
-    """The search space of a strategy: "focal.gamma" → its range, without what is pinned."""
+    """The search space of a strategy, "focal.gamma" → range, without the settings that the user has given."""
     return {
         f"{part.name}.{name}": spec
         for part in strategy.parts
@@ -119,18 +120,18 @@ def space(strategy: Strategy) -> dict[str, Tunable]:
 
 
 def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
-    """A copy with hyperparameters "focal.gamma" → value put in; keys of others are left alone."""
+    """A copy with these hyperparameters, "focal.gamma" → value. Keys of other objects, such as "lr", are ignored."""
     parts = [bind(p, _own(p.name, params)) for p in strategy.parts]
     return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
 
 
 def fingerprint(strategy: Strategy) -> str:
-    """A hash over what the strategy's code does, one word a part."""
+    """A hash of the code of each part, joined by plus signs."""
     return "+".join(code_of(type(p)) for p in strategy.parts)
 
 
 def plugin_file(spec: str) -> str | None:
-    """The absolute path of the file a spec names, if it names one."""
+    """The absolute path of the plugin file that a spec names; None: it names none."""
     file, _ = split_file(spec)
     return None if file is None else str(Path(file).resolve())
 

@@ -1,4 +1,4 @@
-"""`equipoise check`: the conformance kit over a plugin file or a name."""
+"""`equipoise check`: strategies, by name or in a plugin file, against the conformance kit."""
 
 from __future__ import annotations
 
@@ -7,54 +7,58 @@ import json as json_
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
 
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.sweep.plan import expand
+from equipoise.testing import check
+from equipoise.testing.findings import Finding
 
 
 def conformance(what: Sequence[str], json: bool) -> int:
-    """Check strategies and print a line for each finding; the exit code: 0 if there is none, else 1.
+    """Check strategies and print a line for each finding; returns the exit code, 1 if there are any.
 
     Args:
-        what: plugin files (all their strategies), names, or specs with settings.
-    """
-    from equipoise.testing import check
+        what: plugin files (each stands for all its strategies), names, or specs with settings.
 
-    strategies = [s for w in what for s in _strategies(w)]
+    Raises:
+        EquipoiseError: there is no such file or strategy.
+    """
+    strategies = [
+        s for w in what for s in _strategies(w)
+    ]  # all of them before the first check: a typo costs no time
     out, console = [], Console(stderr=True)
     for strategy in strategies:
         began = time.perf_counter()
         with console.status(f"checking {strategy.spec}"):
-            found = check(strategy)
-        out.append({"strategy": strategy.spec, "findings": [_record(f) for f in found]})
+            findings = check(strategy)
+        out.append({"strategy": strategy.spec, "findings": [_record(f) for f in findings]})
         if not json:
-            _print(strategy.spec, found, time.perf_counter() - began)
+            _print(strategy.spec, findings, time.perf_counter() - began)
     if json:
         typer.echo(json_.dumps(out, indent=2))
     return int(any(record["findings"] for record in out))
 
 
-def _strategies(what: str) -> list[Any]:
-    from equipoise.catalog.strategies import get_strategy
-    from equipoise.sweep.plan import expand
-
+def _strategies(what: str) -> list[Strategy]:
     file = Path(what)
     if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):
         raise EquipoiseError(f"{what} is not a Python file: give ./mine.py or the name of a strategy")
     return [get_strategy(spec) for spec in expand(what)]
 
 
-def _record(finding: Any) -> dict[str, str]:
+def _record(finding: Finding) -> dict[str, str]:
     return dataclasses.asdict(finding) | {"remedy": finding.remedy}
 
 
-def _print(name: str, found: Sequence[Any], seconds: float) -> None:
-    if not found:
+def _print(name: str, findings: Sequence[Finding], seconds: float) -> None:
+    if not findings:
         typer.echo(f"{name}: conforms ({seconds:.1f} s)")
         return
-    typer.echo(f"{name}: {len(found)} finding{'s' if len(found) > 1 else ''} ({seconds:.1f} s)")
-    for finding in found:
+    typer.echo(f"{name}: {len(findings)} finding{'s' if len(findings) > 1 else ''} ({seconds:.1f} s)")
+    for finding in findings:
         typer.echo(f"  {finding}")

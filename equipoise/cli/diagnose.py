@@ -1,35 +1,36 @@
-"""`equipoise diagnose`."""
+"""`equipoise diagnose`: what a data set is like, on the terminal, as data or as a page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from equipoise.cli.run import with_columns
+from equipoise import diagnosis
+from equipoise.cli.selection import with_columns
+from equipoise.core.errors import EquipoiseError
+from equipoise.diagnosis.rendering.console import render
 
 
 def diagnose(
     dataset: str,
-    table: dict[str, str],
-    json: bool,
+    *,
+    table: Mapping[str, str],
     html: Path | None,
     seed: int,
     folds: int,
     data_dir: Path | None,
+    json: bool,
 ) -> None:
     """Diagnose and print, and write the page where one is asked for."""
-    from equipoise.core.errors import EquipoiseError
-    from equipoise.diagnosis import diagnose as measured
-    from equipoise.diagnosis.rendering.console import render
-
-    if html is not None and not html.expanduser().resolve().parent.is_dir():  # before, not after the work
+    if html is not None and not html.expanduser().resolve().parent.is_dir():  # before the work, not after it
         raise EquipoiseError(f"cannot write {html}: {html.expanduser().parent} is not a folder")
-    found = measured(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
+    result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
     if json:
-        typer.echo(found.to_json())
+        typer.echo(result.to_json())
     else:
-        render(found.data, Console())
+        render(result.data, Console())
     if html is not None:
-        typer.echo(f"page written to {found.save_html(html)}", err=json)
+        typer.echo(f"page written to {result.save_html(html)}", err=json)

@@ -1,57 +1,69 @@
-"""`equipoise run --dry-run`: what would be run, what is skipped and why, and what it will cost."""
+"""The plan of `equipoise run`, before it runs: the cells, what is skipped and why, and what it will cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from equipoise.experiment.cell import Cell
-    from equipoise.sweep.plan import Plan
-    from equipoise.sweep.workers import Workers
+from equipoise.contracts.dataset import Dataset
+from equipoise.experiment.cell import Cell
+from equipoise.splits.outer import OFFICIAL, official_split, split_name
+from equipoise.sweep.estimate import core_hours, in_words
+from equipoise.sweep.plan import Plan, describe
+from equipoise.sweep.workers import Workers
 
 
-def tell(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
-    """For people: a line for each cell, and the price of those that are left."""
-    _listed(console, plan, {c.key for c in todo})
-    _price(console, plan, todo)
-
-
-def where(cell: Cell) -> str:
-    """A cell in words."""
-    from equipoise.splits.outer import split_name
-
+def cell_in_words(cell: Cell) -> str:
+    """ "yeast · mlp · focal · split 0"."""
     return f"{cell.dataset} · {cell.backbone} · {cell.strategy} · {split_name(cell.split)}"
 
 
-def _listed(console: Console, plan: Plan, todo: set[str]) -> None:
+def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, results: Path) -> None:
+    """What the loaders noted about the data, and the size of the sweep in one line."""
+    for data in plan.data.values():
+        for note in data.notes:
+            console.print(f"{data.name}: {note}", style="dim", markup=False)
+    for name in dict.fromkeys(cell.dataset for cell in plan.cells if cell.split == OFFICIAL):
+        console.print(f"{name}: {_official(plan.data[name])}", style="dim", markup=False)
+    counts = describe(plan)
+    console.print(
+        f"{counts['cells']} cells ({len(plan.cells) - todo} there already), {counts['trainings']} trainings, "
+        f"{counts['skipped']} skipped; {workers}; results in {results}",
+        markup=False,
+    )
+
+
+def print_cells(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
+    """A line for each cell, and the estimated cost of those that are still to run."""
+    keys = {c.key for c in todo}
     for cell in plan.cells:
-        console.print(f"{'run' if cell.key in todo else 'there':6} {where(cell)}", markup=False)
+        console.print(f"{'run' if cell.key in keys else 'there':6} {cell_in_words(cell)}", markup=False)
     for cell, reason in plan.skipped:
-        console.print(f"skip   {where(cell)}: {reason}", markup=False)
+        console.print(f"skip   {cell_in_words(cell)}: {reason}", markup=False)
+    if todo:
+        price = in_words(*core_hours(todo, plan.data))
+        console.print(f"estimated cost: {price}; a rough guess (equipoise time measures it)", markup=False)
 
 
-def as_data(plan: Plan, todo: Sequence[Cell], hands: Workers, results: Path) -> dict[str, Any]:
-    """The plan for programs: every cell with what becomes of it, every pair that is skipped with its reason."""
-    from equipoise.sweep.estimate import core_hours
-    from equipoise.sweep.plan import describe
-
-    left = {cell.key for cell in todo}
+def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -> dict[str, Any]:
+    """The plan for programs: every cell with its state, every skipped pair with its reason."""
+    keys = {cell.key for cell in todo}
     hours, unknown = core_hours(todo, plan.data)
+    counts = describe(replace(plan, cells=tuple(todo)))
     return {
-        "cells": [{**_named(c), "state": "run" if c.key in left else "there"} for c in plan.cells],
+        "cells": [{**_named(c), "state": "run" if c.key in keys else "there"} for c in plan.cells],
         "skipped": [{**_named(c), "reason": reason} for c, reason in plan.skipped],
         "trainings": describe(plan)["trainings"],
         "to_run": {
-            **{k: v for k, v in describe(replace(plan, cells=tuple(todo))).items() if k != "skipped"},
+            **{k: v for k, v in counts.items() if k != "skipped"},
             "core_hours": hours,
             "cells_of_unknown_speed": unknown,
         },
-        "workers": {"count": hands.count, "why": hands.why},
+        "workers": {"count": workers.count, "why": workers.why},
         "results": str(results),
     }
 
@@ -61,10 +73,6 @@ def _named(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell, name) for name in names}
 
 
-def _price(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
-    """What the cells that are left will cost, roughly."""
-    from equipoise.sweep.estimate import core_hours, in_words
-
-    if todo:
-        price = in_words(*core_hours(todo, plan.data))
-        console.print(f"estimated cost: {price}; a rough guess (equipoise time measures it)", markup=False)
+def _official(data: Dataset) -> str:
+    train, test = official_split(data.official)
+    return f"the official split, {len(train)} rows to train and tune on, {len(test)} to test on"

@@ -1,33 +1,31 @@
-"""What `info` says of data that have to be read or generated for it: a file, or a dataset with options."""
+"""What `equipoise info` says of data that it reads or generates: a file, or a dataset with options."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from equipoise.api import bayes_scores
+from equipoise.bayes import DRAWS
+from equipoise.catalog.datasets import load_dataset
 from equipoise.core.errors import EquipoiseError
 
 
-def about_data(name: str) -> dict[str, Any]:
-    """A table of the user's or `name[option=…]` as it is read; with the best possible scores where they are known."""
-    from equipoise.catalog.datasets import load_dataset
-
+def describe_data(name: str) -> dict[str, Any]:
+    """Size, labels and the loader's notes; with the best possible scores where the distribution of the data is known."""
     data = load_dataset(name)
-    counts = data.Y.sum(0, dtype=int).tolist()
+    positives = data.Y.sum(0, dtype=int).tolist()
     return {
         "kind": "dataset",
         "name": name if "[" in name else data.name,
         "rows": data.n_rows,
         "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
-        "labels": dict(zip(data.labels, counts, strict=True)),
+        "labels": dict(zip(data.labels, positives, strict=True)),
         "notes": list(data.notes),
     } | _best_scores(name)
 
 
 def _best_scores(name: str) -> dict[str, Any]:
-    """The Bayes-optimal scores, of a generated world whose distribution is known; nothing for other data."""
-    from equipoise.api import bayes_scores
-    from equipoise.bayes import DRAWS
-
+    """The Bayes-optimal scores of a generated dataset whose distribution is known; nothing for other data."""
     try:
         scores = bayes_scores(name)
     except EquipoiseError:
@@ -42,6 +40,6 @@ def _best_scores(name: str) -> dict[str, Any]:
             }
             for metric, score in scores.items()
         },
-        "population": f"expected over fresh mails of this world ({DRAWS:,} drawn, their labels integrated out exactly), with its "
-        "standard error",
+        "population": f"expected over new mails of the same distribution ({DRAWS:,} drawn, their labels integrated out exactly), "
+        "with its standard error",
     }

@@ -1,4 +1,4 @@
-"""`equipoise list`, `info` and `report`."""
+"""`equipoise list` and `info`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,27 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from equipoise.catalog.registry import Entry, registry
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.cli.info_data import describe_data
+from equipoise.contracts.hyperparameters import Tunable, tunables
+from equipoise.contracts.options import options
+from equipoise.core.errors import unknown
+from equipoise.datasets.statistics import committed, official_words
+from equipoise.sweep.suite import load_suite, suite_names
 
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
 
 
 def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
-    """Names with one line each, of one kind or of all."""
+    """Print the names of one kind or of all, with one line on each.
+
+    Args:
+        what: a key of `KINDS`, or "suites"; None: all of them.
+        plugins: strategy files that are loaded first.
+    """
     for plugin in plugins:
         registry("strategy").add_file(plugin)
     kinds = [what] if what is not None else [*KINDS, "suites"]
@@ -35,63 +46,35 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
         table.add_column()
         for entry in entries:
             broken = f"[red]broken[/red] ({entry['origin']}): " if entry["error"] else ""
-            table.add_row(entry["name"], broken + _escaped(entry["error"] or entry["summary"]))
+            table.add_row(entry["name"], broken + escape(entry["error"] or entry["summary"]))
         console.print(table)
 
 
 def details(name: str, json: bool) -> None:
-    """Everything about one name."""
-    found = _find(name)
+    """Print everything that is known about one name.
+
+    Raises:
+        EquipoiseError: nothing has this name.
+    """
+    record = _find(name)
     if json:
-        typer.echo(json_.dumps(found, indent=2, default=str))
+        typer.echo(json_.dumps(record, indent=2, default=str))
         return
     console = Console()
-    table = Table(title=f"{found['kind']} {found['name']}", title_justify="left", box=None, show_header=False)
+    table = Table(
+        title=f"{record['kind']} {record['name']}", title_justify="left", box=None, show_header=False
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for key, value in found.items():
+    for key, value in record.items():
         if key in ("kind", "name") or value in (None, "", [], {}):
             continue
-        table.add_row(key, _escaped(_words(value)))
+        table.add_row(key, escape(_words(value)))
     console.print(table)
 
 
-def results(folder: Path, suite: str | None, json: bool, picture: Path | None = None) -> None:
-    """The report over the rows of a store, and a picture of them."""
-    from equipoise.report.export import render, to_json
-    from equipoise.store.store import Store
-
-    store = Store(folder)
-    rows = store.rows()
-    if suite is not None:
-        rows = _of_suite(rows, suite)
-    if not rows:
-        raise EquipoiseError(
-            f"no rows in {folder}{f' of suite {suite!r}' if suite else ''}: run something first, e.g. equipoise run quick"
-        )
-    if picture is not None:
-        _draw(rows, picture)
-    if json:
-        typer.echo(to_json(rows))
-    else:
-        render(rows, Console())
-
-
-def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
-    from equipoise.plots import comparison
-    from equipoise.store.rows import flatten
-
-    if file.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise EquipoiseError(f"--picture must end in .png, .svg or .pdf; got {str(file)!r}")
-    if not file.parent.is_dir():
-        raise EquipoiseError(f"no folder {file.parent} to draw {file.name} into")
-    comparison(flatten(rows)).savefig(file, dpi=150)
-
-
 def strategy_record(cls: Any) -> dict[str, Any]:
-    """What `info` says of a strategy class."""
-    from equipoise.contracts.hyperparameters import tunables
-
+    """What `info` and the table of strategies say of a strategy class."""
     strategy = cls()
     return {
         "kind": "strategy",
@@ -102,19 +85,13 @@ def strategy_record(cls: Any) -> dict[str, Any]:
         "needs": sorted(cls.requires),
         "reference": cls.reference,
         "search": {n: _range(t) for n, t in tunables(cls).items()},
-        "options": {
-            f.name: f.default
-            for f in dataclasses.fields(cls)
-            if "tunable" not in f.metadata and not f.metadata.get("internal")
-        },
+        "options": {f.name: f.default for f in options(cls) if "tunable" not in f.metadata},
         "off": dict(cls.off) if cls.off else None,
     }
 
 
 def _records(kind: str) -> list[dict[str, Any]]:
     if kind == "suites":
-        from equipoise.sweep.suite import load_suite, suite_names
-
         return [
             {"name": n, "summary": load_suite(n).title, "origin": "built-in", "error": None}
             for n in suite_names()
@@ -128,11 +105,9 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 
 def _find(name: str) -> dict[str, Any]:
-    from equipoise.cli.info_data import about_data
-    from equipoise.sweep.suite import load_suite, suite_names
-
+    """The record of a strategy, dataset, backbone, suite or file. Only a dataset with options, or a file, is read for it."""
     if name.partition("[")[0] in registry("dataset").names() and "[" in name:
-        return about_data(name)
+        return describe_data(name)
     known: list[str] = []
     for kind in KINDS.values():
         entries = {e.name: e for e in registry(kind).entries()}
@@ -149,7 +124,7 @@ def _find(name: str) -> dict[str, Any]:
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
     if "/" in name or Path(name).suffix:
-        return about_data(name)
+        return describe_data(name)
     raise unknown("name", name, [*known, *suite_names()])
 
 
@@ -158,22 +133,18 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
     if kind == "dataset":
         about = (inspect.getdoc(entry.obj) or "").partition("\n")[2].strip()
         return record | {"about": about, "options": entry.obj.options()} | _committed(entry.name)
-    from equipoise.contracts.hyperparameters import tunables
-
     cls = entry.obj
     return record | {
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
         "accepts": sorted(cls.accepts),
         "reference": cls.reference,
         "search": {"lr": _range(cls.lr), **{n: _range(t) for n, t in tunables(cls).items()}},
-        "options": {f.name: f.default for f in dataclasses.fields(cls) if "tunable" not in f.metadata},
+        "options": {f.name: f.default for f in options(cls) if "tunable" not in f.metadata},
     }
 
 
 def _committed(name: str) -> dict[str, Any]:
-    """Terms, citation and the statistics of a built-in dataset, of which nothing is loaded for that."""
-    from equipoise.datasets.statistics import committed, official_words
-
+    """Terms, citation and statistics of a built-in dataset, from the file that is kept of it: nothing is downloaded."""
     kept = committed(name)
     if kept is None:
         return {}
@@ -183,7 +154,8 @@ def _committed(name: str) -> dict[str, Any]:
     return first | {"statistics": {k: v for k, v in kept.items() if k not in ("name", "sha256")}}
 
 
-def _range(spec: Any) -> dict[str, Any]:
+def _range(spec: Tunable) -> dict[str, Any]:
+    """What is set of a search range; the default always, also where it is 0 or false."""
     return {
         k: v
         for k, v in dataclasses.asdict(spec).items()
@@ -192,6 +164,7 @@ def _range(spec: Any) -> dict[str, Any]:
 
 
 def _words(value: Any) -> str:
+    """A value of a record for people: an entry of a list or dictionary on each line."""
     if isinstance(value, dict):
         return "\n".join(f"{k}: {_inline(v)}" for k, v in value.items())
     if isinstance(value, list):
@@ -210,32 +183,3 @@ def _inline(value: Any) -> str:
         )
         return f"{value['default']}   searched {span}{' (log)' if value.get('log') else ''}"
     return "; ".join(f"{k} {_inline(v)}" for k, v in value.items())
-
-
-def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The rows a suite asks for, its strategies and backbones spelled as rows spell them."""
-    from equipoise.catalog.backbones import get_backbone
-    from equipoise.catalog.strategies import get_strategy
-    from equipoise.sweep.plan import expand
-    from equipoise.sweep.suite import load_suite
-
-    asked = []
-    for b in load_suite(name).blocks:
-        strategies = {get_strategy(s).spec for spec in b.strategies for s in expand(spec)}
-        backbones = {get_backbone(spec).spec for spec in b.backbones}
-        asked.append((b, backbones, strategies, dataclasses.asdict(b.settings)))
-    return [
-        r
-        for r in rows
-        if any(
-            (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
-            and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
-            for b, backbones, strategies, settings in asked
-        )
-    ]
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -1,4 +1,4 @@
-"""`equipoise`: commands and their options. Nothing heavy is imported before a command runs."""
+"""`equipoise`: commands and their options. The module that does the work is imported when its command runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn, Optional
 import typer
 
 from equipoise.cli import options
-from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, Plugin, Results, What, given
+from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 app = typer.Typer(
     help="Which balancing strategy works on imbalanced multilabel data, measured.",
@@ -25,10 +26,8 @@ app = typer.Typer(
 def list_(
     what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
 ) -> None:
-    """What there is: strategies, datasets, backbones, suites."""
-    from equipoise.cli import listing
-
-    listing.listing(None if what is None else what.value, plugin or [], json)
+    """List the strategies, datasets, backbones and suites, with one line on each."""
+    lazy("equipoise.cli.listing").listing(None if what is None else what.value, plugin or [], json)
 
 
 @app.command()
@@ -37,66 +36,39 @@ def info(
     json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
-    from equipoise.cli import listing
-
-    listing.details(name, json)
+    lazy("equipoise.cli.listing").details(name, json)
 
 
 @app.command()
+@derived
 def diagnose(
     dataset: Annotated[str, typer.Argument(help="A dataset, or the path of a file.")],
-    text: options.Text = None,
-    features: options.Features = None,
-    labels: options.Labels = None,
-    label_column: options.LabelColumn = None,
-    separator: options.Separator = None,
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = None,
-    html: Annotated[Optional[Path], typer.Option(help="Write it as a page with pictures, too.")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Of samples and shuffles.")] = 0,
-    folds: Annotated[int, typer.Option(help="Inner folds to hold rare labels against.")] = 3,
+    table: options.Table,
+    html: Annotated[Optional[Path], typer.Option(help="Write a page with pictures, too.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="The seed of samples and shuffles.")] = 0,
+    folds: Annotated[int, typer.Option(help="Inner folds, among which each label needs positives.")] = 3,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Know your data: imbalance, label dependence, what is wrong with them, and what is worth trying."""
-    from equipoise.cli import diagnose as diagnosing
-
-    table = given(
-        text=text,
-        features=features,
-        labels=labels,
-        label_column=label_column,
-        separator=separator,
-        delimiter=delimiter,
-        encoding=encoding,
+    """Know your data: imbalance, label dependence, faults, and which strategies are worth trying."""
+    lazy("equipoise.cli.diagnose").diagnose(
+        dataset, table=table, html=html, seed=seed, folds=folds, data_dir=data_dir, json=json
     )
-    diagnosing.diagnose(dataset, table, json, html, seed, folds, data_dir)
 
 
 @app.command()
+@derived
 def run(
+    table: options.Table,
+    settings: options.Settings,
     suite: options.Suite = None,
     dataset: options.Datasets = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
     strategy: Annotated[
         Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
-    text: options.Text = None,
-    features: options.Features = None,
-    labels: options.Labels = None,
-    label_column: options.LabelColumn = None,
-    separator: options.Separator = None,
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = None,
-    trials: options.Trials = None,
-    folds: options.Folds = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    objective: Annotated[Optional[str], typer.Option(help="macro_f1 or map.")] = None,  # noqa: UP045
-    precision: options.Precision = None,
-    pruning: Annotated[bool, typer.Option("--pruning", help="End trials early that fall behind.")] = False,
     splits: options.Splits = None,
-    seed: Annotated[Optional[int], typer.Option(help="What all random streams derive from.")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option(help="The seed of all random streams.")] = None,  # noqa: UP045
     workers: options.WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
@@ -105,33 +77,14 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as data.")] = False,
 ) -> None:
-    """Run a suite, or every combination of datasets, backbones and strategies. Rows that are there are not run again."""
-    from equipoise.cli import run as running
-
-    table = given(
-        text=text,
-        features=features,
-        labels=labels,
-        label_column=label_column,
-        separator=separator,
-        delimiter=delimiter,
-        encoding=encoding,
-    )
-    budget = {
-        "trials": trials,
-        "folds": folds,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "objective": objective,
-        "precision": precision,
-        "pruning": pruning or None,
-    }
-    running.run(
+    """Run a suite, or every combination of datasets, backbones and strategies. Cells that have a row are not run again."""
+    lazy("equipoise.cli.run").run(
         suite,
-        running.with_columns(dataset or [], table),
+        dataset or [],
         backbone or [],
         strategy or [],
-        {k: v for k, v in budget.items() if v is not None},
+        table=table,
+        settings=settings,
         splits=splits,
         seed=seed,
         workers=workers,
@@ -153,10 +106,8 @@ def report(
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
 ) -> None:
-    """The results so far: per dataset and backbone, what each strategy wins over none, and how sure that is."""
-    from equipoise.cli import listing
-
-    listing.results(results, suite, json, picture)
+    """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
+    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture)
 
 
 @app.command()
@@ -174,29 +125,18 @@ def ui(
     port: Annotated[int, typer.Option()] = 5000,
 ) -> None:
     """Open the results in the MLflow UI (Ctrl-C ends it)."""
-    from equipoise.tracking.server import serve
-
-    raise typer.Exit(serve(results, host, port))
+    raise typer.Exit(lazy("equipoise.tracking.server").serve(results, host, port))
 
 
 @app.command()
+@derived
 def time(
+    table: options.Table,
+    settings: options.Settings,
     suite: options.Suite = None,
     dataset: options.Datasets = None,
     backbone: Annotated[Names, typer.Option(help="Repeat for more [default: all that fit].")] = None,
     strategy: Annotated[Names, typer.Option(help="Repeat for more [default: all].")] = None,
-    text: options.Text = None,
-    features: options.Features = None,
-    labels: options.Labels = None,
-    label_column: options.LabelColumn = None,
-    separator: options.Separator = None,
-    delimiter: options.Delimiter = None,
-    encoding: options.Encoding = None,
-    trials: options.Trials = None,
-    folds: options.Folds = None,
-    epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
-    precision: options.Precision = None,
     splits: options.Splits = None,
     workers: options.WorkerCount = "auto",
     price: Annotated[float | None, typer.Option(help="What an hour of one core (or device) costs.")] = None,
@@ -204,32 +144,14 @@ def time(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """How fast training is here, on your data, and what a sweep of a suite or of these combinations will take and cost."""
-    from equipoise.cli import run as running
-    from equipoise.cli import time as timing
-
-    table = given(
-        text=text,
-        features=features,
-        labels=labels,
-        label_column=label_column,
-        separator=separator,
-        delimiter=delimiter,
-        encoding=encoding,
-    )
-    budget = {
-        "trials": trials,
-        "folds": folds,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "precision": precision,
-    }
-    timing.time(
+    """Measure how fast training is on this machine, and what a sweep of a suite or of these combinations takes and costs."""
+    lazy("equipoise.cli.time").time(
         suite,
-        running.with_columns(dataset or [], table),
+        dataset or [],
         backbone or [],
         strategy or [],
-        {k: v for k, v in budget.items() if v is not None},
+        table=table,
+        settings=settings,
         splits=splits,
         workers=workers,
         price=price,
@@ -244,14 +166,21 @@ def check(
     what: Annotated[list[str], typer.Argument(help="A plugin file (./mine.py), or names of strategies.")],
     json: Json = False,
 ) -> None:
-    """Try strategies against the rules of the contract; a line for each that is broken, exit code 1 if any is."""
-    from equipoise.cli.check import conformance
+    """Check strategies against the rules of the contract; a line for each rule that is broken, then exit code 1."""
+    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json))
 
-    raise typer.Exit(conformance(what, json))
+
+@app.command()
+def new(
+    kind: Annotated[New, typer.Argument(help="What to begin.")],
+    name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
+) -> None:
+    """Write a commented file to start a strategy of your own from; it works as it is."""
+    lazy("equipoise.cli.new").new(kind.value, name)
 
 
 def main() -> None:
-    """Run the command line; bad input is one line and exit code 2."""
+    """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
     try:
         code = app(standalone_mode=False, prog_name="equipoise")
     except EquipoiseError as error:
@@ -259,7 +188,7 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
         sys.exit(0)
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -270,7 +199,7 @@ def main() -> None:
 
 
 def _misused(error: Exception) -> None:
-    """An option or argument that is not there or not right. Where the class of these errors lives differs among typers."""
+    """Refuse an unknown option or a bad argument. Versions of typer differ in where the class of these errors lives."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
         sys.exit(0)
@@ -282,6 +211,7 @@ def _misused(error: Exception) -> None:
 
 
 def _refuse(line: str) -> NoReturn:
+    """End with one line, whatever line breaks the message has."""
     typer.echo(f"error: {' '.join(line.split())}", err=True)
     sys.exit(2)
 

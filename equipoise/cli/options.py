@@ -1,12 +1,20 @@
-"""Options that commands share."""
+"""Options that commands share, and options derived from the fields of a dataclass."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional, get_args
 
 import typer
+
+from equipoise.contracts.options import options, value_type
+from equipoise.datasets._table_options import TableOptions
+from equipoise.experiment.settings import Settings as SettingsFields
 
 
 class What(StrEnum):
@@ -18,42 +26,86 @@ class What(StrEnum):
     suites = "suites"
 
 
+class New(StrEnum):
+    """What `new` has a template for."""
+
+    strategy = "strategy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields:
+    """Marks a parameter that stands for one option for each field of a dataclass; see `derived`."""
+
+    owner: type
+    panel: str
+
+
 Names = Optional[list[str]]  # noqa: UP045 - typer reads it
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Results = Annotated[Path, typer.Option(help="The store: rows, predictions, MLflow.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Results = Annotated[Path, typer.Option(help="The folder of the results: rows, predictions, MLflow.")]
 DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (default: $EQUIPOISE_DATA).")]  # noqa: UP045
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load too.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load, too.")]
 LIVE = Path("results/live")
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
 Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]
-Trials = Annotated[Optional[int], typer.Option(help="Settings tried per cell.")]  # noqa: UP045
-Folds = Annotated[Optional[int], typer.Option(help="Inner folds; 1: a single holdout.")]  # noqa: UP045
-Epochs = Annotated[Optional[int], typer.Option(help="Passes over the rows at most.")]  # noqa: UP045
-BatchSize = Annotated[Optional[int], typer.Option(help="Rows per step, a multiple of 32.")]  # noqa: UP045
-Precision = Annotated[Optional[str], typer.Option(help="Of products in training: float32 or bfloat16.")]  # noqa: UP045
 Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
 WorkerCount = Annotated[
     str, typer.Option(help="Processes: a number, or auto: as many as CPUs, memory and cells allow.")
 ]
-
-_PANEL = "Your own data (what is not said is guessed, and told)"
-
-
-def _option(help: str) -> typer.models.OptionInfo:
-    found: typer.models.OptionInfo = typer.Option(help=help, rich_help_panel=_PANEL)
-    return found
-
-
-Text = Annotated[Optional[str], _option("The text column, or several, a+b.")]  # noqa: UP045 - typer reads it
-Features = Annotated[Optional[str], _option("The columns of numbers or categories, a+b+c.")]  # noqa: UP045
-Labels = Annotated[Optional[str], _option("The 0/1 label columns, a+b+c.")]  # noqa: UP045
-LabelColumn = Annotated[Optional[str], _option("The column that lists a row's labels.")]  # noqa: UP045
-Separator = Annotated[Optional[str], _option("What separates labels in it.")]  # noqa: UP045
-Delimiter = Annotated[Optional[str], _option("What divides the columns of a CSV file; tab for a tab.")]  # noqa: UP045
-Encoding = Annotated[Optional[str], _option("Of the file: latin-1, cp1252, utf-16, … (default: utf-8)")]  # noqa: UP045
+Table = Annotated[
+    dict[str, Any], Fields(TableOptions, "Your own data (detected where no option says it, and reported)")
+]
+Settings = Annotated[
+    dict[str, Any],
+    Fields(SettingsFields, "Settings, the same for every strategy (a suite has defaults of its own)"),
+]
 
 
-def given(**options: str | None) -> dict[str, str]:
-    """Those that were said."""
-    return {name: value for name, value in options.items() if value is not None}
+def derived(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command for typer in which each parameter marked with `Fields` has become the options of that dataclass.
+
+    The command itself gets a dictionary in its place, of the options that were given.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, list[str]] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        marks = [mark for mark in get_args(parameter.annotation) if isinstance(mark, Fields)]
+        added = [_parameter(f, marks[0].panel) for f in options(marks[0].owner)] if marks else [parameter]
+        parameters += added
+        if marks:
+            groups[parameter.name] = [p.name for p in added]
+
+    @functools.wraps(command)
+    def called(**values: Any) -> Any:
+        for group, names in groups.items():
+            own = {name: values.pop(name) for name in names}
+            values[group] = {name: value for name, value in own.items() if value is not None}
+        return command(**values)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
+
+
+def _parameter(field: dataclasses.Field[Any], panel: str) -> inspect.Parameter:
+    """An option for a field. It is None where it is not given: a suite may have a default of its own."""
+    kind = value_type(field) or str
+    name = field.name.replace("_", "-")
+    option = typer.Option(
+        *([f"--{name}/--no-{name}"] if kind is bool else [f"--{name}"]),
+        help=_help(field),
+        rich_help_panel=panel,
+        show_default=False if field.default is None else str(field.default).lower(),
+    )
+    annotation = Annotated[Optional[kind], option]  # type: ignore[valid-type]  # noqa: UP045
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    words = field.metadata.get("help", "")
+    if choices := field.metadata.get("choices"):
+        words += f": {' or '.join(map(str, choices))}"
+    return words if words.endswith("…") else f"{words}."

@@ -1,4 +1,4 @@
-"""`equipoise time`: how fast training is here on a user's own data, and what a sweep will take and cost."""
+"""`equipoise time`: how fast training runs on this machine, and what a sweep will take and cost."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import json as json_
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from equipoise.api import choose
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.registry import registry
+from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
-
-if TYPE_CHECKING:
-    from equipoise.sweep.plan import Plan
-    from equipoise.sweep.suite import Suite
-    from equipoise.sweep.timing import Speed, Sweep
-    from equipoise.sweep.workers import Workers
+from equipoise.ops.device import THREADS
+from equipoise.sweep import timing
+from equipoise.sweep.estimate import duration, in_words
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.suite import Suite
+from equipoise.sweep.workers import Workers, asked, fitting
 
 DATASET = "design-emails"
 
@@ -28,8 +33,9 @@ def time(
     datasets: Sequence[str],
     backbones: Sequence[str],
     strategies: Sequence[str],
-    budget: Mapping[str, Any],
     *,
+    table: Mapping[str, str],
+    settings: Mapping[str, Any],
     splits: str | None,
     workers: str,
     price: float | None,
@@ -38,41 +44,37 @@ def time(
     json: bool,
 ) -> None:
     """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take."""
-    from equipoise.ops.device import THREADS
-    from equipoise.sweep.plan import make_plan
-    from equipoise.sweep.timing import estimate, measure, records
-    from equipoise.sweep.workers import Workers, asked, fitting
-
     wanted = asked(workers)
     if price is not None and not 0 <= price < float("inf"):
         raise EquipoiseError(f"--price must be what an hour of one core costs, 0 or more; got {price}")
-    chosen = _chosen(suite, datasets, backbones, strategies, dict(budget), splits, data_dir)
+    named = with_columns(datasets, table)
+    chosen = _chosen(suite, named, backbones, strategies, settings, splits, data_dir)
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     if not plan.cells:
         reasons = sorted({reason for _, reason in plan.skipped})
         raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
-    hands = fitting(plan.cells, plan.data) if wanted is None else Workers(wanted)
+    processes = fitting(plan.cells, plan.data) if wanted is None else Workers(wanted)
     with Console(stderr=True).status("timing") as status:
-        speeds, failures = measure(plan, lambda line: status.update(f"timing {line}"))
-    sweep = estimate(plan, speeds, hands.count)
+        speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
+    sweep = timing.estimate(plan, speeds, processes.count)
     machine: dict[str, Any] = {"device": plan.cells[0].device, "threads": THREADS}
     left_out = [*plan.skipped, *failures]
     if json:
-        told = {
+        record = {
             **machine,
-            "speeds": records(plan, speeds),
+            "speeds": timing.records(plan, speeds),
             "left_out": _left_out(left_out),
             "sweep": {**asdict(sweep), "core_hours": sweep.core_seconds / 3600, "price": _cost(sweep, price)},
         }
-        typer.echo(json_.dumps(told, indent=2))
+        typer.echo(json_.dumps(record, indent=2))
         return
     console = Console()
     for name in plan.data:
-        _table(console, plan, name, speeds, machine)
+        _print_table(console, plan, name, speeds, machine)
     for entry in _left_out(left_out):
         words = f"{entry['dataset']} · {entry['backbone']} · {entry['strategy']}"
         console.print(f"left out: {words}: {entry['reason']}", markup=False, style="dim")
-    _tell(console, sweep, hands, machine["device"], price)
+    _print_sweep(console, sweep, processes, machine["device"], price)
 
 
 def _chosen(
@@ -80,31 +82,23 @@ def _chosen(
     datasets: Sequence[str],
     backbones: Sequence[str],
     strategies: Sequence[str],
-    budget: dict[str, Any],
+    settings: Mapping[str, Any],
     splits: str | None,
     data_dir: Path | None,
 ) -> Suite:
-    """What `run` would take; without a suite, what is not named means all there is."""
-    from equipoise.api import choose
-    from equipoise.catalog.backbones import get_backbone
-    from equipoise.catalog.datasets import load_dataset
-    from equipoise.catalog.registry import registry
-    from equipoise.cli.run import all_named, splits_of
-
+    """What `run` would take; without a suite, all strategies and all backbones that fit, where none are named."""
     if suite is None:
         datasets = datasets or [DATASET]
         strategies = strategies or ["all"]
         if not backbones:
             kinds = {load_dataset(name, data_dir=data_dir).kind for name in datasets}
             backbones = [b for b in registry("backbone").names() if kinds & get_backbone(b).accepts]
-    return choose(suite, datasets, backbones, all_named(strategies), budget, splits_of(splits), None)
+    return choose(suite, datasets, backbones, all_named(strategies), settings, splits_of(splits), None)
 
 
-def _table(
-    console: Console, plan: Plan, name: str, speeds: Sequence[Speed], machine: Mapping[str, Any]
+def _print_table(
+    console: Console, plan: Plan, name: str, speeds: Sequence[timing.Speed], machine: Mapping[str, Any]
 ) -> None:
-    from equipoise.sweep.timing import records
-
     data = plan.data[name]
     where = f"{machine['device']}, {machine['threads']} thread"
     size = f"{data.n_rows:,} rows, {data.n_labels} label{'s' * (data.n_labels > 1)}"
@@ -113,7 +107,7 @@ def _table(
         table.add_column(column)
     for column in ("rows/s", "× none", "s per cell"):
         table.add_column(column, justify="right")
-    for own in (r for r in records(plan, speeds) if r["dataset"] == name):
+    for own in (r for r in timing.records(plan, speeds) if r["dataset"] == name):
         numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", f"{own['seconds_per_cell']:.3g}")
         table.add_row(own["backbone"], own["strategy"], *numbers)
     console.print(table)
@@ -122,13 +116,13 @@ def _table(
     )
 
 
-def _tell(console: Console, sweep: Sweep, hands: Workers, device: str, price: float | None) -> None:
-    from equipoise.sweep.estimate import duration, in_words
-
+def _print_sweep(
+    console: Console, sweep: timing.Sweep, workers: Workers, device: str, price: float | None
+) -> None:
     unit = "device" if device == "cuda" else "core"
     console.print(
         f"this sweep: {sweep.cells} cells ({sweep.skipped} skipped), {sweep.trainings:,} trainings: "
-        f"{in_words(sweep.core_seconds / 3600, unit=unit)} here, {duration(sweep.seconds)} with {hands}. "
+        f"{in_words(sweep.core_seconds / 3600, unit=unit)} here, {duration(sweep.seconds)} with {workers}. "
         "Less where trainings stop early.",
         markup=False,
     )
@@ -138,13 +132,14 @@ def _tell(console: Console, sweep: Sweep, hands: Workers, device: str, price: fl
         )
 
 
-def _cost(sweep: Sweep, price: float | None) -> float | None:
+def _cost(sweep: timing.Sweep, price: float | None) -> float | None:
     return None if price is None else price * sweep.core_seconds / 3600
 
 
 def _left_out(cells: Sequence[tuple[Any, str]]) -> list[dict[str, str]]:
-    """Each combination once, whatever its splits."""
-    found = {(c.dataset, c.backbone, c.strategy): reason for c, reason in cells}
+    """Combinations that are not timed, with their reasons: each once, not once a split."""
+    reasons = {(c.dataset, c.backbone, c.strategy): reason for c, reason in cells}
     return [
-        {"dataset": d, "backbone": b, "strategy": s, "reason": reason} for (d, b, s), reason in found.items()
+        {"dataset": d, "backbone": b, "strategy": s, "reason": reason}
+        for (d, b, s), reason in reasons.items()
     ]

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.hyperparameters import Configurable, Tunable, options
+from equipoise.contracts.hyperparameters import Configurable, Tunable
+from equipoise.contracts.options import options
 from equipoise.core.errors import EquipoiseError
 
 if TYPE_CHECKING:

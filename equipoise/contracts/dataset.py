@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -15,7 +14,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.contracts.options import checked, options
+from equipoise.core.errors import EquipoiseError
 
 Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
@@ -205,11 +205,15 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
 class DatasetSource(ABC):
     """A source of a data set: reads, downloads or generates it.
 
-    Fields that a subclass adds are the source's options, as in `name[rows=500,seed=1]`.
+    Fields that a subclass adds are its options, as in `name[rows=500,seed=1]`.
+
+    Attributes:
+        name: how it is called in a suite and on the command line; of a file, its path.
+        summary: what it is, in one line.
     """
 
-    name: str
-    summary: str = ""  # one line, shown in listings
+    name: str = field(metadata={"internal": True})
+    summary: str = field(default="", metadata={"internal": True})
 
     @abstractmethod
     def load(self, data_dir: Path) -> Dataset:
@@ -217,60 +221,12 @@ class DatasetSource(ABC):
 
     def options(self) -> dict[str, Any]:
         """The options by name, with their current values."""
-        return {field.name: getattr(self, field.name) for field in self._option_fields()}
+        return {f.name: getattr(self, f.name) for f in options(self)}
 
-    def with_options(self, **options: Any) -> Self:
-        """A copy with these options. Strings are converted to the type of the option's default.
+    def with_options(self, **values: Any) -> Self:
+        """A copy with these options, each a value or the text of one.
 
-        Raises EquipoiseError for an unknown option or a value of the wrong type.
+        Raises:
+            EquipoiseError: it has no such option, or the value is of another type.
         """
-        known = {field.name: field for field in self._option_fields()}
-        for key in options:
-            if key not in known:
-                raise unknown(f"option of dataset {self.name!r}:", key, known)
-        values = {key: _as_type_of(known[key], value, self.name) for key, value in options.items()}
-        return replace(self, **values)
-
-    def _option_fields(self) -> list[Field[Any]]:
-        """The fields that a subclass has added."""
-        base = {field.name for field in fields(DatasetSource)}
-        return [field for field in fields(self) if field.name not in base]
-
-
-def _as_type_of(field: Field[Any], value: Any, dataset: str) -> Any:
-    """An option's value, converted to the type of its default; EquipoiseError if that is impossible."""
-    kind = type(field.default)
-    converters: dict[type, Callable[[Any], Any]] = {bool: _as_bool, int: _as_int, float: _as_float}
-    try:
-        if kind in converters:
-            return converters[kind](value)
-        if isinstance(value, kind) or field.default is None:
-            return value
-    except (TypeError, ValueError, KeyError, OverflowError):
-        pass
-    problem = f"option {field.name} must be of type {kind.__name__}, not {value!r}"
-    raise EquipoiseError(f"dataset {dataset!r}: {problem}")
-
-
-def _as_bool(value: Any) -> bool:
-    return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
-
-
-def _as_int(value: Any) -> int:
-    """Converts 5, "5" and 5.0, but not 5.5 or a bool."""
-    if isinstance(value, bool):
-        raise TypeError(value)
-    try:
-        # Not through float, which would lose digits of large seeds.
-        return int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        if not _as_float(value).is_integer():
-            raise ValueError(value) from None
-        return int(float(value))
-
-
-def _as_float(value: Any) -> float:
-    """Converts numbers and numeric strings, but not a bool, which Python would take for 0 or 1."""
-    if isinstance(value, bool):
-        raise TypeError(value)
-    return float(value)
+        return replace(self, **checked("dataset", self.name, self, values))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.contracts.options import options
+from equipoise.core.errors import EquipoiseError
 
 T = TypeVar("T")
 
@@ -99,49 +100,9 @@ def tunables(obj: Any) -> dict[str, Tunable]:
     return {f.name: f.metadata["tunable"] for f in dataclasses.fields(obj) if "tunable" in f.metadata}
 
 
-def options(obj: Any) -> Iterator[dataclasses.Field[Any]]:
-    """All fields a user may set in brackets: those that are not private to the engine."""
-    return (f for f in dataclasses.fields(obj) if not f.metadata.get("internal"))
-
-
 def bind(obj: T, values: Mapping[str, Any]) -> T:
     """A copy of a frozen dataclass with fields replaced, unchecked: the engine puts tensors in the place of numbers."""
     copy = object.__new__(type(obj))
     copy.__dict__.update(obj.__dict__)
     copy.__dict__.update(values)
     return copy
-
-
-def checked(kind: str, name: str, cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values from a user's brackets or options, checked against the fields of `cls` and given their type.
-
-    Raises:
-        EquipoiseError: no such field, or a value of the wrong type, in one line that names both.
-    """
-    fields = {f.name: f for f in options(cls)}
-    out = {}
-    for key, value in values.items():
-        if key not in fields:
-            raise unknown(f"option of {kind} {name!r}:", key, fields)
-        out[key] = _typed(f"{name}[{key}={value}]", fields[key], value)
-    return out
-
-
-def _typed(where: str, field: dataclasses.Field[Any], value: Any) -> Any:
-    default, spec = field.default, field.metadata.get("tunable")
-    choices = spec.choices if spec is not None and spec.choices is not None else field.metadata.get("choices")
-    if choices is not None:
-        if value not in choices:
-            raise EquipoiseError(f"{where}: {field.name} must be one of {', '.join(map(str, choices))}")
-        return value
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise EquipoiseError(f"{where}: {field.name} must be true or false")
-    elif isinstance(default, int):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise EquipoiseError(f"{where}: {field.name} must be a whole number")
-    elif isinstance(default, float):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise EquipoiseError(f"{where}: {field.name} must be a number")
-        return float(value)
-    return value

@@ -1,18 +1,58 @@
-"""The strategy contract: a frozen dataclass whose fields are hyperparameters and which overrides the hooks it needs.
+"""The strategy contract. A strategy is a frozen dataclass: its fields are hyperparameters, and it overrides the hooks it needs.
+
+    from dataclasses import dataclass
+
+    from equipoise import Strategy, bce, tunable
 
     @dataclass(frozen=True)
-    class MyLoss(Strategy):
-        '''Cross-entropy with rare labels weighted up.'''
+    class RareFirst(Strategy):
+        '''Cross-entropy that weights rare labels up.'''
 
-        name = "my_loss"
+        name = "rare_first"
         power: float = tunable(0.5, low=0.0, high=1.0)
 
         def loss(self, logits, targets, ctx):
             weight = (ctx.n_rows / (ctx.n_pos + 1.0)) ** self.power
             return weight * bce(logits, targets)
 
-Hooks, in the order in which they act: `resample`, `tasks`/`merge`, `weights`, `loss`, `adjust`, `decide`. See DESIGN in
-the documentation for what each sees. All randomness comes from `ctx.rng`.
+That is a whole plugin. `equipoise new strategy rare_first` writes such a file with comments, `equipoise check ./rare_first.py`
+tests it against the rules below, and `--strategy ./rare_first.py` runs it.
+
+A strategy overrides one hook or several; none of them must be there. What it leaves out keeps the meaning of the base class:
+all rows as they are, one network, every row equally often, cross-entropy, unchanged logits, and the threshold 0.5. The hooks
+act in this order. n is the number of training rows, L of labels, B of rows in a batch:
+
+    hook             gets                                       returns                                   several?
+    ---------------  -----------------------------------------  ----------------------------------------  --------
+    resample         rows: the training rows (`Rows`)           other `Rows`: some kept, repeated,        a chain
+                                                                dropped, relabelled or synthesised
+    tasks            Y (n, L) 0/1, after resampling             a list of `Task`, one network each        one owner
+      with merge     one array (n, L_t) of logits a task        (n, L) logits
+    weights          Y (n, L) 0/1 of the rows a network         (n,) or (S, n) sampling weights, finite   one owner
+                     learns from                                and not negative, not all zero
+    loss             logits (B, L) and 0/1 targets (B, L)       (B, L) or (B,) losses, not yet averaged   one owner
+    adjust           out-of-fold logits (n, L), their Y (n, L)  a function (m, L) logits → (m, L) logits  a chain
+    decide           the same, after `adjust`                   a function (m, L) logits → (m, L) bool    one owner
+
+*Several?* says what happens in a composition such as `ml_ros+focal+scut`. In a chain each strategy acts on what the one before
+it returned. A hook with one owner may be overridden by one of them only; two are refused with an error that names both.
+
+A hook must
+- return what the table says for any training set: a label without positives, one label or 300, 12 rows, sparse inputs, text;
+- draw from `ctx.rng` whatever is random, and from no global generator, so that the same seed gives the same result;
+- leave its arguments as they are, and read no file and no device: what it may know is in its arguments and in `ctx`.
+
+`loss` must, besides,
+- be finite with a finite gradient for any finite logits;
+- take hyperparameters as tensors, with no Python `if` on a tunable number: many settings train side by side in one program;
+- use no random numbers (`ctx.rng` is None there).
+
+A hook may
+- use `ctx.n_pos` and `ctx.n_rows`, the label counts *before* resampling, and in `loss` also `ctx.progress`, 0 to 1;
+- see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
+  the label counts of the task they belong to.
+
+Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation.
 """
 
 from __future__ import annotations
@@ -44,12 +84,12 @@ class Context:
     """What a hook may know besides its arguments.
 
     Attributes:
-        n_pos: (L,) positives of each label in the training rows, before any resampling. A NumPy array, except in `loss`,
-            where it is a float tensor on the device.
-        n_rows: the number of those rows (in `loss`: a scalar tensor).
-        rng: this hook's own random stream (None in `loss`, which is deterministic).
-        progress: share of the training done, 0..1 (a scalar tensor in `loss`).
-        folds: (n,) the fold that held each row out, in `adjust` and `decide`.
+        n_pos: (L,) number of positives of each label in the training rows before any resampling. A NumPy array, except in
+            `loss`, where it is a float tensor on the device.
+        n_rows: the number of those rows (in `loss`, a scalar tensor).
+        rng: the random stream of this hook alone (None in `loss`, which is deterministic).
+        progress: the share of the training that is done, 0 to 1 (in `loss`, a scalar tensor).
+        folds: (n,) the fold in which each row was held out; in `adjust` and `decide` only.
     """
 
     n_pos: Any
@@ -69,18 +109,18 @@ class Strategy(Configurable):
     """No balancing at all, and the base of every strategy.
 
     Attributes:
-        name: how it is called in a suite and on the command line.
-        reference: author, year and DOI of what it implements.
+        name: its name in suites, on the command line and in results.
+        reference: author, year and DOI of the method.
         requires: what it cannot do without: "numeric" (inputs that can be averaged), "text", "labels" (two labels or more), or
             "given" (a backbone that takes labels as further inputs).
-            A pair that does not fit is skipped with its reason.
-        off: the settings, where there are such, at which it must equal no strategy bit for bit.
-        vectorized: True where `loss` also takes what belongs to K lanes: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
-            progress and tunable fields (K, 1, 1), giving (K, …). It is then called once for all; else through `torch.vmap`,
-            at half the speed.
-        tuned_on: what a strategy that only maps scores is tuned on, after the network is chosen as for `none`: "log_loss" of the
-            mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. One that decides is
-            tuned on the macro-F1 of its decisions.
+            A data set or backbone that does not fit is skipped with this reason.
+        off: the settings, if there are any, at which it must equal `none` bit for bit; None: there are none.
+        vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
+            progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise
+            `torch.vmap` batches it, at half the speed.
+        tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
+            of the mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. A strategy that
+            decides is tuned on the macro-F1 of its decisions.
     """
 
     reference: ClassVar[str] = ""
@@ -94,42 +134,45 @@ class Strategy(Configurable):
         return rows
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
-        """Split the problem with training labels Y (n, L) into sub-problems, each trained by a network of its own."""
+        """Split the problem with training labels Y (n, L) into sub-problems, each learned by a network of its own.
+
+        A task that learns labelsets as exclusive classes is trained with softmax cross-entropy, and `loss` is not called.
+        """
         from equipoise.contracts.tasks import Task
 
         return [Task(tuple(range(Y.shape[1])))]
 
     def merge(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
-        """Join the sub-problems' logits, one (n, L_t) array a task, to (n, L)."""
+        """Join the logits of the sub-problems, one (n, L_t) array a task, into (n, L)."""
         from equipoise.contracts.tasks import merge_columns
 
         return merge_columns(tasks, logits, len(ctx.n_pos))
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
-        """(n,) how often each row is drawn, up to a factor; all equal means: in shuffled passes, without replacement.
+        """(n,) sampling weights, unnormalised; equal weights mean shuffled epochs without replacement.
 
-        Or (S, n), S key frames at equal distances from the first step to the last, each up to a factor of its own: between
-        two of them the shares move linearly. Where all S·n weights are equal, shuffled passes again.
+        Or (S, n), weights that change during training: S rows of weights at equal distances from the first step to the last,
+        each normalised by itself, with linear interpolation between them. If all S·n weights are equal, shuffled epochs.
         """
         return np.ones(len(Y))
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        """The unreduced loss (B, L) or (B,) of one lane's logits and 0/1 targets, both (B, L) float.
+        """The loss (B, L) or (B,) of logits and 0/1 targets, both (B, L) float, before it is averaged.
 
-        Plain tensor code: fields of this strategy may be scalar tensors here, so it must not branch in Python on them.
+        Plain tensor code for one training. The fields of this strategy may be scalar tensors here, so never branch on them.
         """
         return bce(logits, targets)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        """Fit a map logits → logits on out-of-fold logits (n, L) and their labels Y (n, L)."""
+        """Fit a correction of the logits on out-of-fold logits (n, L) and labels (n, L); returns it as a function."""
         return lambda z: z
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        """Fit a map logits → bool on out-of-fold logits (n, L) and their labels Y (n, L)."""
+        """Fit a decision on out-of-fold logits (n, L) and labels (n, L); returns it as a function logits → bool."""
         return lambda z: z > 0
 
     def fit_resample(self, X: Any, Y: Any, seed: int = 0, nominal: Any = None) -> tuple[Any, Any]:
-        """Resample plain arrays, as users of imbalanced-learn know it; compositions resample in turn.
+        """Resample plain arrays, as in imbalanced-learn; the parts of a composition resample one after the other.
 
         >>> from equipoise import get_strategy
         >>> X, Y = get_strategy("lp_ros").fit_resample([["a"], ["b"], ["c"], ["d"]], [[1], [1], [1], [0]])
@@ -137,16 +180,17 @@ class Strategy(Configurable):
         ((5, 1), (5, 1))
 
         Args:
-            X: (n, d) numbers, dense or sparse (comes back as CSR), as they are: bring them to one scale first, for those
-                that take distances. For those that don't, anything with n rows, e.g. an object array of texts.
-            Y: (n, L) of 0/1. seed: the same seed gives the same rows.
-            nominal: (d,) bool, columns that are categories; see `Rows.nominal`.
+            X: (n, d) numbers, dense or sparse (returned as CSR). A strategy that computes distances uses them as they are, so
+                bring the columns to one scale first. A strategy that does not accepts anything with n rows, e.g. texts.
+            Y: (n, L) of 0/1.
+            seed: the same seed gives the same rows.
+            nominal: (d,) bool, the columns that are categories; see `Rows.nominal`.
 
         Returns:
-            X and Y of the rows after resampling, synthesised ones last.
+            X and Y after resampling, synthesised rows last.
 
         Raises:
-            EquipoiseError: shapes that don't fit, values that are no 0/1, texts where distances are needed, or a strategy
+            EquipoiseError: shapes that do not match, labels other than 0/1, texts where distances are needed, or a strategy
                 that does not resample.
         """
         from equipoise.contracts.plain_arrays import fit_resample
@@ -155,20 +199,20 @@ class Strategy(Configurable):
 
     @property
     def parts(self) -> tuple[Strategy, ...]:
-        """The strategies this one is composed of; itself alone unless it is a composition."""
+        """The strategies that a composition consists of; for any other, the strategy itself."""
         return (self,)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages this strategy owns: the hooks it overrides."""
+        """The hooks that it overrides, without `merge`, which belongs to `tasks`."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
 
     def owner(self, stage: str) -> Strategy:
-        """The part that owns a one-owner stage, or the base strategy, which does nothing there."""
+        """The part that overrides a hook with one owner, or the base strategy where none does."""
         return next((p for p in self.parts if stage in p.stages), Strategy())
 
     def chain(self, stage: str) -> list[Strategy]:
-        """The parts that act at a chained stage, in order."""
+        """The parts that override a chained hook, in the order in which they act."""
         return [p for p in self.parts if stage in p.stages]
 
 

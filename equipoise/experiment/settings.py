@@ -1,13 +1,12 @@
-"""The budget every strategy gets alike, and everything else that changes the numbers of a cell."""
+"""The settings of a cell: the budget of search and training, the same for every strategy, and what else changes its numbers."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.contracts.hyperparameters import checked
+from equipoise.contracts.options import checked, option
 from equipoise.core.errors import EquipoiseError
 
 OBJECTIVES = ("macro_f1", "map")
@@ -18,39 +17,25 @@ PRECISIONS = ("float32", "bfloat16")
 class Settings:
     """How a cell is searched and trained; the same for every strategy.
 
-    Attributes:
-        trials: settings tried in the search, the published defaults being the first.
-        folds: inner folds; 1 means a single stratified holdout of a quarter of the rows, for large data.
-        epochs: passes over the training rows, as gradient steps (a resampled lane gets the same number), over which the learning
-            rate rises and falls to nothing.
-        batch_size: rows per step, a multiple of 32.
-        trial_batch: trials that are asked for, trained and told together.
-        pruning: whether trials that fall behind end early (successive halving), at fewer gradient steps than the others.
-        precision: "float32", or "bfloat16" for the matrix products of training only (for GPUs; last bits may then depend on which
-            lanes train together).
-        objective: what the search maximises out of fold: "macro_f1" (at cross-fitted thresholds) or "map".
+    A field is all that a new setting needs: the options of `equipoise run` and `time`, the [settings] table of a suite, the
+    keywords of `equipoise.run` and the rows are derived from the fields. Its help text is what `--help` prints.
     """
 
-    trials: int = 8
-    folds: int = 3
-    epochs: int = 30
-    batch_size: int = 64
-    trial_batch: int = 4
-    pruning: bool = False
-    precision: str = dataclasses.field(default="float32", metadata={"choices": PRECISIONS})
-    objective: str = dataclasses.field(default="macro_f1", metadata={"choices": OBJECTIVES})
+    trials: int = option(8, "Settings tried in the search; the first are the published defaults", low=1)
+    folds: int = option(3, "Inner folds; 1: a single stratified holdout of a quarter of the rows", low=1)
+    epochs: int = option(30, "Passes over the training rows, as gradient steps", low=1)
+    batch_size: int = option(64, "Rows per step, a multiple of 32")
+    trial_batch: int = option(4, "Trials that are chosen and trained together", low=1)
+    pruning: bool = option(False, "End trials early that fall behind (successive halving)")
+    precision: str = option(
+        "float32", "Of matrix products in training (bfloat16 for GPUs)", choices=PRECISIONS
+    )
+    objective: str = option("macro_f1", "What the search maximises out of fold", choices=OBJECTIVES)
 
     def __post_init__(self) -> None:
-        for name in ("trials", "folds", "epochs", "trial_batch"):
-            if getattr(self, name) < 1:
-                raise EquipoiseError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        checked("setting", "", self, vars(self))
         if self.batch_size < 32 or self.batch_size % 32:
             raise EquipoiseError(f"batch_size must be a multiple of 32, got {self.batch_size}")
-        for name, choices in (("objective", OBJECTIVES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in choices:
-                raise EquipoiseError(
-                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
-                )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -59,4 +44,4 @@ class Settings:
         Raises:
             EquipoiseError: an unknown name, a wrong type or an impossible value.
         """
-        return cls(**checked("settings", "settings", cls, values))
+        return cls(**checked("setting", "", cls, values))

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import pandas as pd
+else:
+    pd = lazy("pandas")
 
 Row = dict[str, Any]
 STATUSES = ("ok", "failed", "skipped")
@@ -46,7 +49,7 @@ def clean(value: Any) -> Any:
 
 def encode(row: Mapping[str, Any]) -> bytes:
     """Return the row as one line of ASCII JSON, newline included."""
-    # ASCII escapes keep lone surrogates and odd line separators from ever breaking a line or an encoding.
+    # With ASCII escapes, no lone surrogate can fail to encode and no Unicode line separator can split the line.
     return json.dumps(clean(row), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
 
 
@@ -60,7 +63,11 @@ def _undefined(value: Any) -> Any:
 
 
 def decode(line: bytes) -> Row:
-    """Return the row of one line; ValueError when the line is not one."""
+    """Return the row that a line holds.
+
+    Raises:
+        ValueError: the line is not JSON, or no row.
+    """
     row = json.loads(line)
     if not isinstance(row, dict) or not isinstance(row.get("key"), str):
         raise ValueError("not a row")
@@ -83,7 +90,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode("ascii")).hexdigest()
 
 
-# Nested fields that become columns of `flatten`, and the prefix of those columns.
+#: Nested fields whose entries become columns of `flatten`, with the prefix of those columns.
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
@@ -92,9 +99,7 @@ LEFT_OUT = frozenset(
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one line per row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
-    import pandas as pd
-
+    """A table with one line a row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
     flat = [_flat(row) for row in rows]
     always = ["key", "status", "dataset", "backbone", "strategy", "split"]
     return pd.DataFrame(flat) if flat else pd.DataFrame(columns=always)

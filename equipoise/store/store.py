@@ -16,17 +16,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import filelock
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.store.rows import STATUSES, Row, decode, encode, fingerprint, flatten
-
-if TYPE_CHECKING:
-    import pandas as pd
+from equipoise.store.rows import STATUSES, Row, decode, encode
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -55,7 +52,7 @@ class Store:
         self.predictions_dir = self.path / "predictions"
         #: one sentence about an incomplete last line found by the latest read of rows.jsonl, else None
         self.torn: str | None = None
-        # thread_local=False: the lock belongs to the store, whichever thread of the sweep appends.
+        # The lock belongs to the store, not to a thread: any thread of the sweep may append.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
     def _lines(self) -> list[bytes]:
@@ -112,14 +109,6 @@ class Store:
         ) as error:  # zipfile, zlib and numpy each raise errors of their own for a damaged file
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
 
-    def frame(self) -> pd.DataFrame:
-        """See `equipoise.store.rows.flatten`."""
-        return flatten(self.rows())
-
-    def fingerprint(self, row: Mapping[str, Any]) -> str:
-        """See `equipoise.store.rows.fingerprint`."""
-        return fingerprint(row)
-
     @contextlib.contextmanager
     def locked(self) -> Iterator[Store]:
         """Hold the folder's lock; raise EquipoiseError at once if another process holds it. May be nested."""
@@ -138,7 +127,12 @@ class Store:
     def append(self, row: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Write the predictions (by an atomic rename), then the row's line; on return both are on the disk.
 
-        `row` needs `key` (letters, digits, - and _, at most 64) and `status` (one of STATUSES).
+        Args:
+            row: with a `key` of at most 64 letters, digits, - and _, and a `status` of `STATUSES`.
+            predictions: arrays by name; None: this row has none.
+
+        Raises:
+            EquipoiseError: another process is writing, or the row has no such key or status.
         """
         key, status = row.get("key"), row.get("status")
         if status not in STATUSES:

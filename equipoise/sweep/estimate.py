@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS
-from equipoise.sweep.batches import paying
+from equipoise.sweep.grouping import paying
 
 _WORD = re.compile(r"\w\w+")
 _SAMPLE = 2_000_000  # characters of text that are looked at
@@ -75,8 +77,6 @@ def passes(settings: Settings, rows: float) -> float:
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
     """CPU seconds of a cell at most; None for a backbone that states no rate."""
-    from equipoise.catalog.backbones import get_backbone
-
     backbone = get_backbone(cell.backbone)
     if (rate := backbone.rate) is None:
         return None
@@ -124,7 +124,5 @@ def duration(seconds: float) -> str:
 
 def _networks(spec: str, labels: int) -> float:
     """How many times a single network's cost: strategies that split the problem train one a label or so."""
-    from equipoise.catalog.strategies import get_strategy
-
     strategy: Any = get_strategy(spec)
     return max(1.0, PER_LABEL_NETWORK * labels) if "tasks" in strategy.stages else 1.0

@@ -1,13 +1,14 @@
-"""The plan of a sweep: its cells in order, and the pairs that do not fit, each with its reason."""
+"""The plan of a sweep: its cells in order, and the combinations that do not fit, each with its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
@@ -15,16 +16,23 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
+from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import predictions_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
-from equipoise.sweep.batches import paying
+from equipoise.sweep.grouping import paying
 from equipoise.sweep.suite import Block, Suite
+
+if TYPE_CHECKING:
+    from equipoise.ops import device as devices
+else:
+    devices = lazy("equipoise.ops.device")  # imports PyTorch, which a report does without
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Cells to run, cells that are skipped with their reasons, and the data of both by dataset spec."""
+    """Cells to run, cells that are skipped with the reason, and the datasets of both by the names in the suite."""
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
@@ -38,19 +46,16 @@ def make_plan(
     data_dir: Path | None = None,
     data: Mapping[str, Dataset] | None = None,
 ) -> Plan:
-    """Every cell of a suite; loads its datasets, so that a wrong name or file is found before anything runs.
+    """Plan every cell of a suite. Loads its datasets, so that a wrong name or file is found before anything runs.
 
     Args:
-        data: datasets that are there already, by the name the suite calls them.
+        data: datasets in memory, by the names in the suite; the others are loaded.
 
     Raises:
-        EquipoiseError: an unknown dataset, backbone or strategy, or one given twice; an official split asked for of a
-            dataset that has none.
+        EquipoiseError: a dataset, backbone or strategy is unknown or given twice, or a dataset has no official split and
+            the suite asks for it.
     """
-    from equipoise.catalog.datasets import load_dataset
-    from equipoise.ops.device import resolve
-
-    where = resolve(device).type
+    where = devices.resolve(device).type
     loaded = dict(data or {})
     cells: list[Cell] = []
     skipped: list[tuple[Cell, str]] = []
@@ -67,6 +72,7 @@ def make_plan(
                 _check_official(loaded[name])
             for backbone_spec, backbone in backbones:
                 for split in block.outer_splits:
+                    # Innermost, because neighbours in the plan that share all but the strategy train side by side.
                     for strategy, file in strategies:
                         cell = _cell(
                             name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where
@@ -80,7 +86,7 @@ def make_plan(
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
-    """Why a strategy cannot run on this data with this backbone; None where it can."""
+    """Why a strategy cannot run on this dataset with this backbone; None: it can."""
     if data.kind not in backbone.accepts:
         return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
     for part in strategy.parts:
@@ -100,7 +106,7 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
 
 
 def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
-    """Training takes four fifths of the rows, or what the official split gives it."""
+    """Why there are too few rows for the inner folds: training gets four fifths of them, or its part of the official split."""
     rows, needed, words = data.n_rows, OUTER_FOLDS * max(folds, 2), "rows; an outer split"
     if split == OFFICIAL:
         rows, needed = len(official_split(data.official)[0]), needed - max(folds, 2)
@@ -111,9 +117,7 @@ def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
 
 
 def _check_official(data: Dataset) -> None:
-    """One line when a dataset has no official split that can be run, with the datasets that have."""
-    from equipoise.datasets.statistics import official_sizes
-
+    """Refuse a dataset without a usable official split, and name the datasets that have one."""
     try:
         official_split(data.official)
     except EquipoiseError as error:
@@ -124,7 +128,7 @@ def _check_official(data: Dataset) -> None:
 
 
 def expand(spec: str) -> list[str]:
-    """A plugin file named alone stands for all its strategies, each alone."""
+    """The specs that a spec stands for: itself, or for a plugin file without a name, each strategy in it."""
     file, rest = split_file(spec)
     if file is None or rest:
         return [spec]
@@ -177,12 +181,12 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
 
 
 def _once(cells: Iterable[Cell]) -> list[Cell]:
-    """Cells without repeats (blocks may overlap)."""
+    """The cells without repeats, because blocks may overlap."""
     return list({cell.key: cell for cell in cells}.values())
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """Counts a user wants before starting: cells, skipped pairs, trainings (those that cells share once)."""
+    """The numbers of cells, of skipped cells and of trainings (those that cells share once), for the user before the start."""
     trained = paying(plan.cells)
     trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells if c.key in trained)
     return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

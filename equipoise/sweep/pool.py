@@ -22,12 +22,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
 
 if TYPE_CHECKING:
+    from multiprocessing import forkserver
+
     from equipoise.contracts.dataset import Dataset
     from equipoise.experiment.cell import Cell
+    from equipoise.sweep import batches
     from equipoise.sweep.batches import Result
+else:
+    # Only Linux has the one; the other is imported in the process that workers are forked from.
+    forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
 
 #: Seconds between two reports of how far a cell is.
 PACE = 0.2
@@ -48,8 +55,6 @@ def begin() -> None:
     """Start importing what workers will need, in another process; returns at once. Calling it again does nothing."""
     if not _FORKED:
         return
-    from multiprocessing import forkserver
-
     _context().set_forkserver_preload(["equipoise.sweep.preload"])
     with _environment({**_FORK_SAFE, **_ONE_THREAD, **_COMPACT}), not_for_children():
         forkserver.ensure_running()
@@ -85,8 +90,8 @@ def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
 class Pool:
     """Worker processes, and a pipe in which they say how far they are.
 
-    Messages are short, so that the system writes each of them whole and no lock is needed: one that a worker took with it
-    when it was killed would be waited for for ever.
+    Messages are short, so that the system writes each of them whole and no lock is needed: a lock held by a killed worker
+    would never be released.
     """
 
     def __init__(
@@ -183,17 +188,17 @@ def _end_with_parent() -> None:
 
 
 def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
-    from equipoise.sweep.batches import attempt, failed
-
     tell = _WORKER["tell"].send
     for cell in cells:
         tell((cell.key, 0.0))
     try:
         data = {cell.dataset: _data(cell.dataset) for cell in cells}
     except Exception as error:
-        return [(cell.key, (failed(cell, error), None)) for cell in cells]
+        return [(cell.key, (batches.failed(cell, error), None)) for cell in cells]
     report = throttled(lambda cell, share: tell((cell.key, max(share, 1e-9))))
-    return [(cell.key, result) for cell, result in attempt(cells, data, _WORKER["preparations"], report)]
+    return [
+        (cell.key, result) for cell, result in batches.attempt(cells, data, _WORKER["preparations"], report)
+    ]
 
 
 def _data(name: str) -> Dataset:

@@ -13,7 +13,8 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.prepared import Preparations
 from equipoise.store.store import Store
-from equipoise.sweep.batches import Result, attempt, failed, groups
+from equipoise.sweep.batches import Result, attempt, failed
+from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
 from equipoise.sweep.rescore import stale

@@ -1,7 +1,8 @@
-"""Suites: what to run, as TOML, shipped with the package or a user's own file."""
+"""Suites: the cells to run, as a TOML file of the package or of the user."""
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +20,13 @@ _TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
 
 @dataclass(frozen=True)
 class Block:
-    """Every combination of these, under one budget."""
+    """Every combination of these datasets, backbones and strategies, with the same settings."""
 
     datasets: tuple[str, ...]
     backbones: tuple[str, ...]
     strategies: tuple[str, ...]
     settings: Settings = field(default_factory=Settings)
-    splits: Split = 3  # how many, or "official"
+    splits: Split = 3  # the number of outer splits, or "official"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -39,26 +40,24 @@ class Block:
 
     @property
     def outer_splits(self) -> tuple[Split, ...]:
-        """The numbers of the outer splits, or the official one."""
+        """The outer splits: 0, 1, …, or "official" alone."""
         return tuple(range(self.splits)) if isinstance(self.splits, int) else (self.splits,)
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A name, a title and blocks of combinations."""
+    """Blocks of combinations that are planned and reported together."""
 
     name: str
     title: str
     blocks: tuple[Block, ...]
 
     def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
-        """A copy whose blocks have some settings, the number of splits or the seed replaced."""
-        import dataclasses
-
-        given = {k: v for k, v in changes.items() if v is not None}
+        """A copy in which some settings, and the splits or the seed where they are not None, are replaced in every block."""
+        changes = {k: v for k, v in changes.items() if v is not None}
         blocks = (
             dataclasses.replace(
-                b, settings=Settings.of({**dataclasses.asdict(b.settings), **settings}), **given
+                b, settings=Settings.of({**dataclasses.asdict(b.settings), **settings}), **changes
             )
             for b in self.blocks
         )
@@ -66,16 +65,16 @@ class Suite:
 
 
 def suite_names() -> list[str]:
-    """The suites that come with the package."""
+    """The names of the suites of the package."""
     folder = resources.files("equipoise.suites")
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
 def load_suite(name_or_path: str) -> Suite:
-    """A suite by its name, or from a TOML file.
+    """Load a suite by its name, or from the path of a TOML file.
 
     Raises:
-        EquipoiseError: no such suite, not TOML, or a key or value that does not belong there.
+        EquipoiseError: there is no such suite, or it is not TOML, or a key or value is wrong.
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
@@ -93,7 +92,7 @@ def load_suite(name_or_path: str) -> Suite:
 
 
 def parse_suite(name: str, text: str, where: str) -> Suite:
-    """A suite from TOML text; `where` is named in errors."""
+    """A suite from TOML text; `where` is what errors call it."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -22,8 +22,8 @@ from equipoise.experiment.pipeline import run_cell, trainer_for
 from equipoise.experiment.prepared import Prepared, sample
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.device import repeatable, resolve
-from equipoise.sweep.batches import paying
 from equipoise.sweep.estimate import passes, training_rows
+from equipoise.sweep.grouping import paying
 from equipoise.sweep.plan import Plan, describe
 
 BASELINE = "none"

@@ -7,12 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from equipoise.catalog.backbones import get_backbone
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.system import cpus, memory
 
 if TYPE_CHECKING:
+    import torch
+
     from equipoise.contracts.dataset import Dataset
     from equipoise.experiment.cell import Cell
+else:
+    torch = lazy("torch")
 
 AUTO = "auto"
 #: Bytes of a worker before it has any data: what it does not share with the others. Measured: 35 MB where workers are forked,
@@ -93,10 +99,6 @@ def _size(data: Dataset) -> int:
 
 def _population(cell: Cell, data: Dataset) -> int:
     """Bytes of a full population's parameters and of what goes with them; texts may have as many words as are kept."""
-    import torch
-
-    from equipoise.catalog.backbones import get_backbone
-
     backbone = get_backbone(cell.backbone)
     if (
         not backbone.gradient

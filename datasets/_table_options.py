@@ -1,0 +1,21 @@
+"""The options of a user's own file: one declaration for `TableSource` and for the command line, which loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.contracts.options import option
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is to be read. What is None is detected. Several columns are given as "a+b" or as a list."""
+
+    text: Any = option(None, "The text column, or several joined to one text: a+b")
+    features: Any = option(None, "The columns of numbers or categories: a+b+c")
+    labels: Any = option(None, "The 0/1 label columns: a+b+c")
+    label_column: Any = option(None, "The column that lists the labels of a row by name")
+    separator: Any = option(None, "What separates the names in the label column")
+    delimiter: Any = option(None, "What divides the columns of a CSV file; tab for a tab")
+    encoding: str = option("utf-8", "The encoding of a CSV file: latin-1, cp1252, utf-16, …")

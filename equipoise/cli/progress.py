@@ -1,0 +1,83 @@
+"""Progress of a sweep on the terminal: one bar for all of it, one for each cell that runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from equipoise.cli.dry_run import cell_in_words
+from equipoise.sweep.run import Watcher
+
+
+class SweepProgress:
+    """Bars on a terminal; elsewhere a plain line for each cell that ends."""
+
+    def __init__(self, console: Console, cells: Sequence[Any]) -> None:
+        self._live = console.is_terminal
+        self._console = console
+        self._shares = dict.fromkeys((c.key for c in cells), 0.0)
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            refresh_per_second=4,  # the default of ten takes a twentieth of a core
+            disable=not self._live,
+        )
+        self._finished: set[str] = set()
+        self._lock = threading.Lock()  # news of running cells may come from a listening thread
+        self._total = self._progress.add_task("sweep", total=len(cells) or 1, state=f"0/{len(cells)}")
+        self.watcher = Watcher(on_share=self._share, on_row=self._row, on_problem=self._problem)
+
+    def __enter__(self) -> SweepProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def finished(self) -> int:
+        """The number of cells whose rows have been written."""
+        return len(self._finished)
+
+    def stop(self) -> None:
+        """Remove the bars from the terminal."""
+        self._progress.stop()
+
+    def _share(self, cell: Any, share: float) -> None:
+        with self._lock:
+            if cell.key in self._finished:  # a late message of a worker
+                return
+            self._shares[cell.key] = share
+            if cell.key not in self._bars:
+                description = escape(f"  {cell_in_words(cell)}")
+                self._bars[cell.key] = self._progress.add_task(description, total=1.0, state="")
+            self._progress.update(self._bars[cell.key], completed=share)
+            self._progress.update(self._total, completed=sum(self._shares.values()))
+
+    def _row(self, cell: Any, row: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._finished.add(cell.key)
+            self._shares[cell.key] = 1.0
+            if cell.key in self._bars:
+                self._progress.remove_task(self._bars.pop(cell.key))
+            state = f"{len(self._finished)}/{len(self._shares)}"
+            self._progress.update(self._total, completed=sum(self._shares.values()), state=state)
+        words = cell_in_words(cell)
+        if row["status"] == "failed":
+            self._problem(f"{words} failed: {row['error']}")
+        elif not self._live:
+            self._console.print(f"{state} {words}: {row['cost']['seconds_total']:.1f} s", markup=False)
+
+    def _problem(self, line: str) -> None:
+        self._progress.console.print(line, style="yellow", markup=False)

@@ -1,0 +1,68 @@
+"""`equipoise report`: the results in a store, in words, as data or as a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from equipoise import plots
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.strategies import get_strategy
+from equipoise.core.errors import EquipoiseError
+from equipoise.report.export import render, to_json
+from equipoise.store.rows import flatten
+from equipoise.store.store import Store
+from equipoise.sweep.plan import expand
+from equipoise.sweep.suite import load_suite
+
+
+def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None) -> None:
+    """Print the report over the rows of a store, or over those of one suite; draw them where a picture is asked for.
+
+    Raises:
+        EquipoiseError: there are no such rows, or the picture cannot be written.
+    """
+    rows = Store(folder).rows()
+    if suite is not None:
+        rows = _of_suite(rows, suite)
+    if not rows:
+        of_suite = f" of suite {suite!r}" if suite else ""
+        raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
+    if picture is not None:
+        _draw(rows, picture)
+    if json:
+        typer.echo(to_json(rows))
+    else:
+        render(rows, Console())
+
+
+def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    if file.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise EquipoiseError(f"--picture must end in .png, .svg or .pdf; got {str(file)!r}")
+    if not file.parent.is_dir():
+        raise EquipoiseError(f"no folder {file.parent} to draw {file.name} into")
+    plots.comparison(flatten(rows)).savefig(file, dpi=150)
+
+
+def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The rows of the cells that a suite plans, whichever command ran them."""
+    asked = []
+    for block in load_suite(name).blocks:
+        # As rows spell them: a spec may be written in several ways.
+        strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
+        backbones = {get_backbone(spec).spec for spec in block.backbones}
+        asked.append((block, backbones, strategies, dataclasses.asdict(block.settings)))
+    return [
+        r
+        for r in rows
+        if any(
+            (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
+            and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
+            for b, backbones, strategies, settings in asked
+        )
+    ]
