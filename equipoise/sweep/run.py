@@ -68,7 +68,8 @@ def sweep(
         have = store.statuses()
         if store.torn:
             watch.on_problem(store.torn)
-        if outdated := sum(stale(row) for row in store.rows() if row["key"] in {c.key for c in plan.cells}):
+        planned = {cell.key for cell in plan.cells}
+        if outdated := sum(row["key"] in planned and stale(row) for row in store.rows()):
             watch.on_problem(
                 f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
