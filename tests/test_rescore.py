@@ -147,6 +147,19 @@ def test_a_rescored_row_is_the_row_of_a_fresh_run(
         assert row["created"] == old[row["key"]]["created"]
 
 
+def test_a_rescored_row_keeps_its_place_among_the_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report takes the later row of a cell: one by earlier code must not become the later one by being rescored."""
+    first = store.rows()[0]
+    newer = {**first, "key": "newer", "metrics_code": "f" * 16, "created": "2030-01-01T00:00:00+00:00"}
+    store.append(newer, store.predictions(first["key"]))
+    before = [row["key"] for row in store.rows()]
+    another_metric(monkeypatch)
+    done = rescore(store)
+    assert (done.rescored, done.current) == (len(STRATEGIES), 1)
+    assert [row["key"] for row in store.rows()] == before
+    assert before[-1] == "newer"
+
+
 def test_missing_damaged_and_older_predictions_are_a_line_each_and_keep_their_rows(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,7 @@ def texts(needs: Iterable[Need], without: frozenset[str] = frozenset()) -> dict[
             places, further = module.reached(need[1])
             needed.setdefault(need[0], set()).update(places)
             waiting += [n for n in further if n[0] not in skipped]
-    return {name: [_module(name).statement(i) for i in sorted(own)] for name, own in needed.items()}  # type: ignore[union-attr]
+    return {name: [_module(name).texts[i] for i in sorted(own)] for name, own in needed.items()}  # type: ignore[union-attr]
 
 
 def needs_of(source: str) -> list[Need]:
@@ -149,39 +149,30 @@ def _differs(name: str, file: Path, then: int) -> bool:
     if file.stat().st_mtime_ns == then:
         return False
     module = _module(name)
-    return module is None or module.text != _Module(file.read_text(encoding="utf-8"), name).text
+    return module is None or module.texts != _Module(file.read_text(encoding="utf-8"), name).texts
 
 
 class _Module:
     """A parsed module: which of its statements a definition uses, and what those use of other modules."""
 
     def __init__(self, source: str, name: str) -> None:
-        self._statements = [single for statement in tree_of(source).body for single in _singles(statement)]
-        self._uses = [_Uses(statement, name) for statement in self._statements]
+        statements = [single for statement in tree_of(source).body for single in _singles(statement)]
+        #: Every top-level statement as text; the trees would take five times the memory.
+        self.texts = [ast.dump(statement) for statement in statements]
+        self._uses = [_Uses(statement, name) for statement in statements]
         self._where: dict[str, list[int]] = {}
         self._always: list[int] = []  # statements with effects at import, which always count
-        for place, statement in enumerate(self._statements):
+        for place, statement in enumerate(statements):
             names = list(_defined(statement))
             for defined in names:
                 self._where.setdefault(defined, []).append(place)
             if not names and not isinstance(statement, ast.Import | ast.ImportFrom):
                 self._always.append(place)
 
-    @property
-    def text(self) -> list[str]:
-        """All statements as text."""
-        return [self.statement(place) for place in range(len(self._statements))]
-
-    def statement(self, place: int) -> str:
-        """One top-level statement as text."""
-        return ast.dump(self._statements[place])
-
     def reached(self, name: str | None) -> tuple[set[int], list[Need]]:
         """Return the positions of the statements that a definition uses (None: all), and what they use of other modules."""
         places: set[int] = set()
-        waiting = (
-            [*range(len(self._statements))] if name is None else [*self._always, *self._where.get(name, [])]
-        )
+        waiting = [*range(len(self.texts))] if name is None else [*self._always, *self._where.get(name, [])]
         while waiting:
             place = waiting.pop()
             if place not in places:

@@ -72,7 +72,7 @@ class Store:
         return lines
 
     def rows(self) -> list[Row]:
-        """Return the last row of each key, in the order in which they were written.
+        """Return the last row of each key, in the order in which the cells were run; a rescored row keeps its place.
 
         An incomplete last line is skipped and described in `torn`. Any other unreadable line raises EquipoiseError
         with file and line number: it was acknowledged once, so skipping it would hide a damaged disk.
@@ -88,7 +88,8 @@ class Store:
                     f"{self.rows_file}, line {number}: not a row of this store (damaged or edited); "
                     "repair or remove that line"
                 ) from None
-            latest.pop(row["key"], None)
+            if not _rescored(latest.get(row["key"]), row):
+                latest.pop(row["key"], None)
             latest[row["key"]] = row
         return list(latest.values())
 
@@ -181,6 +182,14 @@ class Store:
             os.fsync(aside.fileno())
         handle.truncate(handle.seek(0, os.SEEK_END) - len(tail))
         return b""
+
+
+def _rescored(before: Row | None, row: Row) -> bool:
+    """Whether a row is an earlier one with new metrics: it was created then, and says so.
+
+    Its place must not change: of two rows of one cell, by earlier and by later code, the report uses the later.
+    """
+    return before is not None and row.get("created") is not None and row["created"] == before.get("created")
 
 
 def _readable(line: bytes) -> bool:

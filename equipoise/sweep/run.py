@@ -6,20 +6,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.prepared import Preparations
 from equipoise.store.store import Store
-from equipoise.sweep.batches import Result, attempt, failed
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
 from equipoise.sweep.rescore import stale
 from equipoise.sweep.workers import asked, fitting
 from equipoise.tracking.writer import MlflowWriter
+
+if TYPE_CHECKING:
+    from equipoise.experiment import prepared
+    from equipoise.sweep import batches
+    from equipoise.sweep.batches import Result
+else:  # both import PyTorch, which a command that runs nothing does without
+    prepared = lazy("equipoise.experiment.prepared")
+    batches = lazy("equipoise.sweep.batches")
 
 REDO = ("missing", "failed", "all")
 #: A cell whose worker died this often becomes a failed row.
@@ -70,7 +77,8 @@ def sweep(
         have = store.statuses()
         if store.torn:
             watch.on_problem(store.torn)
-        if outdated := sum(stale(row) for row in store.rows() if row["key"] in {c.key for c in plan.cells}):
+        planned = {cell.key for cell in plan.cells}
+        if outdated := sum(row["key"] in planned and stale(row) for row in store.rows()):
             watch.on_problem(
                 f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
@@ -95,9 +103,9 @@ def sweep(
 def _in_this_process(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    preparations = Preparations()
+    preparations = prepared.Preparations()
     for group in groups(cells):
-        yield from attempt(group, data, preparations, throttled(watch.on_share))
+        yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
 
 
 def _in_processes(
@@ -119,4 +127,4 @@ def _in_processes(
                         deaths[key] += 1
             for key in [k for k in left if deaths[k] >= DEATHS]:
                 cell = left.pop(key)
-                yield cell, (failed(cell, RuntimeError(DIED)), None)
+                yield cell, (batches.failed(cell, RuntimeError(DIED)), None)
