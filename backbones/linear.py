@@ -23,8 +23,8 @@ class Linear(Backbone):
 
     name: ClassVar[str] = "linear"
     batched: ClassVar[bool] = True
-    lr: ClassVar[Tunable] = Tunable(0.2, 0.03, 1.0, log=True)
-    C: ClassVar[Tunable] = Tunable(20.0, 0.2, 500.0, log=True)
+    lr: ClassVar[Tunable] = Tunable(0.2, 0.05, 1.0, log=True)
+    C: ClassVar[Tunable] = Tunable(15.0, 1.0, 300.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
     rate: ClassVar[Rate | None] = Rate(row=4.5, label=0.05, weight=0.09, character=0.28)
     output: ClassVar[str] = "bias"
@@ -33,7 +33,7 @@ class Linear(Backbone):
     max_features: int = 5000
 
     def features(self, kind: str) -> Features:
-        return vectors(kind, self.max_features, unit=True)
+        return vectors(kind, self.max_features)
 
     @property
     def vocabulary(self) -> int | None:
@@ -50,8 +50,8 @@ class Linear(Backbone):
         return affine(x, params["weight"], params["bias"])
 
 
-def vectors(kind: str, max_features: int, unit: bool = False) -> Features:
-    """TF-IDF for text, standardisation for numbers; with `unit`, rows of a mean square length of 1 in both cases."""
+def vectors(kind: str, max_features: int) -> Features:
+    """TF-IDF for text, standardisation for numbers; rows of a mean square length of 1 in both cases."""
     from equipoise.contracts.features import Standardised, TfIdf
 
-    return TfIdf(max_features) if kind == "text" else Standardised(unit)
+    return TfIdf(max_features) if kind == "text" else Standardised(unit=True)

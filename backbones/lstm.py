@@ -30,8 +30,8 @@ class LSTM(Backbone):
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     vector_features: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = True
-    lr: ClassVar[Tunable] = Tunable(3e-2, 1e-2, 1e-1, log=True)
-    C: ClassVar[Tunable] = Tunable(3.0, 0.3, 300.0, log=True)
+    lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 1.5e-1, log=True)
+    C: ClassVar[Tunable] = Tunable(3.0, 0.5, 50.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
     rate: ClassVar[Rate | None] = Rate(row=140, token=2.4, character=0.15)
     output: ClassVar[str] = "bias"
@@ -59,7 +59,7 @@ class LSTM(Backbone):
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch
 
-        words = torch.randn(width, self.embedding, generator=generator) * 0.5
+        words = torch.randn(width, self.embedding, generator=generator) * 0.1
         words[0] = 0.0
         params = {"words": words}
         for way in self._ways():
@@ -68,6 +68,7 @@ class LSTM(Backbone):
                 f"{way}_hh": uniform(generator, 4 * self.hidden, self.hidden, fan_in=self.hidden),
                 f"{way}_b": uniform(generator, 4 * self.hidden, fan_in=self.hidden),
             }
+            params[f"{way}_b"][self.hidden : 2 * self.hidden] += 1.0  # forget gates begin open
         joined = self.hidden * len(self._ways())
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
         return params

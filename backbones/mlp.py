@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones.linear import vectors
 from equipoise.contracts.backbone import Backbone, Rate, uniform
-from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.hyperparameters import Tunable, tunable
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MLP(Backbone):
-    """Linear, ReLU, dropout, linear; on TF-IDF text (sparse throughout) or standardised numbers."""
+    """Linear, ReLU, dropout, linear; on the same inputs as `linear`."""
 
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
+    lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 3e-1, log=True)
+    C: ClassVar[Tunable] = Tunable(2.0, 0.3, 100.0, log=True)
     conditioning_bias: ClassVar[str] = "bias1"
     rate: ClassVar[Rate | None] = Rate(row=8.5, width=0.0041, label=0.097, character=0.28)
     output: ClassVar[str] = "bias2"

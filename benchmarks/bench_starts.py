@@ -3,8 +3,8 @@
     pytest benchmarks/bench_starts.py -m slow         # a table for each budget, written to results/benchmarks/starts.md
 
 Each cell is searched as in a suite, on enron-email with `linear`, at the suites' budget and at three times as many steps. Rows
-are written to results/benchmarks/starts.jsonl as they come: an interrupted run goes on where it was, and a row of other code
-is not used.
+are written to results/benchmarks/starts.jsonl as they come: an interrupted run goes on where it was; a row of other code is not
+used.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
     settings = {**SETTINGS, "epochs": BUDGETS[budget]}
     suite = choose(None, [data.name], ["linear"], list(STRATEGIES), settings, SPLITS, 0)
     cells = make_plan(suite, device="cpu", data={data.name: data}).cells
-    means = {start: _means([rows.measured(cell, data, start) for cell in cells]) for start in STARTS}
+    found = [
+        rows.measured(cell, data, start) for cell in sorted(cells, key=lambda c: c.split) for start in STARTS
+    ]
+    means = {start: _means([row for row in found if row["start"] == start]) for start in STARTS}
     table = [
         (start, *(f"{f1:.3f} {ranked:.3f}" for f1, ranked in own.values())) for start, own in means.items()
     ]

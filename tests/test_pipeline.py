@@ -140,7 +140,7 @@ def test_equal_budgets_the_first_trial_being_the_defaults(tmp_path: Path) -> Non
     names = ["none", "pos_weight", "ml_ros+focal[gamma=1.0]"]
     rows = by_strategy(plan_of(names, numbers(), "mlp[hidden=8]", trials=3), tmp_path)
     assert {len(row["trials"]) for row in rows.values()} == {3}
-    shared = {"lr": 2e-2, "C": 10.0, "mlp.dropout": 0.2}
+    shared = {"lr": 6e-2, "C": 2.0, "mlp.dropout": 0.2}
     assert rows["none"]["trials"][0]["params"] == shared
     assert rows["pos_weight"]["trials"][0]["params"] == {**shared, "pos_weight.power": 1.0}
     composed = rows["ml_ros+focal[gamma=1.0]"]

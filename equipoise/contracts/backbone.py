@@ -68,8 +68,8 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
-    lr: ClassVar[Tunable] = Tunable(2e-2, 3e-3, 1e-1, log=True)
-    C: ClassVar[Tunable] = Tunable(10.0, 0.1, 1000.0, log=True)
+    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
+    C: ClassVar[Tunable] = Tunable(3.0, 0.1, 300.0, log=True)
     conditioning_bias: ClassVar[str] = ""
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()

@@ -16,8 +16,8 @@ class Task:
         columns: the labels that it predicts.
         classes: (C, len(columns)) labelsets to be learned as C exclusive classes (softmax); None: one output per label.
         rows: positions of the training rows to learn from, repeats allowed; None: all rows.
-        label_inputs: labels that the network takes as additional inputs. In training, and on the rows that early stopping
-            watches, these are the true labels; in prediction, each is the decision (logit > 0) of the latest earlier task that
+        label_inputs: labels that the network takes as additional inputs. In training, and on the held-out rows that are
+            scored, these are the true labels; in prediction, each is the decision (logit > 0) of the latest earlier task that
             predicts it.
     """
 

@@ -1,4 +1,4 @@
-"""The score that early stopping watches."""
+"""The score of held-out rows that trainings are watched by."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """About how long a plan takes: core-hours from the rates that backbones state, to tell minutes from days before starting.
 
 The rates were measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows): those cells
-came out within a factor of two. Another machine, early stopping (the estimate has none) and unusual data move it further.
+came out within a factor of two. Another machine and unusual data move it further.
 """
 
 from __future__ import annotations
