@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, uniform
 from equipoise.contracts.hyperparameters import Tunable
 
@@ -27,9 +28,10 @@ class Linear(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
 
     max_features: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 
     def features(self, kind: str) -> Features:
-        return vectors(kind, self.max_features)
+        return vectors(kind, self.max_features, self.analyzer)
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch
@@ -42,8 +44,8 @@ class Linear(Backbone):
         return affine(x, params["weight"], params["bias"])
 
 
-def vectors(kind: str, max_features: int) -> Features:
+def vectors(kind: str, max_features: int, analyzer: str) -> Features:
     """TF-IDF for text, standardisation for numbers."""
     from equipoise.contracts.features import Standardised, TfIdf
 
-    return TfIdf(max_features) if kind == "text" else Standardised()
+    return TfIdf(max_features, analyzer=analyzer) if kind == "text" else Standardised()

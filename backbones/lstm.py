@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 
@@ -39,11 +40,12 @@ class LSTM(Backbone):
     dropout: float = tunable(0.2, low=0.0, high=0.5)
     max_tokens: int = 96
     max_words: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 
     def features(self, kind: str) -> Features:
         from equipoise.contracts.features import TokenIds
 
-        return TokenIds(self.max_tokens, self.max_words)
+        return TokenIds(self.max_tokens, self.max_words, analyzer=self.analyzer)
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch

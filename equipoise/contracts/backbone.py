@@ -52,6 +52,10 @@ class Backbone(Configurable):
             value = getattr(self, f.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
+            if value not in (choices := f.metadata.get("choices", (value,))):
+                raise EquipoiseError(
+                    f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
+                )
 
     def features(self, kind: str) -> Features:
         """The feature extractor for a kind of input, not yet fitted."""

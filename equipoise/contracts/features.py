@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from equipoise.contracts import analyzer as analyzers
 from equipoise.core.errors import EquipoiseError
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
@@ -25,23 +25,35 @@ class Features(Protocol):
 
 @dataclass
 class TfIdf:
-    """TF-IDF of single words (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
+    """TF-IDF of single words, or of 1 to 4 characters (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
 
     Args:
         max_features: the most frequent words that are kept; None: all.
         min_df: rows a word must occur in.
+        analyzer: "word"; "char": n-grams of characters that do not cross a space; "auto": see `contracts.analyzer`.
     """
 
     max_features: int | None = 5000
     min_df: int = 2
+    analyzer: str = "auto"
+    _by_character: bool = field(default=False, repr=False)
     _vectorizer: Any = field(default=None, repr=False)
+
+    @property
+    def note(self) -> str:
+        """What is unusual about the fitted features, in words."""
+        return (
+            f"n-grams of {' to '.join(map(str, analyzers.NGRAMS))} characters" if self._by_character else ""
+        )
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TfIdf:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        self._by_character = analyzers.decided(self.analyzer, X) == "char"
+        units = {"analyzer": "char_wb", "ngram_range": analyzers.NGRAMS} if self._by_character else {}
         for min_df in (self.min_df, 1):
             self._vectorizer = TfidfVectorizer(
-                max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32
+                max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32, **units
             )
             try:
                 self._vectorizer.fit(X)
@@ -127,38 +139,47 @@ class _Scaler:
         return out
 
 
-_WORD = re.compile(r"\w+")
-
-
 @dataclass
 class TokenIds:
     """Lower-cased words as numbers: 0 padding, 1 unknown, 2… the most frequent words of the training rows.
+
+    Where the script writes no spaces, overlapping pairs of characters take the place of words.
 
     Args:
         max_tokens: words of a text that are kept, from its start.
         max_words: size of the vocabulary.
         min_count: how often a word must occur to be in it.
+        analyzer: "word"; "char": pairs of characters; "auto": see `contracts.analyzer`.
     """
 
     max_tokens: int = 96
     max_words: int = 5000
     min_count: int = 2
+    analyzer: str = "auto"
+    _by_character: bool = field(default=False, repr=False)
     _vocabulary: dict[str, int] = field(default_factory=dict, repr=False)
 
+    @property
+    def note(self) -> str:
+        """What is unusual about the fitted features, in words."""
+        return "pairs of characters" if self._by_character else ""
+
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TokenIds:
-        counts = Counter(word for text in X for word in _words(text))
+        self._by_character = analyzers.decided(self.analyzer, X) == "char"
+        counts = Counter(word for text in X for word in self._tokens(text))
         often = sorted((w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w))
         self._vocabulary = {word: i for i, word in enumerate(often[: self.max_words], start=2)}
         return self
 
     def transform(self, X: Any) -> Inputs:
-        texts = [[self._vocabulary.get(w, 1) for w in _words(text)[: self.max_tokens]] or [1] for text in X]
+        texts = [
+            [self._vocabulary.get(w, 1) for w in self._tokens(text)[: self.max_tokens]] or [1] for text in X
+        ]
         ids = np.zeros((len(texts), max((len(t) for t in texts), default=1)), dtype=np.int64)
         for row, text in zip(ids, texts, strict=True):
             row[: len(text)] = text
         lengths = np.array([len(t) for t in texts], dtype=np.int64)
         return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), len(self._vocabulary) + 2)
 
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    def _tokens(self, text: str) -> list[str]:
+        return analyzers.character_pairs(text) if self._by_character else analyzers.words(text)
