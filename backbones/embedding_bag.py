@@ -34,17 +34,19 @@ class EmbeddingBag(TokenBackbone):
     max_tokens: int = 200
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
+    vectors: str | None = None
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch
 
+        size = self.dimension
         return {
             "words": self.first_words(width, generator),
-            "weight": uniform(generator, self.embedding, outputs, fan_in=self.embedding),
+            "weight": uniform(generator, size, outputs, fan_in=size),
             "bias": torch.zeros(outputs),
         }
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         from equipoise.ops.embedding import average
 
-        return head(params, drop(average(params["words"], *trimmed(x))))
+        return head(params, drop(average(self.words(params, x), *trimmed(x))))

@@ -38,6 +38,7 @@ class LSTM(TokenBackbone):
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
+    vectors: str | None = None
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch
@@ -45,7 +46,7 @@ class LSTM(TokenBackbone):
         params, rows = {"words": self.first_words(width, generator)}, self.gates * self.hidden
         for way in self._ways():
             params |= {
-                f"{way}_ih": uniform(generator, rows, self.embedding, fan_in=self.hidden),
+                f"{way}_ih": uniform(generator, rows, self.dimension, fan_in=self.hidden),
                 f"{way}_hh": uniform(generator, rows, self.hidden, fan_in=self.hidden),
                 f"{way}_b": uniform(generator, rows, fan_in=self.hidden),
             }
@@ -64,7 +65,7 @@ class LSTM(TokenBackbone):
         for way in self._ways():
             if way == "backward":
                 ids = ids.gather(-1, torch.where(empty, place, lengths[..., None] - 1 - place))
-            seen = drop(look_up(params["words"], ids))
+            seen = drop(look_up(self.words(params, x), ids))
             weights = (params[f"{way}_ih"], params[f"{way}_hh"], params[f"{way}_b"])
             states = self._of_lane(seen, *weights) if seen.dim() == 3 else self._of_lanes(seen, *weights)
             largest.append(states.masked_fill(empty[..., None], -2.0).amax(-2))  # states lie in −1..1

@@ -38,14 +38,15 @@ class TextCNN(TokenBackbone):
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
+    vectors: str | None = None
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         import torch
 
         params = {"words": self.first_words(width, generator)}
         for size in WIDTHS:
-            shape = (self.filters, self.embedding, size)
-            params[f"filters{size}"] = uniform(generator, *shape, fan_in=size * self.embedding)
+            shape = (self.filters, self.dimension, size)
+            params[f"filters{size}"] = uniform(generator, *shape, fan_in=size * self.dimension)
             params[f"shift{size}"] = torch.zeros(1, self.filters)
         joined = len(WIDTHS) * self.filters
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
@@ -58,7 +59,7 @@ class TextCNN(TokenBackbone):
         from equipoise.ops.embedding import look_up, padding
 
         ids, lengths = trimmed(x)
-        words = look_up(params["words"], ids).masked_fill(padding(ids, lengths)[..., None], 0.0)
+        words = look_up(self.words(params, x), ids).masked_fill(padding(ids, lengths)[..., None], 0.0)
         strongest = [
             max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
             for size in WIDTHS

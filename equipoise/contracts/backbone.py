@@ -74,6 +74,15 @@ class Backbone(Configurable):
         return self.batched or (self.batched_on_cuda and device.type == "cuda")
 
     @property
+    def content(self) -> str:
+        """A hash over the files that its settings name, which a row's key then depends on; "" where they name none.
+
+        Raises:
+            EquipoiseError: there is no such file.
+        """
+        return ""
+
+    @property
     def structure(self) -> tuple[object, ...]:
         """What lanes must have in common to train in one population."""
         shown = [(f.name, getattr(self, f.name)) for f in options(self) if f.name != "dropout"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import torch
 
 from equipoise.contracts import analyzer as analyzers
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.seeds import stream
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 
@@ -150,25 +152,40 @@ class TokenIds:
         max_words: size of the vocabulary.
         min_count: how often a word must occur to be in it.
         analyzer: "word"; "char": pairs of characters; "auto": see `contracts.analyzer`.
+        vectors: where pretrained vectors of the words come from; None: there are none.
     """
 
     max_tokens: int = 96
     max_words: int = 5000
     min_count: int = 2
     analyzer: str = "auto"
+    vectors: Vectors | None = None
     _by_character: bool = field(default=False, repr=False)
     _vocabulary: dict[str, int] = field(default_factory=dict, repr=False)
+    _table: torch.Tensor | None = field(default=None, repr=False)
+    _share: float = field(default=0.0, repr=False)
 
     @property
     def note(self) -> str:
         """What is unusual about the fitted features, in words."""
-        return "pairs of characters" if self._by_character else ""
+        notes = ["pairs of characters"] if self._by_character else []
+        if self._table is not None:
+            notes.append(f"pretrained vectors for {self._share:.0%} of the vocabulary")
+        return "; ".join(notes)
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TokenIds:
         self._by_character = analyzers.decided(self.analyzer, X) == "char"
         counts = Counter(word for text in X for word in self._tokens(text))
         often = sorted((w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w))
         self._vocabulary = {word: i for i, word in enumerate(often[: self.max_words], start=2)}
+        if self.vectors is not None:
+            known = self.vectors.of(self._vocabulary)
+            if not known:
+                raise EquipoiseError(
+                    f"none of the {len(self._vocabulary)} words of the training texts has a pretrained vector"
+                )
+            self._table = torch.from_numpy(_embeddings(self._vocabulary, known))
+            self._share = len(known) / len(self._vocabulary)
         return self
 
     def transform(self, X: Any) -> Inputs:
@@ -179,7 +196,34 @@ class TokenIds:
         for row, text in zip(ids, texts, strict=True):
             row[: len(text)] = text
         lengths = np.array([len(t) for t in texts], dtype=np.int64)
-        return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), len(self._vocabulary) + 2)
+        width = len(self._vocabulary) + 2
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), width, self._table)
 
     def _tokens(self, text: str) -> list[str]:
         return analyzers.character_pairs(text) if self._by_character else analyzers.words(text)
+
+
+class Vectors(Protocol):
+    """Pretrained word vectors."""
+
+    def of(self, wanted: Collection[str]) -> Mapping[str, np.ndarray]:
+        """The vectors (d,) of those words that have one."""
+        ...
+
+
+#: Spread of the vector of a word without a pretrained one, as a share of the spread of those there are.
+_SPREAD = 0.25
+
+
+def _embeddings(vocabulary: Mapping[str, int], known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(2 + words, d) float32: zeros for padding, the pretrained vectors, small random ones for the others.
+
+    These come from a stream named by the word: a word has one vector in all folds, splits and lanes, under every strategy.
+    """
+    found = np.stack(list(known.values()))
+    spread = _SPREAD * float(found.std())
+    table = np.zeros((len(vocabulary) + 2, found.shape[1]), dtype=np.float32)
+    for word, i in {"": 1, **vocabulary}.items():
+        own = known.get(word)
+        table[i] = stream("word vector", word).normal(0.0, spread, len(table[i])) if own is None else own
+    return table

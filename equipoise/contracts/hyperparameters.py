@@ -84,7 +84,7 @@ class Configurable:
         for f in options(self):
             value = getattr(self, f.name)
             if f.name in self.pinned or value != f.default:
-                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
+                shown.append(f"{f.name}={_shown(value)}")
         return f"{self.name}[{','.join(shown)}]" if shown else self.name
 
     @property
@@ -102,6 +102,13 @@ def tunables(obj: Any) -> dict[str, Tunable]:
 def options(obj: Any) -> Iterator[dataclasses.Field[Any]]:
     """All fields a user may set in brackets: those that are not private to the engine."""
     return (f for f in dataclasses.fields(obj) if not f.metadata.get("internal"))
+
+
+def _shown(value: Any) -> str:
+    """As `catalog.specs` reads it: a text that holds brackets, commas or quotation marks goes in quotation marks."""
+    if isinstance(value, str) and set(value) & set(",[]'\""):
+        return repr(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def bind(obj: T, values: Mapping[str, Any]) -> T:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise.catalog.backbones import fingerprint as backbone_fingerprint
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
-from equipoise.core.code_hash import source_hash
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import engine_code
@@ -150,7 +150,7 @@ def _cell(
         seed=block.seed,
         settings=block.settings,
         device=device,
-        code=f"{engine_code()}/{source_hash(type(backbone))}/{fingerprint(strategy)}",
+        code=f"{engine_code()}/{backbone_fingerprint(backbone)}/{fingerprint(strategy)}",
         plugin=file,
     )
 
