@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
-from equipoise.sweep.estimate import Size, core_hours, core_seconds, in_words
+from equipoise.sweep.estimate import RATES, Size, core_hours, core_seconds, in_words
 from equipoise.sweep.suite import load_suite
 
 SHORT = Settings(trials=4, folds=2, epochs=6)
@@ -47,6 +48,10 @@ def test_the_estimate_is_within_a_factor_of_two_of_what_was_measured(
     found = core_seconds(cell(backbone, strategy), Size(rows, labels, width, 0))
     assert found is not None
     assert seconds / 2 < found < seconds * 2
+
+
+def test_every_built_in_backbone_is_in_the_table() -> None:
+    assert set(RATES) == set(registry("backbone").names())
 
 
 def test_lstms_cost_by_tokens_and_directions() -> None:

@@ -39,6 +39,10 @@ RATES = {
     "linear": Rate(row=4.5, label=0.05, weight=0.09, character=0.28),
     "mlp": Rate(row=8.5, width=0.0041, label=0.097, character=0.28),
     "lstm": Rate(row=140, token=2.4, character=0.15),
+    # Steps of these were timed beside the LSTM's, elsewhere; the rates are the LSTM's times the ratio.
+    "gru": Rate(row=140, token=12.0, character=0.15),
+    "textcnn": Rate(row=140, token=3.7, character=0.15),
+    "embedding_bag": Rate(row=40, token=0.35, character=0.15),
 }
 TEXT = 9.0  # microseconds for a text of whatever length, once a cell
 #: A network per label costs less than as many single ones: they train side by side.
