@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable
 
@@ -31,9 +32,10 @@ class Linear(Backbone):
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
 
     max_features: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 
     def features(self, kind: str) -> Features:
-        return vectors(kind, self.max_features)
+        return vectors(kind, self.max_features, self.analyzer)
 
     @property
     def vocabulary(self) -> int | None:
@@ -50,8 +52,8 @@ class Linear(Backbone):
         return affine(x, params["weight"], params["bias"])
 
 
-def vectors(kind: str, max_features: int) -> Features:
+def vectors(kind: str, max_features: int, analyzer: str) -> Features:
     """TF-IDF for text, standardisation for numbers; rows of a mean square length of 1 in both cases."""
     from equipoise.contracts.features import Standardised, TfIdf
 
-    return TfIdf(max_features) if kind == "text" else Standardised(unit=True)
+    return TfIdf(max_features, analyzer=analyzer) if kind == "text" else Standardised(unit=True)

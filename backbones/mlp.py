@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones.linear import vectors
+from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 
@@ -34,9 +35,10 @@ class MLP(Backbone):
     hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)
     max_features: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 
     def features(self, kind: str) -> Features:
-        return vectors(kind, self.max_features)
+        return vectors(kind, self.max_features, self.analyzer)
 
     @property
     def vocabulary(self) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.backbones.linear import Linear
+from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
@@ -48,6 +49,11 @@ def test_the_estimate_is_within_a_factor_of_two_of_what_was_measured(
     found = core_seconds(cell(backbone, strategy), Size(rows, labels, width, 0))
     assert found is not None
     assert seconds / 2 < found < seconds * 2
+
+
+def test_every_built_in_network_states_its_rate() -> None:
+    networks = [e for e in registry("backbone").entries() if e.obj.gradient]
+    assert not [e.name for e in networks if e.obj.rate is None]
 
 
 def test_lstms_cost_by_tokens_and_directions() -> None:

@@ -10,9 +10,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from equipoise.backbones.embedding_bag import EmbeddingBag
+from equipoise.backbones.gru import GRU
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
+from equipoise.backbones.textcnn import TextCNN
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
@@ -143,7 +146,17 @@ CASES: dict[str, tuple[Backbone, Callable[[], Inputs], int]] = {
     "mlp-sparse": (MLP(hidden=13), sparse, 32),
     "lstm": (LSTM(hidden=7, embedding=5), tokens, 4),
     "lstm-bidirectional": (LSTM(hidden=7, embedding=5, bidirectional=True), tokens, 4),
+    "gru": (GRU(hidden=7, embedding=5), tokens, 4),
+    "gru-bidirectional": (GRU(hidden=7, embedding=5, bidirectional=True), tokens, 4),
+    "embedding-bag": (EmbeddingBag(embedding=5), tokens, 32),
+    "textcnn": (TextCNN(filters=6, embedding=5), tokens, 8),
 }
+
+
+def test_every_backbone_has_a_case() -> None:
+    assert {backbone.name for backbone, _, _ in CASES.values()} == {
+        e.name for e in registry("backbone").entries() if e.obj.gradient
+    }
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])

@@ -23,8 +23,7 @@ from equipoise.ops.affine import affine
 from equipoise.ops.device import repeatable
 from equipoise.ops.dropout import Drop, Dropout
 from equipoise.ops.inputs import Dense, Sparse
-from equipoise.ops.parameters import Parameters
-from equipoise.ops.stack import ParameterBuffer
+from equipoise.ops.parameters import ParameterBuffer, Parameters
 
 CPU = torch.device("cpu")
 LANES, ROWS, WIDTH, OUT = 3, 32, 13, 5

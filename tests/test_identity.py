@@ -246,7 +246,7 @@ def test_every_sentence_of_the_package_may_change(copy: Copy) -> None:
         ("experiment/record.py", "objective=", "aim=", set()),
         ("strategies/ldam.py", "float = tunable(", "float = 0 * tunable(", {"ldam"}),
         ("strategies/two_way.py", "return ", "return 2 * ", {"two_way"}),
-        ("backbones/lstm.py", "hidden: int = ", "hidden: int = 1", {"lstm"}),
+        ("backbones/lstm.py", "hidden: int = ", "hidden: int = 1", {"lstm", "gru"}),
         ("backbones/linear.py", "def vectors", "def vectors2", {"linear", "mlp"}),
         ("engine/optimizer.py", "import torch", "import torch\nX = 3", {"engine"}),
         ("thresholds.py", "below / 2 + above / 2", "below / 3 + above / 3", {"engine"}),

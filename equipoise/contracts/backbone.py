@@ -83,6 +83,10 @@ class Backbone(Configurable):
             value = getattr(self, f.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
+            if value not in (choices := f.metadata.get("choices", (value,))):
+                raise EquipoiseError(
+                    f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
+                )
 
     def features(self, kind: str) -> Features:
         """The feature extractor for a kind of input, not yet fitted."""
@@ -108,6 +112,15 @@ class Backbone(Configurable):
     def vocabulary(self) -> int | None:
         """The most words of texts that can become features (the `width` of `init`); None: no limit is known."""
         return None
+
+    @property
+    def content(self) -> str:
+        """A hash over the files that its settings name, which a row's key then depends on; "" where they name none.
+
+        Raises:
+            EquipoiseError: there is no such file.
+        """
+        return ""
 
     @property
     def structure(self) -> tuple[object, ...]:

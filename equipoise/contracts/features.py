@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from equipoise.contracts import analyzer as analyzers
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.seeds import stream
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 
@@ -25,23 +27,35 @@ class Features(Protocol):
 
 @dataclass
 class TfIdf:
-    """TF-IDF of single words (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
+    """TF-IDF of single words, or of 1 to 4 characters (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
 
     Args:
         max_features: the most frequent words that are kept; None: all.
         min_df: rows a word must occur in.
+        analyzer: "word"; "char": n-grams of characters that do not cross a space; "auto": see `contracts.analyzer`.
     """
 
     max_features: int | None = 5000
     min_df: int = 2
+    analyzer: str = "auto"
+    _by_character: bool = field(default=False, repr=False)
     _vectorizer: Any = field(default=None, repr=False)
+
+    @property
+    def note(self) -> str:
+        """What is unusual about the fitted features, in words."""
+        return (
+            f"n-grams of {' to '.join(map(str, analyzers.NGRAMS))} characters" if self._by_character else ""
+        )
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TfIdf:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        self._by_character = analyzers.decided(self.analyzer, X) == "char"
+        units = {"analyzer": "char_wb", "ngram_range": analyzers.NGRAMS} if self._by_character else {}
         for min_df in (self.min_df, 1):
             self._vectorizer = TfidfVectorizer(
-                max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32
+                max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32, **units
             )
             try:
                 self._vectorizer.fit(X)
@@ -144,38 +158,89 @@ class _Scaler:
         return out
 
 
-_WORD = re.compile(r"\w+")
-
-
 @dataclass
 class TokenIds:
     """Lower-cased words as numbers: 0 padding, 1 unknown, 2… the most frequent words of the training rows.
+
+    Where the script writes no spaces, overlapping pairs of characters take the place of words.
 
     Args:
         max_tokens: words of a text that are kept, from its start.
         max_words: size of the vocabulary.
         min_count: how often a word must occur to be in it.
+        analyzer: "word"; "char": pairs of characters; "auto": see `contracts.analyzer`.
+        vectors: where pretrained vectors of the words come from; None: there are none.
     """
 
     max_tokens: int = 96
     max_words: int = 5000
     min_count: int = 2
+    analyzer: str = "auto"
+    vectors: Vectors | None = None
+    _by_character: bool = field(default=False, repr=False)
     _vocabulary: dict[str, int] = field(default_factory=dict, repr=False)
+    _table: torch.Tensor | None = field(default=None, repr=False)
+    _share: float = field(default=0.0, repr=False)
+
+    @property
+    def note(self) -> str:
+        """What is unusual about the fitted features, in words."""
+        notes = ["pairs of characters"] if self._by_character else []
+        if self._table is not None:
+            notes.append(f"pretrained vectors for {self._share:.0%} of the vocabulary")
+        return "; ".join(notes)
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TokenIds:
-        counts = Counter(word for text in X for word in _words(text))
+        self._by_character = analyzers.decided(self.analyzer, X) == "char"
+        counts = Counter(word for text in X for word in self._tokens(text))
         often = sorted((w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w))
         self._vocabulary = {word: i for i, word in enumerate(often[: self.max_words], start=2)}
+        if self.vectors is not None:
+            known = self.vectors.of(self._vocabulary)
+            if not known:
+                raise EquipoiseError(
+                    f"none of the {len(self._vocabulary)} words of the training texts has a pretrained vector"
+                )
+            self._table = torch.from_numpy(_embeddings(self._vocabulary, known))
+            self._share = len(known) / len(self._vocabulary)
         return self
 
     def transform(self, X: Any) -> Inputs:
-        texts = [[self._vocabulary.get(w, 1) for w in _words(text)[: self.max_tokens]] or [1] for text in X]
+        texts = [
+            [self._vocabulary.get(w, 1) for w in self._tokens(text)[: self.max_tokens]] or [1] for text in X
+        ]
         ids = np.zeros((len(texts), max((len(t) for t in texts), default=1)), dtype=np.int64)
         for row, text in zip(ids, texts, strict=True):
             row[: len(text)] = text
         lengths = np.array([len(t) for t in texts], dtype=np.int64)
-        return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), len(self._vocabulary) + 2)
+        width = len(self._vocabulary) + 2
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(lengths), width, self._table)
+
+    def _tokens(self, text: str) -> list[str]:
+        return analyzers.character_pairs(text) if self._by_character else analyzers.words(text)
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+class Vectors(Protocol):
+    """Pretrained word vectors."""
+
+    def of(self, wanted: Collection[str]) -> Mapping[str, np.ndarray]:
+        """The vectors (d,) of those words that have one."""
+        ...
+
+
+#: Spread of the vector of a word without a pretrained one, as a share of the spread of those there are.
+_SPREAD = 0.25
+
+
+def _embeddings(vocabulary: Mapping[str, int], known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(2 + words, d) float32: zeros for padding, the pretrained vectors, small random ones for the others.
+
+    These come from a stream named by the word: a word has one vector in all folds, splits and lanes, under every strategy.
+    """
+    found = np.stack(list(known.values()))
+    spread = _SPREAD * float(found.std())
+    table = np.zeros((len(vocabulary) + 2, found.shape[1]), dtype=np.float32)
+    for word, i in {"": 1, **vocabulary}.items():
+        own = known.get(word)
+        table[i] = stream("word vector", word).normal(0.0, spread, len(table[i])) if own is None else own
+    return table

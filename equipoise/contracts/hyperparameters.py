@@ -85,7 +85,7 @@ class Configurable:
         for f in options(self):
             value = getattr(self, f.name)
             if f.name in self.pinned or value != f.default:
-                shown.append(f"{f.name}={str(value).lower() if isinstance(value, bool) else value}")
+                shown.append(f"{f.name}={_shown(value)}")
         return f"{self.name}[{','.join(shown)}]" if shown else self.name
 
     @property
@@ -98,6 +98,13 @@ class Configurable:
 def tunables(obj: Any) -> dict[str, Tunable]:
     """The tunable fields of a dataclass (class or instance), in the order they are declared."""
     return {f.name: f.metadata["tunable"] for f in dataclasses.fields(obj) if "tunable" in f.metadata}
+
+
+def _shown(value: Any) -> str:
+    """As `catalog.specs` reads it: a text that holds brackets, commas or quotation marks goes in quotation marks."""
+    if isinstance(value, str) and set(value) & set(",[]'\""):
+        return repr(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def bind(obj: T, values: Mapping[str, Any]) -> T:

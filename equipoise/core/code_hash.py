@@ -29,6 +29,7 @@ LEFT_OUT = MappingProxyType(
     {
         "core.errors": "messages",
         "core.text": "messages",
+        "core.lazy": "delays imports",
         "core.signals": "delays interrupts",
         "core.system": "measures CPUs and memory",
         "core.code_hash": "computes hashes",

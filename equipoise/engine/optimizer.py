@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.schedule import rate
-from equipoise.ops.parameters import Parameters
-from equipoise.ops.stack import Layout, ParameterBuffer
+from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
 
 class Adam:

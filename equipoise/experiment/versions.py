@@ -34,7 +34,10 @@ def predictions_code(strategy: Strategy, backbone: Backbone) -> str:
     Raises:
         EquipoiseError: a plugin was edited after it was loaded.
     """
-    return f"{engine_code()}/{code_of(type(backbone))}/{fingerprint(strategy)}"
+    files = (
+        f"+{backbone.content[:16]}" if backbone.content else ""
+    )  # what the files hold that its settings name
+    return f"{engine_code()}/{code_of(type(backbone))}{files}/{fingerprint(strategy)}"
 
 
 def require_planned_code(planned: str, strategy: Strategy, backbone: Backbone, *, ran: bool = False) -> None:

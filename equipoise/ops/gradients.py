@@ -20,7 +20,7 @@ class GradientBuffer:
     into memory that stays, or, where gradients are large and its lanes are taken one by one, tells how to make lane k's.
 
     Attributes:
-        wide: the parameter, with the room behind it (see `stack`).
+        wide: the parameter, with the room behind it (see `ParameterBuffer`).
         apart: whether it will be told of, so that no memory need be kept for it.
     """
 

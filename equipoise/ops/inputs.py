@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from equipoise.ops.buffers import Workspace
+from equipoise.ops.parameters import eightfold
 from equipoise.ops.sparse import EmbeddingBags, Stacked
-from equipoise.ops.stack import eightfold
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,32 +111,38 @@ class Sparse:
 
 @dataclass(frozen=True, eq=False)
 class TokenBatch:
-    """(…, B, T) token ids, 0 where there is none, and (…, B) lengths."""
+    """(…, B, T) token ids, 0 where there is none, (…, B) lengths, and the pretrained vectors of `Tokens`."""
 
     ids: Tensor
     lengths: Tensor
+    vectors: Tensor | None = None
 
     def __getitem__(self, lane: int) -> TokenBatch:
-        return TokenBatch(self.ids[lane], self.lengths[lane])
+        return TokenBatch(self.ids[lane], self.lengths[lane], self.vectors)
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """(n, T) token ids padded with 0 at the end, and (n,) lengths (at least 1)."""
+    """(n, T) token ids padded with 0 at the end, and (n,) lengths (at least 1).
+
+    `vectors` (width, E), if there are any, are pretrained embeddings of the tokens, which all lanes share.
+    """
 
     ids: Tensor
     lengths: Tensor
     width: int
+    vectors: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def to(self, device: torch.device) -> Tokens:
-        return Tokens(self.ids.to(device), self.lengths.to(device), self.width)
+        vectors = None if self.vectors is None else self.vectors.to(device)
+        return Tokens(self.ids.to(device), self.lengths.to(device), self.width, vectors)
 
     def gather(self, rows: Tensor, workspace: Workspace | None = None) -> TokenBatch:
         """Rows (K, B) → ids (K, B, T) and lengths (K, B)."""
-        return TokenBatch(self.ids[rows], self.lengths[rows])
+        return TokenBatch(self.ids[rows], self.lengths[rows], self.vectors)
 
     def extended(self, more: Sequence[Any]) -> Tokens:
         raise ValueError("token sequences cannot be synthesised")

@@ -1,0 +1,53 @@
+"""The average of word embeddings and a linear layer (Joulin et al. 2017, DOI 10.18653/v1/E17-2068)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.contracts.analyzer import ANALYZERS
+from equipoise.contracts.backbone import Rate, uniform
+from equipoise.contracts.hyperparameters import Tunable, tunable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.ops.dropout import Drop
+
+
+@dataclass(frozen=True)
+class EmbeddingBag(TokenBackbone):
+    """The average of the embeddings of a text's words, dropout, a linear layer.
+
+    The order of words does not count, and neither does padding.
+    """
+
+    name: ClassVar[str] = "embedding_bag"
+    reference: ClassVar[str] = "Joulin et al. 2017, DOI 10.18653/v1/E17-2068"
+    lr: ClassVar[Tunable] = Tunable(3e-2, 3e-3, 3e-1, log=True)
+    rate: ClassVar[Rate | None] = Rate(row=40, token=0.35, character=0.15)
+
+    embedding: int = 64
+    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    max_tokens: int = 200
+    max_words: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
+    vectors: str | None = None
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        import torch
+
+        size = self.dimension
+        return {
+            "words": self.first_words(width, generator),
+            "weight": uniform(generator, size, outputs, fan_in=size),
+            "bias": torch.zeros(outputs),
+        }
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        from equipoise.ops.embedding import average
+
+        return head(params, drop(average(self.words(params, x), *trimmed(x))))

@@ -1,0 +1,69 @@
+"""Convolutions over words (Kim 2014, DOI 10.3115/v1/D14-1181)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.contracts.analyzer import ANALYZERS
+from equipoise.contracts.backbone import Rate, uniform
+from equipoise.contracts.hyperparameters import Tunable, tunable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from equipoise.ops.dropout import Drop
+
+#: Words that a filter sees at once.
+WIDTHS = (3, 4, 5)
+
+
+@dataclass(frozen=True)
+class TextCNN(TokenBackbone):
+    """Word embeddings, filters over 3, 4 and 5 words, the maximum over the text, ReLU, dropout, a linear layer.
+
+    `filters` is the number of filters of each width. Padding never counts: windows lie inside their text.
+    """
+
+    name: ClassVar[str] = "textcnn"
+    reference: ClassVar[str] = "Kim 2014, DOI 10.3115/v1/D14-1181"
+    lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
+    rate: ClassVar[Rate | None] = Rate(row=140, token=3.7, character=0.15)
+    biases: ClassVar[frozenset[str]] = frozenset({"bias", *(f"shift{size}" for size in WIDTHS)})
+
+    filters: int = 32
+    embedding: int = 32
+    dropout: float = tunable(0.5, low=0.0, high=0.7)
+    max_tokens: int = 96
+    max_words: int = 5000
+    analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
+    vectors: str | None = None
+
+    def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        import torch
+
+        params = {"words": self.first_words(width, generator)}
+        for size in WIDTHS:
+            shape = (self.filters, self.dimension, size)
+            params[f"filters{size}"] = uniform(generator, *shape, fan_in=size * self.dimension)
+            params[f"shift{size}"] = torch.zeros(1, self.filters)
+        joined = len(WIDTHS) * self.filters
+        params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
+        return params
+
+    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        import torch
+
+        from equipoise.ops.convolution import max_over_time
+        from equipoise.ops.embedding import look_up, padding
+
+        ids, lengths = trimmed(x)
+        words = look_up(self.words(params, x), ids).masked_fill(padding(ids, lengths)[..., None], 0.0)
+        strongest = [
+            max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
+            for size in WIDTHS
+        ]
+        return head(params, drop.relu(torch.cat(strongest, -1)))
