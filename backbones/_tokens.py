@@ -1,4 +1,4 @@
-"""What backbones that read texts token by token have in common."""
+"""The base of backbones that read texts token by token."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.contracts import features as extractors
     from equipoise.contracts.features import Features
+    from equipoise.readers import word_vectors
     from equipoise.readers.word_vectors import WordVectors
+else:
+    torch, extractors = lazy("torch"), lazy("equipoise.contracts.features")
+    word_vectors = lazy("equipoise.readers.word_vectors")
 
 
 @dataclass(frozen=True)
 class TokenBackbone(Backbone):
-    """A backbone with an embedding for each word of the training texts, learned from scratch or from pretrained vectors on.
+    """A backbone that learns an embedding for each word of the training texts, from random or from pretrained vectors.
 
-    Pretrained vectors come with the inputs, once for all lanes. What a lane learns, and what its penalty acts on, is how
-    far its embeddings move from them. `embedding` then is the dimension of the vectors.
+    Pretrained vectors are part of the inputs, which all lanes share. A lane learns how far its embeddings move away from them,
+    and only that movement is penalised. `embedding` is then the dimension of the vectors.
 
-    A subclass declares the fields `embedding`, `max_tokens`, `max_words`, `analyzer` and `vectors`, each at its place.
+    A subclass declares the fields `embedding`, `max_tokens`, `max_words`, `analyzer` and `vectors`, in the order it likes.
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
@@ -54,16 +60,16 @@ class TokenBackbone(Backbone):
         return min(length, self.max_tokens)
 
     def features(self, kind: str) -> Features:
-        from equipoise.contracts.features import TokenIds
-
-        return TokenIds(self.max_tokens, self.max_words, analyzer=self.analyzer, vectors=self._pretrained())
+        return extractors.TokenIds(
+            self.max_tokens, self.max_words, analyzer=self.analyzer, vectors=self._pretrained()
+        )
 
     @property
     def dimension(self) -> int:
-        """E, the numbers of an embedding.
+        """E, the dimension of an embedding.
 
         Raises:
-            EquipoiseError: an `embedding` was asked for that is not the dimension of the vectors.
+            EquipoiseError: the user wrote an `embedding` that is not the dimension of the vectors.
         """
         if (pretrained := self._pretrained()) is None:
             return self.embedding
@@ -76,15 +82,14 @@ class TokenBackbone(Backbone):
     @property
     def content(self) -> str:
         pretrained = self._pretrained()
+        # Reading `dimension` reports an `embedding` that does not fit while the sweep is planned.
         return "" if pretrained is None or not self.dimension else pretrained.sha256
 
     def first_words(self, words: int, generator: torch.Generator, spread: float = 0.5) -> Tensor:
-        """A table (words, E) of first embeddings, normally distributed, of padding (word 0) zeros.
+        """The initial table (words, E) of embeddings: normally distributed, with zeros for padding (word 0).
 
-        Where there are pretrained vectors: of how far the embeddings are from them, zeros.
+        With pretrained vectors it holds the distances from them, which are zeros at first.
         """
-        import torch
-
         if self.vectors is not None:
             return torch.zeros(words, self.dimension)
         table = torch.randn(words, self.embedding, generator=generator) * spread
@@ -92,20 +97,16 @@ class TokenBackbone(Backbone):
         return table
 
     def words(self, params: Mapping[str, Tensor], x: Any) -> Tensor:
-        """The table of embeddings (V, E), or (K, V, E) for K lanes."""
+        """The table of embeddings, (V, E) of one lane or (K, V, E) of K lanes."""
         learned: Tensor = params["words"]
         return learned if x.vectors is None else learned + x.vectors
 
     def _pretrained(self) -> WordVectors | None:
-        from equipoise.readers.word_vectors import word_vectors
-
-        return None if self.vectors is None else word_vectors(self.vectors)
+        return None if self.vectors is None else word_vectors.word_vectors(self.vectors)
 
 
 def head(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
-    """hidden·weight + bias → (B, L), or (K, B, L) for K lanes; a bias may have a row for each text."""
-    import torch
-
+    """hidden·weight + bias → (B, L) of one lane or (K, B, L) of K lanes; the bias may have a row for each text."""
     bias, weight = params["bias"], params["weight"]
     if hidden.dim() == 2:
         return torch.addmm(bias, hidden, weight)
@@ -113,10 +114,8 @@ def head(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
 
 
 def trimmed(x: Any) -> tuple[Tensor, Tensor]:
-    """Ids (…, B, T) and lengths (…, B) of a batch. One lane's ids end with its longest text.
-
-    Ids of many lanes keep their full length, as to ask for the longest would wait for the device.
-    """
+    """Ids (…, B, T) and lengths (…, B) of a batch, without columns that only hold padding if the batch is of one lane."""
+    # K lanes are batched on CUDA, where reading the largest length would wait for the device.
     if x.ids.dim() == 3:
         return x.ids, x.lengths
     return x.ids[:, : int(x.lengths.max())], x.lengths

@@ -10,19 +10,23 @@ from equipoise.backbones._tokens import TokenBackbone, head, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.ops import embedding as embeddings
     from equipoise.ops.dropout import Drop
+else:
+    torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
 
 
 @dataclass(frozen=True)
 class EmbeddingBag(TokenBackbone):
-    """The average of the embeddings of a text's words, dropout, a linear layer.
+    """The average of the embeddings of a text's words, dropout, and a linear layer.
 
-    The order of words does not count, and neither does padding.
+    The order of the words and the padding have no influence.
     """
 
     name: ClassVar[str] = "embedding_bag"
@@ -38,8 +42,6 @@ class EmbeddingBag(TokenBackbone):
     vectors: str | None = None
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        import torch
-
         size = self.dimension
         return {
             "words": self.first_words(width, generator),
@@ -48,6 +50,4 @@ class EmbeddingBag(TokenBackbone):
         }
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        from equipoise.ops.embedding import average
-
-        return head(params, drop(average(self.words(params, x), *trimmed(x))))
+        return head(params, drop(embeddings.average(self.words(params, x), *trimmed(x))))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from sklearn import ensemble
+else:
+    ensemble = lazy("sklearn.ensemble")
 
 
 @dataclass(frozen=True)
 class ExtraTrees(EstimatorBackbone):
-    """A forest of extremely randomised trees for each label; the mean of the leaves' shares is the probability."""
+    """A forest of extremely randomised trees for each label; its probability is the mean share of positives in the leaves."""
 
     name: ClassVar[str] = "extra_trees"
     reference: ClassVar[str] = "Geurts, Ernst & Wehenkel 2006, DOI 10.1007/s10994-006-6226-1"
@@ -21,8 +27,6 @@ class ExtraTrees(EstimatorBackbone):
     max_share: float = tunable(0.1, low=0.02, high=1.0, log=True)
 
     def estimator(self, seed: int) -> Any:
-        from sklearn.ensemble import ExtraTreesClassifier
-
-        return ExtraTreesClassifier(
+        return ensemble.ExtraTreesClassifier(
             self.trees, min_samples_leaf=self.min_leaf, max_features=self.max_share, random_state=seed % 2**31
         )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from sklearn import ensemble
+else:
+    ensemble = lazy("sklearn.ensemble")
 
 
 @dataclass(frozen=True)
 class GradientBoosting(EstimatorBackbone):
-    """Boosted trees on binned features for each label; sparse texts are made dense, so mind the memory of wide ones."""
+    """Boosted trees on binned features for each label. Sparse features of texts are made dense, which may take much memory."""
 
     name: ClassVar[str] = "gradient_boosting"
     reference: ClassVar[str] = (
@@ -25,9 +31,7 @@ class GradientBoosting(EstimatorBackbone):
     l2: float = tunable(1e-3, low=1e-6, high=10.0, log=True)
 
     def estimator(self, seed: int) -> Any:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        return HistGradientBoostingClassifier(
+        return ensemble.HistGradientBoostingClassifier(
             learning_rate=self.rate_of_learning,
             max_iter=self.iterations,
             max_leaf_nodes=self.leaves,

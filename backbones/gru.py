@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from equipoise.backbones.lstm import LSTM, needs_backward
 from equipoise.contracts.backbone import Rate
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+    from equipoise.ops import gru as ops_gru
+else:
+    torch, ops_gru = lazy("torch"), lazy("equipoise.ops.gru")
 
 
 @dataclass(frozen=True)
 class GRU(LSTM):
-    """Word embeddings, a GRU (two in opposite directions if `bidirectional`), the maximum over the words, a linear layer.
+    """Word embeddings, a GRU (two in opposite directions if `bidirectional`), the maximum over the words, and a linear layer.
 
-    As `lstm`, with three gates in the place of four and no cell state.
+    Like `lstm`, but with three gates instead of four and without a cell state.
     """
 
     name: ClassVar[str] = "gru"
@@ -24,15 +30,12 @@ class GRU(LSTM):
     rate: ClassVar[Rate | None] = Rate(row=140, token=12.0, character=0.15)
     gates: ClassVar[int] = 3
 
-    def _of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-        import torch
-
-        zeros, flat = x.new_zeros(1, len(x), self.hidden), [w_ih, w_hh, bias, torch.zeros_like(bias)]
-        with torch.autocast(x.device.type, enabled=False):  # as for the LSTM
-            states: Tensor = torch.gru(x, zeros, flat, True, 1, 0.0, needs_backward(x), False, True)[0]
+    def _states_of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+        zeros, weights = x.new_zeros(1, len(x), self.hidden), [w_ih, w_hh, bias, torch.zeros_like(bias)]
+        # As for the LSTM: not every CPU has a kernel in half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            states: Tensor = torch.gru(x, zeros, weights, True, 1, 0.0, needs_backward(x), False, True)[0]
         return states
 
-    def _of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-        from equipoise.ops.gru import gru
-
-        return gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+    def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+        return ops_gru.gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.contracts import features as extractors
     from equipoise.contracts.features import Features
+    from equipoise.ops import affine as ops_affine
     from equipoise.ops.dropout import Drop
+else:
+    torch, ops_affine = lazy("torch"), lazy("equipoise.ops.affine")
+    extractors = lazy("equipoise.contracts.features")
 
 
 @dataclass(frozen=True)
@@ -42,18 +48,17 @@ class Linear(Backbone):
         return self.max_features
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        import torch
-
         return {"weight": uniform(generator, width, outputs, fan_in=width), "bias": torch.zeros(1, outputs)}
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        from equipoise.ops.affine import affine
-
-        return affine(x, params["weight"], params["bias"])
+        return ops_affine.affine(x, params["weight"], params["bias"])
 
 
 def vectors(kind: str, max_features: int, analyzer: str) -> Features:
-    """TF-IDF for text, standardisation for numbers; rows of a mean square length of 1 in both cases."""
-    from equipoise.contracts.features import Standardised, TfIdf
+    """A feature extractor: TF-IDF for text, standardisation for numbers.
 
-    return TfIdf(max_features, analyzer=analyzer) if kind == "text" else Standardised(unit=True)
+    In both cases rows have a mean square length of 1, so that one range of C and of the learning rate suits both.
+    """
+    if kind == "text":
+        return extractors.TfIdf(max_features, analyzer=analyzer)
+    return extractors.Standardised(unit=True)

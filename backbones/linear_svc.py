@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from sklearn import svm
+else:
+    svm = lazy("sklearn.svm")
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,4 @@ class LinearSVC(EstimatorBackbone):
     c: float = tunable(1.0, low=0.001, high=100.0, log=True)
 
     def estimator(self, seed: int) -> Any:
-        from sklearn.svm import LinearSVC as Classifier
-
-        return Classifier(C=self.c, random_state=seed % 2**31, max_iter=5000)
+        return svm.LinearSVC(C=self.c, random_state=seed % 2**31, max_iter=5000)

@@ -1,12 +1,18 @@
-"""Logistic regression by scikit-learn: the reference that a linear model must come close to."""
+"""Logistic regression by scikit-learn: the reference for the backbone `linear`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    from sklearn import linear_model
+else:
+    linear_model = lazy("sklearn.linear_model")
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,4 @@ class LogisticRegression(EstimatorBackbone):
     c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
 
     def estimator(self, seed: int) -> Any:
-        from sklearn.linear_model import LogisticRegression as Classifier
-
-        return Classifier(C=self.c, max_iter=1000)
+        return linear_model.LogisticRegression(C=self.c, max_iter=1000)

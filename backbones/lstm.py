@@ -10,19 +10,25 @@ from equipoise.backbones._tokens import TokenBackbone, head, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.ops import embedding as embeddings
+    from equipoise.ops import lstm as ops_lstm
     from equipoise.ops.dropout import Drop
+else:
+    torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
+    ops_lstm = lazy("equipoise.ops.lstm")
 
 
 @dataclass(frozen=True)
 class LSTM(TokenBackbone):
-    """Word embeddings, an LSTM (two in opposite directions if `bidirectional`), the maximum over the words, a linear layer.
+    """Word embeddings, an LSTM (two in opposite directions if `bidirectional`), the maximum over the words, and a linear layer.
 
-    Padding never counts: the words come first, the recurrence is causal, and the maximum runs over words only. The
+    Padding has no influence: it follows the words, the recurrence is causal, and the maximum is taken over words only. The
     backward direction reads each text reversed within its own length.
     """
 
@@ -44,69 +50,66 @@ class LSTM(TokenBackbone):
     vectors: str | None = None
 
     def tokens_read(self, length: int) -> int:
-        return super().tokens_read(length) * len(self._ways())
+        return super().tokens_read(length) * len(self._directions())
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        import torch
-
-        words = self.first_words(width, generator, spread=0.1)  # larger ones saturate the gates
+        # Larger embeddings would saturate the gates.
+        words = self.first_words(width, generator, spread=0.1)
         params, rows = {"words": words}, self.gates * self.hidden
-        for way in self._ways():
+        for direction in self._directions():
             params |= {
-                f"{way}_ih": uniform(generator, rows, self.dimension, fan_in=self.hidden),
-                f"{way}_hh": uniform(generator, rows, self.hidden, fan_in=self.hidden),
-                f"{way}_b": uniform(generator, rows, fan_in=self.hidden),
+                f"{direction}_ih": uniform(generator, rows, self.dimension, fan_in=self.hidden),
+                f"{direction}_hh": uniform(generator, rows, self.hidden, fan_in=self.hidden),
+                f"{direction}_b": uniform(generator, rows, fan_in=self.hidden),
             }
-            params[f"{way}_b"][self._remembering()] += 1.0
-        joined = self.hidden * len(self._ways())
+            # An open gate lets gradients pass through many words from the first step on (Gers et al. 2000).
+            params[f"{direction}_b"][self._keep_gate()] += 1.0
+        joined = self.hidden * len(self._directions())
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
         return params
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        import torch
-
-        from equipoise.ops.embedding import look_up, padding
-
         ids, lengths = trimmed(x)
-        empty, place = padding(ids, lengths), torch.arange(ids.shape[-1], device=ids.device)
+        is_padding = embeddings.padding(ids, lengths)
+        position = torch.arange(ids.shape[-1], device=ids.device)
         largest = []
-        for way in self._ways():
-            if way == "backward":
-                ids = ids.gather(-1, torch.where(empty, place, lengths[..., None] - 1 - place))
-            seen = drop(look_up(self.words(params, x), ids))
-            weights = (params[f"{way}_ih"], params[f"{way}_hh"], params[f"{way}_b"])
-            states = self._of_lane(seen, *weights) if seen.dim() == 3 else self._of_lanes(seen, *weights)
-            largest.append(states.masked_fill(empty[..., None], -2.0).amax(-2))  # states lie in −1..1
+        for direction in self._directions():
+            if direction == "backward":
+                ids = ids.gather(-1, torch.where(is_padding, position, lengths[..., None] - 1 - position))
+            words = drop(embeddings.look_up(self.words(params, x), ids))
+            weights = (params[f"{direction}_ih"], params[f"{direction}_hh"], params[f"{direction}_b"])
+            states = (
+                self._states_of_lane(words, *weights)
+                if words.dim() == 3
+                else self._states_of_lanes(words, *weights)
+            )
+            # States lie in −1..1, so −2 never is the maximum.
+            largest.append(states.masked_fill(is_padding[..., None], -2.0).amax(-2))
         return head(params, drop(torch.cat(largest, -1)))
 
-    def _remembering(self) -> slice:
-        """The biases of the gates that keep the state (the LSTM's forget gate, the GRU's update gate): they begin open."""
+    def _keep_gate(self) -> slice:
+        """Where the biases of the gate that keeps the state are: the LSTM's forget gate, the GRU's update gate."""
         return slice(self.hidden, 2 * self.hidden)
 
-    def _ways(self) -> tuple[str, ...]:
+    def _directions(self) -> tuple[str, ...]:
         return ("forward", "backward") if self.bidirectional else ("forward",)
 
-    def _of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-        """States (B, T, H) of inputs (B, T, E), from zero states, by the library's kernel."""
-        import torch
-
+    def _states_of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+        """The states (B, T, H) for inputs (B, T, E), starting from zeros, computed by PyTorch's kernel."""
         zeros = x.new_zeros(1, len(x), self.hidden)
-        flat = [w_ih, w_hh, bias, torch.zeros_like(bias)]
-        with torch.autocast(x.device.type, enabled=False):  # not every CPU has a kernel in half precision
+        weights = [w_ih, w_hh, bias, torch.zeros_like(bias)]
+        # Not every CPU has a kernel in half precision.
+        with torch.autocast(x.device.type, enabled=False):
             states: Tensor = torch.lstm(
-                x, (zeros, zeros), flat, True, 1, 0.0, needs_backward(x), False, True
+                x, (zeros, zeros), weights, True, 1, 0.0, needs_backward(x), False, True
             )[0]
         return states
 
-    def _of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+    def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         """The same for K lanes: (K, B, T, E) → (K, B, T, H)."""
-        from equipoise.ops.lstm import lstm
-
-        return lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+        return ops_lstm.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
 
 
 def needs_backward(x: Tensor) -> bool:
-    """Whether the kernel must keep what a backward pass needs."""
-    import torch
-
+    """Whether a backward pass will follow, for which the kernel must store intermediate results."""
     return torch.is_grad_enabled() and x.requires_grad

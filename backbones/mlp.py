@@ -10,18 +10,22 @@ from equipoise.backbones.linear import vectors
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from equipoise.contracts.features import Features
+    from equipoise.ops import affine as ops_affine
     from equipoise.ops.dropout import Drop
+else:
+    torch, ops_affine = lazy("torch"), lazy("equipoise.ops.affine")
 
 
 @dataclass(frozen=True)
 class MLP(Backbone):
-    """Linear, ReLU, dropout, linear; on the same inputs as `linear`."""
+    """A linear layer, ReLU, dropout, and a second linear layer, on the same inputs as `linear`."""
 
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
@@ -45,8 +49,6 @@ class MLP(Backbone):
         return self.max_features
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        import torch
-
         return {
             "weight1": uniform(generator, width, self.hidden, fan_in=width),
             "bias1": torch.zeros(1, self.hidden),
@@ -55,7 +57,5 @@ class MLP(Backbone):
         }
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        from equipoise.ops.affine import affine
-
-        hidden = drop.relu(affine(x, params["weight1"], params["bias1"]))
-        return affine(hidden, params["weight2"], params["bias2"])
+        hidden = drop.relu(ops_affine.affine(x, params["weight1"], params["bias1"]))
+        return ops_affine.affine(hidden, params["weight2"], params["bias2"])

@@ -10,22 +10,28 @@ from equipoise.backbones._tokens import TokenBackbone, head, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.ops import convolution
+    from equipoise.ops import embedding as embeddings
     from equipoise.ops.dropout import Drop
+else:
+    torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
+    convolution = lazy("equipoise.ops.convolution")
 
-#: Words that a filter sees at once.
+#: Widths of the filters, in words.
 WIDTHS = (3, 4, 5)
 
 
 @dataclass(frozen=True)
 class TextCNN(TokenBackbone):
-    """Word embeddings, filters over 3, 4 and 5 words, the maximum over the text, ReLU, dropout, a linear layer.
+    """Word embeddings, filters over 3, 4 and 5 words, the maximum over the text, ReLU, dropout, and a linear layer.
 
-    `filters` is the number of filters of each width. Padding never counts: windows lie inside their text.
+    `filters` is the number of filters of each width. Padding has no influence, since windows lie inside their text.
     """
 
     name: ClassVar[str] = "textcnn"
@@ -43,8 +49,6 @@ class TextCNN(TokenBackbone):
     vectors: str | None = None
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        import torch
-
         params = {"words": self.first_words(width, generator)}
         for size in WIDTHS:
             shape = (self.filters, self.dimension, size)
@@ -55,15 +59,11 @@ class TextCNN(TokenBackbone):
         return params
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        import torch
-
-        from equipoise.ops.convolution import max_over_time
-        from equipoise.ops.embedding import look_up, padding
-
         ids, lengths = trimmed(x)
-        words = look_up(self.words(params, x), ids).masked_fill(padding(ids, lengths)[..., None], 0.0)
+        is_padding = embeddings.padding(ids, lengths)[..., None]
+        words = embeddings.look_up(self.words(params, x), ids).masked_fill(is_padding, 0.0)
         strongest = [
-            max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
+            convolution.max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
             for size in WIDTHS
         ]
         return head(params, drop.relu(torch.cat(strongest, -1)))

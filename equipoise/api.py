@@ -21,7 +21,7 @@ from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
 from equipoise.sweep.run import Watcher, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
-from equipoise.sweep.workers import asked
+from equipoise.sweep.workers import parse_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ def prepare(chosen: Suite, workers: int | str) -> None:
     possible = sum(
         len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
     )
-    if possible > 1 and (asked(workers) or cpus()) > 1:
+    if possible > 1 and (parse_workers(workers) or cpus()) > 1:
         begin()
 
 

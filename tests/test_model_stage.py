@@ -275,7 +275,7 @@ def test_a_backbone_without_an_entry_is_skipped_with_the_reason() -> None:
     Y = labels(50)
     data = Dataset("d", np.ones((50, 2), dtype=np.float32), Y, tuple("abcde"))
     reason = misfit(data, Closed(), get_strategy("classifier_chain"), 2)
-    assert reason == "classifier_chain feeds labels into the model; closed takes no further inputs"
+    assert reason == "classifier_chain feeds labels into the model; closed takes no labels as inputs"
     assert misfit(data, replace(get_backbone("mlp")), get_strategy("classifier_chain"), 2) is None
 
 

@@ -302,7 +302,7 @@ def test_what_strategies_share_cannot_be_written_to() -> None:
     for data in (numbers(), load_dataset(EMAILS)):
         plan, preparations = plan_of(["none"], data), Preparations()
         made = preparations.of(plan.cells[0], data, get_backbone("linear"))
-        array = made.averaged if data.kind == "numeric" else made.averaged.data
+        array = made.feature_array if data.kind == "numeric" else made.feature_array.data
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 7.0
         assert preparations.of(plan.cells[0], data, get_backbone("linear")) is made

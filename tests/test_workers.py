@@ -49,18 +49,18 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_number_and_what_settled_it(machine: None, todo: list[Cell], line: str) -> None:
-    assert str(workers.fitting(todo, numbers())) == line
+    assert str(workers.choose_workers(todo, numbers())) == line
 
 
 def test_memory_bounds_the_number(machine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     each = workers.footprint(cells(48), numbers())
     for room, expected in ((3.5, 3), (0.2, 1)):
         monkeypatch.setattr(workers, "memory", lambda room=room: int(room * each / workers.SHARE))
-        made = workers.fitting(cells(48), numbers())
+        made = workers.choose_workers(cells(48), numbers())
         assert made.count == expected
         assert "GB of memory are free" in str(made)
     monkeypatch.setattr(workers, "memory", lambda: None)
-    assert workers.fitting(cells(48), numbers()).count == 8, "nobody says how much there is"
+    assert workers.choose_workers(cells(48), numbers()).count == 8, "nobody says how much there is"
 
 
 def test_what_is_larger_takes_more(machine: None) -> None:
@@ -72,10 +72,14 @@ def test_what_is_larger_takes_more(machine: None) -> None:
 
 
 def test_numbers_are_taken_as_they_are_and_words_are_not() -> None:
-    assert (workers.asked("3"), workers.asked(2), workers.asked("auto")) == (3, 2, None)
+    assert (workers.parse_workers("3"), workers.parse_workers(2), workers.parse_workers("auto")) == (
+        3,
+        2,
+        None,
+    )
     for wrong in ("many", "0", 0, -1, "1.5"):
         with pytest.raises(EquipoiseError, match="a number from 1, or auto"):
-            workers.asked(wrong)
+            workers.parse_workers(wrong)
 
 
 def test_a_container_s_limit_is_found(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from equipoise.report.export import render
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import outstanding, sweep
-from equipoise.sweep.workers import Workers, asked, fitting
+from equipoise.sweep.workers import Workers, choose_workers, parse_workers
 
 
 def run(
@@ -47,13 +47,13 @@ def run(
     console = Console()
     named = with_columns(datasets, table)
     chosen = choose(suite, named, backbones, all_named(strategies), settings, splits_of(splits), seed)
-    wanted = asked(workers)
+    wanted = parse_workers(workers)
     if not dry_run:
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     store = Store(results)
     todo = outstanding(plan, store, redo)
-    processes = fitting(todo, plan.data) if wanted is None else Workers(wanted)
+    processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
     if json:
         typer.echo(json_.dumps(as_data(plan, todo, processes, results), indent=2))
         return

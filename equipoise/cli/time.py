@@ -23,7 +23,7 @@ from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration, in_words
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.suite import Suite
-from equipoise.sweep.workers import Workers, asked, fitting
+from equipoise.sweep.workers import Workers, choose_workers, parse_workers
 
 DATASET = "design-emails"
 
@@ -44,7 +44,7 @@ def time(
     json: bool,
 ) -> None:
     """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take."""
-    wanted = asked(workers)
+    wanted = parse_workers(workers)
     if price is not None and not 0 <= price < float("inf"):
         raise EquipoiseError(f"--price must be what an hour of one core costs, 0 or more; got {price}")
     named = with_columns(datasets, table)
@@ -53,7 +53,7 @@ def time(
     if not plan.cells:
         reasons = sorted({reason for _, reason in plan.skipped})
         raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
-    processes = fitting(plan.cells, plan.data) if wanted is None else Workers(wanted)
+    processes = choose_workers(plan.cells, plan.data) if wanted is None else Workers(wanted)
     with Console(stderr=True).status("timing") as status:
         speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
     sweep = timing.estimate(plan, speeds, processes.count)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-#: What a backbone's `analyzer` may be. "auto" is decided on the training texts.
+#: The values of a backbone's `analyzer`. "auto" chooses by the training texts.
 ANALYZERS = ("auto", "word", "char")
 #: Lengths of the character n-grams of TF-IDF. Single characters carry meaning in Chinese and Japanese, and Thai words are long:
-#: on 200 generated texts in each, 1 to 4 reach a mAP of .98 to 1.00, 2 to 4 one of .83 to 1.00.
+#: on 200 generated texts in each language, lengths 1 to 4 reach a mAP of .98 to 1.00, lengths 2 to 4 one of .83 to 1.00.
 NGRAMS = (1, 4)
 
 # Whole blocks, because vowel signs and tone marks are no word characters (\w) in Python.
@@ -23,15 +23,16 @@ _RUN = re.compile(rf"[\w{_EAST_ASIAN}{_SOUTH_EAST_ASIAN}]+")
 _UNSPACED = re.compile(rf"[{_EAST_ASIAN}{_SOUTH_EAST_ASIAN}]+")
 _LONG = re.compile(rf"[{_SOUTH_EAST_ASIAN}]")
 
-#: Texts, and characters of each, that "auto" looks at.
+#: "auto" reads at most so many texts, and so many characters of each.
 _SAMPLE, _CHARACTERS = 300, 1000
-#: Share of the characters that must belong to scripts without spaces.
+#: "char" needs at least this share of characters from scripts without spaces.
 _SHARE = 0.3
 #: Characters of a usual word: one or two in Chinese and Japanese, four or five in Thai, Lao, Khmer and Burmese.
 _SHORT_WORD, _LONG_WORD = 2, 5
-#: Usual words that a run of characters must hold on average; text that was cut into words already holds one.
+#: "char" needs runs of characters that hold this many usual words on average; text that is segmented into words has one a run.
 _WORDS_IN_A_RUN = 1.5
-#: Share of words that occur once, and the words there must be to say so. English has less than .6 in texts that short.
+#: Words "hardly repeat" if this share of them occurs once, among at least so many words. In English texts of that length, fewer
+#: than .6 occur once.
 _ONCE, _ENOUGH = 0.9, 200
 
 
@@ -41,28 +42,30 @@ def words(text: str) -> list[str]:
 
 
 def character_pairs(text: str) -> list[str]:
-    """Lower-cased, overlapping pairs of neighbouring characters; a character alone stands for itself."""
+    """Lower-cased, overlapping pairs of neighbouring characters; a single character stands for itself."""
     runs = _RUN.findall(text.lower())
     return [run[i : i + 2] for run in runs for i in range(max(len(run) - 1, 1))]
 
 
 def decided(analyzer: str, texts: Sequence[Any]) -> str:
-    """ "word" or "char": what was asked for, or under "auto" what suits the training texts."""
+    """The analyzer to use, "word" or "char"; for "auto", the one that suits the training texts."""
     return analyzer if analyzer != "auto" else "char" if words_hardly_repeat(texts) else "word"
 
 
 def words_hardly_repeat(texts: Sequence[Any]) -> bool:
-    """Whether splitting at spaces and punctuation gives pieces that hardly ever occur twice.
+    """Whether the pieces between spaces and punctuation hardly ever occur twice, so that they are useless as features.
 
-    So it is where most letters belong to a script without spaces and were not cut into words beforehand, and wherever
-    nine words in ten occur once. Deterministic: looks at evenly spaced texts.
+    That is so if many letters belong to a script without spaces and the texts are not segmented into words, and if nine words
+    in ten occur once.
     """
-    places = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
-    sample = [str(texts[i])[:_CHARACTERS] for i in places]
+    # Evenly spaced texts instead of random ones: the answer is deterministic.
+    indices = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLE)).astype(np.int64))
+    sample = [str(texts[i])[:_CHARACTERS] for i in indices]
     return _lacks_spaces(sample) or _occur_once(sample)
 
 
 def _lacks_spaces(texts: Sequence[str]) -> bool:
+    """Whether scripts without spaces are common in the texts and their runs of characters are longer than words."""
     runs = [run for text in texts if not text.isascii() for run in _UNSPACED.findall(text)]
     letters = sum(map(len, runs))
     visible = sum(len(piece) for text in texts for piece in text.split())
@@ -74,6 +77,7 @@ def _lacks_spaces(texts: Sequence[str]) -> bool:
 
 
 def _occur_once(texts: Sequence[str]) -> bool:
+    """Whether nearly all words occur once; False for too few words to tell."""
     counts = Counter(word for text in texts for word in words(text))
     total = sum(counts.values())
     return total >= _ENOUGH and sum(count == 1 for count in counts.values()) >= _ONCE * total

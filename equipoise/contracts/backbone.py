@@ -1,7 +1,7 @@
-"""The backbone contract: features, initial parameters, and a forward pass; the engine does the rest.
+"""The backbone contract: a feature extractor, initial parameters and a forward pass. The engine does the rest.
 
-A backbone is a frozen dataclass. Its tunable fields are searched; the field called `dropout`, if there is one, differs per
-lane without splitting the population; every other field decides the shape of the network.
+A backbone is a frozen dataclass. Its tunable fields are searched. A field called `dropout` may differ between the lanes of one
+population; every other field decides the shape of the network.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from equipoise.contracts.hyperparameters import Configurable, Tunable
 from equipoise.contracts.options import options
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
@@ -20,16 +21,18 @@ if TYPE_CHECKING:
 
     from equipoise.contracts.features import Features
     from equipoise.ops.dropout import Drop
+else:
+    torch = lazy("torch")
 
 
 @dataclass(frozen=True)
 class Rate:
-    """CPU microseconds for one row of one epoch, measured: a constant, and what each property of the problem adds.
+    """The measured cost of one row in one epoch, in CPU microseconds: a constant and a term for each property of the problem.
 
     Attributes:
         row: constant. width: per feature. label: per label. weight: per thousand of width × labels.
         token: per token that `Backbone.tokens_read` counts.
-        character: per character of text, once a cell, since features are fitted on the training rows of each.
+        character: per character of text, once a cell: features are fitted anew in each cell.
     """
 
     row: float
@@ -45,22 +48,22 @@ class Backbone(Configurable):
     """A model family.
 
     Attributes:
-        name: how it is called in a suite and on the command line.
-        accepts: the kinds of input it reads, of "text" and "numeric".
-        vector_features: True where its features are vectors, so that a resampler may interpolate them.
-        batched: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
-            False: one lane's, and the engine loops.
-        batched_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
-        lr: the default and the range of the learning rate, at its highest.
-        C: those of the inverse strength of the L2 penalty, as in scikit-learn: C Σ loss + ½ ‖w‖² is minimised, over all rows
-            and labels.
-        conditioning_bias: the parameter (…, h), a bias, to which further inputs (earlier labels of a chain) are added as an
-            affine term, (B, h); "": it takes none.
-        output: the parameter (…, L), a bias, that is added to the logits, so that a training may begin at the best constant
-            ones (`equipoise.engine.starts`); "": there is none.
-        biases: the names of parameters that go without the penalty.
-        gradient: False for an estimator that is fitted as it is (`equipoise.contracts.estimator`): it takes no loss.
-        rate: what a row costs, for `--dry-run`; None: not known, and the estimate says so.
+        name: its name in suites and on the command line.
+        accepts: the kinds of input it reads, from "text" and "numeric".
+        vector_features: True if its features are vectors, which a resampler may interpolate.
+        batched: True if `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
+            False if it takes one lane's, so that the engine loops over lanes.
+        batched_on_cuda: the same on CUDA, where batching may pay although it does not on CPU.
+        lr: the default and the range of the peak learning rate.
+        C: the default and the range of the inverse strength of the L2 penalty, as in scikit-learn: the objective is
+            C Σ loss + ½ ‖w‖², over all rows and labels.
+        conditioning_bias: the name of a bias (…, h) to which label inputs (earlier labels of a chain) are added as an affine
+            term, (B, h); "" if the backbone takes no labels as inputs.
+        output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
+            (`equipoise.engine.starts`); "" if there is none.
+        biases: the names of the parameters without a penalty.
+        gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
+        rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
 
     reference: ClassVar[str] = ""
@@ -77,6 +80,7 @@ class Backbone(Configurable):
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:
+        # Wrong settings should fail here, with one line, and not in the middle of a sweep.
         if not 0 <= self.dropout_rate < 1:
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
         for f in options(self):
@@ -89,54 +93,60 @@ class Backbone(Configurable):
                 )
 
     def features(self, kind: str) -> Features:
-        """The feature extractor for a kind of input, not yet fitted."""
+        """An unfitted feature extractor for a kind of input, "text" or "numeric"."""
         raise NotImplementedError(f"backbone {self.name!r} must define features()")
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """One lane's initial parameters, float32 on CPU, for inputs of `width` (features, or words in the vocabulary)."""
+        """The initial parameters of one lane, name → float32 tensor on the CPU.
+
+        Args:
+            width: the number of features, or of words in the vocabulary. outputs: L, the number of logits.
+            generator: the only source of random numbers.
+        """
         raise NotImplementedError(f"backbone {self.name!r} must define init()")
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
+        """Logits (K, B, L) of K lanes where `stacks` is True, else (B, L) of one; `drop` applies dropout (none in prediction).
+
+        A row's logits must not depend on the other rows of the batch.
+        """
         raise NotImplementedError(f"backbone {self.name!r} must define forward()")
 
     def stacks(self, device: torch.device) -> bool:
-        """Whether `forward` is given all lanes at once there."""
+        """Whether `forward` gets all lanes at once on this device."""
         return self.batched or (self.batched_on_cuda and device.type == "cuda")
 
     def tokens_read(self, length: int) -> int:
-        """How many tokens of a text of so many words the network steps through, counted once for each direction."""
+        """How many tokens of a text of `length` words the network steps through, counted once for each direction."""
         return 0
 
     @property
     def vocabulary(self) -> int | None:
-        """The most words of texts that can become features (the `width` of `init`); None: no limit is known."""
+        """The largest number of words that can become features (the `width` of `init`); None if no limit is known."""
         return None
 
     @property
     def content(self) -> str:
-        """A hash over the files that its settings name, which a row's key then depends on; "" where they name none.
+        """A hash of the files that its settings name, which becomes part of a row's key; "" if they name none.
 
         Raises:
-            EquipoiseError: there is no such file.
+            EquipoiseError: such a file is missing.
         """
         return ""
 
     @property
     def structure(self) -> tuple[object, ...]:
-        """What lanes must have in common to train in one population."""
-        shown = [(f.name, getattr(self, f.name)) for f in options(self) if f.name != "dropout"]
-        return (self.name, *shown)
+        """The settings that the lanes of one population must have in common: all but dropout, which changes no shape."""
+        shaping = [(f.name, getattr(self, f.name)) for f in options(self) if f.name != "dropout"]
+        return (self.name, *shaping)
 
     @property
     def dropout_rate(self) -> float:
-        """The dropout probability, 0 for a backbone without one."""
+        """The dropout probability, 0 for a backbone without dropout."""
         return float(getattr(self, "dropout", 0.0))
 
 
 def uniform(generator: torch.Generator, *shape: int, fan_in: int) -> Tensor:
-    """U(−1/√fan_in, 1/√fan_in), PyTorch's default for its linear and recurrent layers."""
-    import torch
-
+    """A tensor drawn from U(−1/√fan_in, 1/√fan_in), PyTorch's default for its linear and recurrent layers."""
     bound = fan_in**-0.5
     return torch.rand(*shape, generator=generator).mul_(2).sub_(1).mul_(bound)

@@ -1,9 +1,9 @@
 """Backbones that are scikit-learn estimators: fitted label by label instead of trained by gradient steps.
 
-Labels are split by scikit-multilearn's `BinaryRelevance` (Szymański & Kajdanowicz 2017, arXiv 1702.01460), so that a strategy
-meets the same problem transformation that users of that library have. Resampling, sampling weights (as `sample_weight`), tasks,
-score maps and decisions work as on networks; a strategy that owns the loss is skipped with its reason, since these models bring
-their own.
+Labels are split by scikit-multilearn's `BinaryRelevance` (Szymański & Kajdanowicz 2017, arXiv 1702.01460), so that strategies
+are tested with the same problem transformation that users of that library have. Resampling, sampling weights (passed as
+`sample_weight`), tasks, score maps and decisions work as with networks. A strategy with a loss is skipped with a reason, since
+these models have losses of their own.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from equipoise.contracts.backbone import Backbone
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
-    from equipoise.contracts.features import Features
+    from skmultilearn import problem_transform
 
-#: Log-odds beyond this are cut off: a tree that is sure would give infinity.
+    from equipoise.contracts import features as extractors
+    from equipoise.contracts.features import Features
+else:
+    extractors = lazy("equipoise.contracts.features")
+    problem_transform = lazy("skmultilearn.problem_transform")
+
+#: Log-odds are clipped to ± this: a tree that gives a probability of 1 would have infinite ones.
 LIMIT = 30.0
 
 
@@ -28,11 +35,12 @@ class EstimatorBackbone(Backbone):
     """A scikit-learn classifier of one label, fitted for each label in turn.
 
     Attributes:
-        dense: True where the classifier cannot read sparse rows; texts are then made dense.
+        dense: True if the classifier cannot read sparse rows; the features of texts are then made dense.
     """
 
     gradient: ClassVar[bool] = False
-    conditioning_bias: ClassVar[str] = "columns"  # further inputs become columns of X, so that chains work
+    # Not the name of a parameter: label inputs become columns of X. A name that is not empty says that chains work.
+    conditioning_bias: ClassVar[str] = "columns"
     dense: ClassVar[bool] = False
 
     max_features: int = 5000
@@ -42,9 +50,7 @@ class EstimatorBackbone(Backbone):
         return self.max_features
 
     def features(self, kind: str) -> Features:
-        from equipoise.contracts.features import Standardised, TfIdf
-
-        return TfIdf(self.max_features) if kind == "text" else Standardised()
+        return extractors.TfIdf(self.max_features) if kind == "text" else extractors.Standardised()
 
     def estimator(self, seed: int) -> Any:
         """An unfitted scikit-learn classifier with `decision_function` or `predict_proba`, whose `fit` takes `sample_weight`."""
@@ -56,15 +62,13 @@ class EstimatorBackbone(Backbone):
         """Fit on rows X (m, d), dense or CSR, with targets (m, L) of 0/1.
 
         Args:
-            weights: (m,) of mean 1, or None.
-            exclusive: the columns are classes of which each row has one (labelsets); rows of none are left out.
+            weights: (m,) weights of the rows, of mean 1, or None.
+            exclusive: True if the columns are classes (labelsets) of which each row has one; rows without one are left out.
         """
         rows = X.toarray() if self.dense and hasattr(X, "toarray") else X
         if exclusive:
             return _FittedClasses.of(self.estimator(seed), rows, targets, weights)
-        from skmultilearn.problem_transform import BinaryRelevance
-
-        model = BinaryRelevance(
+        model = problem_transform.BinaryRelevance(
             LabelClassifier(self.estimator(seed), weights), require_dense=[self.dense, True]
         )
         model.fit(rows, targets)
@@ -80,9 +84,9 @@ class FittedEstimator:
 
 
 class LabelClassifier:
-    """One label's classifier with the weights of its rows; a label that never changes gets a constant instead.
+    """The classifier of one label, with the weights of the rows; a label with a single value gets a constant score.
 
-    scikit-multilearn copies it for each label and passes X and y alone, which is why the weights travel inside.
+    scikit-multilearn copies this object for each label and passes only X and y, so the weights are stored inside.
     """
 
     def __init__(self, estimator: Any, weights: np.ndarray | None) -> None:
@@ -91,18 +95,19 @@ class LabelClassifier:
 
     def fit(self, X: Any, y: np.ndarray) -> LabelClassifier:
         """Fit on (m, d) and (m,)."""
-        drawn = y if self.weights is None else y[self.weights > 0]  # a row of weight 0 teaches nothing
-        if np.ptp(drawn) == 0:
-            # Smoothed log-odds, as of half a row more on either side: it orders nothing, and no threshold is infinite.
-            n = len(drawn)
-            share = (float(drawn.sum()) + 0.5) / (n + 1.0)
+        # Rows of weight 0 do not count: without them, a label may have a single value.
+        weighted = y if self.weights is None else y[self.weights > 0]
+        if np.ptp(weighted) == 0:
+            # Log-odds with half a row added on either side, so that they are finite.
+            n = len(weighted)
+            share = (float(weighted.sum()) + 0.5) / (n + 1.0)
             self._constant = float(np.log(share / (1 - share)))
         else:
             self.estimator.fit(X, y, sample_weight=self.weights)
         return self
 
     def log_odds(self, X: Any) -> np.ndarray:
-        """(n,) of rows X (n, d)."""
+        """Log-odds (n,) of rows X (n, d)."""
         if self._constant is not None:
             return np.full(X.shape[0], self._constant)
         return _scores(self.estimator, X)[:, -1]
@@ -118,7 +123,7 @@ class _FittedLabels(FittedEstimator):
 
 
 class _FittedClasses(FittedEstimator):
-    """Exclusive classes: a column for each, very low where the training rows hold none of it."""
+    """Exclusive classes: one column each, with a very low score for classes that no training row has."""
 
     def __init__(self, estimator: Any, columns: np.ndarray, n_classes: int) -> None:
         self._estimator, self._columns, self._n_classes = estimator, columns, n_classes
@@ -130,6 +135,7 @@ class _FittedClasses(FittedEstimator):
         columns = np.unique(y)
         if len(columns) > 1:
             estimator.fit(X[known], y, sample_weight=None if weights is None else weights[known])
+        # scikit-learn refuses to fit a single class.
         return cls(estimator if len(columns) > 1 else None, columns, targets.shape[1])
 
     def logits(self, X: Any) -> np.ndarray:
@@ -139,6 +145,7 @@ class _FittedClasses(FittedEstimator):
         else:
             rows = X.toarray() if hasattr(X, "toarray") and getattr(self._estimator, "dense", False) else X
             scores = _scores(self._estimator, rows)
+            # With two classes, scikit-learn gives the score of the second only.
             out[:, self._columns] = np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
         return out
 
@@ -148,7 +155,11 @@ def _scores(estimator: Any, X: Any) -> np.ndarray:
     if hasattr(estimator, "decision_function"):
         scores = np.asarray(estimator.decision_function(X), dtype=np.float64)
         return np.clip(scores.reshape(len(scores), -1), -LIMIT, LIMIT)
-    chances = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    probabilities = np.asarray(estimator.predict_proba(X), dtype=np.float64)
     with np.errstate(divide="ignore"):
-        scores = np.log(chances[:, 1:]) - np.log(chances[:, :1]) if chances.shape[1] == 2 else np.log(chances)
+        scores = (
+            np.log(probabilities[:, 1:]) - np.log(probabilities[:, :1])
+            if probabilities.shape[1] == 2
+            else np.log(probabilities)
+        )
     return np.clip(scores, -LIMIT, LIMIT)

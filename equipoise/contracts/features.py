@@ -1,11 +1,11 @@
-"""Feature extractors, fitted on training rows only: TF-IDF, standardised numbers, tokens."""
+"""Feature extractors: TF-IDF, standardised numbers and tokens. They are fitted on training rows only."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,12 +13,20 @@ import torch
 
 from equipoise.contracts import analyzer as analyzers
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.seeds import stream
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
+if TYPE_CHECKING:
+    from sklearn import preprocessing
+    from sklearn.feature_extraction import text as sklearn_text
+else:
+    # Importing scikit-learn takes as long as a short sweep, and tables of numbers need none of it.
+    preprocessing, sklearn_text = lazy("sklearn.preprocessing"), lazy("sklearn.feature_extraction.text")
+
 
 class Features(Protocol):
-    """Fit on training rows, then transform any rows to inputs on the CPU."""
+    """A feature extractor: `fit` on training rows, then `transform` any rows to inputs on the CPU."""
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> Features: ...
 
@@ -30,9 +38,9 @@ class TfIdf:
     """TF-IDF of single words, or of 1 to 4 characters (scikit-learn's TfidfVectorizer, sublinear counts), kept sparse.
 
     Args:
-        max_features: the most frequent words that are kept; None: all.
-        min_df: rows a word must occur in.
-        analyzer: "word"; "char": n-grams of characters that do not cross a space; "auto": see `contracts.analyzer`.
+        max_features: how many of the most frequent words to keep; None for all.
+        min_df: the number of rows in which a word must occur.
+        analyzer: "word"; "char" for n-grams of characters that do not cross a space; "auto", see `contracts.analyzer`.
     """
 
     max_features: int | None = 5000
@@ -49,12 +57,12 @@ class TfIdf:
         )
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TfIdf:
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._by_character = analyzers.decided(self.analyzer, X) == "char"
         units = {"analyzer": "char_wb", "ngram_range": analyzers.NGRAMS} if self._by_character else {}
+        # In a few short texts no word may occur twice; then words that occur once have to do.
         for min_df in (self.min_df, 1):
-            self._vectorizer = TfidfVectorizer(
+            self._vectorizer = sklearn_text.TfidfVectorizer(
                 max_features=self.max_features, min_df=min_df, sublinear_tf=True, dtype=np.float32, **units
             )
             try:
@@ -70,14 +78,14 @@ class TfIdf:
 
 @dataclass
 class Standardised:
-    """Numbers: dense columns to mean 0 and variance 1, sparse ones divided by their largest absolute value.
+    """Scales numbers: dense columns to mean 0 and variance 1, sparse ones by their largest absolute value.
 
-    A nominal column with three or more codes becomes one 0/1 column a code; a code unseen in training becomes zeros.
-    After `fit`, `nominal` says which of the columns that come out are categories, as `Rows.nominal` does.
+    A nominal column with three or more codes becomes one 0/1 column a code; a code unseen in training becomes zeros. After
+    `fit`, `nominal` says which of the new columns are categories, as in `Rows.nominal`.
 
     Args:
-        unit: divide all by one number, so that the rows it is fitted on have a mean square length of 1, as TF-IDF rows have: a
-            penalty on a linear model's weights then means the same for any number of columns.
+        unit: divide all columns by one number, so that the training rows have a mean square length of 1, as TF-IDF rows have.
+            A penalty on a linear model's weights then has the same strength for any number of columns.
     """
 
     unit: bool = False
@@ -89,21 +97,20 @@ class Standardised:
 
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> Standardised:
         if sp.issparse(X):
-            from sklearn.preprocessing import MaxAbsScaler
-
-            self._scaler = MaxAbsScaler().fit(X)
+            # Subtracting the mean would make the matrix dense.
+            self._scaler = preprocessing.MaxAbsScaler().fit(X)
             self.nominal = nominal
             if self.unit:
                 self._length = _length(self._scaler.transform(X).power(2).sum(1))
             return self
-        many = (
+        multiple = (
             [c for c in np.flatnonzero(nominal) if len(np.unique(X[:, c])) > 2] if nominal is not None else []
         )
-        self._coded = np.isin(np.arange(X.shape[1]), many)
+        self._coded = np.isin(np.arange(X.shape[1]), multiple)
         if self._coded.any():
-            from sklearn.preprocessing import OneHotEncoder
-
-            self._encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+            self._encoder = preprocessing.OneHotEncoder(
+                handle_unknown="ignore", sparse_output=False, dtype=np.float32
+            )
             self._encoder.fit(X[:, self._coded])
         self._scaler = _Scaler.of(self._columns(X).astype(np.float64))
         if self.unit:
@@ -120,7 +127,7 @@ class Standardised:
         return Dense.of(scaled / self._length)
 
     def _categories(self, nominal: np.ndarray) -> np.ndarray:
-        """Number the categories among the columns that `transform` gives: 0 a quantity, one-hot columns share a number."""
+        """The kind of each column that `transform` gives: 0 for a quantity; columns of one nominal column share a number."""
         single = nominal[~self._coded].astype(np.int64)
         single *= np.cumsum(single)
         widths = [len(codes) for codes in self._encoder.categories_] if self._encoder is not None else []
@@ -133,15 +140,15 @@ class Standardised:
 
 
 def _length(squares: Any) -> float:
-    """The root of the mean of the rows' squared lengths, 1 where it would be 0."""
+    """The root mean square length of rows from their squared lengths; 1 instead of 0, since it is a divisor."""
     return float(np.sqrt(np.mean(squares))) or 1.0
 
 
 @dataclass(frozen=True)
 class _Scaler:
-    """Columns to mean 0 and variance 1, as scikit-learn's StandardScaler, whose import takes as long as a short sweep.
+    """Scales columns to mean 0 and variance 1, as scikit-learn's StandardScaler, without importing scikit-learn.
 
-    A column that is constant but for rounding is only moved.
+    A column that is constant up to rounding is only shifted.
     """
 
     mean: np.ndarray
@@ -150,6 +157,7 @@ class _Scaler:
     @classmethod
     def of(cls, X: np.ndarray) -> _Scaler:
         mean, variance, eps = X.mean(0), X.var(0), np.finfo(X.dtype).eps
+        # An upper bound of the rounding error of the variance of a constant column.
         constant = variance <= len(X) * eps * variance + (len(X) * mean * eps) ** 2
         return cls(mean, np.where(constant, 1.0, np.sqrt(variance)))
 
@@ -160,16 +168,16 @@ class _Scaler:
 
 @dataclass
 class TokenIds:
-    """Lower-cased words as numbers: 0 padding, 1 unknown, 2… the most frequent words of the training rows.
+    """Lower-cased words as numbers: 0 for padding, 1 for unknown words, 2… for the most frequent words of the training rows.
 
-    Where the script writes no spaces, overlapping pairs of characters take the place of words.
+    In scripts without spaces, overlapping pairs of characters take the place of words.
 
     Args:
-        max_tokens: words of a text that are kept, from its start.
-        max_words: size of the vocabulary.
-        min_count: how often a word must occur to be in it.
-        analyzer: "word"; "char": pairs of characters; "auto": see `contracts.analyzer`.
-        vectors: where pretrained vectors of the words come from; None: there are none.
+        max_tokens: how many words of a text to keep, from its start.
+        max_words: the size of the vocabulary.
+        min_count: how often a word must occur to enter the vocabulary.
+        analyzer: "word"; "char" for pairs of characters; "auto", see `contracts.analyzer`.
+        vectors: the source of pretrained vectors of the words; None for none.
     """
 
     max_tokens: int = 96
@@ -193,8 +201,11 @@ class TokenIds:
     def fit(self, X: Any, nominal: np.ndarray | None = None) -> TokenIds:
         self._by_character = analyzers.decided(self.analyzer, X) == "char"
         counts = Counter(word for text in X for word in self._tokens(text))
-        often = sorted((w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w))
-        self._vocabulary = {word: i for i, word in enumerate(often[: self.max_words], start=2)}
+        # Equally frequent words are in alphabetical order, so that the vocabulary does not depend on the order of rows.
+        frequent = sorted(
+            (w for w, c in counts.items() if c >= self.min_count), key=lambda w: (-counts[w], w)
+        )
+        self._vocabulary = {word: i for i, word in enumerate(frequent[: self.max_words], start=2)}
         if self.vectors is not None:
             known = self.vectors.of(self._vocabulary)
             if not known:
@@ -206,6 +217,7 @@ class TokenIds:
         return self
 
     def transform(self, X: Any) -> Inputs:
+        # A text without a word becomes one unknown word, since networks need at least one.
         texts = [
             [self._vocabulary.get(w, 1) for w in self._tokens(text)[: self.max_tokens]] or [1] for text in X
         ]
@@ -224,23 +236,25 @@ class Vectors(Protocol):
     """Pretrained word vectors."""
 
     def of(self, wanted: Collection[str]) -> Mapping[str, np.ndarray]:
-        """The vectors (d,) of those words that have one."""
+        """Word → its vector (d,), for the wanted words that have one."""
         ...
 
 
-#: Spread of the vector of a word without a pretrained one, as a share of the spread of those there are.
+#: Standard deviation of random vectors, for words without a pretrained one, relative to that of the pretrained vectors.
 _SPREAD = 0.25
 
 
 def _embeddings(vocabulary: Mapping[str, int], known: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(2 + words, d) float32: zeros for padding, the pretrained vectors, small random ones for the others.
+    """The embeddings (2 + words, d) float32: zeros for padding, pretrained vectors, and small random ones for other words.
 
-    These come from a stream named by the word: a word has one vector in all folds, splits and lanes, under every strategy.
+    A random vector is drawn from a stream named by its word, so it is the same in all folds, splits, lanes and strategies.
     """
-    found = np.stack(list(known.values()))
-    spread = _SPREAD * float(found.std())
-    table = np.zeros((len(vocabulary) + 2, found.shape[1]), dtype=np.float32)
+    pretrained = np.stack(list(known.values()))
+    spread = _SPREAD * float(pretrained.std())
+    table = np.zeros((len(vocabulary) + 2, pretrained.shape[1]), dtype=np.float32)
     for word, i in {"": 1, **vocabulary}.items():
-        own = known.get(word)
-        table[i] = stream("word vector", word).normal(0.0, spread, len(table[i])) if own is None else own
+        vector = known.get(word)
+        table[i] = (
+            stream("word vector", word).normal(0.0, spread, len(table[i])) if vector is None else vector
+        )
     return table

@@ -1,4 +1,4 @@
-"""Hyperparameters: a default and a search range, written on one line of a frozen dataclass."""
+"""Hyperparameters: fields of a frozen dataclass that declare a default and a search range in one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tunable:
 
     @property
     def continuous(self) -> bool:
-        """True where the engine may hand the value to a loss as a tensor, one value per lane."""
+        """True if the engine may pass the value to a loss as a tensor, with one value per lane."""
         return self.choices is None and isinstance(self.default, float)
 
 
@@ -66,10 +66,10 @@ def tunable(
 
 @dataclass(frozen=True)
 class Configurable:
-    """A named frozen dataclass that a user can write with settings in brackets.
+    """A named frozen dataclass that a user writes with settings in brackets, such as `focal[gamma=2]`.
 
     Attributes:
-        pinned: the fields given in brackets; the search leaves them alone, also where they equal the default.
+        pinned: the fields written in brackets. The search does not change them, even if they equal the default.
     """
 
     name: ClassVar[str] = ""
@@ -80,7 +80,7 @@ class Configurable:
 
     @property
     def spec(self) -> str:
-        """The name with its settings in brackets: what was pinned, and what is not at its default."""
+        """The name with settings in brackets: the pinned fields, and those that differ from their defaults."""
         shown = []
         for f in options(self):
             value = getattr(self, f.name)
@@ -90,7 +90,7 @@ class Configurable:
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Fields that the search leaves alone: those a user wrote in brackets, or set away from the default."""
+        """Fields that the search does not change: those written in brackets, and those that differ from their defaults."""
         changed = {n for n, t in tunables(self).items() if getattr(self, n) != t.default}
         return self.pinned | changed
 
@@ -101,14 +101,16 @@ def tunables(obj: Any) -> dict[str, Tunable]:
 
 
 def _shown(value: Any) -> str:
-    """As `catalog.specs` reads it: a text that holds brackets, commas or quotation marks goes in quotation marks."""
+    """A value as `catalog.specs` reads it."""
+    # These characters would end the value or the brackets early.
     if isinstance(value, str) and set(value) & set(",[]'\""):
         return repr(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def bind(obj: T, values: Mapping[str, Any]) -> T:
-    """A copy of a frozen dataclass with fields replaced, unchecked: the engine puts tensors in the place of numbers."""
+    """A copy of a frozen dataclass with fields replaced, without any check."""
+    # Not `dataclasses.replace`: its checks in `__post_init__` would reject the tensors that the engine puts in for numbers.
     copy = object.__new__(type(obj))
     copy.__dict__.update(obj.__dict__)
     copy.__dict__.update(values)

@@ -1,4 +1,4 @@
-"""Options: the fields of a dataclass that a user sets by name, and how what the user wrote becomes a value of their type."""
+"""Options: the fields of a dataclass that a user sets by name, and the conversion of their text to typed values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def option(
     """Declare an option as a field of a dataclass.
 
     Args:
-        default: its value where the user gives none. Its type is the type of the option.
-        help: what `--help` says of it, without a full stop; "" where it is no option of the command line.
-        choices: the values it may take; None: any.
+        default: the value if the user gives none. Its type is the type of the option.
+        help: the text of `--help`, without a full stop; "" for an option that the command line does not have.
+        choices: the values it may take; None for any.
         low: the least value it may take.
     """
     metadata = {"help": help, "choices": choices, "low": low}
@@ -28,20 +28,20 @@ def option(
 
 
 def options(obj: Any) -> Iterator[dataclasses.Field[Any]]:
-    """The fields of a dataclass (class or instance) that a user may set: all but those marked `internal`."""
+    """The fields of a dataclass (class or instance) that a user may set: all except those marked `internal`."""
     return (f for f in dataclasses.fields(obj) if not f.metadata.get("internal"))
 
 
 def checked(kind: str, name: str, obj: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user gave for the options of a dataclass, with the types of its fields.
+    """Check the values that a user gave for the options of a dataclass, and convert them to the types of its fields.
 
     Args:
-        kind, name: what the options belong to, for errors: "strategy", "focal". The name may be "".
+        kind, name: the owner of the options, for errors, such as "strategy" and "focal". The name may be "".
         obj: the dataclass, or an instance of it.
-        values: option name → value: typed already, or the text of it.
+        values: option name → value, either of the right type or as text.
 
     Raises:
-        EquipoiseError: there is no such option, or the value is of another type or out of range.
+        EquipoiseError: there is no such option, or a value has the wrong type or is out of range.
     """
     fields = {f.name: f for f in options(obj)}
     if strange := [key for key in values if key not in fields]:
@@ -53,11 +53,11 @@ def checked(kind: str, name: str, obj: Any, values: Mapping[str, Any]) -> dict[s
 
 
 def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
-    """A value, or the text of one, as the type of an option; the only place where that is decided.
+    """Convert a value, or its text, to the type of an option. All options of the package are converted here.
 
     Raises:
-        EquipoiseError: it is of another type, not one of the option's choices, or below its least value; the line begins
-            with `where`.
+        EquipoiseError: the value has the wrong type, is not one of the option's choices, or is below its least value. The
+            message begins with `where`.
     """
     if choices := _choices(field):
         if value not in choices:
@@ -71,18 +71,19 @@ def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
         typed: Any = value if read is None else read(value)
     except (TypeError, ValueError, OverflowError):
         raise _wrong(where, field, wanted, value) from None
-    # A searched number is finite. Elsewhere the owner's own check of the range refuses infinities where it must.
-    endless = "tunable" in field.metadata and isinstance(typed, float) and not math.isfinite(typed)
-    if endless or not isinstance(typed, kind):
+    # The search cannot handle infinite numbers. Other options may be infinite unless their owner refuses it.
+    infinite = "tunable" in field.metadata and isinstance(typed, float) and not math.isfinite(typed)
+    if infinite or not isinstance(typed, kind):
         raise _wrong(where, field, wanted, value)
     low = field.metadata.get("low")
-    if low is not None and not typed >= low:  # so that NaN is refused, too
+    # Not `typed < low`, which would let NaN pass.
+    if low is not None and not typed >= low:
         raise _wrong(where, field, f"{low} or more", typed)
     return typed
 
 
 def value_type(field: dataclasses.Field[Any]) -> type | None:
-    """The type of an option's values: that of its default, or beside a default of None the one it is annotated with."""
+    """The type of an option's values: that of its default or, if the default is None, the annotated one; None if unknown."""
     if field.default is dataclasses.MISSING:
         return None
     if field.default is not None:
@@ -110,9 +111,10 @@ def _truth(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
-    """5, "5" and 5.0, but not 5.5; large seeds keep every digit."""
+    """Convert 5, "5" and 5.0 to 5; refuse 5.5 and True."""
     if isinstance(value, bool):
         raise TypeError(value)
+    # Not through float first, which would round large seeds.
     try:
         return int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
@@ -128,7 +130,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-#: Type of an option → the function that reads a value of it, and its name in errors. The order is that of `value_type`.
+#: Type of an option → the function that converts a value, and the name of the type in errors. `value_type` tries them in order.
 _READERS: dict[type, tuple[Callable[[Any], Any] | None, str]] = {
     bool: (_truth, "true or false"),
     int: (_whole, "a whole number"),

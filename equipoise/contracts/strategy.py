@@ -64,12 +64,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from equipoise.contracts.hyperparameters import Configurable
+from equipoise.contracts.tasks import Task, merge_columns
+from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from equipoise.contracts import plain_arrays
     from equipoise.contracts.rows import Rows
-    from equipoise.contracts.tasks import Task
+    from equipoise.ops import cross_entropy
+else:
+    # The first imports this module, the second PyTorch.
+    plain_arrays = lazy("equipoise.contracts.plain_arrays")
+    cross_entropy = lazy("equipoise.ops.cross_entropy")
 
 #: The hooks that name a stage; `merge` belongs to `tasks`.
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
@@ -111,10 +118,10 @@ class Strategy(Configurable):
     Attributes:
         name: its name in suites, on the command line and in results.
         reference: author, year and DOI of the method.
-        requires: what it cannot do without: "numeric" (inputs that can be averaged), "text", "labels" (two labels or more), or
-            "given" (a backbone that takes labels as further inputs).
+        requires: what it cannot do without: "numeric" (inputs that can be interpolated), "text", "labels" (two labels or more),
+            or "given" (a backbone that takes labels as inputs).
             A data set or backbone that does not fit is skipped with this reason.
-        off: the settings, if there are any, at which it must equal `none` bit for bit; None: there are none.
+        off: the settings at which it must equal `none` bit for bit; None if there are none.
         vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
             progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise
             `torch.vmap` batches it, at half the speed.
@@ -138,14 +145,10 @@ class Strategy(Configurable):
 
         A task that learns labelsets as exclusive classes is trained with softmax cross-entropy, and `loss` is not called.
         """
-        from equipoise.contracts.tasks import Task
-
         return [Task(tuple(range(Y.shape[1])))]
 
     def merge(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
         """Join the logits of the sub-problems, one (n, L_t) array a task, into (n, L)."""
-        from equipoise.contracts.tasks import merge_columns
-
         return merge_columns(tasks, logits, len(ctx.n_pos))
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
@@ -193,9 +196,7 @@ class Strategy(Configurable):
             EquipoiseError: shapes that do not match, labels other than 0/1, texts where distances are needed, or a strategy
                 that does not resample.
         """
-        from equipoise.contracts.plain_arrays import fit_resample
-
-        return fit_resample(self, X, Y, seed, nominal)
+        return plain_arrays.fit_resample(self, X, Y, seed, nominal)
 
     @property
     def parts(self) -> tuple[Strategy, ...]:
@@ -221,7 +222,5 @@ def bce(logits: Tensor, targets: Tensor) -> Tensor:
 
     Its gradient in the logits has the same bits whether lanes are batched by `torch.vmap` or not.
     """
-    from equipoise.ops.cross_entropy import BinaryCrossEntropy
-
-    out: Tensor = BinaryCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
+    out: Tensor = cross_entropy.BinaryCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
     return out

@@ -1,6 +1,6 @@
-"""Whether the budget or the ranges decided what a search found, rather than the data.
+"""Signs that the budget or a search range, rather than the data, decided what a search chose.
 
-A training that still gets better when its steps end, or a winner at the end of a range, says that more steps or a wider range
+If a training still improves when its steps end, or if the winner lies at the end of a range, then more steps or a wider range
 might change the comparison.
 """
 
@@ -13,16 +13,16 @@ from typing import Any
 
 from equipoise.contracts.hyperparameters import Tunable
 
-#: Share of a range (on its own scale) that counts as its end.
+#: Share of a range, on its own scale, that counts as its end.
 END = 0.05
-#: Share of the steps from which on scores of held-out rows must have settled.
+#: Held-out scores should have settled before this share of the steps.
 LATE = 0.75
-#: So many rows, and this share of them, make a warning: of draws at random a tenth lie at an end.
+#: A warning needs this many rows and this share of them: even of random draws, a tenth lie at an end.
 ROWS, SHARE = 3, 1 / 3
 
 
 def edges(ranges: Mapping[str, Tunable], params: Mapping[str, Any]) -> list[str]:
-    """The parameters that lie at an end of their range, as "lr (high)"; not where the default itself lies there."""
+    """The parameters that lie at an end of their range, as "lr (high)"; not those whose default lies at that end, too."""
     return [
         f"{name} ({end})"
         for name, spec in ranges.items()
@@ -31,30 +31,31 @@ def edges(ranges: Mapping[str, Tunable], params: Mapping[str, Any]) -> list[str]
 
 
 def _end(spec: Tunable, value: Any) -> str:
-    """ "low", "high" or ""."""
+    """The end of the range at which a value lies: "low", "high", or "" for neither."""
     if spec.low is None or spec.high is None:
         return ""
-    low, high, here = (math.log(x) if spec.log else float(x) for x in (spec.low, spec.high, value))
-    room = END * (high - low)
-    return "low" if here - low <= room else "high" if high - here <= room else ""
+    low, high, position = (math.log(x) if spec.log else float(x) for x in (spec.low, spec.high, value))
+    margin = END * (high - low)
+    return "low" if position - low <= margin else "high" if high - position <= margin else ""
 
 
 def warning(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A sentence about where budget or ranges bind in finished rows of one comparison, "" where they do not.
+    """A sentence that says where the budget or a range may bind in the finished rows of one comparison; "" if nowhere.
 
-    Rows without a record (of earlier versions) count for nothing.
+    Rows of earlier versions, which do not record it, are ignored.
     """
-    told = [row for row in rows if row.get("settled") is not None]
-    late = sum(float(row["settled"]) > LATE for row in told)
-    ends = Counter(name for row in told for name in row.get("edges") or ())
-    holders = Counter(name for row in told for name in row.get("params") or ())
-    said = []
-    if late >= ROWS and late > SHARE * len(told):
-        said.append(
-            f"held-out scores still changed in the last quarter of the steps in {late} of {len(told)} cells"
+    recorded = [row for row in rows if row.get("settled") is not None]
+    late = sum(float(row["settled"]) > LATE for row in recorded)
+    ends = Counter(name for row in recorded for name in row.get("edges") or ())
+    searched = Counter(name for row in recorded for name in row.get("params") or ())
+    findings = []
+    if late >= ROWS and late > SHARE * len(recorded):
+        findings.append(
+            f"held-out scores still changed in the last quarter of the steps in {late} of {len(recorded)} cells"
         )
     for name, count in ends.items():
-        of = holders[name.rsplit(" ", 1)[0]]
-        if count >= ROWS and count > SHARE * of:
-            said.append(f"the winner's {name} lies at the end of its range in {count} of {of}")
-    return f"The budget or a range may bind: {'; '.join(said)}." if said else ""
+        # Not every cell searches every parameter: the share is taken among the cells that do. `name` is "lr (high)".
+        total = searched[name.rsplit(" ", 1)[0]]
+        if count >= ROWS and count > SHARE * total:
+            findings.append(f"the winner's {name} lies at the end of its range in {count} of {total}")
+    return f"The budget or a range may bind: {'; '.join(findings)}." if findings else ""

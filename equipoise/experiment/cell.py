@@ -1,4 +1,4 @@
-"""Cells, the unit that is planned, run, resumed and recorded: the key of a cell, and the common fields of its row."""
+"""Cells: the unit that is planned, run, resumed and recorded. Defines a cell's key and the common fields of its row."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.plugins import Origin
+from equipoise.core.lazy import lazy
 from equipoise.experiment.settings import Settings
 from equipoise.experiment.versions import versions
 from equipoise.splits.outer import Split
 
-#: Fields of a cell that no prediction depends on.
+if TYPE_CHECKING:
+    from equipoise.ops import device as devices
+else:
+    devices = lazy("equipoise.ops.device")
+
+#: Fields of a cell that do not influence its predictions.
 _DESCRIBES = frozenset({"dataset", "plugin", "plugins"})
 
 
@@ -25,8 +31,10 @@ class Cell:
 
     Attributes:
         dataset, backbone, strategy: specs as a user writes them.
+        dataset_sha256: hash of the content of the data set.
         code: hashes of the engine's, the backbone's and the strategy's code, see `equipoise.experiment.versions`.
-        plugin: the file that holds the strategy, if it comes from one. plugins: where all plugins come from, for the row.
+        plugin: the file that defines the strategy; None if it is built in or installed.
+        plugins: where each plugin that takes part comes from, for the row.
     """
 
     dataset: str
@@ -45,17 +53,16 @@ class Cell:
     def key(self) -> str:
         """16 hex digits over what decides the predictions: the data's content, the code, the settings, the libraries.
 
-        Left out: how the data is called, where a plugin comes from, and our own version, for which the code stands.
+        The name of the data set and the origin of a plugin are left out: the same content gives the same key.
         """
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
+        # `code` says more exactly than our own version number which equipoise this is.
         libraries = {name: version for name, version in versions().items() if name != "equipoise"}
         text = json.dumps([fields, libraries], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def row(self, status: str, **more: Any) -> dict[str, Any]:
         """Return a row: the fields that identify the cell, and `more`."""
-        from equipoise.ops.device import THREADS
-
         return {
             "key": self.key,
             "status": status,
@@ -70,7 +77,7 @@ class Cell:
             "code": self.code,
             "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
             "versions": versions(),
-            "threads": THREADS,
+            "threads": devices.THREADS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": None,
             "traceback": None,

@@ -1,4 +1,4 @@
-"""The training side of a cell: everything a strategy may see, and nothing of the test rows."""
+"""The training side of a cell: everything that a strategy may see. The test rows are not here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """One model: the networks of all its tasks, trained on the same rows; `audit`: what resampling did, on a refit."""
+    """One model: the networks of all its tasks, trained on the same rows.
+
+    Attributes:
+        audit: what resampling did to the rows, after a refit; else empty.
+    """
 
     tasks: Sequence[Task]
     networks: Sequence[Trained]
@@ -35,12 +39,16 @@ class FittedModel:
 
 @dataclass(frozen=True, eq=False)
 class CrossValidator:
-    """Training rows of one outer split, with inner folds.
+    """The training rows of one outer split, with inner folds.
 
     Attributes:
-        features: their features as an array (dense or CSR) where they can be averaged; the trainer has them on the device.
-        Y: (n, L) uint8 labels; folds: (n,) the inner fold that holds each row out, −1: none does.
-        role: dataset, backbone, split and seed, from which all streams derive.
+        features: the features of the rows as an array (n, d), dense or CSR, for resamplers that compute distances; None where
+            the backbone's features are no vectors. The trainer holds the same features on the device.
+        nominal: the columns that are categories, as in `Rows.nominal`.
+        Y: (n, L) uint8 labels.
+        folds: (n,) the inner fold that holds out each row; −1 for a row that no fold holds out.
+        role: dataset, backbone, split and seed, which name all random streams. The strategy is not part of it, so that all
+            strategies start from the same weights and see the same batches.
     """
 
     strategy: Strategy
@@ -55,11 +63,14 @@ class CrossValidator:
 
     @property
     def n_folds(self) -> int:
-        """How many inner folds hold rows out."""
+        """The number of inner folds."""
         return int(self.folds.max()) + 1
 
     def steps_per_epoch(self, rows: int) -> int:
-        """Gradient steps of one pass over so many training rows (before any resampling)."""
+        """Gradient steps of one pass over `rows` training rows.
+
+        Counted before any resampling, so that every strategy gets the same number of steps.
+        """
         return max(1, round(rows / self.settings.batch_size))
 
     async def cross_validate(
@@ -69,65 +80,83 @@ class CrossValidator:
         rungs: Sequence[int] = (),
         hopeless: Callable[[int, int, float], bool] | None = None,
     ) -> list[CVResult | None]:
-        """Train every trial on every inner fold, all as lanes; a trial found hopeless at a rung has no result.
+        """Train every trial on every inner fold, all of them as lanes of one request.
 
         Args:
-            rungs: epochs after which `hopeless(trial, epoch, score)` is asked, the score being the mean over folds and tasks
-                of the macro average precision then.
+            trials: the parameters of each trial.
+            on_step: called with the number of lane steps since its last call.
+            rungs: epochs at which the trainings pause and `hopeless(trial, epoch, score)` is called. The score is the mean,
+                over folds and tasks, of the macro average precision on the held-out rows.
+
+        Returns:
+            A result for each trial, None for one that was hopeless at a rung.
         """
         folds = range(self.n_folds)
-        plans = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
+        # Trial → its jobs, one a fold. Hopeless trials are deleted; the others keep their order.
+        jobs = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
         for epoch in rungs if hopeless is not None else ():
-            flat = [plan.paused_at(epoch / self.settings.epochs) for own in plans.values() for plan in own]
-            models = await self._train(flat, on_step)
-            for t in list(plans):
-                own, models = models[: len(folds)], models[len(folds) :]
-                score = float(np.mean([n.score for m in own for n in m.networks]))
+            paused = [
+                job.paused_at(epoch / self.settings.epochs) for of_trial in jobs.values() for job in of_trial
+            ]
+            models = await self._train(paused, on_step)
+            for t in list(jobs):
+                of_trial, models = models[: len(folds)], models[len(folds) :]
+                score = float(np.mean([network.score for m in of_trial for network in m.networks]))
                 if hopeless is not None and hopeless(t, epoch, score):
-                    del plans[t]
+                    del jobs[t]
                 else:
-                    plans[t] = [plan.resumed(m.networks) for plan, m in zip(plans[t], own, strict=True)]
-        models = await self._train([plan for own in plans.values() for plan in own], on_step)
-        rows = [np.flatnonzero(self.folds == fold) for _ in plans for fold in folds]
+                    jobs[t] = [job.resumed(m.networks) for job, m in zip(jobs[t], of_trial, strict=True)]
+        models = await self._train([job for of_trial in jobs.values() for job in of_trial], on_step)
+        rows = [np.flatnonzero(self.folds == fold) for _ in jobs for fold in folds]
         logits = self.predict(models, self.trainer.inputs, rows)
-        outcomes: list[CVResult | None] = [None] * len(trials)
-        for place, t in enumerate(plans):
-            part = slice(place * len(folds), (place + 1) * len(folds))
-            outcomes[t] = self._outcome(models[part], logits[part])
-        return outcomes
+        results: list[CVResult | None] = [None] * len(trials)
+        for i, t in enumerate(jobs):
+            part = slice(i * len(folds), (i + 1) * len(folds))
+            results[t] = self._result(models[part], logits[part])
+        return results
 
     async def refit(self, params: Params, on_step: Callable[[int], None] | None = None) -> FittedModel:
-        """Train on all rows, for as many passes as on a fold's."""
+        """Train on all rows, for as many passes as in the search; there are no held-out rows to score."""
         return (await self._train([self._jobs.model(params, None)], on_step))[0]
 
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Merged logits (v_m, L) of each model for its own rows of the inputs; a chain's tasks in turn."""
-        done: list[dict[int, np.ndarray]] = [{} for _ in models]
-        links = [sources(m.tasks) for m in models]
-        for turn in zip_longest(*map(rounds, links), fillvalue=()):
-            asked = [(m, t) for m, tasks in enumerate(turn) for t in tasks]
-            networks = [models[m].networks[t] for m, t in asked]
-            given = [self._decided(models[m], links[m][t], done[m], len(rows[m])) for m, t in asked]
-            answers = predict(networks, inputs, [rows[m] for m, _ in asked], self.trainer.device, given)
-            for (m, t), logits in zip(asked, answers, strict=True):
-                done[m][t] = logits
-        join = self.strategy.owner("tasks").merge
+        """Merged logits (v_m, L) of each model for its own rows of the inputs.
+
+        Networks that take labels as inputs (of a classifier chain) need the decisions of earlier tasks, so prediction goes in
+        rounds. Each round predicts with the networks of all models at once.
+        """
+        task_logits: list[dict[int, np.ndarray]] = [{} for _ in models]
+        label_sources = [sources(m.tasks) for m in models]
+        for of_round in zip_longest(*map(rounds, label_sources), fillvalue=()):
+            pairs = [(m, t) for m, tasks in enumerate(of_round) for t in tasks]
+            networks = [models[m].networks[t] for m, t in pairs]
+            label_inputs = [
+                self._label_inputs(models[m], label_sources[m][t], task_logits[m], len(rows[m]))
+                for m, t in pairs
+            ]
+            predicted = predict(
+                networks, inputs, [rows[m] for m, _ in pairs], self.trainer.device, label_inputs
+            )
+            for (m, t), logits in zip(pairs, predicted, strict=True):
+                task_logits[m][t] = logits
+        merge = self.strategy.owner("tasks").merge
         return [
-            join(m.tasks, [own[t] for t in range(len(own))], m.ctx)
-            for m, own in zip(models, done, strict=True)
+            merge(m.tasks, [by_task[t] for t in range(len(by_task))], m.ctx)
+            for m, by_task in zip(models, task_logits, strict=True)
         ]
 
-    def _decided(
-        self, model: FittedModel, needed: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
+    def _label_inputs(
+        self, model: FittedModel, label_sources: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
     ) -> np.ndarray | None:
+        """The label inputs (n, L) of a task, decided from the logits of earlier tasks; None if the model has no chain."""
         if not chained(model.tasks):
             return None
-        return decided(model.tasks, needed, logits, (n, len(model.ctx.n_pos)))
+        return decided(model.tasks, label_sources, logits, (n, len(model.ctx.n_pos)))
 
     def lanes(self, params: Params, fold: int | None) -> list[Lane]:
-        """The lanes of one model, not yet trained."""
+        """The untrained lanes of one model; `fold` None means the refit on all rows."""
         return [lane for lane in self._jobs.model(params, fold).lanes if isinstance(lane, Lane)]
 
     @cached_property
@@ -137,30 +166,34 @@ class CrossValidator:
     async def _train(
         self, jobs: Sequence[TrainingJob], on_step: Callable[[int], None] | None
     ) -> list[FittedModel]:
-        """Have the lanes of several models trained; a lane that is done already stays as it is."""
-        waiting = [lane for job in jobs for lane in job.lanes if isinstance(lane, Lane)]
-        trained = iter(await self.trainer.train(waiting, on_step))
+        """Train the lanes of several models together; lanes that are trained already are passed through."""
+        untrained = [lane for job in jobs for lane in job.lanes if isinstance(lane, Lane)]
+        trained = iter(await self.trainer.train(untrained, on_step))
         return [
             FittedModel(
-                j.tasks, [n if isinstance(n, Trained) else next(trained) for n in j.lanes], j.ctx, j.audit
+                job.tasks,
+                [lane if isinstance(lane, Trained) else next(trained) for lane in job.lanes],
+                job.ctx,
+                job.audit,
             )
-            for j in jobs
+            for job in jobs
         ]
 
-    def _outcome(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:
+    def _result(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:
+        """The result of one trial from its models and their held-out logits, one a fold."""
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
-        for fold, own in enumerate(logits):
-            joined[self.folds == fold] = own
+        for fold, held_out in enumerate(logits):
+            joined[self.folds == fold] = held_out
         return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])))
 
 
 @dataclass(frozen=True, eq=False)
 class CVResult:
-    """What cross-validation of one trial gave.
+    """The result of cross-validating one trial.
 
     Attributes:
         logits: (n, L) out-of-fold logits, NaN in rows that no fold held out.
-        settled: the share of the steps from which on the folds' held-out scores hardly changed, the mean over folds and tasks.
+        settled: the share of the steps after which the held-out score hardly changed, averaged over folds and tasks.
     """
 
     logits: np.ndarray
@@ -168,7 +201,7 @@ class CVResult:
 
 
 def features_of(inputs: Inputs, vector_features: bool) -> Any:
-    """Inputs as an array that resamplers may take distances in, or None."""
+    """The inputs as an array (n, d), dense or CSR, in which resamplers may compute distances; None if they are no vectors."""
     if not vector_features:
         return None
     if isinstance(inputs, Dense):

@@ -1,4 +1,8 @@
-"""From out-of-fold logits to decisions: the strategy's score maps and decision, and the two that every strategy gets."""
+"""Fits score maps and decisions on out-of-fold logits: the strategy's own, and two that every strategy gets.
+
+The two are "fixed" (probability 0.5) and "tuned" (smoothed thresholds per label). Comparing strategies under both shows whether
+a strategy gains more than tuned thresholds alone would.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,12 @@ Map = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class DecisionRule:
-    """Maps fitted on out-of-fold rows, to be applied to other rows.
+    """Fitted maps from logits to decisions, to be applied to rows that they were not fitted on.
 
     Attributes:
         adjust: logits → logits, all score maps of the strategy in order.
-        own: adjusted logits → bool by the strategy's own decision (the fixed one where it has none).
-        tuned: adjusted logits → bool at smoothed per-label thresholds, the same procedure for every strategy.
+        own: adjusted logits → bool, the strategy's own decision (the fixed one if it has none).
+        tuned: adjusted logits → bool at smoothed thresholds per label, fitted in the same way for every strategy.
     """
 
     adjust: Map
@@ -42,16 +46,22 @@ class DecisionRule:
         return {"scores": z, "fixed": self.fixed(z), "tuned": self.tuned(z), "own": self.own(z)}
 
     def thresholds(self, n_labels: int) -> dict[str, np.ndarray]:
-        """The thresholds (L,) behind "fixed", "tuned" and "own", the last only where its decision is one by thresholds."""
+        """The thresholds (L,) of "fixed" and "tuned", and of "own" if that decision compares logits with thresholds."""
         rules = {"fixed": ThresholdRule(0.0), "tuned": self.tuned, "own": self.own}
-        found = {name: rule.values for name, rule in rules.items() if isinstance(rule, ThresholdRule)}
-        return {name: np.broadcast_to(values, n_labels).astype(np.float64) for name, values in found.items()}
+        return {
+            name: np.broadcast_to(rule.values, n_labels).astype(np.float64)
+            for name, rule in rules.items()
+            if isinstance(rule, ThresholdRule)
+        }
 
 
 def fit_decision_rule(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
 ) -> DecisionRule:
-    """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,)."""
+    """Fit the strategy's maps, one after the other, on out-of-fold logits and labels (n, L) and their folds (n,).
+
+    `role` names the random streams of the hooks.
+    """
     maps, z = _fit_maps(strategy, logits, Y, folds, role)
     per_label = thresholds.scut_smoothed(z, Y, folds)
     own = _fit_own(strategy, z, Y, folds, role) if "decide" in strategy.stages else ThresholdRule(0.0)
@@ -64,22 +74,22 @@ def objective(
     Y: np.ndarray,
     folds: np.ndarray,
     role: tuple[object, ...],
-    what: str,
+    metric: str,
 ) -> float:
-    """What the search maximises: macro-F1 or mean average precision of out-of-fold logits, cross-fitted.
+    """The objective of the search: macro-F1 ("macro_f1") or mean average precision ("map"), cross-fitted.
 
-    Each fold is decided by maps that were fitted on the other folds. A strategy with a decision of its own is judged by it,
-    every other one at tuned thresholds, so that what is searched is not a threshold in disguise.
+    Each fold is decided by maps that were fitted on the other folds. A strategy that decides is scored by its own decision,
+    every other one at tuned thresholds: at fixed thresholds, the search would prefer hyperparameters that merely shift logits.
     """
     decided = np.zeros(Y.shape, dtype=bool)
     adjusted = np.array(logits)
     for fold in np.unique(folds):
-        own, rest = folds == fold, folds != fold
-        decider = fit_decision_rule(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
-        adjusted[own] = decider.adjust(logits[own])
-        judge = decider.own if "decide" in strategy.stages else decider.tuned
-        decided[own] = judge(adjusted[own])
-    if what == "map":
+        held_out, rest = folds == fold, folds != fold
+        rule = fit_decision_rule(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
+        adjusted[held_out] = rule.adjust(logits[held_out])
+        decision = rule.own if "decide" in strategy.stages else rule.tuned
+        decided[held_out] = decision(adjusted[held_out])
+    if metric == "map":
         return float(metrics.mean_average_precision(Y, adjusted))
     return float(metrics.macro_f1(Y, decided))
 
@@ -87,29 +97,32 @@ def objective(
 def decision_score(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
 ) -> float:
-    """What the settings of score maps and decisions are chosen by, cross-fitted like `objective`; higher is better.
+    """The score by which settings of score maps and decisions are chosen, cross-fitted like `objective`; higher is better.
 
-    Macro-F1 of the strategy's own decisions; for one that only maps scores minus the mean log-loss, unless one of its parts
-    says `tuned_on = "macro_f1"`. A map that keeps the order of each label's rows cannot change any of what `objective`
-    says, so there the choice would be one of noise.
+    It is the macro-F1 of the strategy's own decisions. For a strategy that only maps scores it is minus the mean log-loss,
+    unless one of its parts says `tuned_on = "macro_f1"`: a map that keeps the order of the rows of each label changes neither
+    tuned decisions nor average precision, so `objective` could not tell its settings apart.
     """
     decides = "decide" in strategy.stages or any(p.tuned_on == "macro_f1" for p in deciding_parts(strategy))
     adjusted, decided = np.array(logits), np.zeros(Y.shape, dtype=bool)
     for fold in np.unique(folds):
-        own, rest = folds == fold, folds != fold
-        at = (*role, int(fold))
-        maps, z = _fit_maps(strategy, logits[rest], Y[rest], folds[rest], at)
-        adjusted[own] = _through(maps, logits[own])
+        held_out, rest = folds == fold, folds != fold
+        fold_role = (*role, int(fold))
+        maps, z = _fit_maps(strategy, logits[rest], Y[rest], folds[rest], fold_role)
+        adjusted[held_out] = _through(maps, logits[held_out])
         if decides:
-            decided[own] = _fit_own(strategy, z, Y[rest], folds[rest], at)(adjusted[own])
+            decision = _fit_own(strategy, z, Y[rest], folds[rest], fold_role)
+            decided[held_out] = decision(adjusted[held_out])
     if decides:
         return float(metrics.macro_f1(Y, decided))
+    # The log-loss of a logit z is log(1 + exp z) − y z; logaddexp does not overflow for large z.
     z = adjusted.astype(np.float64)
     return -float(np.mean(np.logaddexp(0.0, z) - Y * z))
 
 
 def decision_folds(folds: np.ndarray, Y: np.ndarray, seed: int) -> np.ndarray:
-    """Folds for fitting decisions, among the rows that were held out: the inner folds, or three parts of a single holdout."""
+    """Folds for fitting decisions on the held-out rows: the inner folds, or three parts of a single holdout."""
+    # With a single holdout all held-out rows have fold 0, and cross-fitting needs at least two folds.
     if folds.max() > 0:
         return folds
     return stratified_folds(Y, min(3, len(Y)), seed)
@@ -118,10 +131,10 @@ def decision_folds(folds: np.ndarray, Y: np.ndarray, seed: int) -> np.ndarray:
 def _fit_maps(
     strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
 ) -> tuple[list[Map], np.ndarray]:
-    """The score maps, each fitted on what the one before gives, and what the last one gives."""
+    """The score maps, each fitted on the output of the one before it, and the output of the last."""
     maps, z = [], logits
-    for place, part in enumerate(strategy.chain("adjust")):
-        maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, place))))
+    for i, part in enumerate(strategy.chain("adjust")):
+        maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, i))))
         z = maps[-1](z)
     return maps, z
 
@@ -137,6 +150,6 @@ def _context(Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]) -> Cont
 
 
 def _through(maps: list[Map], z: np.ndarray) -> np.ndarray:
-    for fitted in maps:
-        z = fitted(z)
+    for score_map in maps:
+        z = score_map(z)
     return z

@@ -1,4 +1,4 @@
-"""From a setting of the hyperparameters to the lanes of a model: resampling, tasks, weights; nothing is trained here."""
+"""Turns hyperparameters into the lanes of a model: resampling, tasks and weights. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
-    """One model before it is trained: its tasks and a lane for each, or what a lane that is done already gave.
+    """One model before its training is finished.
 
-    `audit` says what resampling did, on a refit.
+    Attributes:
+        tasks: the sub-problems. ctx: the context in which the strategy made them.
+        audit: what resampling did to the rows, for a refit; else empty.
+        lanes: one a task; where its training is finished already, its result.
     """
 
     tasks: Sequence[Task]
@@ -37,67 +40,82 @@ class TrainingJob:
     lanes: Sequence[Lane | Trained]
 
     def paused_at(self, share: float) -> TrainingJob:
-        """To be trained up to a share of the steps and put aside."""
+        """This job, to be trained up to a share of its steps and then paused."""
         return self._each(lambda lane, _: replace(lane, pause=max(1, round(share * lane.steps))), self.lanes)
 
     def resumed(self, networks: Sequence[Trained]) -> TrainingJob:
-        """What is left to train after that; a lane that has stopped is done."""
+        """The rest of a paused job, from the networks that its first part gave."""
+        # A lane that was paused at its last step has no state to resume: it is finished.
         return self._each(
             lambda lane, n: n if n.paused is None else replace(lane, pause=None, resume=n.paused), networks
         )
 
     def _each(self, change: Any, others: Sequence[Any]) -> TrainingJob:
+        """This job with `change(lane, other)` in place of each lane that is not finished."""
         pairs = zip(self.lanes, others, strict=True)
         return replace(self, lanes=[x if isinstance(x, Trained) else change(x, other) for x, other in pairs])
 
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """Rows to train on, and those held out with their labels; the same arrays for every trial."""
+    """The rows to train on, and the held-out rows with their labels; the same arrays for every trial.
+
+    The engine recognises equal arrays by their identity first, so sharing them saves memory and hashing.
+    """
 
     rows: Rows
-    held: np.ndarray | None
-    Y_held: np.ndarray | None
+    held_out: np.ndarray | None
+    Y_held_out: np.ndarray | None
 
 
 class JobBuilder:
-    """Drafts of models on the rows of a workbench."""
+    """Builds training jobs on the rows of a `CrossValidator`."""
 
-    def __init__(self, bench: CrossValidator) -> None:
-        self._bench = bench
+    def __init__(self, validator: CrossValidator) -> None:
+        self._validator = validator
         self._folds: dict[int | None, _Fold] = {}
         self._targets: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
 
     def model(self, params: Params, fold: int | None) -> TrainingJob:
-        """One model: fold = None trains on all rows and watches none."""
-        strategy, role = with_params(self._bench.strategy, params), self._bench.role
-        own = self._fold(fold)
-        rows, Y = own.rows, own.rows.Y
+        """The job of one model with these parameters.
+
+        Args:
+            fold: the inner fold that is held out; None: train on all rows and hold out none (the refit).
+        """
+        strategy, role = with_params(self._validator.strategy, params), self._validator.role
+        of_fold = self._fold(fold)
+        rows, Y = of_fold.rows, of_fold.rows.Y
+        # The context always describes the rows before resampling: losses and weights correct for the true imbalance.
         ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
         resamplers = strategy.chain("resample")
-        for place, part in enumerate(resamplers):
-            rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, place)))
+        # Streams are named by role and fold, not by trial: trials differ in their parameters and in no random number.
+        for i, part in enumerate(resamplers):
+            rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
         tasks = strategy.owner("tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
         lanes = [
-            self._lane(strategy, params, rows, task, own, (*role, fold, t)) for t, task in enumerate(tasks)
+            self._lane(strategy, params, rows, task, of_fold, (*role, fold, t))
+            for t, task in enumerate(tasks)
         ]
         if chained(tasks):
-            lanes = [_given(lane, task, rows, own) for lane, task in zip(lanes, tasks, strict=True)]
-        noted = audit(own.rows, rows) if fold is None and resamplers else {}
-        return TrainingJob(tasks, ctx, noted, lanes)
+            lanes = [
+                _with_label_inputs(lane, task, rows, of_fold) for lane, task in zip(lanes, tasks, strict=True)
+            ]
+        resampled = audit(of_fold.rows, rows) if fold is None and resamplers else {}
+        return TrainingJob(tasks, ctx, resampled, lanes)
 
     def _fold(self, fold: int | None) -> _Fold:
         if fold not in self._folds:
-            bench = self._bench
-            index = np.arange(len(bench.Y)) if fold is None else np.flatnonzero(bench.folds != fold)
-            rows = Rows(index, bench.Y[index], bench.features, nominal=bench.nominal)
-            held = None if fold is None else np.flatnonzero(bench.folds == fold)
-            self._folds[fold] = _Fold(rows, held, None if held is None else bench.Y[held])
+            validator = self._validator
+            index = np.arange(len(validator.Y)) if fold is None else np.flatnonzero(validator.folds != fold)
+            rows = Rows(index, validator.Y[index], validator.features, nominal=validator.nominal)
+            held_out = None if fold is None else np.flatnonzero(validator.folds == fold)
+            self._folds[fold] = _Fold(rows, held_out, None if held_out is None else validator.Y[held_out])
         return self._folds[fold]
 
     def _encoded(self, task: Task, Y: np.ndarray, fold: _Fold) -> np.ndarray:
-        """A task's targets; one array for all trials where their rows are the fold's as they are."""
-        if task.classes is not None or (Y is not fold.rows.Y and Y is not fold.Y_held):
+        """The targets (n, L_t) of a task; one array for all trials if they use the rows of the fold unchanged."""
+        # The cache is keyed by identity, so only arrays that live as long as this object may enter it.
+        if task.classes is not None or (Y is not fold.rows.Y and Y is not fold.Y_held_out):
             return task.encode(Y)
         key = (id(Y), task.columns)
         if key not in self._targets:
@@ -113,37 +131,44 @@ class JobBuilder:
         fold: _Fold,
         role: tuple[object, ...],
     ) -> Lane:
-        bench, own = self._bench, rows if task.rows is None else rows.take(task.rows)
-        targets = self._encoded(task, own.Y, fold)
+        """The lane of one task on resampled rows."""
+        validator, task_rows = self._validator, rows if task.rows is None else rows.take(task.rows)
+        targets = self._encoded(task, task_rows.Y, fold)
+        # Like every context's, these counts are of the rows before resampling.
         n_pos = self._encoded(task, fold.rows.Y, fold).sum(0, dtype=np.int64)
         ctx = Context(n_pos, len(fold.rows.Y), rng=stream("weights", *role))
         weights = strategy.owner("weights").weights(targets, ctx)
         loss = strategy.owner("loss") if task.classes is None else Softmax()
         return Lane(
-            index=own.index,
-            synthetic=own.synthetic,
+            index=task_rows.index,
+            synthetic=task_rows.synthetic,
             targets=targets,
+            # Equal weights mean shuffled epochs, see `Strategy.weights`.
             weights=None if np.ptp(weights) == 0 else weights,
             n_pos=n_pos,
             n_rows=ctx.n_rows,
             strategy=loss,
-            backbone=bind(bench.backbone, _of(bench.backbone.name, params)),
+            backbone=bind(validator.backbone, _backbone_params(validator.backbone.name, params)),
+            # Estimators have no learning rate and no penalty of ours.
             lr=params.get("lr", 0.0),
+            # C Σ loss + ½ ‖w‖² (as in scikit-learn) divided by C and by the number of terms of the sum: the engine
+            # minimises mean loss + l2/2 ‖w‖².
             l2=1.0 / (params["C"] * ctx.n_rows * cells(loss, n_pos, ctx.n_rows)) if "C" in params else 0.0,
             role=role,
-            steps=bench.settings.epochs * bench.steps_per_epoch(len(fold.rows)),
-            precision=bench.settings.precision,
-            held_out=fold.held,
-            held_targets=None if fold.Y_held is None else self._encoded(task, fold.Y_held, fold),
+            steps=validator.settings.epochs * validator.steps_per_epoch(len(fold.rows)),
+            precision=validator.settings.precision,
+            held_out=fold.held_out,
+            held_targets=None if fold.Y_held_out is None else self._encoded(task, fold.Y_held_out, fold),
         )
 
 
-def _given(lane: Lane, task: Task, rows: Rows, fold: _Fold) -> Lane:
-    """The lane with true labels as further inputs, on the rows it learns from and on those it is watched by."""
-    own = rows if task.rows is None else rows.take(task.rows)
-    watched = None if fold.Y_held is None else LabelInputs(fold.Y_held, task.label_inputs)
-    return replace(lane, label_inputs=LabelInputs(own.Y, task.label_inputs), val_label_inputs=watched)
+def _with_label_inputs(lane: Lane, task: Task, rows: Rows, fold: _Fold) -> Lane:
+    """The lane with the true labels as additional inputs, for its training rows and for its held-out rows."""
+    task_rows = rows if task.rows is None else rows.take(task.rows)
+    held_out = None if fold.Y_held_out is None else LabelInputs(fold.Y_held_out, task.label_inputs)
+    return replace(lane, label_inputs=LabelInputs(task_rows.Y, task.label_inputs), val_label_inputs=held_out)
 
 
-def _of(name: str, params: Params) -> dict[str, Any]:
+def _backbone_params(name: str, params: Params) -> dict[str, Any]:
+    """The parameters named "backbone.field", by field."""
     return {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{name}.")}

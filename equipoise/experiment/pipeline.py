@@ -20,40 +20,41 @@ from equipoise.experiment.cross_validation import CrossValidator, FittedModel
 from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
-from equipoise.experiment.search import Found, search, search_space
+from equipoise.experiment.search import SearchResult, search, search_space
 from equipoise.experiment.versions import require_planned_code
 from equipoise.ops.device import repeatable, resolve
 
-Result: TypeAlias = "tuple[dict[str, Any], dict[str, np.ndarray]]"
+CellResult: TypeAlias = "tuple[dict[str, Any], dict[str, np.ndarray]]"
 Report: TypeAlias = "Callable[[float], None] | None"
 
 
-async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Report = None) -> Result:
-    """A cell from data to its row, and the predictions to keep beside it; it awaits the trainings that it needs.
+async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Report = None) -> CellResult:
+    """Run a cell from its data to its row; returns the row and the predictions to store with it.
 
-    Test rows are read after everything is chosen. All randomness comes from streams named by the cell's role.
+    A coroutine: it awaits each training, so that many cells can be trained side by side. The test rows are read only after
+    everything has been chosen. All randomness comes from streams named by the cell's role.
 
     Args:
-        prepared: the cell's split, features and folds. trainer: trains on `prepared`'s rows.
-        report: called with the share of the search that is done, 0..1.
+        prepared: the cell's split, features and folds. trainer: trains on the rows of `prepared`.
+        report: called with the finished share of the search, 0 to 1.
     """
     strategy = _strategy(cell)
     require_planned_code(cell.code, strategy, prepared.backbone)
     validator = _validator(strategy, cell, prepared, trainer)
-    began = time.perf_counter()  # what all strategies share is no strategy's cost
-    found, model, clock = await _fit(validator, report, began)
-    kept = _evaluate(strategy, validator, prepared, found, model)
+    # The clock starts after the preparation: all strategies share it, so it is no strategy's cost.
+    began = time.perf_counter()
+    result, model, clock = await _fit(validator, report, began)
+    arrays = _evaluate(strategy, validator, prepared, result, model)
     clock.append(trainer.cost.spent(began))
-    require_planned_code(
-        cell.code, strategy, prepared.backbone, ran=True
-    )  # a hook may have imported code just now
-    at_edges = edges(search_space(validator), found.params)
+    # Checked again, because a hook may import a module only when it is called.
+    require_planned_code(cell.code, strategy, prepared.backbone, ran=True)
+    at_edges = edges(search_space(validator), result.params)
     cost = cost_of(clock, trainer.cost, prepared)
-    return row_of(cell, prepared, found, model, kept, at_edges, cost), kept
+    return row_of(cell, prepared, result, model, arrays, at_edges, cost), arrays
 
 
-def run_alone(cell: Cell, data: Dataset, report: Report = None) -> Result:
-    """Prepare one cell and run it beside no other."""
+def run_alone(cell: Cell, data: Dataset, report: Report = None) -> CellResult:
+    """Prepare one cell and run it by itself."""
     device = resolve(cell.device)
     with repeatable(device):
         prepared = prepare(cell, data, get_backbone(cell.backbone))
@@ -61,7 +62,7 @@ def run_alone(cell: Cell, data: Dataset, report: Report = None) -> Result:
 
 
 def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
-    """A trainer for one cell; trainers of one `prepared` share its inputs, so that their lanes can train together."""
+    """A trainer for one cell; trainers with the same `prepared` share its inputs, so their lanes can be trained together."""
     device = resolve(cell.device)
     return Trainer(prepared.on(device), cell.settings.batch_size, device)
 
@@ -76,7 +77,7 @@ def _validator(strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trai
     return CrossValidator(
         strategy,
         prepared.backbone,
-        prepared.averaged,
+        prepared.feature_array,
         prepared.nominal,
         prepared.Y,
         prepared.folds,
@@ -88,22 +89,26 @@ def _validator(strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trai
 
 async def _fit(
     validator: CrossValidator, report: Report, began: float
-) -> tuple[Found, FittedModel, list[float]]:
-    """Search, then train the winner on all training rows; and the seconds since the cell began after each."""
-    found = await search(validator, report)
+) -> tuple[SearchResult, FittedModel, list[float]]:
+    """Search, then train the winner on all training rows; returns both with the clock after each."""
+    result = await search(validator, report)
     clock = [validator.trainer.cost.spent(began)]
-    model = await validator.refit(found.params)
-    return found, model, [*clock, validator.trainer.cost.spent(began)]
+    model = await validator.refit(result.params)
+    return result, model, [*clock, validator.trainer.cost.spent(began)]
 
 
 def _evaluate(
-    strategy: Strategy, validator: CrossValidator, prepared: Prepared, found: Found, model: FittedModel
+    strategy: Strategy,
+    validator: CrossValidator,
+    prepared: Prepared,
+    result: SearchResult,
+    model: FittedModel,
 ) -> dict[str, np.ndarray]:
-    """Fit the decisions on out-of-fold rows, then read the test rows and decide them."""
-    chosen = with_params(strategy, found.params)
-    oof, Y = found.outcome.logits[found.rows], validator.Y[found.rows]
-    decider = fit_decision_rule(chosen, oof, Y, found.folds, validator.role)
+    """Fit the decisions on out-of-fold logits, then predict and decide the test rows; returns the arrays to store."""
+    chosen = with_params(strategy, result.params)
+    oof, Y = result.cv.logits[result.rows], validator.Y[result.rows]
+    rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
     logits = validator.predict([model], inputs, [np.arange(len(prepared.test))])[0]
-    return predictions(prepared, found, decider, logits)
+    return predictions(prepared, result, rule, logits)

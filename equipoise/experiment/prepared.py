@@ -1,7 +1,7 @@
-"""What all strategies of one dataset, backbone and outer split have in common: made once, not once a cell.
+"""Prepares what all strategies of one data set, backbone and outer split share: the split, fitted features and inner folds.
 
-Splits, fitted features and folds are the same for every strategy (they are paired). The plan puts such cells one after
-another, so one set of them is held at a time: a process needs no more memory than a single cell does.
+Comparisons of strategies are paired, so these are computed once and not once a cell. The plan puts the cells that share them
+next to each other, so that a process holds one set at a time and needs no more memory than for a single cell.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ class Prepared:
     """One outer split of a dataset, and the features of a backbone fitted on its training rows.
 
     Attributes:
-        train, test: row positions. features: the backbone's, fitted on the training rows alone.
-        inputs: of the training rows, on the CPU. folds: (n,) the inner fold that holds each of them out, −1: none does.
-        role: what all random streams derive from.
-        seconds: what it took, which is no strategy's cost.
+        train, test: positions of the rows in the data set.
+        features: the backbone's feature extractor, fitted on the training rows alone.
+        inputs: features of the training rows, on the CPU.
+        folds: (n,) the inner fold that holds out each training row; −1 for a row that no fold holds out.
+        role: names all random streams of the cells.
+        seconds: time of the preparation, which counts as no strategy's cost.
     """
 
     data: Dataset
@@ -49,7 +51,7 @@ class Prepared:
     _on: dict[Any, Inputs] = field(default_factory=dict, repr=False)
 
     def on(self, device: Any) -> Inputs:
-        """Of the training rows, on a device: one object, so that lanes of all strategies can train together."""
+        """The inputs of the training rows on a device; always the same object, so that all strategies' lanes can share it."""
         if device not in self._on:
             self._on[device] = self.inputs.to(device)
         return self._on[device]
@@ -61,66 +63,80 @@ class Prepared:
 
     @property
     def nominal(self) -> np.ndarray | None:
-        """Which columns of the features are categories: of those that came out, not of those that went in."""
-        found: np.ndarray | None = getattr(self.features, "nominal", None)
-        return found
+        """(d,) the columns that are categories, as in `Rows.nominal`, numbered as after feature extraction."""
+        nominal: np.ndarray | None = getattr(self.features, "nominal", None)
+        return nominal
 
     @cached_property
     def test_inputs(self) -> Inputs:
-        """Of the test rows, on the CPU; they are read when this is asked for first."""
+        """The inputs of the test rows, on the CPU. The test rows are not read before this is first used."""
         return self.features.transform(self.data.X[self.test])
 
     @cached_property
-    def averaged(self) -> Any:
-        """The training rows as an array (dense or CSR) that resamplers may take distances in, or None; read-only."""
+    def feature_array(self) -> Any:
+        """The training rows as an array (n, d), dense or CSR, for resamplers that compute distances; None if there is none."""
         array = features_of(self.inputs, self.backbone.vector_features)
+        # Read-only, since all strategies share it: a resampler that wrote to it would change the cells after it.
         if array is not None:
             (array.data if is_sparse(array) else array).flags.writeable = False
         return array
 
 
 class Preparations:
-    """Makes what cells need, and keeps the last: neighbours in a plan share it, and two at a time would be twice the memory.
+    """Prepares cells and keeps the last preparation, which the next cells of a plan usually share.
 
-    Whoever runs cells owns one and passes it on.
+    Code that runs cells owns one of these and passes it on. Only one preparation is kept, since two take twice the memory.
     """
 
     def __init__(self) -> None:
-        self._shape: tuple[object, ...] = ()
+        self._identity: tuple[object, ...] = ()
         self._prepared: Prepared | None = None
 
     def of(self, cell: Cell, data: Dataset, backbone: Backbone) -> Prepared:
-        """The cell's split, features and folds: those of the cell before, where they are the same.
+        """The cell's split, features and folds; those of the previous cell if they are the same.
 
-        Data are the same when they are the same object, and backbones when class and settings are.
+        Data sets are the same if they are one object, backbones if their class and settings are equal.
         """
-        shape = _shape(cell, backbone)
-        if self._prepared is None or self._shape != shape or self._prepared.data is not data:
-            self._prepared = None  # before the next is made
+        identity = _identity(cell, backbone)
+        if self._prepared is None or self._identity != identity or self._prepared.data is not data:
+            # Freed first, so that two preparations are never in memory at once.
+            self._prepared = None
             self._prepared = prepare(cell, data, backbone)
-            self._shape = shape
+            self._identity = identity
         return self._prepared
 
 
 def prepare(cell: Cell, data: Dataset, backbone: Backbone) -> Prepared:
-    """The cell's outer split, the backbone's features fitted on its training rows, and the inner folds."""
+    """Make the cell's outer split, fit the backbone's features on its training rows, and assign the inner folds."""
     return _prepare(cell, data, backbone, backbone.features(data.kind))
 
 
 def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared:
-    """Some rows of a dataset with features that were fitted on all: for timing, with the full width."""
+    """Prepare a sample of a data set for `equipoise time`, with features fitted on all rows.
+
+    Features fitted on the sample alone would have fewer columns, and a step would be too fast.
+    """
     began = time.perf_counter()
     features = backbone.features(data.kind).fit(data.X, data.nominal)
-    fitting = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     small = data.take(np.linspace(0, data.n_rows - 1, rows).astype(np.int64))
-    prepared = _prepare(cell, small, backbone, _Fitted(features))
-    prepared.seconds += fitting * rows / data.n_rows
+    prepared = _prepare(cell, small, backbone, _FittedFeatures(features))
+    # In proportion to the sample, so that the caller can scale all costs by the number of rows.
+    prepared.seconds += seconds * rows / data.n_rows
     return prepared
 
 
-def _shape(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
-    settled = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed, cell.settings.folds)
-    return (type(backbone), *settled)
+def _identity(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
+    """Everything besides the data that a preparation depends on."""
+    # The spec of the backbone holds its settings; its class may differ between plugins of one name.
+    return (
+        type(backbone),
+        cell.dataset_sha256,
+        cell.backbone,
+        cell.split,
+        cell.seed,
+        cell.settings.folds,
+    )
 
 
 def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) -> Prepared:
@@ -135,8 +151,8 @@ def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) 
     )
 
 
-class _Fitted:
-    """Features that are fitted already, and stay so."""
+class _FittedFeatures:
+    """A feature extractor whose `fit` does nothing, since it is fitted already."""
 
     def __init__(self, features: Features) -> None:
         self._features = features
@@ -149,7 +165,7 @@ class _Fitted:
 
 
 def _folds(Y: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The inner fold that holds each row out; one fold means a quarter of the rows."""
+    """(n,) the inner fold that holds out each row; with one fold, a quarter of the rows is held out (−1 for the others)."""
     if folds > 1:
         return splits.stratified_folds(Y, folds, seed)
     return np.where(splits.stratified_folds(Y, 4, seed) == 0, 0, -1)

@@ -1,8 +1,8 @@
-"""The settings a search tries: the same draws of a parameter for every strategy first, then Optuna's TPE.
+"""Proposes the settings that a search tries: first the same draws for every strategy, then Optuna's TPE.
 
-A search of T trials tries `shared(T)` = ⌈T / 2⌉ settings that do not depend on the strategy, the defaults being the first.
+A search of T trials tries `shared(T)` = ⌈T / 2⌉ settings that do not depend on the strategy; the first are the defaults.
 The others are proposed by a tree-structured Parzen estimator (TPE: Bergstra, Bardenet, Bengio & Kégl 2011, Algorithms for
-hyper-parameter optimization, NeurIPS 24) that has been told of all trials before.
+hyper-parameter optimization, NeurIPS 24) from the scores of all trials before.
 """
 
 from __future__ import annotations
@@ -14,45 +14,50 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.contracts.hyperparameters import Tunable
+from equipoise.core.lazy import lazy
 from equipoise.core.seeds import seed_of, stream
 
 if TYPE_CHECKING:
+    import optuna
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.study import Study
+else:
+    optuna = lazy("optuna")
 
 Role = tuple[object, ...]
-#: Candidates of which TPE takes the best. Of Optuna's 24, the best is mostly an end of the range while few trials are known.
-#: Regret on quadratics of three parameters (150 of them) after 8, 16 and 32 trials: 24 candidates .030, .012, .0036; 4
-#: candidates .026, .011, .0037; the joint estimator .028, .012, .0027; random search .029, .018, .011.
+#: Candidates from which TPE takes the best. With Optuna's 24, the best is mostly an end of the range while few trials are known.
+#: Regret on 150 quadratics of three parameters after 8, 16 and 32 trials: 24 candidates .030, .012, .0036; 4 candidates .026,
+#: .011, .0037; the joint estimator .028, .012, .0027; random search .029, .018, .011.
 _CANDIDATES = 4
 
 
 def shared(trials: int) -> int:
-    """How many of so many trials are the same draws for every strategy."""
+    """How many of the trials of a search are the same for every strategy."""
     return -(-trials // 2)
 
 
 def batches(trials: int, size: int) -> Iterator[int]:
-    """Sizes of the batches in which trials are asked for; none of them crosses from the shared half into the other.
+    """Sizes of the batches in which trials are proposed; no batch holds shared and other trials.
 
-    So the estimator has been told of every shared trial when it proposes for the first time.
+    So TPE knows the scores of all shared trials when it proposes for the first time.
     """
     for half in (shared(trials), trials - shared(trials)):
-        for begun in range(0, half, size):
-            yield min(size, half - begun)
+        for start in range(0, half, size):
+            yield min(size, half - start)
 
 
 def shared_draw(role: Role, name: str, spec: Tunable, trial: int) -> Any:
     """The value of one parameter in one shared trial; the default in trial 0.
 
-    It depends on the role, the parameter and the number of the trial alone, never on what else is searched or how long.
+    It depends only on the role, the parameter and the number of the trial, not on the other parameters of the search nor on
+    its length.
 
-    The trials of a parameter spread over its range: for every k, the first 2^k of them, the default included, lie in 2^k
-    different of its 2^k equal parts, in an order that each parameter draws for itself. That is a nested Latin hypercube
-    (Qian 2009, DOI 10.1093/biomet/asp045): independent uniform draws leave a third of the parts empty, and three of them
-    (the usual search of 8 trials) miss the upper half of the learning rates once in eight splits. A Sobol sequence would
-    tie a parameter's draws to how many dimensions come before it.
+    The draws of a parameter cover its range evenly: for every k, the first 2^k of them, the default included, lie in different
+    ones of 2^k equal parts of the range, in a random order for each parameter. That is a nested Latin hypercube (Qian 2009,
+    DOI 10.1093/biomet/asp045). Independent uniform draws would leave a third of the parts empty, and three of them (as in the
+    usual search of 8 trials) would miss the upper half of the learning rates in one split of eight. In a Sobol sequence, a
+    parameter's draws would depend on the number of parameters before it.
     """
     if trial == 0:
         return spec.default
@@ -60,28 +65,30 @@ def shared_draw(role: Role, name: str, spec: Tunable, trial: int) -> Any:
 
 
 def _positions(role: Role, name: str, first: float, level: int) -> tuple[float, ...]:
-    """Places in [0, 1) of the first 2^level trials, the first one being given."""
+    """Positions in [0, 1) of the first 2^level draws; `first` is the position of the default."""
     if level == 0:
         return (first,)
     earlier = _positions(role, name, first, level - 1)
     parts = 2**level
+    # Each earlier draw occupies one of the parts, twice as many and half as wide; the new draws fill the free ones.
     free = np.setdiff1d(np.arange(parts), [int(u * parts) for u in earlier])
     rng = stream("shared draw", *role, name, level)
     return (*earlier, *((rng.permutation(free) + rng.random(len(free))) / parts).tolist())
 
 
 def position_of(spec: Tunable, value: Any = None) -> float:
-    """Where a value (the default) lies in its range, in [0, 1)."""
+    """The position of a value in its range, in [0, 1); without a value, that of the default."""
     value = spec.default if value is None else value
     if spec.choices is not None:
         return (spec.choices.index(value) + 0.5) / len(spec.choices)
     low, high = _ends(spec)
-    at = math.log(value) if spec.log else float(value)
-    return min(max((at - low) / (high - low), 0.0), math.nextafter(1.0, 0.0)) if high > low else 0.5
+    scaled = math.log(value) if spec.log else float(value)
+    # Below 1, since the upper end of the range belongs to its last part.
+    return min(max((scaled - low) / (high - low), 0.0), math.nextafter(1.0, 0.0)) if high > low else 0.5
 
 
 def value_at(spec: Tunable, u: float) -> Any:
-    """The value at a place u in [0, 1) of a range."""
+    """The value at position u, in [0, 1), of a range."""
     if spec.choices is not None:
         return spec.choices[int(u * len(spec.choices))]
     assert spec.low is not None
@@ -93,9 +100,10 @@ def value_at(spec: Tunable, u: float) -> Any:
 
 
 def _ends(spec: Tunable) -> tuple[float, float]:
-    """The range on its scale; a whole number owns half a unit on each side, so that all are drawn alike."""
+    """The ends of the range on its scale, linear or logarithmic."""
     assert spec.low is not None
     assert spec.high is not None
+    # Half a unit more on each side: after rounding, the lowest and the highest whole number are as likely as the others.
     half = 0.5 if isinstance(spec.default, int) else 0.0
     low, high = spec.low - half, spec.high + half
     return (math.log(low), math.log(high)) if spec.log else (low, high)
@@ -108,13 +116,13 @@ def new_study(
     trials: int,
     pruner: Any = None,
 ) -> tuple[Study, Callable[[], Any]]:
-    """A study that is to be maximised, and what asks it for the next trial.
+    """An Optuna study to be maximised, and a function that proposes its next trial.
 
     Args:
-        shared_space: parameters that every strategy has; own_space: those of this one, at their defaults in shared trials.
+        shared_space: the parameters that every strategy has.
+        own_space: the parameters of this strategy; they keep their defaults in the shared trials.
+        trials: the length of the search, half of which is enqueued.
     """
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize", sampler=_sampler(role), pruner=pruner or optuna.pruners.NopPruner()
@@ -128,15 +136,16 @@ def new_study(
 
 
 def _sampler(role: Role) -> BaseSampler:
-    """TPE, each parameter by itself and with a random stream of its own in every trial.
+    """TPE for each parameter separately, with a random stream for each parameter and trial.
 
-    So a parameter that does nothing leaves the proposals of all others as they are, and with them every bit of the search;
-    the joint estimator (`multivariate`) would let it into each of them. Trials of a batch that are not told yet count as
-    bad ones (`constant_liar`), so that the proposals of one batch keep away from each other.
+    So a parameter without any effect does not change the proposals for the others, nor a bit of the search; with the joint
+    estimator (`multivariate`) it would. Trials of a batch that are not scored yet count as bad ones (`constant_liar`), so that
+    the proposals of one batch keep away from each other.
     """
+    # The class is defined here because its base is imported with Optuna, which takes long and is needed by few commands.
     from optuna.samplers import BaseSampler, TPESampler
 
-    class EachByItself(BaseSampler):
+    class SeparateTPE(BaseSampler):
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
             return {}
 
@@ -156,16 +165,16 @@ def _sampler(role: Role) -> BaseSampler:
             )
             return tpe.sample_independent(study, trial, param_name, param_distribution)
 
-    return EachByItself()
+    return SeparateTPE()
 
 
 def _distribution(spec: Tunable) -> BaseDistribution:
-    from optuna import distributions as d
-
+    """The range as Optuna describes it."""
+    distributions = optuna.distributions
     if spec.choices is not None:
-        return d.CategoricalDistribution(spec.choices)
+        return distributions.CategoricalDistribution(spec.choices)
     assert spec.low is not None
     assert spec.high is not None
     if isinstance(spec.default, int):
-        return d.IntDistribution(int(spec.low), int(spec.high), log=spec.log)
-    return d.FloatDistribution(spec.low, spec.high, log=spec.log)
+        return distributions.IntDistribution(int(spec.low), int(spec.high), log=spec.log)
+    return distributions.FloatDistribution(spec.low, spec.high, log=spec.log)

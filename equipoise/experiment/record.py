@@ -1,4 +1,4 @@
-"""The results of a finished cell: the predictions to store, its cost, and its row."""
+"""Assembles the results of a finished cell: the predictions to store, its cost, and its row."""
 
 from __future__ import annotations
 
@@ -18,82 +18,84 @@ if TYPE_CHECKING:
     from equipoise.experiment.cross_validation import FittedModel
     from equipoise.experiment.decision import DecisionRule
     from equipoise.experiment.prepared import Prepared
-    from equipoise.experiment.search import Found
+    from equipoise.experiment.search import SearchResult
 
-#: Seconds since the cell began: after the search, after the refit, after predicting.
+#: Seconds since the cell began, at three moments: after the search, after the refit, and after predicting.
 Clock = Sequence[float]
 
 
 def predictions(
-    ready: Prepared, found: Found, decider: DecisionRule, logits: np.ndarray
+    prepared: Prepared, result: SearchResult, rule: DecisionRule, logits: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
-    `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; for decisions by
-    thresholds, `*_thresholds` (L,) are what these logits are compared with. `results/README.md` lists all arrays.
+    `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; a decision by
+    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays.
     """
-    made = decider.all(logits)
-    Y = ready.data.Y
+    decided = rule.all(logits)
+    Y = prepared.data.Y
     return {
-        "test_rows": ready.test,
-        "test_logits": made["scores"],
-        "test_Y": Y[ready.test],
-        **{f"test_{name}": made[name].astype(np.uint8) for name in DECISIONS},
-        **{f"{name}_thresholds": own for name, own in decider.thresholds(Y.shape[1]).items()},
-        "train_rows": ready.train,
-        "train_Y": ready.Y,
-        "oof_rows": ready.train[found.rows],
-        "oof_logits": found.outcome.logits[found.rows].astype(np.float32),
-        "oof_Y": ready.Y[found.rows],
-        "oof_folds": found.folds,
+        "test_rows": prepared.test,
+        "test_logits": decided["scores"],
+        "test_Y": Y[prepared.test],
+        **{f"test_{name}": decided[name].astype(np.uint8) for name in DECISIONS},
+        **{f"{name}_thresholds": values for name, values in rule.thresholds(Y.shape[1]).items()},
+        "train_rows": prepared.train,
+        "train_Y": prepared.Y,
+        "oof_rows": prepared.train[result.rows],
+        "oof_logits": result.cv.logits[result.rows].astype(np.float32),
+        "oof_Y": prepared.Y[result.rows],
+        "oof_folds": result.folds,
     }
 
 
 def row_of(
     cell: Cell,
-    ready: Prepared,
-    found: Found,
+    prepared: Prepared,
+    result: SearchResult,
     model: FittedModel,
-    kept: dict[str, np.ndarray],
+    arrays: dict[str, np.ndarray],
     edges: Sequence[str],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the row of a cell that succeeded."""
     return cell.row(
         "ok",
-        generated=ready.data.generated,
-        split_sha256=split_hash(ready.train, ready.test),
-        params=found.params,
-        settled=found.outcome.settled,
+        generated=prepared.data.generated,
+        split_sha256=split_hash(prepared.train, prepared.test),
+        params=result.params,
+        settled=result.cv.settled,
         edges=list(edges),
-        objective=found.value,
-        **evaluate(kept),
+        objective=result.value,
+        **evaluate(arrays),
         metrics_code=versions.metrics_code(),
-        labels=list(ready.data.labels),
+        labels=list(prepared.data.labels),
         audit=model.audit,
-        trials=found.trials,
-        decision_trials=found.deciding,
+        trials=result.trials,
+        decision_trials=result.decision_trials,
         cost=cost,
     )
 
 
-def cost_of(clock: Clock, work: TrainingCost, ready: Prepared) -> dict[str, Any]:
+def cost_of(clock: Clock, training: TrainingCost, prepared: Prepared) -> dict[str, Any]:
     """Return the cost of this cell alone: seconds in which only lanes of other cells were trained do not count.
 
-    `lanes_reused` were trained for another cell that asked for the same; alone they would have taken `seconds_reused` more.
+    `lanes_reused` counts lanes that were trained for another cell with an equal lane; training them for this cell alone would
+    have taken `seconds_reused` more.
     """
+    # The clock counts from the start of the cell; the differences are the durations of its three phases.
     search, refit, predict = (b - a for a, b in itertools.pairwise((0.0, *clock)))
     return {
         "seconds_total": clock[-1],
         "seconds_search": search,
         "seconds_refit": refit,
         "seconds_predict": predict,
-        "seconds_training": work.seconds,
-        "train_rows_per_s": work.rows / work.seconds if work.seconds else float("nan"),
-        "steps": work.steps,
-        "lanes": work.lanes,
-        "lanes_side_by_side": work.widest,
-        "lanes_reused": work.reused,
-        "seconds_reused": work.seconds_reused,
-        "seconds_features": ready.seconds,
+        "seconds_training": training.seconds,
+        "train_rows_per_s": training.rows / training.seconds if training.seconds else float("nan"),
+        "steps": training.steps,
+        "lanes": training.lanes,
+        "lanes_side_by_side": training.widest,
+        "lanes_reused": training.reused,
+        "seconds_reused": training.seconds_reused,
+        "seconds_features": prepared.seconds,
     }

@@ -1,4 +1,4 @@
-"""The settings of a cell: the budget of search and training, the same for every strategy, and what else changes its numbers."""
+"""The settings of a cell: the budget of search and training, and everything else that a user sets and that changes numbers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PRECISIONS = ("float32", "bfloat16")
 class Settings:
     """How a cell is searched and trained; the same for every strategy.
 
-    A field is all that a new setting needs: the options of `equipoise run` and `time`, the [settings] table of a suite, the
-    keywords of `equipoise.run` and the rows are derived from the fields. Its help text is what `--help` prints.
+    To add a setting, add a field: the options of `equipoise run` and `time`, the [settings] table of a suite, the keywords of
+    `equipoise.run` and the rows are derived from the fields. `--help` prints the help text of the field.
     """
 
     trials: int = option(8, "Settings tried in the search; the first are the published defaults", low=1)
@@ -34,6 +34,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         checked("setting", "", self, vars(self))
+        # A multiple of 32 keeps the bits of a training independent of the trainings beside it, see `engine.population`.
         if self.batch_size < 32 or self.batch_size % 32:
             raise EquipoiseError(f"batch_size must be a multiple of 32, got {self.batch_size}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from functools import lru_cache
 
@@ -34,9 +35,8 @@ def predictions_code(strategy: Strategy, backbone: Backbone) -> str:
     Raises:
         EquipoiseError: a plugin was edited after it was loaded.
     """
-    files = (
-        f"+{backbone.content[:16]}" if backbone.content else ""
-    )  # what the files hold that its settings name
+    # Files that the backbone's settings name, such as word vectors, count by their content.
+    files = f"+{backbone.content[:16]}" if backbone.content else ""
     return f"{engine_code()}/{code_of(type(backbone))}{files}/{fingerprint(strategy)}"
 
 
@@ -50,9 +50,9 @@ def require_planned_code(planned: str, strategy: Strategy, backbone: Backbone, *
         EquipoiseError: a file was edited in between, and the row would hold numbers that do not belong to its key.
     """
     names = ("equipoise", f"backbone {backbone.name!r}", f"strategy {strategy.spec!r}")
-    here = predictions_code(strategy, backbone)
-    parts = zip(names, planned.split("/"), here.split("/"), strict=True)
+    parts = zip(names, planned.split("/"), predictions_code(strategy, backbone).split("/"), strict=True)
     changed = [name for name, before, now in parts if before != now]
+    # Modules that the cell imported while it ran were hashed, if at all, before they were loaded.
     if ran and not changed:
         changed = list(edited_while_loading())
     if changed:
@@ -73,7 +73,5 @@ def edited_while_loading() -> tuple[str, ...]:
 @lru_cache
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that the numbers depend on."""
-    from importlib.metadata import version
-
     names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")
-    return {"python": platform.python_version(), **{n: version(n) for n in names}}
+    return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}

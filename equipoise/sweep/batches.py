@@ -1,7 +1,8 @@
-"""Cells that are run side by side, so that one population trains the lanes of several strategies."""
+"""Runs cells side by side, so that one population trains the lanes of several strategies."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_cell, trainer_for
 from equipoise.experiment.prepared import Preparations
 from equipoise.ops.device import repeatable, resolve
-from equipoise.sweep.grouping import follows
+from equipoise.sweep.grouping import adds_decision
 
 Result = tuple[dict[str, Any], dict[str, np.ndarray] | None]
 
@@ -26,12 +27,13 @@ def attempt(
     preparations: Preparations,
     report: Callable[[Cell, float], None] = lambda cell, share: None,
 ) -> Iterator[tuple[Cell, Result]]:
-    """Run cells side by side: each with its row and predictions as it ends; whatever goes wrong becomes a failed row."""
-    ordered = sorted(cells, key=follows)  # the first to ask for a training is who paid for it
+    """Run cells side by side; yields each with its row and predictions when it ends. Any exception becomes a failed row."""
+    # The first cell that requests a training bears its cost, so the plain strategies come before those that reuse theirs.
+    ordered = sorted(cells, key=adds_decision)
     by_key = {cell.key: cell for cell in ordered}
     with repeatable(resolve(cells[0].device)):
         running = {
-            key: _prepared_and_run(cell, data[cell.dataset], preparations, _reporter(cell, report))
+            key: _prepare_and_run(cell, data[cell.dataset], preparations, _reporter(cell, report))
             for key, cell in by_key.items()
         }
         for key, ended in run_many(running):
@@ -39,22 +41,21 @@ def attempt(
             yield cell, (failed(cell, ended), None) if isinstance(ended, Exception) else ended
 
 
-async def _prepared_and_run(
+async def _prepare_and_run(
     cell: Cell, data: Dataset, preparations: Preparations, report: Callable[[float], None]
-) -> pipeline.Result:
-    """Prepares inside the coroutine, so that data which cannot be prepared fail this cell and no other."""
+) -> pipeline.CellResult:
+    """Prepare and run a cell. Preparing inside the coroutine lets data that cannot be prepared fail this cell alone."""
     prepared = preparations.of(cell, data, get_backbone(cell.backbone))
     return await run_cell(cell, prepared, trainer_for(cell, prepared), report)
 
 
 def failed(cell: Cell, error: BaseException) -> dict[str, Any]:
     """The row of a cell that ended with an exception."""
-    import traceback
-
     line = f"{type(error).__name__}: {' '.join(str(error).split())}"
     trace = "".join(traceback.format_exception(error))
     return cell.row("failed", error=line, traceback=trace)
 
 
 def _reporter(cell: Cell, report: Callable[[Cell, float], None]) -> Callable[[float], None]:
+    # A function of its own, because a lambda in a comprehension would see only the last cell.
     return lambda share: report(cell, share)

@@ -1,7 +1,7 @@
-"""About how long a plan takes: core-hours from the rates that backbones state, to tell minutes from days before starting.
+"""Estimates how long a plan takes, in core-hours, from the rates that backbones declare: minutes or days?
 
-The rates were measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows): those cells
-came out within a factor of two. Another machine and unusual data move it further.
+The rates were measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows). For those cells
+the estimate is right within a factor of two; on another machine or for unusual data it may be further off.
 """
 
 from __future__ import annotations
@@ -20,63 +20,73 @@ from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS
-from equipoise.sweep.grouping import paying
+from equipoise.sweep.grouping import training_keys
 
 _WORD = re.compile(r"\w\w+")
-_SAMPLE = 2_000_000  # characters of text that are looked at
-
-
-TEXT = 9.0  # microseconds for a text of whatever length, once a cell
-#: A network per label costs less than as many single ones: they train side by side.
+#: Characters of text that are read to count words.
+_SAMPLE = 2_000_000
+#: Microseconds of overhead for each text, once a cell.
+TEXT = 9.0
+#: Cost of one of L networks (one a label) relative to a network by itself: they are trained side by side.
 PER_LABEL_NETWORK = 0.35
-CELL = 0.1  # seconds whatever the size
+#: Seconds of overhead for each cell.
+CELL = 0.1
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a rate depends on. For text, width is the size of the vocabulary."""
+    """The properties of a data set on which the cost of a cell depends.
+
+    Attributes:
+        width: features, or for text the words of the vocabulary.
+        tokens: words of a long text (the 0.9 quantile), 0 for numbers.
+        characters: of all texts together.
+        official: training rows of the official split, 0 if there is none.
+    """
 
     rows: int
     labels: int
     width: int
     tokens: int
-    characters: int = 0  # of all texts
-    official: int = 0  # rows the official split trains on
+    characters: int = 0
+    official: int = 0
 
     @classmethod
     def of(cls, data: Dataset) -> Size:
-        """Of a dataset; a text's vocabulary is counted in its first two million characters."""
+        """The size of a data set; of texts, words are counted in the first two million characters."""
         official = 0 if data.official is None else int((data.official != TEST).sum())
         if data.kind == "numeric":
             return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, 0, official)
         counts: Counter[str] = Counter()
-        lengths, seen = [], 0
+        lengths, n_read = [], 0
         texts: Any = data.X
         for text in texts:
             words = _WORD.findall(text.lower())
             counts.update(words)
             lengths.append(len(words))
-            seen += len(text)
-            if seen > _SAMPLE:
+            n_read += len(text)
+            if n_read > _SAMPLE:
                 break
+        # The defaults of the feature extractors: words that occur twice, at most 5000 of them.
         width = min(5000, sum(count > 1 for count in counts.values()))
         tokens = int(np.quantile(lengths, 0.9))
         return cls(data.n_rows, data.n_labels, width, tokens, sum(map(len, texts)), official)
 
 
 def training_rows(rows: int) -> float:
-    """Of a dataset, in a numbered split."""
+    """The number of training rows in a numbered outer split of `rows` rows."""
     return rows * (1 - 1 / OUTER_FOLDS)
 
 
 def passes(settings: Settings, rows: float) -> float:
-    """Rows that models see in all epochs at most, of so many training rows: trials × inner folds, and the last one on all."""
+    """Rows that all models of a cell see in all epochs, at most: trials × inner folds, and the refit on all training rows."""
+    # k folds train on (k − 1)/k of the rows each, together on k − 1 times all rows; a single holdout trains on three quarters.
     inner = (settings.folds - 1) if settings.folds > 1 else 0.75
     return rows * settings.epochs * (settings.trials * inner + 1)
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
-    """CPU seconds of a cell at most; None for a backbone that states no rate."""
+    """CPU seconds of a cell, at most; None for a backbone that declares no rate."""
     backbone = get_backbone(cell.backbone)
     if (rate := backbone.rate) is None:
         return None
@@ -89,12 +99,12 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
 
 
 def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[float, int]:
-    """(hours on one core, number of cells that are not in it because their backbone states no rate).
+    """The hours on one core, and the number of cells left out because their backbone declares no rate.
 
-    A cell that is given the networks of another (`equipoise.engine.reuse`) takes next to nothing.
+    A cell that reuses the networks of another (`equipoise.engine.reuse`) takes next to nothing.
     """
     cells = list(cells)
-    trained = paying(cells)
+    trained = training_keys(cells)
     sizes: dict[str, Size] = {}
     total, unknown = 0.0, 0
     for cell in cells:
@@ -106,7 +116,7 @@ def core_hours(cells: Iterable[Cell], data: Mapping[str, Dataset]) -> tuple[floa
 
 
 def in_words(hours: float, unknown: int = 0, unit: str = "core") -> str:
-    """ "about 3 core-hours", to one or two digits, in the unit that fits."""
+    """The cost in words, such as "about 3 core-hours", to two digits, in a suitable unit."""
     value, measure = (hours, "hours") if hours >= 1 else (hours * 60, "minutes")
     shown = (
         f"about {float(f'{value:.2g}'):,g} {unit}-{measure}" if value >= 1 else f"less than one {unit}-minute"
@@ -115,7 +125,7 @@ def in_words(hours: float, unknown: int = 0, unit: str = "core") -> str:
 
 
 def duration(seconds: float) -> str:
-    """ "about 42 min": a time on the clock, to two digits, in the unit that fits."""
+    """A time on the clock in words, such as "about 42 min", to two digits, in a suitable unit."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size or (unit == "min" and seconds >= size):
             return f"about {float(f'{seconds / size:.2g}'):g} {unit}"
@@ -123,6 +133,7 @@ def duration(seconds: float) -> str:
 
 
 def _networks(spec: str, labels: int) -> float:
-    """How many times a single network's cost: strategies that split the problem train one a label or so."""
+    """The cost of a strategy's networks as a multiple of a single one's; more than 1 if it splits the problem into tasks."""
     strategy: Any = get_strategy(spec)
+    # How many tasks there are is known only with the training rows; most such strategies make about one a label.
     return max(1.0, PER_LABEL_NETWORK * labels) if "tasks" in strategy.stages else 1.0

@@ -1,4 +1,4 @@
-"""Which cells run side by side, so that one population trains the lanes of several strategies."""
+"""Chooses which cells run side by side, so that one population trains the lanes of several strategies."""
 
 from __future__ import annotations
 
@@ -12,49 +12,52 @@ from equipoise.contracts.strategy import Strategy
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.proposals import shared
 
-#: Lanes that a group asks for at a time, at least, where there are cells enough.
+#: A group holds enough cells to request at least this many lanes at a time, if there are enough.
 LANES = 64
 
 
 def groups(cells: Iterable[Cell], workers: int = 1) -> list[tuple[Cell, ...]]:
-    """Neighbours in the plan with the same data, backbone, split and settings, a few at a time.
+    """Divide a plan into groups of cells to run side by side: neighbours with the same data, backbone, split and settings.
 
-    Cells that train the same networks (`none`, `platt` and `scut`; `focal` and `focal+scut`) are always in one group, and
-    count as one. Backbones whose lanes run one after the other gain nothing from more, and no worker is to wait while
-    another has several: then groups are smaller.
+    Cells that train the same networks (`none`, `platt` and `scut`; `focal` and `focal+scut`) are always in one group and count
+    as one. Groups are smaller for backbones whose lanes run one after the other, which gain nothing from larger ones, and where
+    otherwise some workers would have nothing to do.
     """
-    alike = [tuple(own) for _, own in groupby(cells, _kind)]
-    most = max(1, sum(len(_families(own)) for own in alike) // workers)
-    return [part for own in alike for part in _parts(own, min(most, _size(own[0])))]
+    by_kind = [tuple(same_kind) for _, same_kind in groupby(cells, _kind)]
+    most = max(1, sum(len(_families(same_kind)) for same_kind in by_kind) // workers)
+    return [part for same_kind in by_kind for part in _parts(same_kind, min(most, _size(same_kind[0])))]
 
 
-def paying(cells: Iterable[Cell]) -> set[str]:
-    """The keys of those cells whose networks no other of them trains, too; of several that train the same, the first's."""
-    alike = [tuple(own) for _, own in groupby(cells, _kind)]
-    return {sorted(family, key=follows)[0].key for own in alike for family in _families(own)}
+def training_keys(cells: Iterable[Cell]) -> set[str]:
+    """The keys of the cells that train networks; of several cells that train the same networks, one key."""
+    by_kind = [tuple(same_kind) for _, same_kind in groupby(cells, _kind)]
+    return {
+        sorted(family, key=adds_decision)[0].key for same_kind in by_kind for family in _families(same_kind)
+    }
 
 
-def follows(cell: Cell) -> bool:
-    """Whether its networks are those of another strategy, with something added afterwards."""
+def adds_decision(cell: Cell) -> bool:
+    """Whether the cell's strategy has parts that act on trained networks, which a simpler strategy trains, too."""
     strategy = _strategy(cell)
     return strategy is not None and bool(deciding_parts(strategy))
 
 
 def _families(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Cells that train the same networks, in the order of the first of each."""
+    """The cells by the networks they train, in the order of the first cell of each family."""
     families: dict[object, list[Cell]] = {}
     for cell in cells:
         strategy = _strategy(cell)
+        # A strategy that cannot be loaded is a family by itself, so that it fails no other cell.
         trained = cell.key if strategy is None else (cell.plugin, training_part(strategy).spec)
         families.setdefault(trained, []).append(cell)
     return list(families.values())
 
 
 def _parts(cells: Sequence[Cell], size: int) -> list[tuple[Cell, ...]]:
-    """So many families at a time, their cells in the order of the plan."""
-    order = {cell.key: place for place, cell in enumerate(cells)}
+    """Split cells into groups of `size` families; within a group, cells keep the order of the plan."""
+    order = {cell.key: i for i, cell in enumerate(cells)}
     families = _families(cells)
-    chunks = [families[at : at + size] for at in range(0, len(families), size)]
+    chunks = [families[start : start + size] for start in range(0, len(families), size)]
     return [
         tuple(sorted((cell for family in chunk for cell in family), key=lambda cell: order[cell.key]))
         for chunk in chunks
@@ -62,7 +65,7 @@ def _parts(cells: Sequence[Cell], size: int) -> list[tuple[Cell, ...]]:
 
 
 def _strategy(cell: Cell) -> Strategy | None:
-    """None where it cannot be had: the cell will say why."""
+    """The strategy of a cell; None if it cannot be loaded: running the cell will report why."""
     try:
         if cell.plugin is not None:
             registry("strategy").add_file(cell.plugin)
@@ -72,12 +75,15 @@ def _strategy(cell: Cell) -> Strategy | None:
 
 
 def _kind(cell: Cell) -> tuple[object, ...]:
+    """What cells of one group must have in common."""
     return cell.dataset, cell.backbone, cell.split, cell.seed, cell.settings, cell.device
 
 
 def _size(cell: Cell) -> int:
+    """The number of families of a group that fill a population, 1 where lanes run one after the other."""
     s = cell.settings
-    asked = min(s.trial_batch, shared(s.trials)) * s.folds
+    # The lanes of one request; no batch of trials is larger than the shared half of the search.
+    lanes = min(s.trial_batch, shared(s.trials)) * s.folds
     backbone = get_backbone(cell.backbone)
-    stacks = backbone.batched or (backbone.batched_on_cuda and cell.device == "cuda")
-    return max(1, -(-LANES // asked)) if stacks else 1
+    batched = backbone.batched or (backbone.batched_on_cuda and cell.device == "cuda")
+    return max(1, -(-LANES // lanes)) if batched else 1

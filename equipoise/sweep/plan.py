@@ -1,4 +1,4 @@
-"""The plan of a sweep: its cells in order, and the combinations that do not fit, each with its reason."""
+"""Plans a sweep: the cells in their order, and the combinations that cannot run, each with its reason."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import predictions_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
-from equipoise.sweep.grouping import paying
+from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.suite import Block, Suite
 
 if TYPE_CHECKING:
     from equipoise.ops import device as devices
 else:
-    devices = lazy("equipoise.ops.device")  # imports PyTorch, which a report does without
+    # It imports PyTorch, which a report does not need.
+    devices = lazy("equipoise.ops.device")
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Cells to run, cells that are skipped with the reason, and the datasets of both by the names in the suite."""
+    """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite."""
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
@@ -86,16 +87,16 @@ def make_plan(
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
-    """Why a strategy cannot run on this dataset with this backbone; None: it can."""
+    """The reason why a strategy cannot run on this data set with this backbone; None if it can."""
     if data.kind not in backbone.accepts:
         return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
     for part in strategy.parts:
         if "numeric" in part.requires and not (data.kind == "numeric" and backbone.vector_features):
-            return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to average"
+            return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to interpolate"
         if "text" in part.requires and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
-            return f"{part.name} feeds labels into the model; {backbone.name} takes no further inputs"
+            return f"{part.name} feeds labels into the model; {backbone.name} takes no labels as inputs"
         if "loss" in part.stages and not backbone.gradient:
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
@@ -106,7 +107,8 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
 
 
 def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
-    """Why there are too few rows for the inner folds: training gets four fifths of them, or its part of the official split."""
+    """The reason why there are too few rows for the inner folds; None if there are enough."""
+    # Each inner fold needs a row. In a numbered split, training gets all outer folds but one.
     rows, needed, words = data.n_rows, OUTER_FOLDS * max(folds, 2), "rows; an outer split"
     if split == OFFICIAL:
         rows, needed = len(official_split(data.official)[0]), needed - max(folds, 2)
@@ -117,18 +119,18 @@ def _too_few(data: Dataset, folds: int, split: Split) -> str | None:
 
 
 def _check_official(data: Dataset) -> None:
-    """Refuse a dataset without a usable official split, and name the datasets that have one."""
+    """Refuse a data set without a usable official split; the error names the built-in ones that have one."""
     try:
         official_split(data.official)
     except EquipoiseError as error:
-        have = ", ".join(official_sizes())
+        with_split = ", ".join(official_sizes())
         raise EquipoiseError(
-            f"{data.name} cannot run with splits {OFFICIAL}: {error}; built-in ones with one: {have}"
+            f"{data.name} cannot run with splits {OFFICIAL}: {error}; built-in data sets with one: {with_split}"
         ) from None
 
 
 def expand(spec: str) -> list[str]:
-    """The specs that a spec stands for: itself, or for a plugin file without a name, each strategy in it."""
+    """The specs that a spec stands for: the file's strategies if it is a plugin file without a name; else the spec itself."""
     file, rest = split_file(spec)
     if file is None or rest:
         return [spec]
@@ -173,6 +175,7 @@ def _plugins(dataset: str, backbone: Backbone, strategy: Strategy) -> tuple[Orig
 
 
 def _distinct(kind: str, names: Iterable[str]) -> None:
+    # Two equal names would give two cells with one key.
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -186,7 +189,8 @@ def _once(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """The numbers of cells, of skipped cells and of trainings (those that cells share once), for the user before the start."""
-    trained = paying(plan.cells)
+    """The numbers of cells, skipped cells and trainings of a plan; a training that cells share counts once."""
+    trained = training_keys(plan.cells)
+    # Trials × inner folds, and the refit.
     trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells if c.key in trained)
     return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

@@ -1,8 +1,8 @@
-"""Worker processes of a sweep: one thread each; what they import and the data they read is loaded once.
+"""The worker processes of a sweep, with one thread each.
 
-On Linux workers are forked from a process of their own, in which `equipoise.sweep.preload` has been imported once: `begin`
-starts it, so that it imports while this process plans. Elsewhere each worker starts from nothing. Data sets are laid down in
-a temporary folder, from which a worker reads those that its cells need.
+On Linux, workers are forked from a server process that has imported `equipoise.sweep.preload`, so modules are loaded once.
+`begin` starts the server, which imports while this process still plans. Elsewhere each worker imports everything itself. Data
+sets are written to a temporary folder, from which each worker reads those that its cells need.
 """
 
 from __future__ import annotations
@@ -29,30 +29,33 @@ if TYPE_CHECKING:
     from multiprocessing import forkserver
 
     from equipoise.contracts.dataset import Dataset
+    from equipoise.experiment import prepared
     from equipoise.experiment.cell import Cell
     from equipoise.sweep import batches
     from equipoise.sweep.batches import Result
 else:
-    # Only Linux has the one; the other is imported in the process that workers are forked from.
+    # `forkserver` exists on Linux only; `batches` imports PyTorch, which this process may never need.
     forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
+    prepared = lazy("equipoise.experiment.prepared")
 
-#: Seconds between two reports of how far a cell is.
+#: Seconds between two reports of a cell's progress.
 PACE = 0.2
-#: Data sets that a worker keeps: cells come in the order of their data.
+#: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
 KEPT = 2
 _FORKED = sys.platform == "linux"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-#: For the process that is forked: no thread of Arrow's allocator, and no module of the user's folder in place of another.
+#: For the server process: Arrow's allocator must start no thread, which a fork would not copy, and no module in the user's
+#: folder may hide one of a library.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
-#: glibc without its cache of small blocks can join what is left of large ones (see `equipoise.ops.buffers`); and blocks up to
-#: 32 MB, an LSTM's too, stay with the process instead of coming from the kernel each time.
+#: Without its cache of small blocks, glibc can merge the remains of large ones (see `equipoise.ops.buffers`). And blocks up to
+#: 32 MB, which covers an LSTM's, stay with the process instead of being requested from the kernel each time.
 _COMPACT = {
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=134217728"
 }
 
 
 def begin() -> None:
-    """Start importing what workers will need, in another process; returns at once. Calling it again does nothing."""
+    """Start the process that imports what workers need, and return at once. Calling it again does nothing."""
     if not _FORKED:
         return
     _context().set_forkserver_preload(["equipoise.sweep.preload"])
@@ -66,21 +69,22 @@ def _context() -> Any:
 
 @contextlib.contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set these variables where they are not set, for processes that start meanwhile."""
-    mine = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(mine)
+    """Set environment variables that the user has not set, for processes that start within the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        for name in mine:
+        for name in added:
             os.environ.pop(name, None)
 
 
 @contextlib.contextmanager
 def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
-    """A file for each data set, in a folder that is gone afterwards."""
+    """A file for each data set, in a folder that is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
-        files = {name: Path(folder) / f"{place}.pickle" for place, name in enumerate(data)}
+        # Numbered, because names of data sets may hold slashes.
+        files = {name: Path(folder) / f"{i}.pickle" for i, name in enumerate(data)}
         for name, file in files.items():
             with file.open("wb") as handle:
                 pickle.dump(data[name], handle, protocol=5)
@@ -88,10 +92,10 @@ def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
 
 
 class Pool:
-    """Worker processes, and a pipe in which they say how far they are.
+    """Worker processes, and a pipe through which they report progress.
 
-    Messages are short, so that the system writes each of them whole and no lock is needed: a lock held by a killed worker
-    would never be released.
+    Messages are short enough to be written in one piece, so the pipe needs no lock: a lock held by a killed worker would never
+    be released.
     """
 
     def __init__(
@@ -99,12 +103,12 @@ class Pool:
     ) -> None:
         begin()
         context = _context()
-        self._news, self._tell = context.Pipe(duplex=False)
+        self._receiver, self._sender = context.Pipe(duplex=False)
         self._on_share = on_share
         self._started: set[str] = set()
         self._cells: dict[str, Cell] = {}
-        given = (dict(files), self._tell, dict(os.environ))
-        self._executor = ProcessPoolExecutor(workers, context, _start, given)
+        arguments = (dict(files), self._sender, dict(os.environ))
+        self._executor = ProcessPoolExecutor(workers, context, _start, arguments)
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Pool:
@@ -112,101 +116,111 @@ class Pool:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        # After an error or an interrupt nobody needs the running cells.
         if kind is not None:
             for process in list((getattr(self._executor, "_processes", None) or {}).values()):
                 process.terminate()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._tell.send(None)
+        # `None` ends the listener.
+        self._sender.send(None)
         self._listener.join()
-        self._news.close()
-        self._tell.close()
+        self._receiver.close()
+        self._sender.close()
 
     def running(self) -> set[str]:
-        """Keys of cells that were begun and not finished."""
-        time.sleep(0.2)  # let the listener catch up with what the dead had said
+        """Keys of the cells that have started and have not finished."""
+        # Time for the listener to read the last messages of a worker that died.
+        time.sleep(0.2)
         return set(self._started)
 
-    def run(self, chosen: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
-        """Key and result of each cell, as its group ends.
+    def run(self, groups: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
+        """Run groups of cells; yields the key and result of each cell when its group ends.
 
         Raises:
             BrokenProcessPool: a worker died.
         """
-        self._cells = {cell.key: cell for group in chosen for cell in group}
+        self._cells = {cell.key: cell for group in groups for cell in group}
         futures: set[Future[list[tuple[str, Result]]]] = {
-            self._executor.submit(_work, tuple(group)) for group in chosen
+            self._executor.submit(_run_group, tuple(group)) for group in groups
         }
         while futures:
             done = wait(futures, return_when=FIRST_COMPLETED).done
             futures -= done
-            for future in sorted(done, key=lambda f: f.exception() is not None):  # a death loses no result
+            # Failed futures last: the exception of a dead worker must not hide results that have arrived.
+            for future in sorted(done, key=lambda f: f.exception() is not None):
                 for key, result in future.result():
                     self._started.discard(key)
                     yield key, result
 
     def _listen(self) -> None:
-        while (news := self._news.recv()) is not None:
-            key, share = news
+        """Read progress messages until `None` comes; runs in a thread."""
+        while (message := self._receiver.recv()) is not None:
+            key, share = message
+            # A share of exactly 0 says that the cell starts; later shares are positive.
             if share == 0.0:
                 self._started.add(key)
             self._on_share(self._cells[key], share)
 
 
 def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], None]:
-    """`report` at most once in `PACE` seconds for each cell; a cell's first call goes through."""
+    """`report`, called at most once in `PACE` seconds for each cell; a cell's first call always passes."""
     last: dict[str, float] = {}
 
-    def seldom(cell: Cell, share: float) -> None:
+    def throttled_report(cell: Cell, share: float) -> None:
         now = time.monotonic()
         if now - last.get(cell.key, -PACE) >= PACE:
             last[cell.key] = now
             report(cell, share)
 
-    return seldom
+    return throttled_report
 
 
+#: The state of this process, if it is a worker; filled by `_start`.
 _WORKER: dict[str, Any] = {}
 
 
-def _start(files: dict[str, Path], tell: Any, environment: dict[str, str]) -> None:
+def _start(files: dict[str, Path], sender: Any, environment: dict[str, str]) -> None:
+    """Set up a worker process."""
+    # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from equipoise.experiment.prepared import Preparations
-
-    _WORKER.update(files=files, tell=tell, data={}, preparations=Preparations())
+    _WORKER.update(files=files, sender=sender, data={}, preparations=prepared.Preparations())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.clear()  # of the process this one was forked from, perhaps long ago
+    # The environment so far is that of the server process, which may have started long ago.
+    os.environ.clear()
     os.environ.update({**_ONE_THREAD, **environment})
 
 
 def _end_with_parent() -> None:
-    """A worker whose sweep was killed outright would wait for its next cell for ever."""
+    """End this worker when its parent ends: if that was killed, the worker would wait for its next cell for ever."""
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
-        for file in _WORKER["files"].values():  # the parent had no time to clear up
+        # A killed parent has not deleted its temporary folder.
+        for file in _WORKER["files"].values():
             shutil.rmtree(file.parent, ignore_errors=True)
         os._exit(1)
 
 
-def _work(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
-    tell = _WORKER["tell"].send
+def _run_group(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
+    """Run one group in a worker; the key and result of each cell."""
+    send = _WORKER["sender"].send
     for cell in cells:
-        tell((cell.key, 0.0))
+        send((cell.key, 0.0))
     try:
         data = {cell.dataset: _data(cell.dataset) for cell in cells}
     except Exception as error:
         return [(cell.key, (batches.failed(cell, error), None)) for cell in cells]
-    report = throttled(lambda cell, share: tell((cell.key, max(share, 1e-9))))
+    report = throttled(lambda cell, share: send((cell.key, max(share, 1e-9))))
     return [
         (cell.key, result) for cell, result in batches.attempt(cells, data, _WORKER["preparations"], report)
     ]
 
 
 def _data(name: str) -> Dataset:
-    """A data set, read at its first cell."""
-    held: dict[str, Dataset] = _WORKER["data"]
-    if name not in held:
-        while len(held) >= KEPT:
-            del held[next(iter(held))]
+    """A data set by name, read when the worker first needs it; the oldest one makes room."""
+    loaded: dict[str, Dataset] = _WORKER["data"]
+    if name not in loaded:
+        while len(loaded) >= KEPT:
+            del loaded[next(iter(loaded))]
         with _WORKER["files"][name].open("rb") as handle:
-            held[name] = pickle.load(handle)
-    return held[name]
+            loaded[name] = pickle.load(handle)
+    return loaded[name]

@@ -1,7 +1,7 @@
-"""What a worker will need, imported once: on Linux, in the process that workers are forked from (`equipoise.sweep.pool`).
+"""Imports everything that a worker needs: on Linux, in the process that workers are forked from (`equipoise.sweep.pool`).
 
-Importing this module is all it is for. Nothing here may start a thread, touch a CUDA device or run third-party plugins: a
-fork must find a process in which nothing has happened yet.
+The module does its work when it is imported. It must not start a thread, touch a CUDA device or run third-party plugins: a fork
+copies neither threads nor the state of a device.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import importlib
 
 from equipoise.catalog.registry import PACKAGES, built_in
 
-#: scikit-learn is not among them: tables of numbers need none of it, and texts wait for it as long here as there.
+#: Libraries that take long to import. Not scikit-learn: tables of numbers do not need it, and for texts importing it here would
+#: take as long as in the worker.
 HEAVY = ("torch", "optuna.samplers", "scipy.optimize")
 OURS = (
     "catalog.strategies",
@@ -36,13 +37,16 @@ for _name in (
     *built_in(PACKAGES["strategy"]),
     *built_in(PACKAGES["backbone"]),
 ):
-    with contextlib.suppress(Exception):  # the worker that needs it will say what is wrong with it
+    # A module that cannot be imported is reported by the worker that needs it.
+    with contextlib.suppress(Exception):
         importlib.import_module(_name)
 
 with contextlib.suppress(Exception):
     versions = importlib.import_module("equipoise.experiment.versions")
-    versions.engine_code()  # hashed right after loading: workers run this code even if the files are edited
+    # Hashed right after loading: workers run this code even if the files are edited later.
+    versions.engine_code()
     versions.edited_while_loading()
 
 gc.collect()
-gc.freeze()  # pages of objects that the collector never visits stay shared with the workers
+# The collector writes to the objects it visits. Frozen objects are not visited, so their memory stays shared after a fork.
+gc.freeze()

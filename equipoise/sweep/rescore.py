@@ -19,7 +19,12 @@ from equipoise.tracking.writer import MlflowWriter
 
 @dataclass
 class Rescored:
-    """The outcome: the number of rows with new metrics and with current ones, and one line for each row that failed."""
+    """The outcome of a rescore.
+
+    Attributes:
+        rescored: rows that got new metrics. current: rows whose metrics were up to date.
+        problems: one line for each row that could not be rescored.
+    """
 
     rescored: int = 0
     current: int = 0
@@ -48,28 +53,28 @@ def rescore(
     """
     if not store.rows_file.is_file():
         raise EquipoiseError(f"no rows in {store.path}: equipoise run writes them, --results says where")
-    done = Rescored()
+    outcome = Rescored()
     with store.locked():
         rows = [row for row in store.rows() if row["status"] == "ok"]
         outdated = [row for row in rows if stale(row)]
-        done.current = len(rows) - len(outdated)
+        outcome.current = len(rows) - len(outdated)
         writer = MlflowWriter(store, on_problem)
         try:
-            for place, row in enumerate(outdated, start=1):
-                problem = _rescored(store, row)
+            for count, row in enumerate(outdated, start=1):
+                problem = _rescore_row(store, row)
                 if problem is None:
-                    done.rescored += 1
+                    outcome.rescored += 1
                 else:
-                    done.problems.append(problem)
+                    outcome.problems.append(problem)
                     on_problem(problem)
-                on_row(place, len(outdated))
+                on_row(count, len(outdated))
         finally:
             writer.close()
-    return done
+    return outcome
 
 
-def _rescored(store: Store, row: Mapping[str, Any]) -> str | None:
-    """Append the row with new metrics and return None; or leave it as it is, and return in one line why."""
+def _rescore_row(store: Store, row: Mapping[str, Any]) -> str | None:
+    """Append the row with new metrics and return None; if that is impossible, return the reason in one line."""
     key = row["key"]
     try:
         fields = evaluate(store.predictions(key))

@@ -1,4 +1,4 @@
-"""Run the cells of a plan: in this process or in several, one writer, resumable at any instant."""
+"""Runs the cells of a plan in this process or in several. One process writes the rows, and a sweep can resume at any time."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
 from equipoise.sweep.rescore import stale
-from equipoise.sweep.workers import asked, fitting
+from equipoise.sweep.workers import choose_workers, parse_workers
 from equipoise.tracking.writer import MlflowWriter
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared
     from equipoise.sweep import batches
     from equipoise.sweep.batches import Result
-else:  # both import PyTorch, which a command that runs nothing does without
+else:
+    # Both import PyTorch, which a command that runs nothing does not need.
     prepared = lazy("equipoise.experiment.prepared")
     batches = lazy("equipoise.sweep.batches")
 
 REDO = ("missing", "failed", "all")
-#: A cell whose worker died this often becomes a failed row.
+#: A cell whose worker has died this often becomes a failed row.
 DEATHS = 2
 DIED = "the worker process died, twice (killed, or out of memory)"
-#: Seconds between two visits to MLflow while cells run; the first is after the first row.
+#: Seconds between two updates of MLflow while cells run; the first comes after the first row.
 SYNC_EVERY = 10.0
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who wants to know: a share of a cell done (0..1), a row written, a problem in one line."""
+    """Callbacks of a sweep: the finished share of a cell (0 to 1), a row that was written, a problem in one line."""
 
     on_share: Callable[[Cell, float], None] = lambda cell, share: None
     on_row: Callable[[Cell, dict[str, Any]], None] = lambda cell, row: None
@@ -46,35 +47,38 @@ class Watcher:
 
 
 def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
-    """The cells still to run: those without a row, also those that failed, or all.
+    """The cells that still have to run: by `redo`, those without a row ("missing"), also the failed ones, or all.
 
     Raises:
-        EquipoiseError: `redo` is another word.
+        EquipoiseError: `redo` is not one of `REDO`.
     """
     if redo not in REDO:
         raise EquipoiseError(f"redo must be one of {', '.join(REDO)}, got {redo!r}")
-    have = {} if redo == "all" else store.statuses()
-    again = {"failed"} if redo == "failed" else set()
-    return [c for c in plan.cells if c.key not in have or have[c.key] in again]
+    statuses = {} if redo == "all" else store.statuses()
+    repeated = {"failed"} if redo == "failed" else set()
+    return [c for c in plan.cells if c.key not in statuses or statuses[c.key] in repeated]
 
 
 def sweep(
     plan: Plan, store: Store, *, workers: int | str = 1, redo: str = "missing", watcher: Watcher | None = None
 ) -> None:
-    """Run what is outstanding, writing each row as it comes and MLflow now and then.
+    """Run the outstanding cells of a plan; each row is written when its cell ends, and MLflow is updated now and then.
 
     Args:
-        workers: processes, or "auto" (see `equipoise.sweep.workers`); 1 runs in this one. The rows do not depend on it.
+        workers: the number of processes, or "auto" (see `equipoise.sweep.workers`); with 1, cells run in this process. The rows
+            do not depend on it.
+        redo: which cells to run, see `outstanding`.
 
     Raises:
         EquipoiseError: another sweep is writing to the store, or workers is neither a number from 1 nor "auto".
-        KeyboardInterrupt: rows that were written stay; the same call goes on from there.
+        KeyboardInterrupt: the rows written so far stay, and the same call continues from there.
     """
-    wanted = asked(workers)
+    wanted = parse_workers(workers)
     watch = watcher or Watcher()
     with store.locked():
         cells = outstanding(plan, store, redo)
-        have = store.statuses()
+        statuses = store.statuses()
+        # A line that a killed sweep left half-written.
         if store.torn:
             watch.on_problem(store.torn)
         planned = {cell.key for cell in plan.cells}
@@ -84,18 +88,18 @@ def sweep(
                 f"equipoise rescore --results {store.path}"
             )
         for cell, reason in plan.skipped:
-            if cell.key not in have:
+            if cell.key not in statuses:
                 store.append(cell.row("skipped", reason=reason))
-        count = wanted or fitting(cells, plan.data).count
+        count = wanted or choose_workers(cells, plan.data).count
         run = _in_processes if count > 1 and len(cells) > 1 else _in_this_process
-        writer, told = MlflowWriter(store, watch.on_problem), -SYNC_EVERY
+        writer, notified = MlflowWriter(store, watch.on_problem), -SYNC_EVERY
         try:
             for cell, (row, predictions) in run(cells, plan.data, count, watch):
                 store.append(row, predictions)
                 watch.on_row(cell, row)
-                if time.monotonic() - told > SYNC_EVERY:
+                if time.monotonic() - notified > SYNC_EVERY:
                     writer.notify()
-                    told = time.monotonic()
+                    notified = time.monotonic()
         finally:
             writer.close()
 
@@ -111,16 +115,20 @@ def _in_this_process(
 def _in_processes(
     cells: Iterable[Cell], data: Mapping[str, Dataset], workers: int, watch: Watcher
 ) -> Iterator[tuple[Cell, Result]]:
-    """A pool of processes; when one dies, what ran is tried again, one by one: so the next death is its own."""
+    """Run cells in a pool of processes.
+
+    When a process dies, the pool is broken and it is unknown which of the running cells was to blame. They are tried again one
+    by one, so that the next death can be attributed to its cell.
+    """
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
     with spooled({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
         while left:
             suspects = [cell for key, cell in left.items() if deaths[key]]
-            chosen = [(cell,) for cell in suspects] or groups(left.values(), workers)
-            with Pool(1 if suspects else min(workers, len(chosen)), files, watch.on_share) as pool:
+            to_run = [(cell,) for cell in suspects] or groups(left.values(), workers)
+            with Pool(1 if suspects else min(workers, len(to_run)), files, watch.on_share) as pool:
                 try:
-                    for key, result in pool.run(chosen):
+                    for key, result in pool.run(to_run):
                         yield left.pop(key), result
                 except BrokenProcessPool:
                     for key in pool.running():

@@ -1,4 +1,4 @@
-"""Suites: the cells to run, as a TOML file of the package or of the user."""
+"""Suites: TOML files, of the package or of the user, that name the cells to run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, Split
 
 _LISTS = ("datasets", "backbones", "strategies")
+#: The keys at the top of a suite; a block may have all of them but the title and blocks.
 _TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
 
 
 @dataclass(frozen=True)
 class Block:
-    """Every combination of these datasets, backbones and strategies, with the same settings."""
+    """Every combination of some data sets, backbones and strategies, with the same settings.
+
+    Attributes:
+        splits: the number of outer splits, or "official".
+    """
 
     datasets: tuple[str, ...]
     backbones: tuple[str, ...]
     strategies: tuple[str, ...]
     settings: Settings = field(default_factory=Settings)
-    splits: Split = 3  # the number of outer splits, or "official"
+    splits: Split = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +58,7 @@ class Suite:
     blocks: tuple[Block, ...]
 
     def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
-        """A copy in which some settings, and the splits or the seed where they are not None, are replaced in every block."""
+        """A copy with some settings replaced in every block; also the splits and the seed, if they are given and not None."""
         changes = {k: v for k, v in changes.items() if v is not None}
         blocks = (
             dataclasses.replace(
@@ -92,25 +97,28 @@ def load_suite(name_or_path: str) -> Suite:
 
 
 def parse_suite(name: str, text: str, where: str) -> Suite:
-    """A suite from TOML text; `where` is what errors call it."""
+    """Read a suite from TOML text; errors call it `where`."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise EquipoiseError(f"suite {where} is not TOML: {error}") from None
-    _known(table, _TOP, where)
+    _check_keys(table, _TOP, where)
+    # Without [[blocks]], the keys at the top make up the only block.
     blocks = table.get("blocks", [{}])
     if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
         raise EquipoiseError(f"suite {where}: blocks must be tables, [[blocks]]")
     return Suite(name, str(table.get("title", "")), tuple(_block(table, b, where) for b in blocks))
 
 
-def _block(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Block:
-    _known(own, _TOP - {"title", "blocks"}, where)
-    merged = {k: v for k, v in {**table, **own}.items() if k not in ("title", "blocks")}
-    settings = Settings.of({**_settings(table, where), **_settings(own, where)})
+def _block(table: Mapping[str, Any], block: Mapping[str, Any], where: str) -> Block:
+    """A block, whose keys override those at the top of the suite; settings are merged one by one."""
+    _check_keys(block, _TOP - {"title", "blocks"}, where)
+    merged = {k: v for k, v in {**table, **block}.items() if k not in ("title", "blocks")}
+    settings = Settings.of({**_settings(table, where), **_settings(block, where)})
     datasets, backbones, strategies = (_names(merged.get(name, []), name, where) for name in _LISTS)
     for name, words in (("splits", f'a whole number or "{OFFICIAL}"'), ("seed", "a whole number")):
         value = merged.get(name, 1)
+        # `true` is an int to Python.
         if isinstance(value, bool) or not (
             isinstance(value, int) or (name == "splits" and value == OFFICIAL)
         ):
@@ -136,7 +144,7 @@ def _names(value: Any, name: str, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _known(table: Mapping[str, Any], known: set[str], where: str) -> None:
+def _check_keys(table: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in table:
         if key not in known:
             raise unknown(f"key in suite {where}:", key, known)

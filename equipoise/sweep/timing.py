@@ -1,8 +1,8 @@
-"""How fast cells are here, measured on short ones; and what a plan will take at that speed.
+"""Measures how fast cells run on this machine, on short cells, and estimates how long a plan takes at that speed.
 
-A short cell is a cell of the plan with fewer rows, epochs and trials, run through the same pipeline; features are fitted on all
-rows, so that the models have their full width. On CPU the time is that of the processor, which other programs on a busy
-machine hardly change.
+A short cell is a cell of the plan with fewer rows, epochs and trials, run through the same pipeline. Its features are fitted on
+all rows, so that the models have their full width. On CPU, processor time is measured, which other programs on a busy machine
+hardly change.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from equipoise.experiment.prepared import Prepared, sample
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.device import repeatable, resolve
 from equipoise.sweep.estimate import passes, training_rows
-from equipoise.sweep.grouping import paying
+from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.plan import Plan, describe
 
 BASELINE = "none"
-#: A short cell takes at least this many seconds, where the plan's own cells do, and no more than `ENOUGH` if rows allow.
+#: A short cell grows until it takes `LEAST` seconds, as long as the plan's cells are larger; above `ENOUGH` it is not repeated.
 LEAST, ENOUGH = 0.25, 1.5
-#: Rows to begin with; rows from which an epoch has as many steps between two looks at the held-out fold as usual; steps.
-ROWS, BROAD, GROWTH, LONGER = 400, 1600, 4, 3
+#: Rows of the first attempt. From `BROAD` rows on, scoring held-out rows costs its usual share of an epoch.
+ROWS, BROAD = 400, 1600
+#: Factor by which rows or epochs grow between attempts; factor between the two lengths of training that are compared.
+GROWTH, LONGER = 4, 3
 #: Seconds until the first training step of a sweep.
 START = 5.0
 Say = Callable[[str], None]
@@ -38,14 +40,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Speed:
-    """What a cell takes, measured.
+    """The measured speed of a strategy with one backbone on one data set.
 
     Attributes:
-        rows_per_s: rows that models in training see in a second, those of all trials and folds added up.
-        setup: seconds before the first step, for each trial (and the last training).
-        rest: seconds outside of training for each row of the dataset and each trial (and the last training).
-        features: seconds for each row of the dataset, once for all strategies of a split.
-        rows, epochs: what was measured.
+        rows_per_s: rows that models see in a second of training, added up over all trials and folds.
+        setup: seconds before the first step, for each trial and for the refit.
+        rest: seconds outside of training, for each row of the data set and each trial, and for the refit.
+        features: seconds for each row of the data set, once for all strategies of a split.
+        rows, epochs: the size of the measured cell.
     """
 
     dataset: str
@@ -60,7 +62,11 @@ class Speed:
     epochs: int
 
     def seconds(self, cell: Cell, rows: int, training: bool = True) -> float:
-        """What a cell on so many rows takes at most, without its features; and without training, if others do that."""
+        """Seconds of a cell on a data set of `rows` rows, at most, without features.
+
+        Args:
+            training: False if the cell reuses the networks of another.
+        """
         each = self.setup + self.rest * rows
         if not training:
             return self.rest * rows * (cell.settings.trials + 1)
@@ -71,7 +77,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a plan takes: seconds of one core (or of the device), and with so many workers."""
+    """The estimated cost of a plan: seconds of one core (or of the device), and seconds on the clock with `workers`."""
 
     cells: int
     skipped: int
@@ -82,9 +88,9 @@ class Sweep:
 
 
 def measure(plan: Plan, say: Say = lambda line: None) -> tuple[list[Speed], list[tuple[Cell, str]]]:
-    """The speed of each dataset, backbone and strategy of a plan, `none` first; and cells that failed, with the error.
+    """Measure the speed of each data set, backbone and strategy of a plan; also returns the cells that failed, with the error.
 
-    Where a backbone meets several datasets, a strategy is timed on the first that it fits, `none` on all.
+    `none` is timed on every data set, another strategy only on the first one that it fits of each kind, text or numbers.
 
     Raises:
         EquipoiseError: `none` itself fails.
@@ -96,53 +102,56 @@ def measure(plan: Plan, say: Say = lambda line: None) -> tuple[list[Speed], list
         data = plan.data[dataset]
         new = [c for c in cells[1:] if (spec, c.strategy, data.kind) not in seen]
         seen |= {(spec, c.strategy, data.kind) for c in new}
-        _measure_group([cells[0], *new], data, say, speeds, failures)
+        _measure_pair([cells[0], *new], data, say, speeds, failures)
     return speeds, failures
 
 
 def estimate(plan: Plan, speeds: Sequence[Speed], workers: int) -> Sweep:
-    """What a plan will take with so many processes, all trainings running to their last epoch."""
-    trained = paying(plan.cells)
+    """Estimate the cost of a plan with `workers` processes, if no trial is pruned."""
+    trained = training_keys(plan.cells)
     each = [
-        at.seconds(cell, plan.data[cell.dataset].n_rows, training=cell.key in trained)
-        for cell, at in _speeds(plan, speeds)
+        speed.seconds(cell, plan.data[cell.dataset].n_rows, training=cell.key in trained)
+        for cell, speed in _speeds(plan, speeds)
     ]
-    splits = {(c.dataset, c.backbone, c.split): at.features for c, at in _speeds(plan, speeds)}
-    total = sum(each) + sum(at * plan.data[name].n_rows for (name, _, _), at in splits.items())
+    # Features are computed once for all strategies of a split.
+    splits = {(c.dataset, c.backbone, c.split): speed.features for c, speed in _speeds(plan, speeds)}
+    total = sum(each) + sum(per_row * plan.data[name].n_rows for (name, _, _), per_row in splits.items())
+    # However many workers there are, a sweep takes at least as long as its longest cell.
     longest = max(each, default=0.0)
     clock = START + max(total / workers, longest) if each else 0.0
     return Sweep(**describe(plan), core_seconds=total, workers=workers, seconds=clock)
 
 
 def records(plan: Plan, speeds: Sequence[Speed]) -> list[dict[str, Any]]:
-    """For each speed its fields, the seconds of a cell of the plan, and how many times those of `none` that is."""
+    """For each speed: its fields, the seconds of a cell of the plan, and these as a multiple of the seconds of `none`."""
     base = {(s.dataset, s.backbone): s for s in speeds if s.strategy == BASELINE}
     cells = {(c.dataset, c.backbone): c for c in plan.cells}
     out = []
     for speed in speeds:
         pair = (speed.dataset, speed.backbone)
         rows = plan.data[speed.dataset].n_rows
-        own, none = speed.seconds(cells[pair], rows), base[pair].seconds(cells[pair], rows)
-        out.append({**asdict(speed), "seconds_per_cell": own, "times_none": own / none})
+        seconds, none = speed.seconds(cells[pair], rows), base[pair].seconds(cells[pair], rows)
+        out.append({**asdict(speed), "seconds_per_cell": seconds, "times_none": seconds / none})
     return out
 
 
 def _groups(plan: Plan) -> dict[tuple[str, str], list[Cell]]:
-    """One cell for each strategy, by dataset and backbone; `none` leads, also where the plan is without it."""
+    """One cell for each strategy, by data set and backbone; `none` comes first, even if the plan does not hold it."""
     groups: dict[tuple[str, str], dict[str, Cell]] = {}
     for planned in plan.cells:
-        cell = replace(planned, split=0)  # a sample of the rows has no official split
+        # A sample of the rows has no official split.
+        cell = replace(planned, split=0)
         code = predictions_code(get_strategy(BASELINE), get_backbone(cell.backbone))
         none = replace(cell, strategy=BASELINE, plugin=None, code=code)
-        own = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
-        own.setdefault(cell.strategy, cell)
-    return {pair: list(own.values()) for pair, own in groups.items()}
+        by_strategy = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
+        by_strategy.setdefault(cell.strategy, cell)
+    return {pair: list(by_strategy.values()) for pair, by_strategy in groups.items()}
 
 
-def _measure_group(
+def _measure_pair(
     cells: Sequence[Cell], data: Dataset, say: Say, speeds: list[Speed], failures: list[tuple[Cell, str]]
 ) -> None:
-    """Cells of one dataset and backbone: the size is found with the first, and all have the same."""
+    """Time the cells of one data set and backbone, all at the size that suits the first, and append to both lists."""
     try:
         small, epochs = _size(cells[0], data, say)
         for cell in cells:
@@ -153,12 +162,12 @@ def _measure_group(
     except EquipoiseError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise EquipoiseError(f"{cells[0].dataset} with {cells[0].backbone} fails: {said}") from error
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise EquipoiseError(f"{cells[0].dataset} with {cells[0].backbone} fails: {message}") from error
 
 
 def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Prepared, int]:
-    """As many rows, then epochs, as take a time that can be measured, or all there are."""
+    """A sample and a number of epochs that take long enough to be timed; rows grow first, then epochs, up to the plan's."""
     most = cell.settings.epochs
     rows, epochs = min(data.n_rows, max(ROWS, 10 * cell.settings.folds)), 1
     while True:
@@ -175,17 +184,19 @@ def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Prepared, int]:
 
 
 def _speed(cell: Cell, small: Prepared, epochs: int, say: Say) -> Speed:
-    """From two lengths of training: what one epoch more takes, and what is to be paid before the first."""
+    """The speed of a cell from two lengths of training: their difference gives the cost of an epoch, the rest the setup."""
     say(f"{cell.dataset} · {cell.backbone} · {cell.strategy}")
     more = min(LONGER * epochs, cell.settings.epochs)
     first = _timed(cell, small, epochs)
     last = _timed(cell, small, more) if more > epochs else first
+    # A short time is measured twice, and the smaller one counts: noise only adds.
     if last.total < ENOUGH:
         last = min(last, _timed(cell, small, more))
-    near, far = (passes(_short(cell, n).settings, training_rows(small.data.n_rows)) for n in (epochs, more))
-    slope = (last.training - first.training) / (far - near) if far > near else 0.0
-    if slope < last.training / far / 4:  # the two are too close to each other to say
-        slope = last.training / far
+    few, many = (passes(_short(cell, n).settings, training_rows(small.data.n_rows)) for n in (epochs, more))
+    slope = (last.training - first.training) / (many - few) if many > few else 0.0
+    # The two times are too close for their difference to mean anything: no setup then.
+    if slope < last.training / many / 4:
+        slope = last.training / many
     models = _short(cell, epochs).settings.trials + 1
     return Speed(
         cell.dataset,
@@ -193,7 +204,7 @@ def _speed(cell: Cell, small: Prepared, epochs: int, say: Say) -> Speed:
         cell.strategy,
         cell.device,
         rows_per_s=1 / slope,
-        setup=max(0.0, last.training - slope * far) / models,
+        setup=max(0.0, last.training - slope * many) / models,
         rest=max(0.0, last.total - last.training) / (small.data.n_rows * models),
         features=small.seconds / small.data.n_rows,
         rows=small.data.n_rows,
@@ -202,12 +213,14 @@ def _speed(cell: Cell, small: Prepared, epochs: int, say: Say) -> Speed:
 
 
 class _Timed(NamedTuple):
+    """Seconds of a cell, and of the training in it."""
+
     total: float
     training: float
 
 
 def _timed(cell: Cell, small: Prepared, epochs: int) -> _Timed:
-    """Seconds of a short cell, and of the training in it: of the processor, or where another device trains, of the clock."""
+    """Time a short cell: in processor time on CPU, in time on the clock on CUDA, where the processor mostly waits."""
     clock, cpu = time.perf_counter(), time.process_time()
     short = _short(cell, epochs)
     with repeatable(resolve(cell.device)):
@@ -218,43 +231,48 @@ def _timed(cell: Cell, small: Prepared, epochs: int) -> _Timed:
 
 
 def _short(cell: Cell, epochs: int) -> Cell:
-    """A few epochs of one full batch of trials in each half of the search."""
+    """The cell with a few epochs, and one full batch of trials in each half of the search."""
     s = cell.settings
     trials = min(s.trials, 2 * s.trial_batch)
     return replace(cell, settings=replace(s, epochs=epochs, trials=trials))
 
 
 def _speeds(plan: Plan, speeds: Sequence[Speed]) -> Iterable[tuple[Cell, Speed]]:
-    """Each cell with its speed: measured, or `none`'s there times what the strategy costs more elsewhere."""
+    """Each cell of a plan with its speed: measured, or derived from a measurement on another data set."""
     known = {(s.dataset, s.backbone, s.strategy): s for s in speeds}
     for cell in plan.cells:
-        own = known.get((cell.dataset, cell.backbone, cell.strategy))
-        yield cell, own or _carried_over(cell, plan.data, known)
+        measured = known.get((cell.dataset, cell.backbone, cell.strategy))
+        yield cell, measured or _carried_over(cell, plan.data, known)
 
 
 def _carried_over(
     cell: Cell, data: Mapping[str, Dataset], known: Mapping[tuple[str, str, str], Speed]
 ) -> Speed:
-    """A strategy that trains a network for each label or so costs by their number; others a share."""
-    here = known[cell.dataset, cell.backbone, BASELINE]
-    same = [
+    """The speed of `none` on the cell's data set, slowed down as much as the strategy slows down another data set.
+
+    For a strategy that trains about one network a label, the slow-down grows with the number of labels.
+    """
+    none_here = known[cell.dataset, cell.backbone, BASELINE]
+    elsewhere = [
         s
         for s in known.values()
         if (s.backbone, s.strategy) == (cell.backbone, cell.strategy)
         and data[s.dataset].kind == data[cell.dataset].kind
     ]
-    if not same:  # it did not fit where it would have been timed
-        return here
-    there, base = same[0], known[same[0].dataset, cell.backbone, BASELINE]
-    factor = base.rows_per_s / there.rows_per_s
+    # It failed where it would have been timed.
+    if not elsewhere:
+        return none_here
+    timed, none_there = elsewhere[0], known[elsewhere[0].dataset, cell.backbone, BASELINE]
+    factor = none_there.rows_per_s / timed.rows_per_s
     if "tasks" in get_strategy(cell.strategy).stages:
-        factor = 1 + (factor - 1) * data[cell.dataset].n_labels / data[there.dataset].n_labels
-    rest = here.rest * there.rest / base.rest if base.rest else here.rest
+        factor = 1 + (factor - 1) * data[cell.dataset].n_labels / data[timed.dataset].n_labels
+    rest = none_here.rest * timed.rest / none_there.rest if none_there.rest else none_here.rest
+    # Noise in the two times may make the factor zero or negative.
     factor = max(factor, 0.05)
     return replace(
-        here,
+        none_here,
         strategy=cell.strategy,
-        rows_per_s=here.rows_per_s / factor,
-        setup=here.setup * factor,
+        rows_per_s=none_here.rows_per_s / factor,
+        setup=none_here.setup * factor,
         rest=rest,
     )

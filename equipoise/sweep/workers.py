@@ -1,4 +1,4 @@
-"""How many worker processes a sweep gets: as many as there are CPUs, memory and cells for. No row depends on it."""
+"""Chooses the number of worker processes: as many as CPUs, free memory and cells allow. No row depends on it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ else:
     torch = lazy("torch")
 
 AUTO = "auto"
-#: Bytes of a worker before it has any data: what it does not share with the others. Measured: 35 MB where workers are forked,
-#: and 100 MB of scikit-learn where there are texts; 300 MB where each imports everything for itself.
+#: Bytes of a worker without data, as far as they are not shared with the others. Measured: 35 MB for a forked worker, plus
+#: 100 MB of scikit-learn for texts; 300 MB where each worker imports everything itself.
 BASE = (200 if sys.platform == "linux" else 400) * 2**20
-#: The data set itself, its features, the training rows of a split, and what preparing them takes in between.
+#: Memory for data as a multiple of the data set's size: the data itself, features, training rows, and temporary copies.
 COPIES = 5
-#: Lanes that train side by side at most, and bytes for each of their parameters: value, gradient, two moments, the best so
-#: far, and the room of one step.
+#: Lanes that are trained side by side, at most; bytes per parameter of each: value, gradient, two moments, and temporary ones.
 LANES, PER_PARAMETER = 32, 6 * 4
+#: Size of a vocabulary if the backbone declares none.
 WORDS = 5000
-#: The share of the memory that is free which workers may plan with.
+#: The share of the free memory that workers may use.
 SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Workers:
-    """A number of processes, and what settled it; `str` is the line for the user."""
+    """A number of processes, and the limit that decided it; `str` gives the line for the user."""
 
     count: int
     why: str = ""
@@ -46,11 +46,11 @@ class Workers:
         return f"{words}: {self.why}" if self.why else words
 
 
-def asked(workers: int | str) -> int | None:
-    """The number that a user gives; None where it is for us to choose.
+def parse_workers(workers: int | str) -> int | None:
+    """The number of workers from an option's value; None for "auto".
 
     Raises:
-        EquipoiseError: neither a number from 1 nor "auto".
+        EquipoiseError: it is neither a number from 1 nor "auto".
     """
     text = str(workers)
     if text == AUTO:
@@ -60,23 +60,24 @@ def asked(workers: int | str) -> int | None:
     return int(text)
 
 
-def fitting(cells: Collection[Cell], data: Mapping[str, Dataset]) -> Workers:
-    """As many as the CPUs, the free memory and the cells allow; one on CUDA, where cells would share the device."""
+def choose_workers(cells: Collection[Cell], data: Mapping[str, Dataset]) -> Workers:
+    """As many workers as CPUs, free memory and cells allow; one on CUDA, where workers would share the device."""
     if any(cell.device == "cuda" for cell in cells):
         return Workers(1, "one CUDA device")
     limits = [(cpus(), _counted(cpus(), "CPU")), (max(1, len(cells)), _counted(len(cells), "cell"))]
     free = memory()
     if free is not None and cells and cpus() > 1:
         each = footprint(cells, data)
-        room = max(1, int(free * SHARE / each))
+        count = max(1, int(free * SHARE / each))
         limits.append(
-            (room, f"{free / 2**30:.1f} GB of memory are free, about {each / 2**30:.1f} GB for each")
+            (count, f"{free / 2**30:.1f} GB of memory are free, about {each / 2**30:.1f} GB for each")
         )
+    # Of equal limits the first is named: CPUs before cells before memory.
     return Workers(*min(limits, key=lambda limit: limit[0]))
 
 
 def footprint(cells: Collection[Cell], data: Mapping[str, Dataset]) -> int:
-    """About how many bytes a worker takes with the largest of these cells; meant to be rather too many than too few."""
+    """An estimate, rather too high than too low, of the bytes that a worker takes with the largest of these cells."""
     largest: dict[tuple[str, str], int] = {}
     for cell in cells:
         pair = (cell.dataset, cell.backbone)
@@ -86,9 +87,10 @@ def footprint(cells: Collection[Cell], data: Mapping[str, Dataset]) -> int:
 
 
 def _size(data: Dataset) -> int:
-    """Bytes of a dataset as it lies in memory; of texts, the words counted as numbers are more than the letters."""
+    """Bytes of a data set in memory."""
     X: Any = data.X
     if data.kind == "text":
+        # A string object's overhead, and two bytes a character for text and token ids.
         inputs = sum(64 + 2 * len(text) for text in X)
     elif hasattr(X, "indptr"):
         inputs = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
@@ -98,15 +100,14 @@ def _size(data: Dataset) -> int:
 
 
 def _population(cell: Cell, data: Dataset) -> int:
-    """Bytes of a full population's parameters and of what goes with them; texts may have as many words as are kept."""
+    """Bytes of a full population's parameters, gradients and moments, with the largest vocabulary."""
     backbone = get_backbone(cell.backbone)
-    if (
-        not backbone.gradient
-    ):  # one estimator at a time, beside the copies of the data that are counted already
+    # Estimators are fitted one at a time, on the copies of the data that `COPIES` counts.
+    if not backbone.gradient:
         return 0
     width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
-    made = backbone.init(width, data.n_labels, torch.Generator())
-    return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in made.values())
+    params = backbone.init(width, data.n_labels, torch.Generator())
+    return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in params.values())
 
 
 def _counted(number: int, what: str) -> str:
