@@ -24,7 +24,7 @@ from story import markdown
 from equipoise.api import choose
 from equipoise.engine import first_weights
 from equipoise.engine.lanes import Lane
-from equipoise.engine.starts import prior
+from equipoise.engine.output_bias import prior
 from equipoise.experiment.cell import Cell, run_alone
 from equipoise.sweep.plan import make_plan
 

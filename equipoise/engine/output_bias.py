@@ -45,7 +45,7 @@ class _Labels:
     weights: np.ndarray
 
 
-def starts(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
+def best_constant_logits(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
     """The constant logits (L,) float32 at which each lane's mean loss is least; the same bits whoever is asked about beside it.
 
     They stay within ± log(2m − 1) for m rows: the log-odds of half a row. A label for which the loss has no optimum within (as
