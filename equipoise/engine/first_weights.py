@@ -1,4 +1,4 @@
-"""What lanes begin with."""
+"""The initial parameters of each lane; the output bias comes from `output_bias`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equipoise.engine.output_bias import best_constant_logits
 
 
 def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:
-    """Of each lane; lanes of one role (trials of a fold) begin with the same, but for the bias of the outputs (see `starts`).
+    """Of each lane; lanes of one role (trials of a fold) begin with the same, but for the bias of the outputs (see `output_bias`).
 
     Parameters under the penalty come first, so that they lie together in memory.
     """
