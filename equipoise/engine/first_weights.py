@@ -13,7 +13,7 @@ from equipoise.engine.output_bias import best_constant_logits
 
 
 def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:
-    """Of each lane; lanes of one role (trials of a fold) begin with the same, but for the bias of the outputs (see `output_bias`).
+    """The parameters of each lane. Lanes of one role (trials of a fold) get the same ones, except for the output bias.
 
     Parameters under the penalty come first, so that they lie together in memory.
     """
