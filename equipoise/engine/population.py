@@ -74,25 +74,28 @@ class Population:
         self._shrinks = width is None or device.type == "cpu"
         wanted = len(lanes) if width is None else width
         slots = max(self._min_slots, min(wanted, len(lanes)) if self._shrinks else wanted)
+        # Lanes that wait for a slot.
         self._queue = deque(range(slots, len(lanes)))
-        #: Which lane has each slot; how many steps it is to do, and at which it leaves.
+        # Slot → number of its lane. Free slots go on computing, and nobody reads the result.
         self._lane_of = np.array([k if k < len(lanes) else _FREE for k in range(slots)])
-        here = [lanes[max(k, 0)] for k in self._lane_of]
+        in_slots = [lanes[max(k, 0)] for k in self._lane_of]
         self._examples = ExampleBank(lanes, inputs, device)
-        self._params = Parameters.of(first_weights(here, inputs.width, batch_size), device)
-        numbers = ([n.lr for n in here], [n.l2 for n in here], [n.steps for n in here])
+        self._params = Parameters.of(first_weights(in_slots, inputs.width, batch_size), device)
+        numbers = ([n.lr for n in in_slots], [n.l2 for n in in_slots], [n.steps for n in in_slots])
         self._optimizer = Adam(self._params, *numbers, first.backbone.biases)
-        rates = [n.backbone.dropout_rate for n in here]
-        self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
-        self._loss = PopulationLoss(here, device)
-        self._stop_at = np.array([_stop_step(n) for n in here])
-        #: Of each lane, the last score of its held-out rows, and what all looks at them said: steps done, score.
+        rates = [n.backbone.dropout_rate for n in in_slots]
+        self._dropout = Dropout(rates, [n.role for n in in_slots], device, shared=stacks)
+        self._loss = PopulationLoss(in_slots, device)
+        # Slot → the step after which its lane ends or pauses.
+        self._stop_at = np.array([_stop_step(n) for n in in_slots])
+        # Lane → its last score on held-out rows, and its (step, score) at regular moments.
         self._score = [0.0] * len(lanes)
         self._looks: list[list[tuple[int, float]]] = [[] for _ in lanes]
         self._out: list[Trained | None] = [None] * len(lanes)
-        self._samplers = [self._sampler(lane) for lane in here]
+        self._samplers = [self._sampler(lane) for lane in in_slots]
+        # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
-        for slot, lane in enumerate(here):
+        for slot, lane in enumerate(in_slots):
             self._resume(slot, lane)
 
     def train(self, on_step: Callable[[np.ndarray], None] | None = None) -> list[Trained]:
