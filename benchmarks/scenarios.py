@@ -162,7 +162,7 @@ def side_by_side(own: list[Lane], inputs: Inputs, device: torch.device) -> None:
 def as_the_engine_does(own: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
     """As many places as `train` finds best."""
     with repeatable(device):
-        return train(own, inputs, batch_size=BATCH, device=device, work=TrainingCost())
+        return train(own, inputs, batch_size=BATCH, device=device, cost=TrainingCost())
 
 
 def in_a_worker(backbone: str, data: str, rows: int, steps: int, first: int, count: int) -> float:

@@ -102,7 +102,7 @@ def budget(k: int) -> int:
 
 def run(lanes: Sequence[Lane], inputs: Inputs, batch_size: int = 32) -> list[Trained]:
     with repeatable(CPU):
-        return train(lanes, inputs, batch_size=batch_size, device=CPU, work=TrainingCost())
+        return train(lanes, inputs, batch_size=batch_size, device=CPU, cost=TrainingCost())
 
 
 def logits_of(trained: Sequence[Trained], inputs: Inputs) -> list[np.ndarray]:

@@ -115,7 +115,7 @@ def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
 
 def run(lane: Lane, inputs: Inputs) -> Any:
     with repeatable(CPU):
-        return train([lane], inputs, batch_size=32, device=CPU, work=TrainingCost())[0]
+        return train([lane], inputs, batch_size=32, device=CPU, cost=TrainingCost())[0]
 
 
 def test_sparse_inputs_never_become_dense() -> None:

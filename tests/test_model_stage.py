@@ -222,10 +222,10 @@ def test_prediction_goes_from_decision_to_decision() -> None:
         seen = torch.zeros(N, L)
         for label, network in enumerate(model.networks):
             p = network.params
-            z = x @ p["weight"] + seen @ p["given"] + p["bias"]
+            z = x @ p["weight"] + seen @ p["label_weight"] + p["bias"]
             np.testing.assert_allclose(got[:, label], z[:, 0].numpy(), atol=1e-5)
             seen[:, label] = torch.from_numpy(got[:, label] > 0).float()
-            assert not p["given"][label:].any()
+            assert not p["label_weight"][label:].any()
 
 
 def test_a_chain_learns_what_inputs_do_not_tell() -> None:

@@ -264,9 +264,9 @@ def test_equal_lanes_are_trained_once_and_reported_to_all() -> None:
     asked = [[a_lane(), a_lane(lr=0.02)], [a_lane(lr=0.02), a_lane(lr=0.03)], [a_lane(), a_lane()]]
     requests = [a_request(lanes, inputs, on_step=heard[r].append) for r, lanes in enumerate(asked)]
     out = train_once(requests)
-    assert [(r.work.lanes, r.work.reused) for r in requests] == [(2, 0), (1, 1), (0, 2)]
-    assert [r.work.steps for r in requests] == [12, 6, 0]
-    assert requests[2].work.seconds_reused > 0
+    assert [(r.cost.lanes, r.cost.reused) for r in requests] == [(2, 0), (1, 1), (0, 2)]
+    assert [r.cost.steps for r in requests] == [12, 6, 0]
+    assert requests[2].cost.seconds_reused > 0
     assert out[0][1] is out[1][0]
     assert out[0][0] is out[2][0] is out[2][1]
     assert [sum(own) for own in heard] == [12, 12, 12]

@@ -1,4 +1,4 @@
-"""What the lanes of a population learn from, gathered once per step for all of them."""
+"""The training examples of a population, gathered once per step for all lanes."""
 
 from __future__ import annotations
 
@@ -16,70 +16,82 @@ from equipoise.ops.inputs import Inputs
 
 
 class ExampleBank:
-    """On the device: the shared features with all synthesised rows behind them, and each lane's list of examples.
+    """The examples of all lanes, on the device: the shared features followed by all synthesised rows, and lists of examples.
 
-    Lanes with equal rows and targets (trials of one fold, strategies that leave the rows alone) share one list.
+    Lanes with equal rows and targets (trials of one fold, strategies that do not resample) share one list. The lists lie one
+    after the other, so an example is a single number: the start of its lane's list plus its position there.
+
+    Attributes:
+        starts: where the list of each lane begins.
+        inputs: the features with the synthesised rows at the end.
     """
 
     def __init__(self, lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> None:
         self._workspace = Workspace()
         digests: dict[int, bytes] = {}
         keys = [_arrays(lane, digests) for lane in lanes]
+        # Reversed, so that the first of several equal lanes stays in the dictionary.
         self._first: dict[tuple[object, ...], Lane] = dict(zip(reversed(keys), reversed(lanes), strict=True))
         distinct = list(self._first.values())
-        made, rows = _rows(distinct, len(inputs))
+        synthetic, rows = _rows(distinct, len(inputs))
         ends = np.cumsum([0, *map(len, rows)])
         starts = dict(zip(self._first, ends.tolist(), strict=False))
-        #: Where each lane's list begins.
         self.starts = [int(starts[key]) for key in keys]
-        self.inputs = inputs.extended(made) if made else inputs
+        self.inputs = inputs.extended(synthetic) if synthetic else inputs
         self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
         self._targets = torch.from_numpy(np.concatenate([lane.targets for lane in distinct])).to(device)
-        further = [matrix(lane.label_inputs) for lane in distinct]
-        there = [m for m in further if m is not None]
-        self._given = torch.from_numpy(np.concatenate(there)).to(device) if there else None
+        label_inputs = [m for lane in distinct if (m := matrix(lane.label_inputs)) is not None]
+        self._label_inputs = (
+            torch.from_numpy(np.concatenate(label_inputs)).to(device) if label_inputs else None
+        )
 
-    def gather(self, places: Tensor) -> tuple[object, Tensor, Tensor | None]:
-        """Features, targets (K, B, L) and further inputs (K, B, G) of the examples at places (K, B).
+    def gather(self, examples: Tensor) -> tuple[object, Tensor, Tensor | None]:
+        """Features, targets (K, B, L) and label inputs (K, B, G) of examples (K, B).
 
-        They are good until the next batch.
+        Their memory is used again for the next batch.
         """
-        flat = places.reshape(-1)
-        x = self.inputs.gather(self._rows.index_select(0, flat).view(places.shape), self._workspace)
-        further = None if self._given is None else self._pick("given", self._given, places)
-        return x, self._pick("targets", self._targets, places), further
+        flat = examples.reshape(-1)
+        x = self.inputs.gather(self._rows.index_select(0, flat).view(examples.shape), self._workspace)
+        labels = (
+            None if self._label_inputs is None else self._pick("label inputs", self._label_inputs, examples)
+        )
+        return x, self._pick("targets", self._targets, examples), labels
 
-    def _pick(self, name: str, values: Tensor, places: Tensor) -> Tensor:
-        """As float32; good until the next batch."""
-        picked = values.index_select(0, places.reshape(-1))
-        shape = (*places.shape, values.shape[1])
+    def _pick(self, name: str, values: Tensor, examples: Tensor) -> Tensor:
+        """Rows of `values` as float32 (K, B, …), in memory that the next batch uses again."""
+        # Kept as uint8 and converted here: all targets of a large data set would take four times the memory.
+        picked = values.index_select(0, examples.reshape(-1))
+        shape = (*examples.shape, values.shape[1])
         return self._workspace.take(name, shape, torch.float32, values.device).copy_(picked.view(shape))
 
 
-def matrix(given: LabelInputs | None) -> np.ndarray | None:
-    """Further inputs as an array, (m, G)."""
-    return None if given is None else given.matrix()
+def matrix(label_inputs: LabelInputs | None) -> np.ndarray | None:
+    """Label inputs as an array (m, G); None if there are none."""
+    return None if label_inputs is None else label_inputs.matrix()
 
 
 def _arrays(lane: Lane, digests: dict[int, bytes]) -> tuple[object, ...]:
-    """What tells lists of examples apart; `digests`: of arrays seen before, by their identity."""
-    own = []
+    """The identity of a lane's list of examples; `digests` holds those of arrays that were hashed before, by their id."""
+    contents = []
     for array in (lane.index, lane.targets):
         if id(array) not in digests:
             digests[id(array)] = hashlib.blake2b(np.ascontiguousarray(array).data).digest()
-        own.append(digests[id(array)])
-    return *own, id(lane.synthetic), id(lane.label_inputs)
+        contents.append(digests[id(array)])
+    return *contents, id(lane.synthetic), id(lane.label_inputs)
 
 
 def _rows(lanes: Sequence[Lane], end: int) -> tuple[list[object], list[np.ndarray]]:
-    """Synthesised rows of all lanes, and each lane's rows of the inputs with those behind them."""
-    made: list[object] = []
+    """The synthesised rows of all lanes, and for each lane the positions of its rows in the extended inputs.
+
+    `end` is the number of rows before the first synthesised one.
+    """
+    synthetic: list[object] = []
     rows = []
     for lane in lanes:
-        own = [np.asarray(lane.index, dtype=np.int64)]
+        parts = [np.asarray(lane.index, dtype=np.int64)]
         if lane.synthetic is not None and lane.synthetic.shape[0]:
-            made.append(lane.synthetic)
-            own.append(np.arange(end, end + lane.synthetic.shape[0]))
+            synthetic.append(lane.synthetic)
+            parts.append(np.arange(end, end + lane.synthetic.shape[0]))
             end += lane.synthetic.shape[0]
-        rows.append(np.concatenate(own))
-    return made, rows
+        rows.append(np.concatenate(parts))
+    return synthetic, rows

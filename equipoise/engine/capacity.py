@@ -1,6 +1,7 @@
-"""How many lanes to train side by side: what a short measurement of this machine says, within the memory there is.
+"""Chooses how many lanes to train side by side: the fastest number, by a short measurement, that fits into memory.
 
-On CPU the number changes no bit of any lane, only the time. On CUDA it may, so there it is fixed for a device and a kind of lane.
+On CPU the number changes no bit of any lane, only the time. On CUDA it may, so there it depends on the device and the kind of
+lane alone.
 """
 
 from __future__ import annotations
@@ -15,28 +16,32 @@ from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 from equipoise.ops.inputs import Inputs, Sparse
 
-#: Lanes of a population on CUDA (padded); half as many, or a quarter, …, where the device cannot hold them.
+#: Slots of a population on CUDA; half as many, or a quarter, …, if the device's memory is too small for them.
 CUDA = 64
-#: Backbones whose lanes run one after the other gain nothing from more; a few keep gathering and looks cheap.
+#: Slots for backbones whose lanes run one after the other: a few share the cost of gathering batches and scoring.
 LOOPED = 8
-#: The same goes for the products of sparse rows, which are most of the work there is with them.
+#: Most slots with sparse features, whose products take most of the time and run one lane after the other, too.
 _SPARSE = 32
+#: Sizes that are measured, from small to large.
 _TRIED = (8, 16, 32, 64, 128, 256)
-#: Steps that are timed at a time, after one to warm up, for so many seconds; the best time counts.
+#: A measurement warms up for `_WARM` steps, then repeats `_STEPS` steps for `_SECONDS` seconds; the best time counts.
 _STEPS, _WARM, _SECONDS = 3, 1, 0.03
-#: A wider population must be faster by this factor to be worth its memory; one slower by that ends the search.
+#: A larger population must be faster by `_GAIN` to be worth its memory; one with less than `_LOSS` of the best speed ends the
+#: search.
 _GAIN, _LOSS = 1.04, 0.85
-#: Share of the memory (free on CPU, all of a device) that one population may take.
+#: Share of the memory (the free memory on CPU, all memory of a device) that one population may take.
 _SHARE = 0.2
+#: Kind of lane → size → measured speed. A process measures each kind once.
 
 _known: dict[object, dict[int, float]] = {}
 
 
 def population_size(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
-    """The number of slots for lanes of one signature."""
+    """The number of slots of a population for lanes of one signature."""
     if device.type == "cuda":
-        held = torch.cuda.get_device_properties(device).total_memory
-        most = max_lanes(lanes[0], inputs, batch_size, held)
+        # All of the device's memory, not the free part: the number must not depend on what else runs.
+        total = torch.cuda.get_device_properties(device).total_memory
+        most = max_lanes(lanes[0], inputs, batch_size, total)
         return next(n for n in (CUDA, 32, 16, 8, 4, 2) if n <= most)
     if not lanes[0].backbone.batched:
         return LOOPED
@@ -51,31 +56,35 @@ def population_size(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, devi
         if speeds[count] < _LOSS * max(speeds.values()):
             break
     enough = max(speeds[n] for n in tried if n in speeds) / _GAIN
+    # A slow size ended the loop early, but sizes beyond it may be known from an earlier call with more lanes.
     best = next(n for n in tried if speeds[n] >= enough)
+    # One population for all lanes if the largest size is best and the lanes would not fill it twice.
     return min(len(lanes), most) if best == tried[-1] and len(lanes) < 2 * best else best
 
 
 def max_lanes(lane: Lane, inputs: Inputs, batch_size: int, memory: int) -> int:
-    """How many lanes of this kind fit into a share of so many bytes, at least two."""
-    shapes = lane.backbone.init(inputs.width, lane.targets.shape[1], torch.Generator().manual_seed(0))
-    numbers = sum(p.numel() for p in shapes.values())
+    """How many lanes of this kind fit into the share of `memory` bytes that a population may take; at least two."""
+    params = lane.backbone.init(inputs.width, lane.targets.shape[1], torch.Generator().manual_seed(0))
+    numbers = sum(p.numel() for p in params.values())
+    # Parameters, gradients, moments and temporary copies; then about eight tensors (B, L) or (B, 256) of a step.
     bytes_each = 4 * (6 * numbers + 8 * batch_size * (lane.targets.shape[1] + 256))
     return max(2, int(_SHARE * memory / bytes_each))
 
 
 def free_memory() -> int:
-    """Bytes that this process may count on: its share where each CPU has a worker."""
+    """Bytes of free memory for this process, if other processes use half of the CPUs."""
     return (memory() or 4 << 30) // max(1, cpus() // 2)
 
 
 def _speed(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device, count: int) -> float:
-    """Lane steps a second with that many slots."""
+    """Lane steps a second of a population with `count` slots."""
     some = [lanes[k % len(lanes)] for k in range(count)]
     population = Population(some, inputs, batch_size, device)
     population.advance(_WARM)
     best, spent = 0.0, 0.0
     while spent < _SECONDS:
-        began = time.process_time()  # of this process alone: what else the machine does is not measured
+        # Processor time, so that other programs do not disturb the measurement.
+        began = time.process_time()
         population.advance(_STEPS)
         took = max(time.process_time() - began, 1e-6)
         best, spent = max(best, count * _STEPS / took), spent + took

@@ -8,36 +8,39 @@ import torch
 from torch import Tensor
 
 from equipoise.core.seeds import seed_of
-from equipoise.engine.lanes import Lane
+from equipoise.engine.lanes import LABEL_WEIGHT, Lane
 from equipoise.engine.output_bias import best_constant_logits
 
 
 def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:
-    """The parameters of each lane. Lanes of one role (trials of a fold) get the same ones, except for the output bias.
+    """The initial parameters of each lane.
 
-    Parameters under the penalty come first, so that they lie together in memory.
+    Lanes of one role (the trials of a fold, under every strategy) begin with equal parameters, except for the bias of the
+    outputs, which depends on the loss (see `starts`). So strategies are compared from the same start.
+
+    Parameters with a penalty come first, so that they are contiguous in memory and the optimizer can update them at once.
     """
-    made: dict[object, dict[str, Tensor]] = {}
+    by_role: dict[object, dict[str, Tensor]] = {}
     keys = [(lane.role, id(lane.label_inputs)) for lane in lanes]
     for key, lane in zip(keys, lanes, strict=True):
-        if key not in made:
-            made[key] = _init(lane, width)
-    own = [made[key] for key in keys]
+        if key not in by_role:
+            by_role[key] = _init(lane, width)
+    params = [by_role[key] for key in keys]
     name = lanes[0].backbone.output
     if not name:
-        return own
+        return params
     biases = best_constant_logits(lanes, batch_size)
-    shape = own[0][name].shape
-    return [{**p, name: torch.from_numpy(b).view(shape)} for p, b in zip(own, biases, strict=True)]
+    shape = params[0][name].shape
+    return [{**p, name: torch.from_numpy(b).view(shape)} for p, b in zip(params, biases, strict=True)]
 
 
 def _init(lane: Lane, width: int) -> dict[str, Tensor]:
+    """The backbone's initial parameters, and the weight of label inputs if the lane takes any."""
     generator = torch.Generator().manual_seed(seed_of("init", *lane.role) % 2**63)
     params = lane.backbone.init(width, lane.targets.shape[1], generator)
-    if (
-        lane.label_inputs is not None
-    ):  # zeros: a chain begins as binary relevance, with the same initial weights
-        params["given"] = torch.zeros(
+    # Zeros, and no random number drawn: a chain begins as binary relevance with the same initial weights.
+    if lane.label_inputs is not None:
+        params[LABEL_WEIGHT] = torch.zeros(
             lane.label_inputs.labels.shape[1], params[lane.backbone.conditioning_bias].shape[-1]
         )
     return dict(sorted(params.items(), key=lambda item: item[0] in lane.backbone.biases))

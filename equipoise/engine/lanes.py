@@ -1,4 +1,4 @@
-"""What a lane is, and what training it gives."""
+"""Lanes, the trainings of one network each, and their results."""
 
 from __future__ import annotations
 
@@ -20,27 +20,31 @@ if TYPE_CHECKING:
     from equipoise.contracts.strategy import Context
     from equipoise.engine.sampler import BatchSampler
 
+#: The name of the parameter (G, h) that the engine adds for label inputs.
+LABEL_WEIGHT = "label_weight"
+
 
 @dataclass(frozen=True, eq=False)
 class Lane:
-    """One training.
+    """The training of one network: everything that its result depends on, and nothing else.
 
     Attributes:
-        index: (m,) rows of the shared inputs it learns from, repeats allowed.
+        index: (m,) rows of the shared inputs to learn from, repeats allowed.
         synthetic: (s, d) features of synthesised rows, or None.
-        targets: (m + s, L) uint8, synthesised rows last.
-        weights: (m + s,) drawing weights, or (S, m + s) key frames of them over the training; None: shuffled passes.
-        n_pos: (L,) positives of each label in the training rows before any resampling; n_rows: how many rows those were.
-        strategy: the owner of the loss, with this lane's hyperparameters in it.
-        backbone: with this lane's hyperparameters in it.
-        lr, l2: of Adam, see `equipoise.engine.optimizer`.
-        role: what its random streams are derived from.
-        steps: gradient steps, over which the learning rate rises and falls.
-        label_inputs: labels it sees as further inputs, (m + s, G), and val_label_inputs (v, G): the true ones while training;
-            or None.
-        held_out: (v,) rows of the shared inputs to score now and then, with held_targets (v, L); None: none.
+        targets: (m + s, L) uint8, with the synthesised rows last.
+        weights: (m + s,) sampling weights, or (S, m + s) weights at S moments of the training; None for shuffled epochs.
+        n_pos: (L,) positives of each label in the training rows before any resampling. n_rows: the number of those rows.
+        strategy: the owner of the loss, with this lane's hyperparameters.
+        backbone: the model, with this lane's hyperparameters.
+        lr, l2: the peak learning rate and the penalty, see `equipoise.engine.optimizer`.
+        role: the name of its random streams. It holds no trial and no strategy, so lanes that differ in nothing else draw the
+            same numbers.
+        steps: the number of gradient steps, over which the learning rate rises and falls.
+        label_inputs: the labels (m + s, G) that the network takes as inputs, or None. While training, these are true labels.
+        val_label_inputs: the same for held-out rows, (v, G).
+        held_out: (v,) rows of the shared inputs to score now and then; None for none. held_targets: (v, L) their targets.
         precision: of matrix products in training, see `equipoise.ops.precision`.
-        pause: the step at which to stop with a state to go on from; resume: such a state.
+        pause: the step at which to stop with a state from which training can resume. resume: such a state.
     """
 
     index: np.ndarray
@@ -65,7 +69,7 @@ class Lane:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """Lanes with the same signature can be trained in one population, whatever their losses."""
+        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ."""
         return (
             self.backbone.structure,
             self.targets.shape[1],
@@ -77,7 +81,14 @@ class Lane:
 
 @dataclass(frozen=True, eq=False)
 class Paused:
-    """A lane in the middle of its training: all that its remaining steps depend on."""
+    """The state of a lane in the middle of its training: everything that its remaining steps depend on.
+
+    Attributes:
+        optimizer: the number of steps done, and the two moments of each parameter.
+        batches: the stream of batches. drawn: positions that were drawn from it and not used.
+        dropout: the state of the dropout stream.
+        looks: the scores so far, as (step, score).
+    """
 
     params: dict[str, Tensor] = field(repr=False)
     optimizer: tuple[int, dict[str, Tensor], dict[str, Tensor]] = field(repr=False)
@@ -89,15 +100,15 @@ class Paused:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training a lane gave.
+    """The result of training a lane.
 
     Attributes:
-        params: name → tensor, as they were in the end.
-        steps_run: gradient steps that were run.
-        score: macro average precision of the held-out rows in the end (0 where there are none).
-        settled: the share of its steps from which on that score hardly changed any more (1 where it always did).
-        paused: where to go on, for a lane that was asked to pause before its last step.
-        estimator: the fitted model of a backbone that is not trained by gradient steps (then there are no `params`).
+        params: name → tensor, after the last step.
+        steps_run: the number of gradient steps that were run.
+        score: the final macro average precision on held-out rows (0 if there are none).
+        settled: the share of the steps after which that score hardly changed (1 if it never settled).
+        paused: the state to resume from, if the lane was paused before its last step.
+        estimator: the fitted model of a backbone that is not trained by gradient steps; `params` is then empty.
     """
 
     params: dict[str, Tensor] = field(repr=False)
@@ -111,18 +122,18 @@ class Trained:
 
 @dataclass(frozen=True)
 class Softmax(Strategy):
-    """The loss of a task that learns labelsets as exclusive classes; rows of an unknown labelset count nothing."""
+    """The loss of a task that learns labelsets as exclusive classes; rows of an unknown labelset have a loss of 0."""
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return -(targets * torch.log_softmax(logits, -1)).sum(-1)
 
 
 def continuous_fields(strategy: Strategy) -> list[str]:
-    """Hyperparameters that a loss meets as tensors, one value per lane."""
+    """Hyperparameters that a loss receives as tensors, with one value per lane."""
     return [n for n, t in tunables(strategy).items() if t.continuous]
 
 
 def static_fields(strategy: Strategy) -> list[str]:
-    """Hyperparameters that a loss may branch on in Python: lanes with other values train in another population."""
+    """Hyperparameters that a loss may branch on in Python; lanes with different values are separate groups of the loss."""
     tensors = set(continuous_fields(strategy))
     return [f.name for f in dataclasses.fields(strategy) if f.name not in tensors and f.name != "pinned"]

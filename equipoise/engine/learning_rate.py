@@ -1,7 +1,7 @@
-"""The learning rate over a training: up in the first steps, then down to nothing at the last, on a cosine.
+"""The schedule of the learning rate: a linear rise in the first steps, then a cosine down to zero at the last.
 
-Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts. Steps that end in nothing leave no noise of batches in the result,
-so a larger rate and fewer steps suffice, and the last parameters are the ones to keep.
+The cosine is that of Loshchilov & Hutter 2017, arXiv 1608.03983, without restarts. Because the last steps are tiny, the noise of
+single batches averages out. So a larger rate and fewer steps suffice, and the last parameters are the ones to keep.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ WARM_UP = 0.05
 
 
 def rate(done: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Share (K,) of the full learning rate for the step that follows `done` of `total` steps, (K,) each."""
+    """The share (K,) of the peak learning rate for the step after `done` of `total` steps, (K,) each."""
+    # At least one step: in short trainings, the first step has the full rate.
     warm = np.maximum(1.0, WARM_UP * total)
     left = np.clip((total - done) / np.maximum(total - warm + 1.0, 1.0), 0.0, 1.0)
     out: np.ndarray = np.minimum((done + 1) / warm, 0.5 - 0.5 * np.cos(np.pi * left))

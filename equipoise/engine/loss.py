@@ -1,4 +1,4 @@
-"""The losses of a population's lanes, each with hyperparameters and label statistics of its own."""
+"""Computes the losses of a population's lanes, each with its own hyperparameters and label counts."""
 
 from __future__ import annotations
 
@@ -15,56 +15,61 @@ from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.ops.buffers import Workspace
 from equipoise.ops.cross_entropy import grad_logits
 
-#: Losses that `torch.vmap` has no rule for: their lanes are taken one by one.
-#: Rows of a batch that is only made to see a loss's shape.
+#: Rows of a batch that is only used to find out the shape of a loss.
 _PROBE = 32
-
+#: Strategies whose loss uses an operation for which `torch.vmap` has no rule: their lanes are computed one by one.
 _ONE_BY_ONE: set[type] = set()
 
 
 class PopulationLoss:
-    """Mean loss of each lane, (K,), from logits and targets (K, B, L).
+    """The mean loss of each lane, (K,), from logits and targets (K, B, L).
 
-    Lanes of one kind of strategy go through its plain code at once: as it is, where it takes lanes; else batched by
-    `torch.vmap`; where vmap knows no rule for something it does, one by one. Lanes of different strategies share everything
-    but this.
+    Lanes whose strategies differ in numbers only form a group, which is computed at once: directly if the strategy is
+    vectorized, else through `torch.vmap`, and one by one if vmap cannot batch the loss. This is the only part of a training
+    step that lanes of different strategies do not share.
     """
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
         kinds: dict[object, list[int]] = {}
         for k, lane in enumerate(lanes):
             kinds.setdefault(_kind(lane.strategy), []).append(k)
-        self._groups = [_Group([lanes[k] for k in places], device) for places in kinds.values()]
-        self._places = [np.array(places) for places in kinds.values()]
-        self._index = [torch.as_tensor(places, device=device) for places in self._places]
-        self._back = torch.as_tensor(np.argsort(np.concatenate(self._places)), device=device)
+        members = [np.array(of_kind) for of_kind in kinds.values()]
+        self._groups = [_Group([lanes[k] for k in of_kind], device) for of_kind in kinds.values()]
+        self._members = [torch.as_tensor(of_kind, device=device) for of_kind in members]
+        #: Brings concatenated results of the groups back into the order of the lanes.
+        self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
 
     @property
     def at_once(self) -> bool:
-        """Whether no loss so far had to be taken one lane after the other."""
+        """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
 
     def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
-        """The gradient (K, B, L) of each lane's mean loss in its logits, all that training needs of it."""
+        """The gradient (K, B, L) of each lane's mean loss in its logits. A training step needs nothing else of the loss.
+
+        Args:
+            progress: (K,) the share of each lane's training that is done.
+        """
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
             return self._groups[0].grad_logits(logits, targets, done)
-        own = [
+        by_group = [
             group.grad_logits(logits[i], targets[i], done[i])
-            for group, i in zip(self._groups, self._index, strict=True)
+            for group, i in zip(self._groups, self._members, strict=True)
         ]
-        return torch.cat(own)[self._back]
+        return torch.cat(by_group)[self._order]
 
     def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
-        own = [
-            group(logits[i], targets[i], done[i]) for group, i in zip(self._groups, self._index, strict=True)
+        by_group = [
+            group(logits[i], targets[i], done[i])
+            for group, i in zip(self._groups, self._members, strict=True)
         ]
-        return torch.cat(own)[self._back]
+        return torch.cat(by_group)[self._order]
 
 
 class _Group:
-    """The loss of lanes whose strategies differ in nothing but numbers."""
+    """The loss of lanes whose strategies differ in the values of continuous hyperparameters only."""
 
     def __init__(self, lanes: Sequence[Lane], device: torch.device) -> None:
         self._strategy, self._workspace = lanes[0].strategy, Workspace()
@@ -82,9 +87,11 @@ class _Group:
         arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
         if len(logits) > 1:
             return self._all(arguments)
+        # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
         return self._all(tuple(_twice(a) for a in arguments))[:1]
 
     def grad_logits(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
+        # Plain cross-entropy, the most common loss by far, has a gradient in closed form.
         if type(self._strategy).loss is Strategy.loss:
             memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
             return grad_logits(logits, targets, memory)
@@ -94,16 +101,17 @@ class _Group:
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
-            return self._once(*arguments)
+            return self._vectorized(*arguments)
         if not self.one_by_one:
             try:
                 batched: Tensor = torch.vmap(self._one)(*arguments)
                 return batched
             except RuntimeError:
+                # No rule for some operation. A real error in the loss is raised again below.
                 _ONE_BY_ONE.add(type(self._strategy))
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
-    def _once(
+    def _vectorized(
         self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
@@ -118,7 +126,7 @@ class _Group:
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
-    """How many terms the unreduced loss has in a row: L for one that is (B, L), 1 for one that is (B,)."""
+    """The number of terms that the unreduced loss has for a row: L for a loss (B, L), 1 for a loss (B,)."""
     zeros = torch.zeros(_PROBE, len(n_pos))
     ctx = Context(torch.as_tensor(n_pos).float(), torch.tensor(float(n_rows)), progress=torch.tensor(0.0))
     with torch.no_grad():
@@ -126,7 +134,7 @@ def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
 
 
 def _kind(strategy: Strategy) -> tuple[object, ...]:
-    """What lanes must have in common to go through a loss at once."""
+    """What lanes of one group must have in common: the class and the hyperparameters on which its code may branch."""
     return type(strategy), *((n, getattr(strategy, n)) for n in static_fields(strategy))
 
 
@@ -136,7 +144,7 @@ def _column(values: Tensor) -> Tensor:
 
 
 def _twice(argument: Any) -> Any:
-    """One lane as two, since reductions over one lane may run in another order."""
+    """An argument of one lane, repeated as for two."""
     return (
         {n: _twice(v) for n, v in argument.items()}
         if isinstance(argument, dict)
@@ -145,4 +153,5 @@ def _twice(argument: Any) -> Any:
 
 
 def _pick(argument: Any, k: int) -> Any:
+    """Lane k's part of an argument."""
     return {n: v[k] for n, v in argument.items()} if isinstance(argument, dict) else argument[k]

@@ -1,4 +1,4 @@
-"""Adam with a penalty and a schedule, over the lanes of a population."""
+"""Adam with an L2 penalty and a learning rate schedule, for all lanes of a population."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980), each lane with its own learning rate, penalty, schedule and step.
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980); each lane has its own learning rate, penalty, schedule and step.
 
-    The penalty λ/2 ‖w‖² is part of the gradient, so that the optimum is that of a regularised objective; decay decoupled from
-    the gradient (AdamW) leaves weights whose size the learning rate decides. Parameters named in `free` (biases) go without.
-    The learning rate follows `schedule.rate` over a lane's steps.
+    The penalty λ/2 ‖w‖² is part of the gradient, so the optimum is that of a regularised objective. With decay decoupled from
+    the gradient (AdamW), the size of the weights would depend on the learning rate. Parameters named in `free` (biases) have no
+    penalty. The learning rate follows `schedule.rate` over a lane's steps.
 
-    On CPU the library's fused kernel runs over one lane after the other: one pass over memory, nothing that a lane beside it
-    could change, and a large gradient is made only when its turn comes. Elsewhere the same formula runs over whole stacks,
-    operation by operation.
+    On CPU, PyTorch's fused kernel updates one lane after the other. That needs a single pass over memory, a lane's bits cannot
+    depend on the others, and a large gradient is computed only when it is the lane's turn. On other devices the same formula
+    is applied to all lanes at once, operation by operation.
     """
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
@@ -67,18 +67,20 @@ class Adam:
             "maximize": False,
         }
         numbers = zip(self.steps.tolist(), rates.tolist(), self._l2.tolist(), strict=True)
-        whole = self._params.gradients()
+        # None if some gradients are not in one buffer; then each lane's are asked for in turn.
+        gradients = self._params.gradients()
         for k, (step, lr, l2) in enumerate(numbers):
-            for free, (p, m, v, g) in self._parts(k, whole):
+            for free, (p, m, v, g) in self._parts(k, gradients):
                 decay = 0.0 if free else l2
                 fused(p, g, m, v, [], [_count(step)] * len(p), lr=lr, weight_decay=decay, **fixed)
 
-    def _parts(self, k: int, whole: ParameterBuffer | None) -> Iterator[tuple[bool, list[list[Any]]]]:
-        """Lane k's parameters, moments and gradients, a list of each: those under the penalty, and those free of it."""
+    def _parts(self, k: int, gradients: ParameterBuffer | None) -> Iterator[tuple[bool, list[list[Any]]]]:
+        """Lane k's parameters, moments and gradients, as lists: first those with a penalty, then those without."""
         stacks = (self._params.stack, self._first, self._second)
-        if whole is not None:
-            for free, here in self._runs:
-                yield free, [[s.pieces(here)[k]] for s in (*stacks, whole)]
+        # Parameters that are contiguous in memory are updated as if they were one tensor.
+        if gradients is not None:
+            for free, span in self._runs:
+                yield free, [[s.pieces(span)[k]] for s in (*stacks, gradients)]
             return
         columns: list[list[Any]] = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
         names = self._params.stack.layout.names
@@ -90,11 +92,11 @@ class Adam:
                 yield free, [list(compress(column, chosen)) for column in columns]
 
     def _all(self, rates: np.ndarray) -> None:
-        stack, whole = self._params.stack, self._params.gradients()
-        if whole is not None:
-            for free, here in self._runs:
+        stack, gradients = self._params.stack, self._params.gradients()
+        if gradients is not None:
+            for free, span in self._runs:
                 self._update(
-                    rates, free, *(s.flat[:, here] for s in (stack, whole, self._first, self._second))
+                    rates, free, *(s.flat[:, span] for s in (stack, gradients, self._first, self._second))
                 )
             return
         for name, p in stack.data.items():
@@ -102,6 +104,8 @@ class Adam:
                 self._update(rates, name in self._free, p, g, self._first.data[name], self._second.data[name])
 
     def _update(self, rates: np.ndarray, free: bool, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
+        """Update parameters p of all lanes in place, with gradients g and moments m and v."""
+        # The moments start at zero; these factors remove the bias of the first steps.
         correction1, correction2 = 1 - self.beta1**self.steps, np.sqrt(1 - self.beta2**self.steps)
         if not free:
             g = g + _column(self._l2, p) * p
@@ -111,30 +115,30 @@ class Adam:
         p.sub_(_column(rates / correction1, p) * (m / scale))
 
     def put(self, k: int, lr: float, l2: float, steps: int) -> None:
-        """Start anew at place k."""
+        """Give slot k to a new lane."""
         self._lr[k], self._l2[k], self.steps[k], self.totals[k] = lr, l2, 0, steps
         self._first.flat[k].zero_()
         self._second.flat[k].zero_()
 
     def state(self, k: int) -> tuple[int, dict[str, Tensor], dict[str, Tensor]]:
-        """Step and moments of lane k, copied."""
+        """A copy of lane k's state: its step and moments."""
         return int(self.steps[k]), self._first.copy(k), self._second.copy(k)
 
     def restore(self, k: int, state: tuple[int, dict[str, Tensor], dict[str, Tensor]]) -> None:
-        """Go on from a state."""
+        """Continue lane k from a state."""
         self.steps[k] = state[0]
         self._first.put(k, state[1])
         self._second.put(k, state[2])
 
     def keep(self, params: Parameters, lanes: np.ndarray) -> None:
-        """Go on with these lanes only, whose parameters are now `params`."""
+        """Keep only these lanes, whose parameters are now `params`."""
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
 
 
 def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:
-    """Neighbours in memory that are all under the penalty, or all free of it."""
+    """Ranges of a lane's memory in which all parameters have a penalty (False) or none has (True)."""
     out: list[tuple[bool, slice]] = []
     for name, start, end in zip(layout.names, layout.starts, layout.starts[1:], strict=False):
         exempt = name in free
@@ -145,10 +149,11 @@ def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:
 
 @lru_cache(maxsize=4096)
 def _count(step: int) -> Tensor:
+    """The step as the tensor that the fused kernel wants; all lanes at one step share it."""
     return torch.tensor(float(step))
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:
-    """One number a lane, as a tensor that broadcasts over the lanes of a stack."""
+    """One number for each lane, as a tensor that broadcasts against (K, …)."""
     column = torch.as_tensor(values, dtype=torch.float32).to(like.device)
     return column.view(len(values), *([1] * (like.dim() - 1)))

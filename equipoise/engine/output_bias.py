@@ -1,10 +1,10 @@
-"""Where output biases begin: at the constant logits that are best for a lane's own objective on its own training labels.
+"""Computes the initial biases of the outputs: the constant logits that minimise a lane's own loss on its own training labels.
 
-A bias moves by about the learning rate a step, while the log-odds of a label that one row in a hundred has are −4.6: from 0, a
-training spends its budget on the way there, and a loss whose optimum lies nearer to 0 (a re-weighted one) looks better than it
-is. One rule for every strategy: among predictions that are the same for all rows, the best for the lane's loss, with its label
-statistics, its rows (after resampling) and its drawing weights, as they are at the first step. For cross-entropy these are the
-log-odds; for one that weights positives by (N − n) / n they are 0.
+Adam moves a bias by about the learning rate in each step, but the log-odds of a label that one row in a hundred has are −4.6.
+Started at 0, a training would spend its budget on the way there, and a loss whose optimum lies nearer to 0 (a re-weighted one)
+would look better than it is. So all strategies follow one rule: start from the best prediction that is the same for all rows,
+under the lane's loss, label statistics, rows (after resampling) and sampling weights, as they are at the first step. For
+cross-entropy that is the log-odds; for cross-entropy that weights positives by (N − n) / n it is 0.
 """
 
 from __future__ import annotations
@@ -21,50 +21,51 @@ from torch import Tensor
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.engine.loss import PopulationLoss
 
-#: Rounds of the search for an optimum, its first step in logits, and what a step is multiplied by while the sign of a slope
-#: stays, and when it changes.
+#: iRprop−: the number of iterations, the first step in logits, and the factors of a step while the sign of the gradient stays
+#: the same, and when it changes.
 ROUNDS, FIRST, FASTER, SLOWER = 60, 0.5, 1.3, 0.5
-#: A slope that is smaller than this, compared with its terms, is none.
+#: A gradient smaller than this, relative to its terms, counts as zero.
 ROUNDING = 1e-6
-#: Rows are taken in multiples of this, as in training; a probe of a loss has as many.
+#: The number of rows is a multiple of this, as in training; a probe of a loss has exactly as many.
 BLOCK = 32
-#: Elements (rows × labels) of one lane's labels that are looked at, at most; batches of a loss that depends on its batch.
+#: The most elements (rows × labels) of one lane that are used; the number of batches for a loss that depends on its batch.
 _ELEMENTS, _BATCHES = 1 << 18, 8
-#: Elements of all lanes that are searched side by side.
-_TOGETHER = 1 << 21
-_HELD = 4096
+#: The most elements of all lanes that are searched side by side.
+_SIDE_BY_SIDE = 1 << 21
+#: Starts that a process remembers.
+_REMEMBERED = 4096
 
 _known: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
 
 
 @dataclass(frozen=True, eq=False)
 class _Labels:
-    """What a lane's objective is computed on: `batches` of rows, (M, R, L), and how much each cell counts."""
+    """The labels on which a lane's loss is evaluated: M batches of R rows, (M, R, L), and the weight of each element."""
 
     targets: np.ndarray
     weights: np.ndarray
 
 
 def best_constant_logits(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
-    """The constant logits (L,) float32 at which each lane's mean loss is least; the same bits whoever is asked about beside it.
+    """The constant logits (L,) float32 that minimise each lane's mean loss. All lanes must have the same number of labels.
 
-    They stay within ± log(2m − 1) for m rows: the log-odds of half a row. A label for which the loss has no optimum within (as
-    F1, which is best when all are called positive) begins at its log-odds under the lane's sampling.
-    All lanes have as many labels.
+    They lie within ± log(2m − 1) for m rows, the log-odds of half a row. If the loss has no optimum there for a label (F1, for
+    example, is best if every row is predicted positive), that label starts at its log-odds under the lane's sampling weights.
+    A lane's result has the same bits whatever other lanes are passed with it.
     """
     digests: dict[int, bytes] = {}
     keys = [_key(lane, batch_size, digests) for lane in lanes]
     missing = {key: lane for key, lane in zip(keys, lanes, strict=True) if key not in _known}
-    for key, found in zip(missing, _found(list(missing.values()), batch_size), strict=True):
-        _known[key] = found
-    answers = [_known[key] for key in keys]
-    while len(_known) > _HELD:
+    for key, bias in zip(missing, _search(list(missing.values()), batch_size), strict=True):
+        _known[key] = bias
+    biases = [_known[key] for key in keys]
+    while len(_known) > _REMEMBERED:
         _known.popitem(last=False)
-    return answers
+    return biases
 
 
 def _key(lane: Lane, batch_size: int, digests: dict[int, bytes]) -> tuple[object, ...]:
-    """What an optimum depends on."""
+    """Everything that a lane's start depends on; `digests` holds the hashes of arrays, by their id."""
     fields = [*static_fields(lane.strategy), *continuous_fields(lane.strategy)]
     settings = tuple(repr(getattr(lane.strategy, name)) for name in fields)
     arrays = []
@@ -78,42 +79,46 @@ def _key(lane: Lane, batch_size: int, digests: dict[int, bytes]) -> tuple[object
     return type(lane.strategy), settings, lane.n_rows, batch_size, *arrays
 
 
-def _found(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
-    """The optima, lanes with labels of one shape side by side."""
+def _search(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
+    """Find the optima, side by side for lanes whose labels have equal shapes."""
     if not lanes:
         return []
     labels = _labels(lanes, batch_size)
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for i, own in enumerate(labels):
-        alike.setdefault(own.targets.shape, []).append(i)
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for i, of_lane in enumerate(labels):
+        by_shape.setdefault(of_lane.targets.shape, []).append(i)
     out: list[np.ndarray] = [np.empty(0)] * len(lanes)
-    for shape, members in alike.items():
-        most = max(1, _TOGETHER // int(np.prod(shape)))
-        for at in range(0, len(members), most):
-            some = members[at : at + most]
-            found = _optima([lanes[i] for i in some], [labels[i] for i in some])
-            for i, bias in zip(some, found, strict=True):
+    for shape, members in by_shape.items():
+        most = max(1, _SIDE_BY_SIDE // int(np.prod(shape)))
+        for start in range(0, len(members), most):
+            some = members[start : start + most]
+            optima = _optima([lanes[i] for i in some], [labels[i] for i in some])
+            for i, bias in zip(some, optima, strict=True):
                 out[i] = bias
     return out
 
 
 def _labels(lanes: Sequence[Lane], batch_size: int) -> list[_Labels]:
-    """The fewest rows that tell a lane's objective, by what its loss looks at: single cells, single rows, or batches."""
-    cells, rows = _looks_at(lanes)
+    """The smallest set of labels that determines each lane's mean loss.
+
+    If a loss treats each element by itself, two rows are enough; if it treats each row by itself, the distinct rows; if it
+    depends on the batch, whole batches are needed.
+    """
+    by_element, by_row = _decomposes(lanes)
     out = []
     for k, lane in enumerate(lanes):
-        shares = _shares(lane)
-        if cells[k]:
-            out.append(_of_cells(lane, shares))
-        elif rows[k]:
-            out.append(_of_rows(lane, shares))
+        probabilities = _probabilities(lane)
+        if by_element[k]:
+            out.append(_elements(lane, probabilities))
+        elif by_row[k]:
+            out.append(_rows(lane, probabilities))
         else:
-            out.append(_of_batches(lane, shares, batch_size))
+            out.append(_batches(lane, probabilities, batch_size))
     return out
 
 
-def _shares(lane: Lane) -> np.ndarray:
-    """The probability with which each row is drawn at the first step, (m,)."""
+def _probabilities(lane: Lane) -> np.ndarray:
+    """(m,) the probability with which each row is drawn at the first step."""
     m = len(lane.targets)
     if lane.weights is None:
         return np.full(m, 1.0 / m)
@@ -122,125 +127,143 @@ def _shares(lane: Lane) -> np.ndarray:
 
 
 def prior(lane: Lane) -> np.ndarray:
-    """The share (L,) of positives among the rows as they are drawn."""
-    return _share(lane, _shares(lane))
+    """(L,) the share of positives of each label among rows drawn with the sampling weights."""
+    return _positives(lane, _probabilities(lane))
 
 
-def _share(lane: Lane, shares: np.ndarray) -> np.ndarray:
-    """Added up row by row in one order, which a library's product does not promise."""
-    out: np.ndarray = (shares[:, None] * lane.targets).sum(0)
-    return out
+def _positives(lane: Lane, probabilities: np.ndarray) -> np.ndarray:
+    # Not a matrix product: a library may add the rows in another order on another machine.
+    share: np.ndarray = (probabilities[:, None] * lane.targets).sum(0)
+    return share
 
 
-def _of_cells(lane: Lane, shares: np.ndarray) -> _Labels:
-    """A row of positives and one of negatives, weighted by how often each is seen."""
-    share = _share(lane, shares)
+def _elements(lane: Lane, probabilities: np.ndarray) -> _Labels:
+    """A row of positives and one of negatives, weighted by how often each value occurs."""
+    share = _positives(lane, probabilities)
     targets = np.zeros((1, BLOCK, len(share)), dtype=np.float32)
     weights = np.zeros_like(targets)
     targets[0, 0], weights[0, 0], weights[0, 1] = 1.0, share, 1.0 - share
     return _Labels(targets, weights)
 
 
-def _of_rows(lane: Lane, shares: np.ndarray) -> _Labels:
-    """The distinct rows, weighted; or a sample, where they are many."""
+def _rows(lane: Lane, probabilities: np.ndarray) -> _Labels:
+    """The distinct labelsets, weighted by their frequency; or a sample of rows if there are too many."""
+    # The labels of a row as one value of a void type, which `np.unique` can compare.
     packed = np.packbits(lane.targets, axis=1)
-    kinds = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
-    _, first, place = np.unique(kinds, return_index=True, return_inverse=True)
+    labelsets = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    _, first, labelset_of = np.unique(labelsets, return_index=True, return_inverse=True)
     most = max(BLOCK, _ELEMENTS // lane.targets.shape[1])
     if len(first) <= most:
-        rows, weights = lane.targets[first], np.bincount(place, shares, len(first))
+        rows, weights = lane.targets[first], np.bincount(labelset_of, probabilities, len(first))
     else:
-        rows = lane.targets[_systematic(shares, most)]
+        rows = lane.targets[_systematic(probabilities, most)]
         weights = np.full(len(rows), 1.0 / len(rows))
-    more = -len(rows) % BLOCK
-    targets = np.pad(rows, ((0, more), (0, 0))).astype(np.float32)[None]
-    each = np.pad(weights, (0, more)).astype(np.float32)[None, :, None]
-    return _Labels(targets, np.ascontiguousarray(np.broadcast_to(each, targets.shape)))
+    # Padded to a multiple of 32 with rows of weight 0.
+    padding = -len(rows) % BLOCK
+    targets = np.pad(rows, ((0, padding), (0, 0))).astype(np.float32)[None]
+    row_weights = np.pad(weights, (0, padding)).astype(np.float32)[None, :, None]
+    return _Labels(targets, np.ascontiguousarray(np.broadcast_to(row_weights, targets.shape)))
 
 
-def _of_batches(lane: Lane, shares: np.ndarray, batch_size: int) -> _Labels:
-    """Some batches as they are drawn in training, with every kind of row in its share."""
-    drawn = _systematic(shares, _BATCHES * batch_size).reshape(batch_size, _BATCHES).T
+def _batches(lane: Lane, probabilities: np.ndarray, batch_size: int) -> _Labels:
+    """Some batches as in training, each with every kind of row in about its share."""
+    # The sample is sorted by row; dealing it out to the batches in turn gives each a bit of everything.
+    drawn = _systematic(probabilities, _BATCHES * batch_size).reshape(batch_size, _BATCHES).T
     targets = lane.targets[drawn].astype(np.float32)
     return _Labels(targets, np.full_like(targets, 1.0 / _BATCHES))
 
 
-def _systematic(shares: np.ndarray, count: int) -> np.ndarray:
-    """`count` rows, each as often as its share says, up to one."""
-    places = (np.arange(count) + 0.5) / count
-    return np.minimum(np.searchsorted(np.cumsum(shares), places), len(shares) - 1)
+def _systematic(probabilities: np.ndarray, count: int) -> np.ndarray:
+    """A systematic sample of `count` rows: each occurs `count` × its probability times, rounded up or down. Not random."""
+    quantiles = (np.arange(count) + 0.5) / count
+    return np.minimum(np.searchsorted(np.cumsum(probabilities), quantiles), len(probabilities) - 1)
 
 
-def _looks_at(lanes: Sequence[Lane]) -> tuple[np.ndarray, np.ndarray]:
-    """Whether a lane's loss takes every cell by itself, and every row by itself, (K,) bool each: tried on a probe."""
+def _decomposes(lanes: Sequence[Lane]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each lane's loss treats every element by itself, and every row by itself, (K,) bool each.
+
+    Tested with a probe: the gradient at an element must not change if other elements, or other rows, get other targets.
+    """
     n_labels = lanes[0].targets.shape[1]
     probe = np.random.Generator(np.random.PCG64(0))
     logits = np.broadcast_to(probe.normal(-1.0, 1.5, n_labels), (BLOCK, n_labels))
     mixed = probe.random((BLOCK, n_labels)) < probe.uniform(0.2, 0.8, n_labels)
     other = np.where(np.arange(BLOCK)[:, None] < BLOCK // 2, mixed, ~mixed)
-    loss = _Slopes(lanes)
+    loss = _Gradients(lanes)
     ones, zeros, both, half = (
         loss.at(
             np.broadcast_to(logits, (len(lanes), *logits.shape)), np.broadcast_to(y, (len(lanes), *y.shape))
         )
         for y in (np.ones_like(mixed), np.zeros_like(mixed), mixed, other)
     )
-    kept = slice(None, BLOCK // 2)
-    return _equal(both, torch.where(torch.from_numpy(mixed), ones, zeros)), _equal(
-        both[:, kept], half[:, kept]
-    )
+    same_rows = slice(None, BLOCK // 2)
+    by_element = _equal(both, torch.where(torch.from_numpy(mixed), ones, zeros))
+    return by_element, _equal(both[:, same_rows], half[:, same_rows])
 
 
 def _equal(a: Tensor, b: Tensor) -> np.ndarray:
-    """(K,) bool, up to rounding."""
+    """Whether the tensors (K, R, L) of each lane are equal up to rounding, (K,) bool."""
     largest = a.abs().amax((1, 2), keepdim=True)
     same: np.ndarray = ((a - b).abs() <= 1e-4 * a.abs() + 1e-5 * largest).all(-1).all(-1).numpy()
     return same
 
 
-class _Slopes:
-    """The slope of each lane's mean loss in its logits; on the CPU, a lane alone beside a copy of itself."""
+class _Gradients:
+    """The gradient of each lane's mean loss in its logits, always computed on the CPU.
+
+    A single lane is padded to two, since reductions over one lane may round differently.
+    """
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._own, padded = len(lanes), [*lanes, *lanes[: len(lanes) == 1]]
+        self._n_lanes, padded = len(lanes), [*lanes, *lanes[: len(lanes) == 1]]
         self._loss = PopulationLoss(padded, torch.device("cpu"))
 
     def at(self, logits: np.ndarray, targets: np.ndarray) -> Tensor:
-        """For logits and targets (K, R, L) at the first step."""
+        """The gradient (K, R, L) for logits and targets (K, R, L), at the first step of the training."""
         z, y = (torch.from_numpy(np.array(a, dtype=np.float32)) for a in (logits, targets))
-        if self._own == 1:
+        if self._n_lanes == 1:
             z, y = torch.cat([z, z]), torch.cat([y, y])
-        return self._loss.grad_logits(z, y, np.zeros(len(z)))[: self._own].clone()
+        return self._loss.grad_logits(z, y, np.zeros(len(z)))[: self._n_lanes].clone()
 
 
 def _signs(terms: np.ndarray) -> np.ndarray:
-    """The signs (K, L) of the sums of terms (K, R, L) over R, 0 for what is no more than rounding.
-
-    Lane by lane: a sum over all of them at once may go in another order for another K.
-    """
-    sums, sizes = (np.stack([np.sum(own, 0, dtype=np.float64) for own in t]) for t in (terms, np.abs(terms)))
+    """The signs (K, L) of the sums of terms (K, R, L) over R; 0 for a sum that is no more than rounding error."""
+    # Lane by lane, because a sum over all lanes at once may add in another order for another K.
+    sums, sizes = (
+        np.stack([np.sum(lane_terms, 0, dtype=np.float64) for lane_terms in t])
+        for t in (terms, np.abs(terms))
+    )
     return np.where(np.abs(sums) <= ROUNDING * sizes, 0.0, np.sign(sums))
 
 
 def _optima(lanes: Sequence[Lane], labels: Sequence[_Labels]) -> list[np.ndarray]:
-    """By the signs of slopes alone (iRprop−: Igel & Hüsken 2000), which no scale of a loss disturbs."""
+    """Minimise each lane's mean loss over constant logits (L,), by iRprop− (Igel & Hüsken 2000).
+
+    The method uses only the signs of gradients, so the scale of a loss does not matter.
+    """
     batches = len(labels[0].targets)
     share = np.stack([prior(lane) for lane in lanes])
     rows = np.array([[len(lane.targets)] for lane in lanes], dtype=np.float64)
-    held = np.clip(share, 0.5 / rows, 1 - 0.5 / rows)
-    odds, bound = np.log(held) - np.log1p(-held), np.log(2 * rows - 1)
-    targets, weights = (np.concatenate([getattr(own, n) for own in labels]) for n in ("targets", "weights"))
-    slopes = _Slopes([lane for lane in lanes for _ in range(batches)])
-    at, step, before = odds.copy(), np.full_like(odds, FIRST), np.zeros_like(odds)
+    # Half a row more or less keeps the log-odds of labels without positives, or without negatives, finite.
+    clipped = np.clip(share, 0.5 / rows, 1 - 0.5 / rows)
+    odds, bound = np.log(clipped) - np.log1p(-clipped), np.log(2 * rows - 1)
+    targets, weights = (
+        np.concatenate([getattr(of_lane, n) for of_lane in labels]) for n in ("targets", "weights")
+    )
+    gradients = _Gradients([lane for lane in lanes for _ in range(batches)])
+    bias, step, last_signs = odds.copy(), np.full_like(odds, FIRST), np.zeros_like(odds)
     for _ in range(ROUNDS):
-        here = np.repeat(at, batches, 0)[:, None]
-        slope = slopes.at(np.broadcast_to(here, targets.shape), targets).numpy() * weights
-        signs = _signs(np.nan_to_num(slope).reshape(len(lanes), -1, slope.shape[2]))
+        logits = np.repeat(bias, batches, 0)[:, None]
+        gradient = gradients.at(np.broadcast_to(logits, targets.shape), targets).numpy() * weights
+        signs = _signs(np.nan_to_num(gradient).reshape(len(lanes), -1, gradient.shape[2]))
         if not signs.any():
             break
-        turned = signs * before
-        step = np.where(turned > 0, np.minimum(step * FASTER, 4.0), np.where(turned < 0, step * SLOWER, step))
-        before = np.where(turned < 0, 0.0, signs)
-        at = np.clip(at - before * step, -bound, bound)
-    lost = (np.abs(at) >= bound) & (share > 0) & (share < 1)
-    return list(np.where(lost, odds, at).astype(np.float32))
+        # Positive where the sign stayed the same, negative where it changed: then the optimum has been passed.
+        agreement = signs * last_signs
+        step = np.where(
+            agreement > 0, np.minimum(step * FASTER, 4.0), np.where(agreement < 0, step * SLOWER, step)
+        )
+        last_signs = np.where(agreement < 0, 0.0, signs)
+        bias = np.clip(bias - last_signs * step, -bound, bound)
+    no_optimum = (np.abs(bias) >= bound) & (share > 0) & (share < 1)
+    return list(np.where(no_optimum, odds, bias).astype(np.float32))

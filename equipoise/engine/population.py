@@ -1,10 +1,16 @@
-"""Train a population of lanes side by side: as many at once as it has slots, the next one where one is done.
+"""Trains a population of lanes side by side. Each slot holds a lane; when a lane ends, the next one takes its slot.
 
-The bits of a lane do not depend on the others, on CPU with one thread, because (1) batched products give each lane the same
-bits for any number of lanes from two on (a single lane is padded to two), (2) rows per batch are a multiple of 32, so the
-vectorised part of an element-wise kernel ends where a lane ends, (3) predictions run in blocks of a fixed number of rows,
-(4) every random number comes from the lane's own stream, (5) the optimizer takes one lane after the other. The tests check the
-outcome for every backbone and strategy.
+On CPU with one thread, the bits of a lane do not depend on the other lanes, for these reasons:
+
+1. Batched matrix products give each lane the same bits for any number of lanes from two on. One lane alone may take another
+   kernel, so a single lane is padded to two.
+2. Rows per batch are a multiple of 32, and all parameters begin at a multiple of 64 bytes (`ops.parameters`). So the vectorised
+   part of an element-wise kernel ends where a lane ends, and no element falls into another kind of arithmetic.
+3. Predictions run in blocks of a fixed number of rows.
+4. Every random number comes from a stream of the lane.
+5. The optimizer updates one lane after the other.
+
+`tests/test_engine_bits.py` checks this for every backbone and strategy.
 """
 
 from __future__ import annotations
@@ -31,11 +37,14 @@ from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
 from equipoise.ops.ranking import macro_average_precision
 
-#: Steps whose batches are drawn at once.
+#: Batches are drawn for this many steps at once.
 CHUNK = 64
-#: Looks at held-out rows in a training, at equal distances; how far the score may be from its last value to count as settled.
-LOOKS, SETTLED = 4, 0.005
-_NOBODY = -1
+#: How many times held-out rows are scored in a training, at equal distances.
+LOOKS = 4
+#: A score has settled if it stays within this distance of its final value.
+SETTLED = 0.005
+#: The lane number of a slot without a lane.
+_FREE = -1
 
 
 class Population:
@@ -45,7 +54,8 @@ class Population:
         lanes: what to train; all with the same `signature`.
         inputs: the shared features, on the device.
         batch_size: rows per step, a multiple of 32.
-        width: slots, on CUDA always as many (so that the same kernels run whatever the number of lanes); None: one a lane.
+        width: the number of slots; None for one a lane. On CUDA it never changes, so that the same kernels run whatever the
+            number of lanes.
     """
 
     def __init__(
@@ -60,184 +70,205 @@ class Population:
         self._lanes, self._backbone, self._precision = lanes, first.backbone, first.precision
         self._device, self._batch = device, batch_size
         stacks = first.backbone.stacks(device)
-        self._least = 2 if stacks else 1
+        self._min_slots = 2 if stacks else 1
         self._shrinks = width is None or device.type == "cpu"
         wanted = len(lanes) if width is None else width
-        slots = max(self._least, min(wanted, len(lanes)) if self._shrinks else wanted)
+        slots = max(self._min_slots, min(wanted, len(lanes)) if self._shrinks else wanted)
+        # Lanes that wait for a slot.
         self._queue = deque(range(slots, len(lanes)))
-        #: Which lane has each place; how many steps it is to do, and at which it leaves.
-        self._who = np.array([k if k < len(lanes) else _NOBODY for k in range(slots)])
-        here = [lanes[max(k, 0)] for k in self._who]
+        # Slot → number of its lane. Free slots go on computing, and nobody reads the result.
+        self._lane_of = np.array([k if k < len(lanes) else _FREE for k in range(slots)])
+        in_slots = [lanes[max(k, 0)] for k in self._lane_of]
         self._examples = ExampleBank(lanes, inputs, device)
-        self._params = Parameters.of(first_weights(here, inputs.width, batch_size), device)
-        numbers = ([n.lr for n in here], [n.l2 for n in here], [n.steps for n in here])
+        self._params = Parameters.of(first_weights(in_slots, inputs.width, batch_size), device)
+        numbers = ([n.lr for n in in_slots], [n.l2 for n in in_slots], [n.steps for n in in_slots])
         self._optimizer = Adam(self._params, *numbers, first.backbone.biases)
-        rates = [n.backbone.dropout_rate for n in here]
-        self._dropout = Dropout(rates, [n.role for n in here], device, shared=stacks)
-        self._loss = PopulationLoss(here, device)
-        self._halt = np.array([_halt(n) for n in here])
-        #: Of each lane, the last score of its held-out rows, and what all looks at them said: steps done, score.
+        rates = [n.backbone.dropout_rate for n in in_slots]
+        self._dropout = Dropout(rates, [n.role for n in in_slots], device, shared=stacks)
+        self._loss = PopulationLoss(in_slots, device)
+        # Slot → the step after which its lane ends or pauses.
+        self._stop_at = np.array([_stop_step(n) for n in in_slots])
+        # Lane → its last score on held-out rows, and its (step, score) at regular moments.
         self._score = [0.0] * len(lanes)
         self._looks: list[list[tuple[int, float]]] = [[] for _ in lanes]
         self._out: list[Trained | None] = [None] * len(lanes)
-        self._streams = [self._stream(lane) for lane in here]
+        self._samplers = [self._sampler(lane) for lane in in_slots]
+        # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
-        for place, lane in enumerate(here):
-            self._resume(place, lane)
+        for slot, lane in enumerate(in_slots):
+            self._resume(slot, lane)
 
     def train(self, on_step: Callable[[np.ndarray], None] | None = None) -> list[Trained]:
-        """Train until each lane's steps are done, or it is to pause.
+        """Train every lane to its last step, or to the step at which it pauses; the results are in the order of the lanes.
 
-        A lane is never stopped before: the schedule ends where the learning rate does, and no measure that could choose an
-        earlier step suits all losses alike. Held-out rows are looked at a few times for the record.
+        A lane is never stopped early: its learning rate reaches zero at its last step, and no score that could choose an
+        earlier step suits all losses equally. Held-out rows are scored a few times, for the record and for pruning only.
 
         Args:
-            on_step: called with the numbers of the lanes that are trained, after each step.
+            on_step: called after each step with the numbers of the lanes that took it.
         """
-        watching = self._lanes[0].held_out is not None
-        while (self._who != _NOBODY).any():
+        has_held_out = self._lanes[0].held_out is not None
+        while (self._lane_of != _FREE).any():
             self._step()
             done = self._optimizer.steps
             if on_step is not None:
-                on_step(self._who[self._who != _NOBODY])
-            ended = (self._who != _NOBODY) & (done >= self._halt)
-            if watching and (due := (self._who != _NOBODY) & (ended | self._at_look())).any():
+                on_step(self._lane_of[self._lane_of != _FREE])
+            ended = (self._lane_of != _FREE) & (done >= self._stop_at)
+            if has_held_out and (due := (self._lane_of != _FREE) & (ended | self._at_look())).any():
                 self._look(np.flatnonzero(due))
-            for place in np.flatnonzero(ended).tolist():
-                self._leave(place)
+            for slot in np.flatnonzero(ended).tolist():
+                self._finish(slot)
             self._fill()
         return [t for t in self._out if t is not None]
 
     def advance(self, steps: int) -> None:
-        """Take steps without looking at held-out rows or stopping lanes: for measuring speed."""
+        """Take steps without scoring held-out rows or ending lanes, to measure speed."""
         for _ in range(steps):
             self._step()
 
     def _step(self) -> None:
+        """One gradient step of every slot."""
         if self._cursor == CHUNK:
             give_back()
-            self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
-        x, y, given = self._examples.gather(self._chunk[:, self._cursor])
+            self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+        x, y, label_inputs = self._examples.gather(self._chunk[:, self._cursor])
         self._cursor += 1
         self._params.zero_grad()
         with products_in(self._precision, self._device):
-            logits = forward(self._backbone, self._params, x, self._dropout, given).float()
+            logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
+        # A free slot may run past its last step.
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
         logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
         self._optimizer.step()
 
     def _drawn(self, slots: Sequence[int], steps: int) -> Tensor:
-        """Places in the bank's lists for the next steps, (K, steps, B)."""
+        """Draw the examples of the next steps for some slots, (K, steps, B)."""
         count = steps * self._batch
-        starts = [self._examples.starts[max(self._who[p], 0)] for p in slots]
+        starts = [self._examples.starts[max(self._lane_of[p], 0)] for p in slots]
         drawn = [
             start
-            + (self._streams[p].take(count) if self._who[p] != _NOBODY else np.zeros(count, dtype=np.int64))
+            + (
+                self._samplers[p].take(count)
+                if self._lane_of[p] != _FREE
+                else np.zeros(count, dtype=np.int64)
+            )
             for p, start in zip(slots, starts, strict=True)
         ]
         return torch.from_numpy(np.stack(drawn)).view(len(drawn), steps, self._batch).to(self._device)
 
     def _at_look(self) -> np.ndarray:
-        """Whether a lane has just done another of `LOOKS` equal parts of its steps."""
+        """(slots,) whether a lane has just finished another of `LOOKS` equal parts of its steps."""
         done, total = self._optimizer.steps, self._optimizer.totals
         parts: np.ndarray = LOOKS * done // total > LOOKS * (done - 1) // total
         return parts
 
     def _look(self, slots: np.ndarray) -> None:
-        """Score the lanes that are due on their held-out rows."""
-        lanes = [self._lanes[self._who[p]] for p in slots]
-        asked = slots if len(slots) >= self._least else np.repeat(slots, 2)
-        everybody = np.array_equal(asked, np.arange(len(self._who)))
-        params = self._params if everybody else self._params.take(asked)
-        rows = [_held_out(self._lanes[self._who[p]]) for p in asked]
-        given = [matrix(self._lanes[self._who[p]].val_label_inputs) for p in asked]
-        logits = predict_blocks(self._backbone, params, self._examples.inputs, rows, given)
-        for place, score in zip(slots, _scores(lanes, logits), strict=True):
-            self._score[self._who[place]] = float(score)
-            if self._at_look()[place]:  # where it pauses does not count: the record must not depend on it
-                self._looks[self._who[place]].append((int(self._optimizer.steps[place]), float(score)))
+        """Score the lanes in these slots on their held-out rows."""
+        lanes = [self._lanes[self._lane_of[p]] for p in slots]
+        # A single slot is predicted twice, for the same bits as beside others.
+        padded = slots if len(slots) >= self._min_slots else np.repeat(slots, 2)
+        all_slots = np.array_equal(padded, np.arange(len(self._lane_of)))
+        params = self._params if all_slots else self._params.take(padded)
+        rows = [_held_out(self._lanes[self._lane_of[p]]) for p in padded]
+        label_inputs = [matrix(self._lanes[self._lane_of[p]].val_label_inputs) for p in padded]
+        logits = predict_blocks(self._backbone, params, self._examples.inputs, rows, label_inputs)
+        for slot, score in zip(slots, _scores(lanes, logits), strict=True):
+            self._score[self._lane_of[slot]] = float(score)
+            # Scores at a pause are not recorded, so that pruning does not change the record of the trials that survive.
+            if self._at_look()[slot]:
+                self._looks[self._lane_of[slot]].append((int(self._optimizer.steps[slot]), float(score)))
 
-    def _leave(self, place: int) -> None:
-        """A lane is done, or is put aside."""
-        k, step = self._who[place], int(self._optimizer.steps[place])
+    def _finish(self, slot: int) -> None:
+        """Store the result of the lane in a slot, which has ended or pauses, and free the slot."""
+        k, step = self._lane_of[slot], int(self._optimizer.steps[slot])
         lane, looks = self._lanes[k], self._looks[k]
-        state = self._state(place) if step < lane.steps else None
+        state = self._state(slot) if step < lane.steps else None
         settled = _settled(looks, lane.steps)
         self._out[k] = Trained(
-            self._params.stack.copy(place), lane.backbone, step, self._score[k], settled, state
+            self._params.stack.copy(slot), lane.backbone, step, self._score[k], settled, state
         )
-        self._who[place] = _NOBODY
+        self._lane_of[slot] = _FREE
 
     def _fill(self) -> None:
-        """The next lanes take the slots that are free; where none wait, slots are given up once they are a quarter of all."""
-        free = np.flatnonzero(self._who == _NOBODY)
+        """Give free slots to waiting lanes; if none waits, remove free slots once they are a quarter of all."""
+        # Shrinking copies all parameters, so it does not happen for every lane that ends.
+        free = np.flatnonzero(self._lane_of == _FREE)
         taken = free[: len(self._queue)]
-        for place in taken:
-            self._who[place] = self._queue.popleft()
+        for slot in taken:
+            self._lane_of[slot] = self._queue.popleft()
         if len(taken):
             self._begin(taken)
-        elif self._shrinks and len(free) >= max(1, len(self._who) // 4) and len(free) < len(self._who):
+        elif (
+            self._shrinks and len(free) >= max(1, len(self._lane_of) // 4) and len(free) < len(self._lane_of)
+        ):
             self._shrink()
 
     def _begin(self, slots: np.ndarray) -> None:
-        lanes = [self._lanes[self._who[p]] for p in slots]
+        """Start the lanes that have just been given these slots."""
+        lanes = [self._lanes[self._lane_of[p]] for p in slots]
         self._dropout.put(slots.tolist(), [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes])
         first = first_weights(lanes, self._examples.inputs.width, self._batch)
-        for place, lane, weights in zip(slots, lanes, first, strict=True):
-            self._params.stack.put(place, weights)
-            self._optimizer.put(place, lane.lr, lane.l2, lane.steps)
-            self._streams[place] = self._stream(lane)
-            self._halt[place] = _halt(lane)
-            self._resume(place, lane)
+        for slot, lane, weights in zip(slots, lanes, first, strict=True):
+            self._params.stack.put(slot, weights)
+            self._optimizer.put(slot, lane.lr, lane.l2, lane.steps)
+            self._samplers[slot] = self._sampler(lane)
+            self._stop_at[slot] = _stop_step(lane)
+            self._resume(slot, lane)
+        # The rest of the current chunk holds batches of the lanes that had the slots before.
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
             self._chunk[index, self._cursor :] = self._drawn(slots.tolist(), left)
-        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
+        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._lane_of], self._device)
 
     def _shrink(self) -> None:
-        keep = np.flatnonzero(self._who != _NOBODY)
-        if len(keep) < self._least:
-            keep = np.append(keep, np.flatnonzero(self._who == _NOBODY)[0])
-        if len(keep) == len(self._who):
+        """Remove the free slots, except one where a single lane must be padded to two."""
+        keep = np.flatnonzero(self._lane_of != _FREE)
+        if len(keep) < self._min_slots:
+            keep = np.append(keep, np.flatnonzero(self._lane_of == _FREE)[0])
+        if len(keep) == len(self._lane_of):
             return
-        self._who, self._halt = self._who[keep], self._halt[keep]
+        self._lane_of, self._stop_at = self._lane_of[keep], self._stop_at[keep]
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
-        self._streams = [self._streams[p] for p in keep]
+        self._samplers = [self._samplers[p] for p in keep]
         self._params = self._params.take(keep)
         self._optimizer.keep(self._params, keep)
         self._dropout.keep(keep)
-        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._who], self._device)
+        self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._lane_of], self._device)
 
-    def _stream(self, lane: Lane) -> BatchSampler:
+    def _sampler(self, lane: Lane) -> BatchSampler:
         return BatchSampler(
             len(lane.targets), lane.weights, stream("batches", *lane.role), lane.steps * self._batch
         )
 
-    def _state(self, place: int) -> Paused:
+    def _state(self, slot: int) -> Paused:
+        """Everything that the remaining steps of the lane in a slot depend on."""
+        # Batches that are drawn but not used yet come first when the lane resumes.
         left = (
-            self._chunk[place, self._cursor :].cpu().numpy().ravel() - self._examples.starts[self._who[place]]
+            self._chunk[slot, self._cursor :].cpu().numpy().ravel()
+            - self._examples.starts[self._lane_of[slot]]
         )
-        optimizer, dropout = self._optimizer.state(place), self._dropout.state(place)
-        looks = tuple(self._looks[self._who[place]])
-        return Paused(self._params.stack.copy(place), optimizer, self._streams[place], left, dropout, looks)
+        optimizer, dropout = self._optimizer.state(slot), self._dropout.state(slot)
+        looks = tuple(self._looks[self._lane_of[slot]])
+        return Paused(self._params.stack.copy(slot), optimizer, self._samplers[slot], left, dropout, looks)
 
-    def _resume(self, place: int, lane: Lane) -> None:
+    def _resume(self, slot: int, lane: Lane) -> None:
+        """Put the lane's paused state, if it has one, into its slot."""
         if (state := lane.resume) is None:
             return
-        self._params.stack.put(place, state.params)
-        self._optimizer.restore(place, state.optimizer)
-        self._dropout.restore(place, state.dropout)
-        self._streams[place] = state.batches.again(state.drawn)
-        self._looks[self._who[place]] = list(state.looks)
+        self._params.stack.put(slot, state.params)
+        self._optimizer.restore(slot, state.optimizer)
+        self._dropout.restore(slot, state.dropout)
+        self._samplers[slot] = state.batches.again(state.drawn)
+        self._looks[self._lane_of[slot]] = list(state.looks)
 
 
 def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
-    """The watched score of each lane; lanes with the same held-out rows at once."""
-    alike: dict[int, list[int]] = {}
+    """The macro average precision of each lane on its held-out rows; computed at once for lanes with the same targets."""
+    by_targets: dict[int, list[int]] = {}
     for i, lane in enumerate(lanes):
-        alike.setdefault(id(lane.held_targets), []).append(i)
+        by_targets.setdefault(id(lane.held_targets), []).append(i)
     out = [0.0] * len(lanes)
-    for members in alike.values():
+    for members in by_targets.values():
         targets = lanes[members[0]].held_targets
         assert targets is not None
         scores = macro_average_precision(np.stack([logits[i] for i in members]), targets)
@@ -247,20 +278,20 @@ def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
 
 
 def _settled(looks: Sequence[tuple[int, float]], steps: int) -> float:
-    """The share of the steps from which on the score stayed within `SETTLED` of what it was in the end; 1 without looks."""
+    """The share of the steps after which the score stayed within `SETTLED` of its final value; 1 if it was never scored."""
     if not looks:
         return 1.0
     last = looks[-1][1]
-    apart = [i for i, (_, score) in enumerate(looks) if abs(score - last) > SETTLED]
-    return looks[apart[-1] + 1 if apart else 0][0] / steps
+    unsettled = [i for i, (_, score) in enumerate(looks) if abs(score - last) > SETTLED]
+    return looks[unsettled[-1] + 1 if unsettled else 0][0] / steps
 
 
-def _halt(lane: Lane) -> int:
-    """The step at which it leaves."""
+def _stop_step(lane: Lane) -> int:
+    """The step after which a lane ends or pauses."""
     return lane.steps if lane.pause is None else min(lane.pause, lane.steps)
 
 
 def _held_out(lane: Lane) -> np.ndarray:
     if lane.held_out is None or lane.held_targets is None:
-        raise ValueError("a lane without held-out rows cannot be watched")
+        raise ValueError("a lane without held-out rows cannot be scored")
     return lane.held_out

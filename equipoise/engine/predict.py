@@ -1,4 +1,8 @@
-"""Forward passes of a population, and predictions in blocks of a fixed number of rows."""
+"""Forward passes of a population, and predictions in blocks of a fixed number of rows.
+
+The fixed size matters: matrix kernels may round differently for another number of rows, and a row's logits must not depend on
+how many rows are predicted.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +15,49 @@ import torch
 from torch import Tensor
 
 from equipoise.engine import estimators
-from equipoise.engine.lanes import Trained
+from equipoise.engine.lanes import LABEL_WEIGHT, Trained
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Drop, Dropout
 from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 
-#: Rows of a block in prediction, and networks side by side.
+#: Rows of a block in prediction, and the most networks that predict side by side.
 BLOCK, SIDE_BY_SIDE = 256, 32
 
 
 def forward(
-    backbone: Any, params: Parameters, x: Any, dropout: Dropout | None, given: Tensor | None = None
+    backbone: Any, params: Parameters, x: Any, dropout: Dropout | None, label_inputs: Tensor | None = None
 ) -> Tensor:
-    """Logits (K, B, L): at once where the backbone takes stacked parameters, lane by lane where it does not.
+    """Logits (K, B, L): computed at once if the backbone takes the parameters of all lanes, else lane by lane.
 
-    `given` (K, B, G) are further inputs. They enter as an affine term on the backbone's entry bias.
+    Label inputs (K, B, G) enter as an affine term of the backbone's conditioning bias.
     """
     if backbone.stacks(params.device):
-        own = _entered(backbone, params.stacked, given)
-        out: Tensor = backbone.forward(own, x, dropout.stacked() if dropout else Drop())
+        conditioned = _conditioned(backbone, params.stacked, label_inputs)
+        out: Tensor = backbone.forward(conditioned, x, dropout.stacked() if dropout else Drop())
         return out
     drops = [dropout.of_lane(k) if dropout else Drop() for k in range(len(params))]
     lanes = [
-        _entered(backbone, params.lane(k), None if given is None else given[k]) for k in range(len(params))
+        _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
+        for k in range(len(params))
     ]
     return torch.stack([backbone.forward(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
 
 
-def _entered(backbone: Any, params: Mapping[str, Tensor], given: Tensor | None) -> Mapping[str, Tensor]:
-    """The parameters, with bias + given·W in the place of the entry bias: one of each row, (…, B, h)."""
-    if given is None:
+def _conditioned(
+    backbone: Any, params: Mapping[str, Tensor], label_inputs: Tensor | None
+) -> Mapping[str, Tensor]:
+    """The parameters with a conditioning bias for each row, (…, B, h): bias + label inputs · weight.
+
+    So a backbone needs no code for label inputs; it only has to accept a bias with a row for each example.
+    """
+    if label_inputs is None:
         return params
-    bias, weight = params[backbone.conditioning_bias], params["given"]
-    if given.dim() == 2:
-        return {**params, backbone.conditioning_bias: torch.addmm(bias, given, weight)}
-    each = bias if bias.dim() == 3 else bias[:, None]
-    return {**params, backbone.conditioning_bias: affine(given, weight, each)}
+    bias, weight = params[backbone.conditioning_bias], params[LABEL_WEIGHT]
+    if label_inputs.dim() == 2:
+        return {**params, backbone.conditioning_bias: torch.addmm(bias, label_inputs, weight)}
+    broadcast = bias if bias.dim() == 3 else bias[:, None]
+    return {**params, backbone.conditioning_bias: affine(label_inputs, weight, broadcast)}
 
 
 @torch.no_grad()
@@ -56,22 +66,24 @@ def predict_blocks(
     params: Parameters,
     bank: Inputs,
     rows: Sequence[np.ndarray],
-    given: Sequence[np.ndarray | None],
+    label_inputs: Sequence[np.ndarray | None],
 ) -> list[np.ndarray]:
-    """Logits of each lane for its own rows of the bank and their further inputs: a list of (v_k, L) float32."""
+    """Logits (v_k, L) float32 of each lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G)."""
     device = params.device
+    # Each lane's rows are padded with row 0 to whole blocks; the logits of the padding are dropped at the end.
     longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
     padded = np.zeros((len(rows), longest), dtype=np.int64)
-    for k, own in enumerate(rows):
-        padded[k, : len(own)] = own
-    places = torch.from_numpy(padded).to(device)
-    further = _padded(given, longest, device)
+    for k, lane_rows in enumerate(rows):
+        padded[k, : len(lane_rows)] = lane_rows
+    row_blocks = torch.from_numpy(padded).to(device).split(BLOCK, dim=1)
+    label_blocks = _padded(label_inputs, longest, device)
+    # `label_blocks` is endless where there are no label inputs.
     blocks = [
-        forward(backbone, params, bank.gather(b), None, g)
-        for b, g in zip(places.split(BLOCK, dim=1), further, strict=False)
+        forward(backbone, params, bank.gather(r), None, g)
+        for r, g in zip(row_blocks, label_blocks, strict=False)
     ]
     logits = torch.cat(blocks, 1).cpu().numpy()
-    return [logits[k, : len(own)] for k, own in enumerate(rows)]
+    return [logits[k, : len(lane_rows)] for k, lane_rows in enumerate(rows)]
 
 
 def predict(
@@ -79,44 +91,48 @@ def predict(
     inputs: Inputs,
     rows: Sequence[np.ndarray],
     device: torch.device,
-    given: Sequence[np.ndarray | None] | None = None,
+    label_inputs: Sequence[np.ndarray | None] | None = None,
 ) -> list[np.ndarray]:
-    """Logits (v_k, L_k) of each trained lane for its own rows of the inputs, and their further inputs (v_k, G)."""
+    """Logits (v_k, L_k) of each trained lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G)."""
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     if trained and not trained[0].backbone.gradient:
         return [
-            estimators.predict(t, inputs, rows[i], None if given is None else given[i])
+            estimators.predict(t, inputs, rows[i], None if label_inputs is None else label_inputs[i])
             for i, t in enumerate(trained)
         ]
-    for members in _alike(trained):
+    for members in _same_shape(trained):
+        # A batched product of one lane may round differently from that of several, so a single lane is predicted twice.
         padded = members * 2 if len(members) == 1 and trained[members[0]].backbone.stacks(device) else members
         params = Parameters.of([trained[i].params for i in padded], device)
-        further = [None if given is None else given[i] for i in padded]
+        labels = [None if label_inputs is None else label_inputs[i] for i in padded]
         logits = predict_blocks(
-            trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], further
+            trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], labels
         )
-        for i, own in zip(members, logits, strict=False):
-            out[i] = own
+        for i, lane_logits in zip(members, logits, strict=False):
+            out[i] = lane_logits
     return out
 
 
-def _alike(trained: Sequence[Trained]) -> list[list[int]]:
-    """Places of networks of the same shape, in populations of a bounded width."""
+def _same_shape(trained: Sequence[Trained]) -> list[list[int]]:
+    """The positions of networks with equal shapes, in groups of at most `SIDE_BY_SIDE`."""
     groups: dict[object, list[int]] = {}
     for i, t in enumerate(trained):
         shapes = tuple(p.shape for p in t.params.values())
         groups.setdefault((t.backbone.structure, shapes), []).append(i)
-    return [g[at : at + SIDE_BY_SIDE] for g in groups.values() for at in range(0, len(g), SIDE_BY_SIDE)]
+    return [
+        g[start : start + SIDE_BY_SIDE] for g in groups.values() for start in range(0, len(g), SIDE_BY_SIDE)
+    ]
 
 
 def _padded(
-    given: Sequence[np.ndarray | None], longest: int, device: torch.device
+    label_inputs: Sequence[np.ndarray | None], longest: int, device: torch.device
 ) -> Sequence[Tensor] | Iterator[None]:
-    """Further inputs of all lanes in blocks of rows, (K, BLOCK, G) each; None for ever where there are none."""
-    there = [g for g in given if g is not None]
-    if not there:
+    """The label inputs of all lanes in blocks of rows, (K, BLOCK, G) each; without label inputs, an endless series of None."""
+    # Lanes of one signature all have label inputs, or none has.
+    labels = [g for g in label_inputs if g is not None]
+    if not labels:
         return repeat(None)
-    out = torch.zeros(len(there), longest, there[0].shape[1])
-    for k, own in enumerate(there):
-        out[k, : len(own)] = torch.from_numpy(own)
+    out = torch.zeros(len(labels), longest, labels[0].shape[1])
+    for k, lane_labels in enumerate(labels):
+        out[k, : len(lane_labels)] = torch.from_numpy(lane_labels)
     return out.to(device).split(BLOCK, dim=1)

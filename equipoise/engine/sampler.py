@@ -1,6 +1,6 @@
-"""Each lane's own stream of batches.
+"""The stream of batches of one lane.
 
-Nothing is drawn over all lanes at once, so a lane sees the same numbers whoever trains beside it.
+Each lane draws from its own generator, so it sees the same batches whatever is trained beside it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 class BatchSampler:
     """An endless stream of row positions 0..m−1 of one lane.
 
-    Without weights: shuffled passes over all rows, one after the other. With weights (m,): independent draws in proportion
-    to them. With key frames of weights (S, m): draws in proportion to a mixture that moves from frame to frame, evenly, while
-    the first `total` rows are drawn, and stays at the last.
+    Without weights, it consists of shuffled epochs. With weights (m,), rows are drawn independently in proportion to them. With
+    weights (S, m), the proportions move linearly from each of the S rows to the next while the first `total` positions are
+    drawn, and then stay at the last.
     """
 
     def __init__(
@@ -26,11 +26,14 @@ class BatchSampler:
         self._cumulative = (
             None if frames is None else np.cumsum(frames / frames.sum(-1, keepdims=True), axis=-1)
         )
-        self._left = np.empty(0, dtype=np.int64)
+        self._rest_of_epoch = np.empty(0, dtype=np.int64)
         self._returned = np.empty(0, dtype=np.int64)
 
     def again(self, returned: np.ndarray) -> BatchSampler:
-        """A stream of its own that goes on from here, after some positions that were drawn and not used."""
+        """A copy that continues from here, but first returns some positions that were drawn and not used.
+
+        The copy has its own generator, so a paused state can be resumed several times.
+        """
         other = copy.copy(self)
         other._rng, other._returned = copy.deepcopy(self._rng), np.array(returned, dtype=np.int64)
         return other
@@ -43,32 +46,37 @@ class BatchSampler:
 
     def _next(self, count: int) -> np.ndarray:
         if self._cumulative is None:
-            return self._pass_on(count)
+            return self._shuffled(count)
         if self._cumulative.ndim == 1:
             return self._draw(self._cumulative, self._rng.random(count))
-        return self._between(self._cumulative, count)
+        return self._interpolated(self._cumulative, count)
 
-    def _pass_on(self, count: int) -> np.ndarray:
-        passes = [self._left]
-        have = len(self._left)
-        while have < count:
-            passes.append(self._rng.permutation(self._n))
-            have += self._n
-        joined = np.concatenate(passes)
-        self._left = joined[count:]
+    def _shuffled(self, count: int) -> np.ndarray:
+        epochs = [self._rest_of_epoch]
+        drawn = len(self._rest_of_epoch)
+        while drawn < count:
+            epochs.append(self._rng.permutation(self._n))
+            drawn += self._n
+        joined = np.concatenate(epochs)
+        self._rest_of_epoch = joined[count:]
         return joined[:count]
 
     def _draw(self, cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
         drawn = np.searchsorted(cumulative, u, side="right")
+        # Rounding may leave the last cumulative weight just below 1, and u above it.
         return np.minimum(drawn, self._n - 1).astype(np.int64)
 
-    def _between(self, cumulative: np.ndarray, count: int) -> np.ndarray:
-        """A row between two frames is drawn from the later one with the probability of how far it has come."""
+    def _interpolated(self, cumulative: np.ndarray, count: int) -> np.ndarray:
+        """Draw with weights that change over time.
+
+        Between two rows of weights, the later one is used with a probability that grows linearly from 0 to 1. That draws from
+        their mixture without computing it.
+        """
         u = self._rng.random((count, 2))
         last = len(cumulative) - 1
-        place = np.minimum((self._drawn + np.arange(count)) / self._total, 1.0) * last
-        earlier = np.minimum(place.astype(np.int64), last - 1)
-        frame = earlier + (u[:, 0] < place - earlier)
+        time = np.minimum((self._drawn + np.arange(count)) / self._total, 1.0) * last
+        earlier = np.minimum(time.astype(np.int64), last - 1)
+        frame = earlier + (u[:, 0] < time - earlier)
         self._drawn += count
         drawn = np.empty(count, dtype=np.int64)
         for f in np.unique(frame):

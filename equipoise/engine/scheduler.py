@@ -1,8 +1,8 @@
-"""Coroutines that await trainings, and the scheduler that answers many of them as one population; no asyncio.
+"""Runs cells as coroutines, and answers the training requests of many cells with one population. It does not use asyncio.
 
-Where a cell needs lanes trained it says `await trainer.train(lanes)`. That hands a `Request` to whoever drives the coroutine:
-`run_one` answers each request by itself, `run_many` drives several coroutines side by side, so that one population is filled
-across trials, folds, tasks and strategies.
+A cell that needs lanes trained says `await trainer.train(lanes)`, which passes a `Request` to the function that drives the
+coroutine. `run_one` answers each request by itself; `run_many` drives several coroutines side by side, so that one population
+holds lanes of many trials, folds, tasks and strategies.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Trainer:
     """Trains lanes for one cell, on inputs that all its lanes share.
 
     Attributes:
-        inputs: features on the device; rows that lanes name are positions in them.
+        inputs: the features, on the device. The rows of a lane are positions in them.
         batch_size: rows of a gradient step.
-        cost: what the trainings took so far.
+        cost: the cost of all trainings so far.
     """
 
     inputs: Inputs
@@ -42,7 +42,11 @@ class Trainer:
     async def train(
         self, lanes: Sequence[Lane], on_step: Callable[[int], None] | None = None
     ) -> list[Trained]:
-        """The trained lanes, in their order; `on_step` hears of lane steps as they are taken."""
+        """Train lanes; the results come in the order of the lanes.
+
+        Args:
+            on_step: called now and then with the number of lane steps since its last call.
+        """
         if not lanes:
             return []
         began = time.perf_counter()
@@ -53,7 +57,7 @@ class Trainer:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What `await` waits for: the scheduler receives the request and sends the trained lanes."""
+    """Awaiting this passes the request to the scheduler, which sends the trained lanes back."""
 
     request: Request
 
@@ -62,7 +66,7 @@ class _Answer:
 
 
 def run_one(coroutine: TrainingCoroutine[T]) -> T:
-    """Drive one coroutine to its end, answering each request by itself; what it returns."""
+    """Drive one coroutine to its end, answering each request by itself; returns what the coroutine returns."""
     answer: list[Trained] | None = None
     while True:
         try:
@@ -74,9 +78,10 @@ def run_one(coroutine: TrainingCoroutine[T]) -> T:
 
 
 def run_many(coroutines: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
-    """Drive several coroutines; yields what each returned, or the exception that ended it, as it ends.
+    """Drive several coroutines; yields the result of each, or the exception that ended it, when it ends.
 
-    All run until each awaits a training; those trainings run as one, and so on. One that fails stops no other.
+    All coroutines run until each awaits a training; these trainings are done together, and so on. An exception in one does not
+    stop the others.
     """
     state = {key: _advance(coroutine, None) for key, coroutine in coroutines.items()}
     while state:
@@ -93,7 +98,7 @@ def run_many(coroutines: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, 
 def _advance(
     coroutine: TrainingCoroutine[T], answer: list[Trained] | Exception | None
 ) -> tuple[Request | None, T | Exception | None]:
-    """Run to the next request, or to the end: what was returned or raised."""
+    """Run a coroutine to its next request or to its end; returns the request, or what was returned or raised."""
     try:
         if isinstance(answer, Exception):
             return coroutine.throw(answer), None
@@ -105,7 +110,7 @@ def _advance(
 
 
 def _answers(requests: Sequence[Request]) -> list[list[Trained] | Exception]:
-    """Trained together, equal lanes once; where that fails, each by itself, so that the failure is its own."""
+    """Answer requests together, or one by one if that fails, so that each gets its own failure."""
     if not requests:
         return []
     try:

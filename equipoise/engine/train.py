@@ -1,4 +1,4 @@
-"""Train any lanes: those alike go side by side, whoever asked for them."""
+"""Trains the lanes of many requests: lanes with one signature are trained side by side, whichever request they are from."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.ops.inputs import Inputs
 
-#: Lane steps between two reports of how far a training is.
+#: Lane steps between two reports of progress.
 _REPORT = 256
 
 
 @dataclass
 class TrainingCost:
-    """What training took, added up: seconds, rows × lanes seen, lane steps, lanes; and the most lanes side by side.
+    """The cost of trainings, added up.
 
-    A population's seconds are shared among those who asked for its lanes by the steps their lanes ran; `waited` are the seconds
-    from asking to being answered. `reused`: lanes whose training another request paid for, `seconds_reused` what they took.
+    Attributes:
+        seconds: of training. Those of a population are divided among its requests by the steps of their lanes.
+        rows: seen by all lanes together. steps: of all lanes together. lanes: how many were trained.
+        widest: the most lanes side by side.
+        waited: seconds from requests to their answers, in which other requests were answered, too.
+        reused: lanes that were trained for another request. seconds_reused: what their training took there.
     """
 
     seconds: float = 0.0
@@ -37,25 +41,25 @@ class TrainingCost:
     seconds_reused: float = 0.0
 
     def spent(self, began: float) -> float:
-        """Seconds since `began` (of `time.perf_counter`), with training counted by its share and not by the wait for it."""
+        """Seconds since `began` (by `time.perf_counter`) for this cell alone: its share of the training instead of the wait."""
         return time.perf_counter() - began - self.waited + self.seconds
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Lanes to train on inputs that are on the device.
+    """Lanes to be trained, on inputs that are on the device.
 
     Attributes:
         batch_size: rows per step and lane.
-        work: what it took is added here.
-        on_step: called now and then with the number of lane steps since the last call.
+        cost: the cost of the training is added to this object.
+        on_step: called now and then with the number of lane steps since its last call.
     """
 
     lanes: Sequence[Lane]
     inputs: Inputs
     batch_size: int
     device: torch.device
-    work: TrainingCost = field(default_factory=TrainingCost)
+    cost: TrainingCost = field(default_factory=TrainingCost)
     on_step: Callable[[int], None] | None = None
 
 
@@ -65,15 +69,15 @@ def train(
     *,
     batch_size: int,
     device: torch.device,
-    work: TrainingCost,
+    cost: TrainingCost,
     on_step: Callable[[int], None] | None = None,
 ) -> list[Trained]:
     """Train the lanes of one request; the results come in the order of the lanes."""
-    return train_requests([Request(lanes, inputs, batch_size, device, work, on_step)])[0]
+    return train_requests([Request(lanes, inputs, batch_size, device, cost, on_step)])[0]
 
 
 def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
-    """Train the lanes of several requests together: for each request its results, in the order of its lanes."""
+    """Train the lanes of several requests together; the results come by request, in the order of its lanes."""
     out: list[list[Trained | None]] = [[None] * len(r.lanes) for r in requests]
     groups: dict[object, list[tuple[int, int]]] = {}
     for r, request in enumerate(requests):
@@ -82,14 +86,14 @@ def train_requests(requests: Sequence[Request]) -> list[list[Trained]]:
             groups.setdefault((kind, lane.signature), []).append((r, i))
     for members in groups.values():
         gradient = requests[members[0][0]].lanes[members[0][1]].backbone.gradient
-        answers = (_together if gradient else _one_by_one)(requests, members)
-        for (r, i), trained in zip(members, answers, strict=True):
+        results = (_train_population if gradient else _fit_estimators)(requests, members)
+        for (r, i), trained in zip(members, results, strict=True):
             out[r][i] = trained
-    return [[t for t in own if t is not None] for own in out]
+    return [[t for t in of_request if t is not None] for of_request in out]
 
 
-def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
-    """One population."""
+def _train_population(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
+    """Train lanes of one signature as one population; `members` are (request, lane) numbers."""
     first = requests[members[0][0]]
     lanes = [requests[r].lanes[i] for r, i in members]
     owners = np.array([r for r, _ in members])
@@ -98,27 +102,28 @@ def _together(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -
     population = Population(lanes, first.inputs, first.batch_size, first.device, slots)
     progress = _Progress(requests, owners)
     trained = population.train(progress.on_step)
-    progress.tell()
-    _share(requests, owners, lanes, trained, time.perf_counter() - began, min(slots, len(lanes)))
+    progress.report()
+    _share_cost(requests, owners, lanes, trained, time.perf_counter() - began, min(slots, len(lanes)))
     return trained
 
 
-def _one_by_one(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
-    """Estimators, each fitted by itself."""
+def _fit_estimators(requests: Sequence[Request], members: Sequence[tuple[int, int]]) -> list[Trained]:
+    """Fit estimators one by one; `members` are (request, lane) numbers."""
     out = []
     for r, i in members:
         request, began = requests[r], time.perf_counter()
         lane = request.lanes[i]
         out.append(fit(lane, request.inputs))
-        request.work.seconds += time.perf_counter() - began
-        request.work.lanes += 1
-        request.work.widest = max(request.work.widest, 1)
+        request.cost.seconds += time.perf_counter() - began
+        request.cost.lanes += 1
+        request.cost.widest = max(request.cost.widest, 1)
+        # An estimator takes no steps; for progress it counts like a training.
         if request.on_step is not None:
             request.on_step(lane.steps)
     return out
 
 
-def _share(
+def _share_cost(
     requests: Sequence[Request],
     owners: np.ndarray,
     lanes: Sequence[Lane],
@@ -126,33 +131,35 @@ def _share(
     seconds: float,
     slots: int,
 ) -> None:
+    """Add the cost of a population to its requests, the seconds in proportion to their steps."""
+    # Steps before a pause were counted then, and a resumed lane is no new lane.
     before = [0 if lane.resume is None else lane.resume.optimizer[0] for lane in lanes]
     steps = np.array([t.steps_run for t in trained]) - before
     for r in np.unique(owners).tolist():
-        own, work = int(steps[owners == r].sum()), requests[r].work
-        work.steps += own
-        work.rows += own * requests[r].batch_size
-        work.seconds += seconds * own / max(int(steps.sum()), 1)
-        work.lanes += sum(lane.resume is None for lane, o in zip(lanes, owners, strict=True) if o == r)
-        work.widest = max(work.widest, slots)
+        of_request, cost = int(steps[owners == r].sum()), requests[r].cost
+        cost.steps += of_request
+        cost.rows += of_request * requests[r].batch_size
+        cost.seconds += seconds * of_request / max(int(steps.sum()), 1)
+        cost.lanes += sum(lane.resume is None for lane, o in zip(lanes, owners, strict=True) if o == r)
+        cost.widest = max(cost.widest, slots)
 
 
 class _Progress:
-    """Adds up whose lanes took steps, and tells them: at the first step, now and then, and in the end."""
+    """Counts the lane steps of each request, and reports them: after the first step, then every `_REPORT` lane steps."""
 
     def __init__(self, requests: Sequence[Request], owners: np.ndarray) -> None:
         self._requests, self._owners = requests, owners
         self._counts = np.zeros(len(requests), dtype=np.int64)
-        self._begun = False
+        self._reported = False
 
     def on_step(self, lanes: np.ndarray) -> None:
         np.add.at(self._counts, self._owners[lanes], 1)
-        if not self._begun or self._counts.sum() >= _REPORT:
-            self._begun = True
-            self.tell()
+        if not self._reported or self._counts.sum() >= _REPORT:
+            self._reported = True
+            self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         for r in np.flatnonzero(self._counts).tolist():
-            if (hear := self._requests[r].on_step) is not None:
-                hear(int(self._counts[r]))
+            if (on_step := self._requests[r].on_step) is not None:
+                on_step(int(self._counts[r]))
         self._counts[:] = 0

@@ -1,7 +1,7 @@
-"""Memory that is used again in every step.
+"""Memory that every training step uses again.
 
-The C library hands out large aligned blocks that, once freed, are a few bytes too short for the next request of the same
-size: a training that asks anew in every step grows by a megabyte a step, and waits for the kernel to bring each page.
+With glibc, a large aligned block that has been freed is a few bytes too short for the next request of the same size. So a
+training that allocates in every step grows by a megabyte a step, and waits for the kernel to provide each page.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from torch import Tensor
 
 
 class Workspace:
-    """Tensors by name; each good until it is taken again."""
+    """Tensors by name. A tensor is valid until the same name is taken again."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Tensor] = {}
+        self._tensors: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-        """A tensor with whatever is in it."""
-        held = self._held.get(name)
-        if held is None or held.shape != tuple(shape) or held.dtype != dtype:
-            held = self._held[name] = torch.empty(tuple(shape), dtype=dtype, device=device)
-        return held
+        """An uninitialised tensor; the memory of the last one with this name, if the shape and dtype are the same."""
+        tensor = self._tensors.get(name)
+        if tensor is None or tensor.shape != tuple(shape) or tensor.dtype != dtype:
+            tensor = self._tensors[name] = torch.empty(tuple(shape), dtype=dtype, device=device)
+        return tensor
 
 
 def give_back() -> None:
-    """Hand blocks that the C library will hardly use again back to the system; takes two milliseconds."""
+    """Return free blocks of the C library to the system. It takes two milliseconds, so it is not called in every step."""
     if (trim := _trim()) is not None:
         trim(0)
 
 
 @lru_cache(maxsize=1)
 def _trim() -> Any:
-    """glibc's `malloc_trim`; None elsewhere."""
+    """glibc's `malloc_trim`; None with other C libraries."""
     if sys.platform != "linux":
         return None
     return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -1,4 +1,4 @@
-"""Binary cross-entropy with one gradient for one lane and for many."""
+"""Binary cross-entropy whose gradient has the same bits for one lane and for many."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import Tensor
 
 
 class BinaryCrossEntropy(torch.autograd.Function):
-    """Unreduced, from logits; under `torch.vmap` all lanes go through the library's kernel at once.
+    """Unreduced binary cross-entropy from logits; under `torch.vmap`, PyTorch's kernel computes all lanes at once.
 
-    vmap's own rule takes the kernel apart, which rounds its gradient otherwise and takes three times as long.
+    vmap's own rule splits the kernel into several operations. That rounds the gradient differently and takes three times as
+    long.
     """
 
     @staticmethod
@@ -39,10 +40,12 @@ class BinaryCrossEntropy(torch.autograd.Function):
 
 
 def grad_logits(logits: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
-    """What `BinaryCrossEntropy`, averaged over each lane's (B, L), gives back for logits (K, B, L)."""
+    """The gradient of `BinaryCrossEntropy`, averaged over each lane's (B, L), in logits (K, B, L)."""
+    # Bit for bit as autograd computes it: the mean passes back 1/n, by which the gradient is multiplied.
     each = torch.tensor(1.0, device=logits.device) / logits[0].numel()
     return torch.sigmoid(logits, out=out).sub_(targets).mul_(each)
 
 
 def _first(x: Tensor, dim: int | None, size: int) -> Tensor:
+    """x with the lanes as its first dimension; `dim` is where vmap has them, None if x is the same for all lanes."""
     return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)

@@ -1,4 +1,4 @@
-"""Where training runs, and the settings that make it repeatable there."""
+"""The device of a training, and the settings under which the same training gives the same bits there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from equipoise.core.errors import EquipoiseError
 
-#: PyTorch threads of a process that trains; two would change the bits of some products.
+#: PyTorch threads of a process that trains. With two, some products would have other bits.
 THREADS = 1
 
 
@@ -18,19 +18,19 @@ def resolve(name: str) -> torch.device:
     """The device called "auto", "cpu" or "cuda".
 
     Raises:
-        EquipoiseError: another name, or CUDA where there is none.
+        EquipoiseError: the name is unknown, or it is "cuda" and there is no CUDA device.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise EquipoiseError(f"unknown device {name!r}: auto, cpu or cuda")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise EquipoiseError("device cuda asked for, but PyTorch sees no CUDA device here: use --device cpu")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise EquipoiseError("PyTorch finds no CUDA device here: use --device cpu")
+    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
 
 
 @contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
-    """One CPU thread, and deterministic algorithms on CUDA, put back afterwards."""
+    """Within the block, PyTorch uses one CPU thread and deterministic algorithms; afterwards the old settings hold again."""
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(THREADS)
@@ -41,7 +41,6 @@ def repeatable(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        if (
-            deterministic != torch.are_deterministic_algorithms_enabled()
-        ):  # the call imports TorchInductor: 1.5 s
+        # Only if needed, because the call imports TorchInductor, which takes 1.5 s.
+        if deterministic != torch.are_deterministic_algorithms_enabled():
             torch.use_deterministic_algorithms(deterministic)

@@ -1,4 +1,4 @@
-"""Dropout for the lanes of a population, each with its own stream of random numbers."""
+"""Dropout for the lanes of a population, each with its own random stream."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from equipoise.ops.buffers import Workspace
 
 
 class Drop:
-    """What a backbone is given to call: `drop(h)`, or `drop.relu(h)` for drop(relu(h)). This one leaves h as it is."""
+    """The dropout that a backbone's `forward` receives: `drop(h)`, or `drop.relu(h)` for drop(relu(h)).
+
+    This class drops nothing and is used in prediction.
+    """
 
     def __call__(self, h: Tensor) -> Tensor:
         return h
 
     def relu(self, h: Tensor) -> Tensor:
-        """drop(relu(h)); h itself may be used up."""
+        """drop(relu(h)). The result may overwrite h."""
         return self(torch.relu(h))
 
 
 class Dropout:
     """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
 
-    A lane with probability 0 is left as it is, bit for bit. Lanes of one role draw the same numbers; with `shared`, those
-    that begin together draw them once.
+    The probability of a lane is rounded to a multiple of 1/65536. A lane with probability 0 is not changed, bit for bit. Lanes
+    of one role draw the same numbers; with `shared`, lanes of one role that start together draw them once.
     """
 
     def __init__(
@@ -39,70 +42,77 @@ class Dropout:
         shared: bool = False,
     ) -> None:
         self._device, self._shared, self._workspace = device, shared, Workspace()
-        self._share = np.zeros(len(roles))
-        self._bits = [np.random.SFC64(0)] * len(roles)
+        self._probability = np.zeros(len(roles))
+        self._generators = [np.random.SFC64(0)] * len(roles)
         self.put(range(len(roles)), probabilities, roles)
 
     def put(
         self, lanes: Sequence[int], probabilities: Sequence[float], roles: Sequence[tuple[object, ...]]
     ) -> None:
-        """Start anew at some places."""
-        begun: dict[tuple[object, ...], np.random.SFC64] = {}
+        """Start new lanes in some slots."""
+        generators: dict[tuple[object, ...], np.random.SFC64] = {}
         for k, probability, role in zip(lanes, probabilities, roles, strict=True):
-            if role not in begun or not self._shared:
-                begun[role] = np.random.SFC64(seed_of("dropout", *role))
-            self._bits[k], self._share[k] = begun[role], probability
+            if role not in generators or not self._shared:
+                generators[role] = np.random.SFC64(seed_of("dropout", *role))
+            self._generators[k], self._probability[k] = generators[role], probability
         self._attach()
 
     def state(self, k: int) -> Any:
-        """Where lane k's stream is."""
-        return self._bits[k].state
+        """The state of lane k's stream."""
+        return self._generators[k].state
 
     def restore(self, k: int, state: Any) -> None:
-        """Go on from a state."""
-        self._bits[k] = np.random.SFC64(0)
-        self._bits[k].state = state
+        """Continue lane k's stream from a state."""
+        # A generator of its own: a shared one would move the streams of other lanes.
+        self._generators[k] = np.random.SFC64(0)
+        self._generators[k].state = state
         self._attach()
 
     def keep(self, lanes: np.ndarray) -> None:
-        """Go on with these lanes only."""
-        self._bits, self._share = [self._bits[i] for i in lanes], self._share[lanes]
+        """Keep only these lanes."""
+        self._generators, self._probability = [self._generators[i] for i in lanes], self._probability[lanes]
         self._attach()
 
     def _attach(self) -> None:
-        levels = np.minimum(np.round(self._share * 65536), 65535).astype(np.int64)
+        """Prepare the tensors of all lanes, after a change of lanes."""
+        # A number below `levels` of the 65536 possible ones drops its element.
+        levels = np.minimum(np.round(self._probability * 65536), 65535).astype(np.int64)
         self.active = bool(levels.any())
+        # The numbers are drawn as signed integers, from −32768; one less, so that `_mask` can subtract and clamp.
         self._levels = torch.as_tensor(levels - 32769, device=self._device).float()
         self.scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
-        sources = {id(bits): bits for bits in self._bits}
+        sources = {id(bits): bits for bits in self._generators}
         self._sources = list(sources.values())
-        place = {key: i for i, key in enumerate(sources)}
-        self._source = torch.tensor([place[id(bits)] for bits in self._bits], device=self._device)
+        position = {key: i for i, key in enumerate(sources)}
+        self._source = torch.tensor([position[id(bits)] for bits in self._generators], device=self._device)
 
     def stacked(self) -> Drop:
-        """For h (K, …), each lane with its mask."""
+        """Dropout for h (K, …) of all lanes, each with its own mask."""
         return _Stacked(self)
 
     def of_lane(self, k: int) -> Drop:
-        """For h of lane k alone, without a lane dimension."""
+        """Dropout for h of lane k, without a lane dimension."""
         return _OfLane(self, k)
 
     def mask(self, shape: Sequence[int]) -> Tensor:
-        """The next mask of every lane, (K, …); good until the next one is drawn."""
-        lanes = (len(self._share), *([1] * (len(shape) - 1)))
+        """The next mask of every lane, (K, …); its memory is used again for the next one."""
+        lanes = (len(self._probability), *([1] * (len(shape) - 1)))
         drawn = self._draw(self._sources, int(np.prod(shape[1:])))
-        if len(drawn) < len(self._share):
-            out = self._workspace.take("drawn", (len(self._share), drawn.shape[1]), drawn.dtype, self._device)
+        if len(drawn) < len(self._probability):
+            out = self._workspace.take(
+                "drawn", (len(self._probability), drawn.shape[1]), drawn.dtype, self._device
+            )
             drawn = torch.index_select(drawn, 0, self._source, out=out)
         mask = self._workspace.take("mask", shape, torch.float32, self._device)
         return _mask(mask.copy_(drawn.view(tuple(shape))), self._levels.view(lanes), self.scale.view(lanes))
 
     def mask_of(self, k: int, shape: Sequence[int]) -> Tensor:
         """The next mask of one lane."""
-        drawn = self._draw([self._bits[k]], int(np.prod(shape))).view(tuple(shape))
+        drawn = self._draw([self._generators[k]], int(np.prod(shape))).view(tuple(shape))
         return _mask(drawn.float(), self._levels[k], self.scale[k])
 
     def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
+        """The next `count` numbers of each generator, int16, drawn four at a time as 64 bits."""
         words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
         for i, bits in enumerate(sources):
             words[i] = bits.random_raw(words.shape[1])
@@ -111,30 +121,35 @@ class Dropout:
 
 class _Stacked(Drop):
     def __init__(self, dropout: Dropout) -> None:
-        self._of = dropout
+        self._dropout = dropout
 
     def __call__(self, h: Tensor) -> Tensor:
-        return (
-            h * self._of.mask(h.shape).clone() if self._of.active else h
-        )  # the way back needs a mask of its own
+        # The backward pass needs the mask, whose memory the next call would overwrite.
+        return h * self._dropout.mask(h.shape).clone() if self._dropout.active else h
 
     def relu(self, h: Tensor) -> Tensor:
         rectified: Any = _Rectified.apply
-        of = self._of
-        out: Tensor = rectified(h, of.mask(h.shape), of.scale) if of.active else rectified(h, None, None)
+        dropout = self._dropout
+        out: Tensor = (
+            rectified(h, dropout.mask(h.shape), dropout.scale) if dropout.active else rectified(h, None, None)
+        )
         return out
 
 
 class _OfLane(Drop):
     def __init__(self, dropout: Dropout, k: int) -> None:
-        self._of, self._k = dropout, k
+        self._dropout, self._k = dropout, k
 
     def __call__(self, h: Tensor) -> Tensor:
-        return h * self._of.mask_of(self._k, h.shape) if self._of.active else h
+        return h * self._dropout.mask_of(self._k, h.shape) if self._dropout.active else h
 
 
 class _Rectified(torch.autograd.Function):
-    """mask × relu(h) in the place of h; what comes out is more than 0 where its gradient passes, times the lane's scale."""
+    """mask × relu(h), computed in place of h.
+
+    The output is positive exactly where the gradient passes, with the lane's scale as its factor. So the backward pass needs
+    the output only, and neither h nor the mask.
+    """
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, mask: Tensor | None, scale: Tensor | None) -> Tensor:
@@ -150,10 +165,14 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (out,) = ctx.saved_tensors
         into: Any = torch.ops.aten.threshold_backward.grad_input
-        onward: Tensor = into(grad, out, 0.0, grad_input=out)  # whoever else read it has gone back already
-        return (onward if ctx.scale is None else onward.mul_(ctx.scale)), None, None
+        # The gradient overwrites the output: the layer that used it has finished its backward pass.
+        grad_h: Tensor = into(grad, out, 0.0, grad_input=out)
+        return (grad_h if ctx.scale is None else grad_h.mul_(ctx.scale)), None, None
 
 
 def _mask(drawn: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-    """scale where drawn ≥ level, else 0, in place; in arithmetic on whole numbers, several times faster than comparing."""
+    """`scale` where a number is above its level, else 0, in place of `drawn`.
+
+    All numbers are whole, so subtracting and clamping to 0..1 gives the comparison, several times faster than `>`.
+    """
     return drawn.sub_(level).clamp_(0, 1).mul_(scale)

@@ -1,4 +1,4 @@
-"""Rows of a table of embeddings for token ids: one by one, or averaged over each text; of one lane or of many at once."""
+"""Embeddings of token ids, for each token or averaged over each text, for one lane or for many at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def look_up(table: Tensor, ids: Tensor) -> Tensor:
 
 
 def average(table: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
-    """The mean embedding (…, B, E) of the first `lengths` (…, B) tokens of each text; what lies behind them counts nothing.
+    """The mean embedding (…, B, E) of the first `lengths` (…, B) tokens of each text; the tokens after them are ignored.
 
-    Shapes of `table` and `ids` are those of `look_up`. The embeddings of single tokens are never held in memory.
+    `table` and `ids` have the shapes of `look_up`. The embeddings of single tokens are never stored.
     """
+    # A weighted sum: 1/length for each token of the text, 0 for padding.
     share = (~padding(ids, lengths)).to(table.dtype) / lengths[..., None]
     if table.dim() == 3:
         ids = _shifted(table, ids)
@@ -31,11 +32,11 @@ def average(table: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
 
 
 def padding(ids: Tensor, lengths: Tensor) -> Tensor:
-    """(…, B, T): True behind the end of a text."""
+    """(…, B, T) bool: True after the end of a text."""
     return torch.arange(ids.shape[-1], device=ids.device) >= lengths[..., None]
 
 
 def _shifted(table: Tensor, ids: Tensor) -> Tensor:
-    """Ids into the tables of all lanes, one below the other."""
+    """Token ids (K, B, T) as row numbers of the tables of all lanes, stacked below each other."""
     lanes, words, _ = table.shape
     return ids + torch.arange(lanes, device=ids.device)[:, None, None] * words

@@ -1,4 +1,4 @@
-"""Where the engine's own products leave the gradients of a population's parameters, without a detour through autograd."""
+"""Buffers into which the engine's own products write the gradients of parameters, instead of returning them to autograd."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from torch import Tensor
 
 from equipoise.ops.buffers import Workspace
 
-#: Writes a gradient into the memory it is given.
+#: A function that writes a gradient into the tensor it gets.
 Write = Callable[[Tensor], object]
 
 
 class GradientBuffer:
     """The gradient of one stacked parameter (K, …).
 
-    Autograd would hold the gradients of all lanes, each in memory of its own, until the optimizer comes; here a product writes
-    into memory that stays, or, where gradients are large and its lanes are taken one by one, tells how to make lane k's.
+    Autograd would allocate the gradients of all lanes anew in every step and keep them until the optimizer runs. Here, a
+    product either writes the gradient into memory that is used in every step (`write`), or, if gradients are large and the
+    lanes are computed one by one, only leaves a function that computes the gradient of lane k when it is needed (`tell`).
 
     Attributes:
-        wide: the parameter, with the room behind it (see `ParameterBuffer`).
-        apart: whether it will be told of, so that no memory need be kept for it.
+        wide: the parameter with its padding, see `ParameterBuffer`.
+        apart: whether the gradient is computed lane by lane, so that it needs no memory here.
+        written: the gradient so far in this step; None if nothing was written.
+        later: the function that computes the gradient of a lane; None if there is none.
     """
 
     def __init__(self, wide: Tensor, slot: Callable[[], Tensor]) -> None:
@@ -30,33 +33,34 @@ class GradientBuffer:
         self.forget()
 
     def forget(self) -> None:
-        """Before a step: there is no gradient."""
+        """Forget the gradient, before a new step."""
         self.written: Tensor | None = None
         self.later: Callable[[int], Tensor] | None = None
         self._lent: set[str] = set()
 
     def lend(self, name: str, shape: Sequence[int]) -> Tensor:
-        """Memory for a product with the parameter, good until the next step."""
-        if name in self._lent:  # used a second time in this step
+        """Memory for a product with the parameter, valid until the next step."""
+        # The parameter is used a second time in this step, and the first product is still needed.
+        if name in self._lent:
             return self.wide.new_empty(tuple(shape))
         self._lent.add(name)
         return self._workspace.take(name, shape, self.wide.dtype, self.wide.device)
 
     def write(self, write: Write) -> None:
-        """`write(out)` puts the gradient of one use into `out`, shaped like `wide`; those of several uses are added up."""
+        """Call `write(out)`, which puts the gradient of one use into `out`, shaped like `wide`. Several uses are added up."""
         if self.written is None:
             self.written = self._slot()
             write(self.written)
         else:
-            write(more := torch.empty_like(self.written))
-            self.written += more
+            write(of_use := torch.empty_like(self.written))
+            self.written += of_use
 
     def tell(self, of_lane: Callable[[int], Tensor]) -> None:
-        """`of_lane(k)` will make the gradient of lane k."""
+        """Register `of_lane(k)`, which computes the gradient of lane k; several uses are added up."""
         before = self.later
         self.later = of_lane if before is None else lambda k: before(k) + of_lane(k)
 
 
 def gradient_buffer(parameter: Tensor) -> GradientBuffer | None:
-    """Where a stacked parameter's gradient belongs; None for any other tensor."""
+    """The gradient buffer of a stacked parameter; None for any other tensor."""
     return getattr(parameter, "gradient_buffer", None)

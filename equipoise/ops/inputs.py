@@ -1,4 +1,4 @@
-"""Features on the device, in three forms, each gathered for many lanes at once: dense, sparse, tokens."""
+"""Features on a device in three forms, dense, sparse and tokens, from which batches of many lanes are gathered at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from equipoise.ops.sparse import EmbeddingBags, Stacked
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """(n, d) float32 features, with columns of zeros up to a multiple of eight where `of` made them."""
+    """(n, d) float32 features.
+
+    Attributes:
+        x: the features, padded by `of` with columns of zeros to a multiple of eight, for which products are faster.
+        d: the number of features without padding; None if there is no padding.
+    """
 
     x: Tensor
     d: int | None = None
@@ -47,22 +52,22 @@ class Dense:
         return Dense(self.x.to(device), self.d)
 
     def gather(self, rows: Tensor, workspace: Workspace | None = None) -> Tensor:
-        """Rows (K, B) → (K, B, d), with the columns of zeros; in memory of `scratch`, if there is one."""
+        """The features (K, B, d) of rows (K, B), padding included; in memory of the workspace, if there is one."""
         shape = (*rows.shape, self.x.shape[1])
         out = None if workspace is None else workspace.take("x", shape, self.x.dtype, self.x.device)
         flat = None if out is None else out.view(-1, shape[-1])
         return torch.index_select(self.x, 0, rows.reshape(-1), out=flat).view(shape)
 
     def extended(self, more: Sequence[Any]) -> Dense:
-        """With further rows (each (s, d)) at the end."""
-        made = [torch.as_tensor(np.asarray(m, dtype=np.float32)) for m in more]
-        wide = [torch.nn.functional.pad(m, (0, self.x.shape[1] - m.shape[1])) for m in made]
+        """These features with more rows (each (s, d)) at the end."""
+        rows = [torch.as_tensor(np.asarray(m, dtype=np.float32)) for m in more]
+        wide = [torch.nn.functional.pad(m, (0, self.x.shape[1] - m.shape[1])) for m in rows]
         return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in wide)]), self.d)
 
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
-    """n CSR rows of d float32 features; nothing here is ever made dense."""
+    """(n, d) float32 features as CSR rows, which are never made dense."""
 
     indptr: Tensor
     indices: Tensor
@@ -73,6 +78,7 @@ class Sparse:
     def of(cls, x: sp.csr_matrix) -> Sparse:
         """From a SciPy CSR matrix (n, d)."""
         x = sp.csr_matrix(x, dtype=np.float32)
+        # Sums run in the order of the entries, so that order must not depend on how the matrix was built.
         x.sort_indices()
         indptr, indices = (torch.from_numpy(a.astype(np.int64)) for a in (x.indptr, x.indices))
         return cls(indptr, indices, torch.from_numpy(x.data), int(x.shape[1]))
@@ -84,21 +90,22 @@ class Sparse:
         return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
 
     def gather(self, rows: Tensor, workspace: Workspace | None = None) -> EmbeddingBags | Stacked:
-        """Rows (K, B) → the entries of all of them, lane by lane."""
+        """The entries of rows (K, B), lane by lane."""
         if self.indptr.device.type == "cpu":
             return EmbeddingBags.of(self.matrix, rows.numpy())
         return Stacked.of((self.indices, self.values, self.indptr), self.width, rows)
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:
-        """(n, d), on the CPU; indices of 32 bits where they suffice."""
-        small = np.int32 if max(len(self.values), self.width) < 2**31 else np.int64
-        places = (t.cpu().numpy().astype(small) for t in (self.indices, self.indptr))
-        parts = (self.values.cpu().numpy(), *places)
+        """The features as a SciPy CSR matrix (n, d), on the CPU."""
+        # 32 bits halve the memory of the indices and make gathering faster.
+        index_type = np.int32 if max(len(self.values), self.width) < 2**31 else np.int64
+        indices = (t.cpu().numpy().astype(index_type) for t in (self.indices, self.indptr))
+        parts = (self.values.cpu().numpy(), *indices)
         return sp.csr_matrix(parts, shape=(len(self), self.width))
 
     def extended(self, more: Sequence[Any]) -> Sparse:
-        """With further rows (each (s, d) CSR) at the end."""
+        """These features with more rows (each (s, d) CSR) at the end."""
         device = self.indptr.device
         parts = [self, *(Sparse.of(m).to(device) for m in more)]
         indptr, end = [self.indptr[:1]], 0
@@ -111,7 +118,7 @@ class Sparse:
 
 @dataclass(frozen=True, eq=False)
 class TokenBatch:
-    """(…, B, T) token ids, 0 where there is none, (…, B) lengths, and the pretrained vectors of `Tokens`."""
+    """Token ids (…, B, T), 0 for padding, lengths (…, B), and the pretrained vectors of `Tokens`."""
 
     ids: Tensor
     lengths: Tensor
@@ -123,9 +130,11 @@ class TokenBatch:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """(n, T) token ids padded with 0 at the end, and (n,) lengths (at least 1).
+    """Token ids (n, T), padded with 0 at the end, and lengths (n,), at least 1.
 
-    `vectors` (width, E), if there are any, are pretrained embeddings of the tokens, which all lanes share.
+    Attributes:
+        width: the number of different ids.
+        vectors: (width, E) pretrained embeddings of the tokens, which all lanes share; None if there are none.
     """
 
     ids: Tensor
@@ -141,7 +150,7 @@ class Tokens:
         return Tokens(self.ids.to(device), self.lengths.to(device), self.width, vectors)
 
     def gather(self, rows: Tensor, workspace: Workspace | None = None) -> TokenBatch:
-        """Rows (K, B) → ids (K, B, T) and lengths (K, B)."""
+        """The ids (K, B, T) and lengths (K, B) of rows (K, B)."""
         return TokenBatch(self.ids[rows], self.lengths[rows], self.vectors)
 
     def extended(self, more: Sequence[Any]) -> Tokens:

@@ -1,6 +1,6 @@
-"""An LSTM over the lanes of a population at once: one step in time is one batched product for all of them.
+"""An LSTM for all lanes of a population at once: each time step is one batched product.
 
-For CUDA, where a lane alone leaves the device idle; on CPU the library's kernel, lane by lane, is faster (measured).
+It is for CUDA, where a single lane would leave the device idle. On CPU, PyTorch's kernel lane by lane is faster (measured).
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from torch import Tensor
 
 
 def lstm(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-    """States (K, T, B, H) of K lanes from zero states, as `torch.lstm` gives them lane by lane.
+    """The states (K, T, B, H) of K lanes, starting from zeros, as `torch.lstm` computes them lane by lane.
 
     Args:
-        x: (K, T, B, E) inputs. w_ih: (K, 4H, E), w_hh: (K, 4H, H) and bias: (K, 4H), gates in the library's order
+        x: (K, T, B, E) inputs. w_ih: (K, 4H, E), w_hh: (K, 4H, H) and bias: (K, 4H), with the gates in PyTorch's order
             (input, forget, cell, output).
     """
-    with torch.autocast(x.device.type, enabled=False):  # errors would add up over time
+    # In half precision, rounding errors would add up over the words of a text.
+    with torch.autocast(x.device.type, enabled=False):
         return _states(x.to(w_ih.dtype), w_ih, w_hh, bias)
 
 
 def _states(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-    """The inputs' part for all steps in one product, then the recurrence."""
+    """The products with the inputs of all time steps at once, then the recurrence."""
     lanes, steps, batch, _ = x.shape
     flat = torch.baddbmm(bias[:, None], x.reshape(lanes, steps * batch, -1), w_ih.transpose(1, 2))
     states: Any = _Recurrence.apply
@@ -32,20 +33,22 @@ def _states(x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """From what the inputs give to each gate (K, T, B, 4H) to the states; the way back is written out.
+    """From the inputs' part of each gate (K, T, B, 4H) to the states. The backward pass is written out.
+
+    Autograd would record every operation of every time step; this keeps only gates, cells and states.
 
     Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735, with the forget gate of Gers, Schmidhuber & Cummins 2000,
     DOI 10.1162/089976600300015015.
     """
 
     @staticmethod
-    def forward(ctx: Any, given: Tensor, w_hh: Tensor) -> Tensor:
-        lanes, steps, batch, width = given.shape
-        hidden, back = width // 4, w_hh.transpose(1, 2)
-        gates = torch.empty_like(given)
-        cells, states = (given.new_zeros(lanes, steps + 1, batch, hidden) for _ in range(2))
+    def forward(ctx: Any, from_input: Tensor, w_hh: Tensor) -> Tensor:
+        lanes, steps, batch, width = from_input.shape
+        hidden, recurrent = width // 4, w_hh.transpose(1, 2)
+        gates = torch.empty_like(from_input)
+        cells, states = (from_input.new_zeros(lanes, steps + 1, batch, hidden) for _ in range(2))
         for t in range(steps):
-            z = torch.baddbmm(given[:, t], states[:, t], back)
+            z = torch.baddbmm(from_input[:, t], states[:, t], recurrent)
             i, f, g, o = z.split(hidden, -1)
             i.sigmoid_(), f.sigmoid_(), g.tanh_(), o.sigmoid_()
             torch.addcmul(f * cells[:, t], i, g, out=cells[:, t + 1])
@@ -58,24 +61,25 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         gates, cells, states, w_hh = ctx.saved_tensors
         lanes, steps, batch, width = gates.shape
-        slopes = torch.empty_like(gates)
-        to_state, to_cell = torch.zeros_like(cells[:, 0]), torch.zeros_like(cells[:, 0])
+        gate_grads = torch.empty_like(gates)
+        state_grad, cell_grad = torch.zeros_like(cells[:, 0]), torch.zeros_like(cells[:, 0])
+        # Back through time. The state and the cell of a time step influence its output and the next time step.
         for t in range(steps - 1, -1, -1):
             i, f, g, o = gates[:, t].split(width // 4, -1)
-            squashed = cells[:, t + 1].tanh()
-            to_state = to_state + grad[:, t]
-            to_cell = to_cell + to_state * o * (1 - squashed * squashed)
-            slopes[:, t] = torch.cat(
+            tanh_cell = cells[:, t + 1].tanh()
+            state_grad = state_grad + grad[:, t]
+            cell_grad = cell_grad + state_grad * o * (1 - tanh_cell * tanh_cell)
+            gate_grads[:, t] = torch.cat(
                 [
-                    to_cell * g * i * (1 - i),
-                    to_cell * cells[:, t] * f * (1 - f),
-                    to_cell * i * (1 - g * g),
-                    to_state * squashed * o * (1 - o),
+                    cell_grad * g * i * (1 - i),
+                    cell_grad * cells[:, t] * f * (1 - f),
+                    cell_grad * i * (1 - g * g),
+                    state_grad * tanh_cell * o * (1 - o),
                 ],
                 -1,
             )
-            to_cell = to_cell * f
-            to_state = torch.bmm(slopes[:, t], w_hh)
-        flat = slopes.reshape(lanes, steps * batch, width)
+            cell_grad = cell_grad * f
+            state_grad = torch.bmm(gate_grads[:, t], w_hh)
+        flat = gate_grads.reshape(lanes, steps * batch, width)
         before = states[:, :steps].reshape(lanes, steps * batch, -1)
-        return slopes, torch.bmm(flat.transpose(1, 2), before)
+        return gate_grads, torch.bmm(flat.transpose(1, 2), before)

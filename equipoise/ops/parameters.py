@@ -1,8 +1,9 @@
-"""The memory of K lanes, their parameters in it, and their gradients.
+"""The parameters and gradients of K lanes, and their layout in memory.
 
-Each lane has one row of float32, in which every tensor of it has its place. Matrix kernels may take another path, with other
-roundings, for operands that lie elsewhere in memory, and element-wise kernels treat the last few elements of a tensor apart. So
-that a lane's place among others decides neither, every tensor of every lane begins at a multiple of 64 bytes.
+Each lane has one row of float32 numbers, which holds all its tensors at fixed positions. Every tensor of every lane begins at a
+multiple of 64 bytes. Otherwise a lane's position among the others could change its bits: matrix kernels may take another path,
+with other roundings, for operands with another alignment, and element-wise kernels treat the last elements of a tensor, which
+do not fill a vector register, differently.
 """
 
 from __future__ import annotations
@@ -32,28 +33,32 @@ def eightfold(count: int) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each tensor of a lane begins. A matrix (but one row) has room
-    behind it for a number of rows that is a multiple of eight."""
+    """The positions of a lane's tensors in its row.
+
+    A matrix with two rows or more is padded to a number of rows that is a multiple of eight.
+    """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
     @cached_property
     def starts(self) -> list[int]:
-        """The first number of each, and in the end the length of a lane."""
+        """The position of the first number of each tensor, and at the end the length of a row."""
         sizes = (math.prod(wide(shape)) for shape in self.shapes)
         return [0, *accumulate(-(-max(size, 1) // _STRIDE) * _STRIDE for size in sizes)]
 
 
 def wide(shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape with the room behind it."""
+    """The shape of a tensor with its padding."""
     return (eightfold(shape[0]), shape[1]) if len(shape) == 2 and shape[0] > 1 else tuple(shape)
 
 
 class ParameterBuffer:
-    """Tensors of K lanes, zeros at first.
+    """Tensors of K lanes, all zeros at first.
 
-    `flat` (K, n) is all of their memory; `data` has each tensor (K, …) by its name, `wide` the same with the room behind.
+    Attributes:
+        flat: (K, n) all of their memory.
+        data: name → the tensor of all lanes, (K, …), a view of `flat`. wide: the same with the padding.
     """
 
     def __init__(self, layout: Layout, lanes: int, device: torch.device) -> None:
@@ -64,18 +69,21 @@ class ParameterBuffer:
     def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> ParameterBuffer:
         """From the tensors of each lane."""
         first = lanes[0]
-        made = cls(Layout(tuple(first), tuple(tuple(p.shape) for p in first.values())), len(lanes), device)
+        layout = Layout(tuple(first), tuple(tuple(p.shape) for p in first.values()))
+        buffer = cls(layout, len(lanes), device)
         for k, lane in enumerate(lanes):
-            made.put(k, lane)
-        return made
+            buffer.put(k, lane)
+        return buffer
 
     def _show(self, flat: Tensor) -> None:
+        """Use `flat` as the memory, and make the views of it."""
         self.flat = flat
         self._pieces: dict[tuple[int, int], tuple[Tensor, ...]] = {}
         layout = self.layout
-        places = list(zip(layout.names, layout.shapes, layout.starts, strict=False))
-        self.data = {name: self._view(shape, start) for name, shape, start in places}
-        self.wide = {name: self._view(wide(shape), start) for name, shape, start in places}
+        # `starts` has one number more, the length of a row.
+        tensors = list(zip(layout.names, layout.shapes, layout.starts, strict=False))
+        self.data = {name: self._view(shape, start) for name, shape, start in tensors}
+        self.wide = {name: self._view(wide(shape), start) for name, shape, start in tensors}
 
     def _view(self, shape: Sequence[int], start: int) -> Tensor:
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
@@ -86,44 +94,48 @@ class ParameterBuffer:
 
     @cached_property
     def rows(self) -> list[list[Tensor]]:
-        """Lane k's tensors, in the order of the names."""
-        return [list(own) for own in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
+        """The tensors of each lane, in the order of the names."""
+        return [list(lane) for lane in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
 
-    def pieces(self, here: slice) -> tuple[Tensor, ...]:
-        """Each lane's memory in a range."""
-        if (here.start, here.stop) not in self._pieces:
-            self._pieces[here.start, here.stop] = self.flat[:, here].unbind(0)
-        return self._pieces[here.start, here.stop]
+    def pieces(self, span: slice) -> tuple[Tensor, ...]:
+        """A range of each lane's memory, as one flat tensor a lane."""
+        # The optimizer asks for the same ranges in every step, and making views takes longer than it seems.
+        if (span.start, span.stop) not in self._pieces:
+            self._pieces[span.start, span.stop] = self.flat[:, span].unbind(0)
+        return self._pieces[span.start, span.stop]
 
     def copy(self, k: int) -> dict[str, Tensor]:
-        """Lane k's tensors as they are now."""
+        """A copy of lane k's tensors."""
         return {n: d[k].clone() for n, d in self.data.items()}
 
     @torch.no_grad()
     def put(self, k: int, values: Mapping[str, Tensor]) -> None:
-        """Give place k to another lane."""
+        """Write the tensors of a lane to position k."""
         for name, d in self.data.items():
             d[k].copy_(values[name])
 
     def take(self, lanes: Sequence[int] | np.ndarray) -> ParameterBuffer:
-        """A copy of some lanes."""
-        chosen = ParameterBuffer.__new__(ParameterBuffer)
-        chosen.layout = self.layout
-        chosen._show(self.flat[torch.as_tensor(np.asarray(lanes), device=self.flat.device)])
-        return chosen
+        """A copy with some of the lanes."""
+        # Not through `__init__`, which would allocate zeros first.
+        copy = ParameterBuffer.__new__(ParameterBuffer)
+        copy.layout = self.layout
+        copy._show(self.flat[torch.as_tensor(np.asarray(lanes), device=self.flat.device)])
+        return copy
 
 
 class Parameters:
-    """Name → (K, …) float32.
+    """The parameters of K lanes as leaves of autograd, with their gradients.
 
-    `stacked` are leaves over all lanes, `lane(k)` leaves over one lane that share its memory. A forward pass uses a name
-    either at once or lane by lane; the gradients are found where they are.
+    `stacked` holds leaves (K, …) of all lanes, `lane(k)` leaves of one lane; both are views of the same memory. A forward pass
+    uses one or the other. So a gradient may be in one of four places: in the `.grad` of a stacked leaf, in that of a lane's
+    leaf, in a `GradientBuffer`, or still to be computed by one. `gradients`, `gradient` and `gradient_of` find it.
     """
 
     def __init__(self, stack: ParameterBuffer) -> None:
         self.stack = stack
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
-        self._leaves: list[dict[str, Tensor]] = []  # made where a forward pass takes lanes one by one
+        # Leaves of each lane; made when a forward pass first takes lanes one by one.
+        self._leaves: list[dict[str, Tensor]] = []
         self._gradient_buffers = {n: GradientBuffer(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
             leaf.gradient_buffer = self._gradient_buffers[name]  # type: ignore[attr-defined]
@@ -138,18 +150,18 @@ class Parameters:
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """The device of the parameters."""
         return self.stack.flat.device
 
     def lane(self, k: int) -> dict[str, Tensor]:
-        """Lane k's own leaves."""
+        """The leaves of lane k."""
         if not self._leaves:
-            own = ([t.detach().requires_grad_() for t in row] for row in self.stack.rows)
-            self._leaves = [dict(zip(self.stack.layout.names, leaves, strict=True)) for leaves in own]
+            by_lane = ([t.detach().requires_grad_() for t in row] for row in self.stack.rows)
+            self._leaves = [dict(zip(self.stack.layout.names, leaves, strict=True)) for leaves in by_lane]
         return self._leaves[k]
 
     def take(self, lanes: Sequence[int] | np.ndarray) -> Parameters:
-        """A copy of some lanes."""
+        """A copy with some of the lanes, without gradients."""
         return Parameters(self.stack.take(lanes))
 
     def zero_grad(self) -> None:
@@ -157,57 +169,58 @@ class Parameters:
         for name, leaf in self.stacked.items():
             leaf.grad = None
             self._gradient_buffers[name].forget()
-        for own in self._leaves:
-            for leaf in own.values():
+        for leaves in self._leaves:
+            for leaf in leaves.values():
                 leaf.grad = None
 
     @cached_property
     def _gradients(self) -> ParameterBuffer:
+        """The memory of gradients that are written, not computed lane by lane; allocated when the first one is written."""
         layout = self.stack.layout
-        kept = [
+        written = [
             pair
             for pair in zip(layout.names, layout.shapes, strict=True)
             if not self._gradient_buffers[pair[0]].apart
         ]
-        return ParameterBuffer(Layout(*zip(*kept, strict=True)), len(self), self.device)
+        return ParameterBuffer(Layout(*zip(*written, strict=True)), len(self), self.device)
 
     def _slot(self, name: str) -> Tensor:
         return self._gradients.wide[name]
 
     def gradients(self) -> ParameterBuffer | None:
-        """All gradients in one stack; None where some are elsewhere (then ask for each lane's)."""
-        homes = self._gradient_buffers.values()
-        apart = any(leaf.grad is not None for leaf in self.stacked.values())
-        together = all(h.written is not None and h.later is None for h in homes) and not apart
-        return self._gradients if together else None
+        """All gradients in one buffer; None if some are elsewhere, so that each must be asked for by itself."""
+        buffers = self._gradient_buffers.values()
+        in_autograd = any(leaf.grad is not None for leaf in self.stacked.values())
+        all_written = all(b.written is not None and b.later is None for b in buffers) and not in_autograd
+        return self._gradients if all_written else None
 
     def gradient(self, k: int) -> list[Tensor | None]:
-        """Lane k's gradients, in the order of the names; None where the loss did not depend on a parameter."""
+        """The gradients of lane k, in the order of the names; None for a parameter on which the loss does not depend."""
         return [_sum(self._parts(name, k)) for name in self.stacked]
 
     def gradient_of(self, name: str) -> Tensor | None:
-        """One parameter's gradients, (K, …)."""
-        at, leaf = self._gradient_buffers[name], self.stacked[name]
-        if at.later is None and not self._leaves:
-            written = None if at.written is None else at.written[:, : leaf.shape[1]]
+        """The gradients (K, …) of one parameter; None if the loss does not depend on it."""
+        buffer, leaf = self._gradient_buffers[name], self.stacked[name]
+        if buffer.later is None and not self._leaves:
+            written = None if buffer.written is None else buffer.written[:, : leaf.shape[1]]
             return _sum(g for g in (leaf.grad, written) if g is not None)
-        own = [_sum(self._parts(name, k)) for k in range(len(self))]
-        there = [g for g in own if g is not None]
-        return torch.stack(there) if len(there) == len(own) else None
+        by_lane = [_sum(self._parts(name, k)) for k in range(len(self))]
+        gradients = [g for g in by_lane if g is not None]
+        return torch.stack(gradients) if len(gradients) == len(by_lane) else None
 
     def _parts(self, name: str, k: int) -> Iterator[Tensor]:
-        """Where a gradient of lane k may be: several places, if the parameter was used in several ways."""
-        at, leaf = self._gradient_buffers[name], self.stacked[name]
+        """The parts of lane k's gradient; there are several if the parameter was used in several ways."""
+        buffer, leaf = self._gradient_buffers[name], self.stacked[name]
         if leaf.grad is not None:
             yield leaf.grad[k]
-        if at.written is not None:
-            yield at.written[k, : leaf.shape[1]]  # without the room behind
-        if at.later is not None:
-            yield at.later(k)
+        if buffer.written is not None:
+            yield buffer.written[k, : leaf.shape[1]]  # without the padding
+        if buffer.later is not None:
+            yield buffer.later(k)
         if self._leaves and (grad := self._leaves[k][name].grad) is not None:
             yield grad
 
 
 def _sum(parts: Iterator[Tensor]) -> Tensor | None:
-    found = list(parts)
-    return None if not found else found[0] if len(found) == 1 else torch.stack(found).sum(0)
+    tensors = list(parts)
+    return None if not tensors else tensors[0] if len(tensors) == 1 else torch.stack(tensors).sum(0)

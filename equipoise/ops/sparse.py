@@ -1,7 +1,8 @@
-"""Sparse rows times the weights of many lanes; nothing here is ever made dense.
+"""Products of sparse rows with the weights of many lanes, without ever making the rows dense.
 
-On CPU (`EmbeddingBags`) one lane after the other: its weights stay in the processor's cache, its bits cannot depend on the
-lanes beside it, and lanes that drew the same rows share what was gathered. On CUDA (`Stacked`) all lanes in one call.
+On CPU (`EmbeddingBags`), lanes are computed one after the other: a lane's weights stay in the processor's cache, its bits cannot
+depend on other lanes, and lanes that drew the same rows share the gathered entries. On CUDA (`Stacked`), all lanes are computed
+in one call.
 """
 
 from __future__ import annotations
@@ -18,40 +19,41 @@ from torch import Tensor
 
 from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 
-#: Indices, values and offsets: the entries of bag r are those from offsets[r] to offsets[r + 1].
+#: Indices, values and offsets of bags. The entries of bag r are those from offsets[r] to offsets[r + 1].
 Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Some batches of B rows, one after the other, gathered at once; and the same turned round at once."""
+    """The rows of several batches of B rows each, gathered at once, and their transposes."""
 
     rows: sp.csr_matrix
     batch: int
 
     def by_row(self, u: int) -> Entries:
-        """Batch u as bags of features."""
+        """Batch u as B bags, each with the features of a row."""
         return _part(self.rows, u * self.batch, self.batch)
 
     def by_feature(self, u: int) -> Entries:
-        """Batch u as bags of its rows, 0 to B − 1."""
-        return _part(self._turned, u * self.rows.shape[1], self.rows.shape[1])
+        """Batch u as d bags, each with the rows (0 to B − 1) that have a feature."""
+        return _part(self._transposed, u * self.rows.shape[1], self.rows.shape[1])
 
     @cached_property
-    def _turned(self) -> Any:
-        """A row for each feature of the first batch, of the second, …"""
+    def _transposed(self) -> Any:
+        """The transposes of all batches, below each other: a row for each feature of the first batch, of the second, …"""
+        # Converted to columns at once: the indices of batch u are shifted by u·d, and its row numbers back by u·B.
         (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
         number, entries = np.arange(count // self.batch), np.diff(ends)
         indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
         shape = (count, len(number) * width)
-        turned = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
-        turned.indices -= np.repeat((number * self.batch).astype(turned.indices.dtype), entries)
-        return turned
+        transposed = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
+        transposed.indices -= np.repeat((number * self.batch).astype(transposed.indices.dtype), entries)
+        return transposed
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingBags:
-    """The rows of K lanes on CPU: lane k's are those of batch which[k]; lanes that drew the same rows share them."""
+    """The rows of K lanes on CPU. Lane k has those of batch which[k]; lanes that drew the same rows share a batch."""
 
     gathered: Gathered
     which: Sequence[int]
@@ -60,48 +62,49 @@ class EmbeddingBags:
     def of(cls, matrix: sp.csr_matrix, rows: np.ndarray) -> EmbeddingBags:
         """Gather rows (K, B) of a matrix (n, d)."""
         known: dict[bytes, int] = {}
-        which = [known.setdefault(own.tobytes(), len(known)) for own in rows]
+        which = [known.setdefault(lane_rows.tobytes(), len(known)) for lane_rows in rows]
         distinct = np.frombuffer(b"".join(known), dtype=rows.dtype)
         return cls(Gathered(matrix[distinct], rows.shape[1]), which)
 
     def times(self, weight: Tensor) -> Tensor:
-        """x·W: weight (K, d, h) → (K, B, h)."""
+        """The product x·W, (K, B, h), with a weight (K, d, h)."""
         product: Any = _BagProducts.apply
-        if (at := gradient_buffer(weight)) is not None:
-            at.apart = True
-        out: Tensor = product(self, weight, at)
+        if (buffer := gradient_buffer(weight)) is not None:
+            buffer.apart = True
+        out: Tensor = product(self, weight, buffer)
         return out
 
 
 class _BagProducts(torch.autograd.Function):
-    """EmbeddingBags of features sum rows of W; for the gradient, bags of rows sum rows of what comes back.
+    """Forward, each bag of features sums rows of W; backward, each bag of rows sums rows of the incoming gradient.
 
-    Gradients are as large as the weights. One is made when the optimizer asks for it, and is gone before the next.
+    Gradients are as large as the weights. So each lane's is computed only when the optimizer asks for it, and is freed before
+    the next one.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: EmbeddingBags, weight: Tensor, at: GradientBuffer | None) -> Tensor:
-        ctx.x, ctx.at = x, at
+    def forward(ctx: Any, x: EmbeddingBags, weight: Tensor, buffer: GradientBuffer | None) -> Tensor:
+        ctx.x, ctx.buffer = x, buffer
         return torch.stack([_sum(w, x.gathered.by_row(u)) for w, u in zip(weight, x.which, strict=True)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
-        own, x = grad.contiguous(), ctx.x
+        grads, x = grad.contiguous(), ctx.x
 
         def of_lane(k: int) -> Tensor:
-            return _sum(own[k], x.gathered.by_feature(x.which[k]))
+            return _sum(grads[k], x.gathered.by_feature(x.which[k]))
 
-        if ctx.at is None:
-            return None, torch.stack([of_lane(k) for k in range(len(own))]), None
-        ctx.at.tell(of_lane)
+        if ctx.buffer is None:
+            return None, torch.stack([of_lane(k) for k in range(len(grads))]), None
+        ctx.buffer.tell(of_lane)
         return None, None, None
 
 
 @dataclass(frozen=True, eq=False)
 class Stacked:
-    """The rows of K lanes: the entries of row r are indices[offsets[r]:offsets[r + 1]].
+    """The rows of K lanes on CUDA. The entries of row r are indices[offsets[r]:offsets[r + 1]].
 
-    The indices of lane k are shifted by k·d, so that they point into the stacked weights of all lanes.
+    The indices of lane k are shifted by k·d, so that they point into the weights of all lanes, stacked below each other.
     """
 
     indices: Tensor
@@ -119,6 +122,7 @@ class Stacked:
         length = indptr[flat + 1] - start
         offsets = torch.zeros(len(flat) + 1, dtype=torch.long, device=flat.device)
         torch.cumsum(length, 0, out=offsets[1:])
+        # The position in the matrix of every entry of every row.
         entry = torch.arange(int(offsets[-1]), device=flat.device)
         entry += torch.repeat_interleave(start - offsets[:-1], length)
         shift = torch.arange(lanes, device=flat.device).repeat_interleave(batch) * width
@@ -126,24 +130,25 @@ class Stacked:
         return cls(shifted, values[entry], offsets, (lanes, batch, width))
 
     def times(self, weight: Tensor) -> Tensor:
-        """x·W: weight (K, d, h) → (K, B, h)."""
+        """The product x·W, (K, B, h), with a weight (K, d, h)."""
         lanes, batch, width = self.shape
         flat = weight.reshape(lanes * width, -1)
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
 def _part(matrix: Any, start: int, count: int) -> Entries:
-    """Some rows (of a CSR matrix; columns of a CSC one) as bags."""
+    """Some rows of a CSR matrix, or columns of a CSC matrix, as bags."""
     ends = matrix.indptr[start : start + count + 1]
-    here = slice(ends[0], ends[-1])
-    parts = (matrix.indices[here], matrix.data[here], ends - ends[0])
+    span = slice(ends[0], ends[-1])
+    parts = (matrix.indices[span], matrix.data[span], ends - ends[0])
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 
 
 def _sum(table: Tensor, entries: Entries) -> Tensor:
-    """Each bag's sum of value × row of the table."""
+    """For each bag, the sum of value × row of the table over its entries."""
     indices, values, offsets = entries
+    # Where no gradient is needed (as within `forward`), PyTorch must not prepare one.
     frozen = table if torch.is_grad_enabled() else table.detach()
     bags: Any = torch.embedding_bag
     out: Tensor = bags(frozen, indices, offsets, False, 0, False, values, True)[0]
