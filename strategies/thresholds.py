@@ -11,6 +11,7 @@ import scipy
 
 from equipoise import thresholds
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.strategies.calibration import Platt
 
 #: Largest working array of `rowwise`, rows × labels²: 64 MB of float64.
 MAX_CELLS = 8_000_000
@@ -80,17 +81,26 @@ class ExpectedF1(Strategy):
     """One threshold per label at half the best F1 that the scores promise, if they are read as probabilities.
 
     For calibrated scores the threshold with the best F1 is F*/2, where F* is that best F1. F* is the fixed point of
-    F ↦ (expected F1 at the threshold F / 2), the expected F1 being the ratio of expectations over the out-of-fold rows. Only
-    scores enter, no labels: the few positives of a rare label cannot be overfitted, but the scores must be calibrated. After a
-    re-weighting loss use `platt+expected_f1`.
+    F ↦ (expected F1 at the threshold F / 2), the expected F1 being the ratio of expectations over the out-of-fold rows. Scores
+    are calibrated first, by the line that `platt` fits at its defaults: few networks' scores are probabilities, those of a
+    re-weighting loss least. Labels enter through these two numbers a label only, so that the few positives of a rare label are
+    hardly overfitted.
+
+    Variant: `calibrate=false` reads the scores as they are.
     """
 
     name: ClassVar[str] = "expected_f1"
     reference: ClassVar[str] = "Lipton, Elkan & Naryanaswamy 2014, DOI 10.1007/978-3-662-44851-9_15"
 
+    calibrate: bool = True
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        per_label = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
-        return thresholds.ThresholdRule(per_label)
+        z = logits.astype(np.float64)
+        if not self.calibrate:
+            return thresholds.ThresholdRule(half_f1_logits(z))
+        line = Platt().adjust(z, Y, ctx)
+        # The line rises, so that a threshold on calibrated scores is one on the scores themselves.
+        return thresholds.ThresholdRule(line.inverse(half_f1_logits(line(z))))
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class RowwiseExpectedF1(Strategy):
 
     The maximum is exact: the best labelset consists of the k most probable labels for some k, and the expected F1 of all k
     takes O(L²) per row. A row without labels counts as F1 = 0 (`samples_f1` leaves such rows out), so at least one label is
-    always predicted. Nothing is fitted; scores must be calibrated (`platt+rowwise_expected_f1`).
+    always predicted. Scores are calibrated first, as in `expected_f1`; with `calibrate=false` nothing is fitted.
     """
 
     name: ClassVar[str] = "rowwise_expected_f1"
@@ -107,8 +117,18 @@ class RowwiseExpectedF1(Strategy):
         "Ye, Chai, Lee & Chieu 2012, Optimizing F-measure: a tale of two approaches, ICML, arXiv:1206.4625"
     )
 
+    calibrate: bool = True
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        return rowwise
+        if not self.calibrate:
+            return rowwise
+        line = Platt().adjust(logits.astype(np.float64), Y, ctx)
+        return lambda z: rowwise(line(z.astype(np.float64)))
+
+
+def half_f1_logits(logits: np.ndarray) -> np.ndarray:
+    """Half the best expected F1 of each label as a threshold on its logits, (L,), for logits (n, L)."""
+    return np.asarray(scipy.special.logit(best_expected_f1(scipy.special.expit(logits)) / 2))
 
 
 def rowwise(logits: np.ndarray) -> np.ndarray:
