@@ -105,9 +105,9 @@ def sigmoid_f1(p: np.ndarray = P, y: np.ndarray = Y) -> np.ndarray:
     return np.asarray(1 - 2 * tp / (2 * tp + fn + fp))
 
 
-def ldam() -> np.ndarray:
+def ldam(scale: float = 1.0) -> np.ndarray:
     margin = N_POS**-0.25 * (0.5 / (N_POS**-0.25).max())
-    z = 30 * (Z - margin * Y)
+    z = scale * (Z - margin * Y)
     return np.asarray(np.logaddexp(0, z * (1 - 2 * Y)))
 
 
@@ -169,6 +169,7 @@ FORMULAS: dict[str, tuple[str, dict[str, Any], Callable[[], Any]]] = {
         lambda: np.tile(sigmoid_f1(1 / (1 + np.exp(-3 * (Z + 0.5)))), (3, 1)),
     ),
     "ldam": ("ldam", {}, ldam),
+    "ldam, as for cosines": ("ldam", {"scale": 30.0}, lambda: ldam(30.0)),
     "hill": ("hill", {}, hill),
     "apl": ("apl", {}, apl),
     "apl, negatives changed": ("apl", {"eta": 0.5}, lambda: apl(0.5)),

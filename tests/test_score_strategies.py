@@ -131,11 +131,38 @@ def test_f_star_is_the_best_ratio_of_expectations(p: list[float]) -> None:
 
 def test_expected_f1_is_half_f_star_and_near_the_best_threshold() -> None:
     true, Y, ctx = world(20_000, 5)
-    predicted = get_strategy("expected_f1").decide(true, Y, ctx)(true)
+    predicted = get_strategy("expected_f1[calibrate=false]").decide(true, Y, ctx)(true)
     best = get_strategy("scut[smooth=false]").decide(true, Y, ctx)(true)
     assert metrics.f1(Y[:, :4], predicted[:, :4]) > metrics.f1(Y[:, :4], best[:, :4]) - 0.02
     half = best_expected_f1(expit(true.astype(float))) / 2
     assert np.array_equal(predicted, expit(true.astype(float)) > half)
+
+
+def test_a_global_threshold_may_be_chosen_from_the_grid_of_the_paper() -> None:
+    true, Y, ctx = world()
+    for scores in (true, true + 0.2, true - 5):
+        chosen = get_strategy("global_threshold[grid=true]").decide(scores, Y, ctx)(scores)
+        tried = [metrics.f1(Y, expit(scores.astype(float)) > t, "micro") for t in np.linspace(0.4, 0.6, 21)]
+        assert metrics.f1(Y, chosen, "micro") == pytest.approx(max(tried))
+    free = get_strategy("global_threshold").decide(true - 5, Y, ctx)(true - 5)
+    assert metrics.f1(Y, free, "micro") > max(tried)
+
+
+@pytest.mark.parametrize("name", ["expected_f1", "rowwise_expected_f1"])
+def test_expected_f1_calibrates_first(name: str) -> None:
+    """Scores on a wrong scale, as a re-weighting loss gives, cost decisions only where calibration is switched off."""
+    true, Y, ctx = world(20_000, 5)
+    wrong = 0.3 * true + 3
+    score = metrics.macro_f1 if name == "expected_f1" else metrics.samples_f1
+    best = score(Y, get_strategy(f"{name}[calibrate=false]").decide(true, Y, ctx)(true))
+    for scores in (true, wrong):
+        decided = get_strategy(name).decide(scores, Y, ctx)(scores)
+        assert score(Y, decided) > best - 0.02
+    raw = get_strategy(f"{name}[calibrate=false]").decide(wrong, Y, ctx)(wrong)
+    assert score(Y, raw) < best - 0.1
+    calibrated = get_strategy("platt").adjust(wrong.astype(float), Y, ctx)(wrong.astype(float))
+    by_hand = get_strategy(f"{name}[calibrate=false]").decide(calibrated, Y, ctx)(calibrated)
+    assert (get_strategy(name).decide(wrong, Y, ctx)(wrong) != by_hand).mean() < 1e-5
 
 
 def test_top_k_predicts_k_and_chooses_the_k_of_the_best_micro_f1() -> None:
