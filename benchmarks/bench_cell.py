@@ -13,7 +13,7 @@ from equipoise.api import choose
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
 
-SETTINGS = {"trials": 3, "folds": 2, "epochs": 12}  # those of the suite `quick`
+SETTINGS = {"trials": 3, "folds": 2, "epochs": 12}  # a small search, so that what is not training shows
 
 
 def dataset(kind: str) -> Dataset:

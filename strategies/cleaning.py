@@ -114,9 +114,8 @@ def neighbours_with_labels(rows: Rows) -> Ints:
         else np.append(rows.nominal, np.zeros(rows.Y.shape[1], rows.nominal.dtype))
     )
     if is_sparse(X):
-        return neighbours(
-            scipy.sparse.hstack([X @ scipy.sparse.diags(scale), rows.Y], format="csr"), 1, nominal
-        )
+        parts: Any = [X @ scipy.sparse.diags(scale), rows.Y]
+        return neighbours(scipy.sparse.hstack(parts, format="csr"), 1, nominal)
     return neighbours(np.hstack([X * scale, rows.Y]), 1, nominal)
 
 
