@@ -81,8 +81,9 @@ class Backbone(Configurable):
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
         for f in options(self):
             value = getattr(self, f.name)
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
+            low = f.metadata.get("low", 1)
+            if isinstance(value, int) and not isinstance(value, bool) and value < low:
+                raise EquipoiseError(f"{self.name}: {f.name} must be {low} or more, got {value}")
             if value not in (choices := f.metadata.get("choices", (value,))):
                 raise EquipoiseError(
                     f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
@@ -99,6 +100,10 @@ class Backbone(Configurable):
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         """Logits (K, B, L) if `stacked`, else (B, L). `drop` applies this lane's dropout (nothing when predicting)."""
         raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+
+    def interpolates(self, kind: str) -> bool:
+        """Whether resamplers may take distances between its features of inputs of this kind, and average them."""
+        return kind == "numeric" and self.vector_features
 
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` is given all lanes at once there."""
