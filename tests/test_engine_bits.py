@@ -158,7 +158,8 @@ CASES: dict[str, tuple[Backbone, Callable[[], Inputs], int]] = {
 
 
 def test_every_backbone_has_a_case() -> None:
-    assert {backbone.name for backbone, _, _ in CASES.values()} == {
+    elsewhere = {"transformer"}  # tests/test_transformer.py, since its packages are not always installed
+    assert {backbone.name for backbone, _, _ in CASES.values()} | elsewhere == {
         e.name for e in registry("backbone").entries() if e.obj.gradient
     }
 

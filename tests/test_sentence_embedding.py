@@ -191,22 +191,8 @@ def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path, monkeypatch: p
         encoder(str(tmp_path))
 
 
-def word_level(folder: Path, name: str = "tokenizer.json") -> None:
-    """A tokenizer of whole words."""
-    tokenizers = pytest.importorskip("tokenizers")
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    ends = [("[CLS]", 2), ("[SEP]", 3)]
-    made.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=ends
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    made.save(str(folder / name))
-
-
 @pytest.fixture
-def static(tmp_path: Path) -> Path:
+def static(tmp_path: Path, word_level: Any) -> Path:
     """A model2vec folder with weights of tokens."""
     safetensors = pytest.importorskip("safetensors.numpy")
     word_level(tmp_path / "static")
@@ -249,23 +235,7 @@ def test_the_content_of_the_folder_counts_in_the_key_and_its_place_does_not(
     assert code(static) != before
 
 
-def tiny_bert(folder: Path, seed: int = 0, **config: Any) -> Path:
-    """A random BERT of two layers on the words of these tests."""
-    transformers = pytest.importorskip("transformers")
-    word_level(folder)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    made = transformers.BertConfig(vocab_size=10, max_position_embeddings=40, **(sizes | config))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transformers.BertModel(made, add_pooling_layer=False).save_pretrained(folder)
-    named = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(named | {"tokenizer_class": "PreTrainedTokenizerFast"})
-    )
-    return folder
-
-
-def test_a_transformer_gives_the_librarys_average(tmp_path: Path) -> None:
+def test_a_transformer_gives_the_librarys_average(tmp_path: Path, tiny_bert: Any) -> None:
     folder = tiny_bert(tmp_path / "bert")
     found = encoders.transformer(str(folder))
     assert found.tokens("server layout") == [2, 4, 6, 3]
@@ -284,7 +254,7 @@ def test_a_transformer_gives_the_librarys_average(tmp_path: Path) -> None:
     assert first == pytest.approx(states[0].numpy(), abs=1e-6)
 
 
-def test_a_damaged_transformer_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_damaged_transformer_is_one_clear_line(tmp_path: Path, tiny_bert: Any) -> None:
     folder = tiny_bert(tmp_path / "bert")
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(EquipoiseError, match="holds no encoder that transformers can load") as caught:

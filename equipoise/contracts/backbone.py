@@ -51,6 +51,7 @@ class Backbone(Configurable):
         batched: True where `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False: one lane's, and the engine loops.
         batched_on_cuda: the same for CUDA, where it may pay although it does not on CPU.
+        lanes_at_once: the most lanes that are held in memory side by side; None: as many as pay.
         lr: the default and the range of the learning rate, at its highest.
         C: those of the inverse strength of the L2 penalty, as in scikit-learn: C Σ loss + ½ ‖w‖² is minimised, over all rows
             and labels.
@@ -68,6 +69,7 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
+    lanes_at_once: ClassVar[int | None] = None
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.1, 300.0, log=True)
     conditioning_bias: ClassVar[str] = ""

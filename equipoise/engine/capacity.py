@@ -34,6 +34,8 @@ _known: dict[object, dict[int, float]] = {}
 
 def population_size(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
     """The number of slots for lanes of one signature."""
+    if (limit := lanes[0].backbone.lanes_at_once) is not None:
+        return limit
     if device.type == "cuda":
         held = torch.cuda.get_device_properties(device).total_memory
         most = max_lanes(lanes[0], inputs, batch_size, held)

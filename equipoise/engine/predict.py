@@ -106,7 +106,10 @@ def _alike(trained: Sequence[Trained]) -> list[list[int]]:
     for i, t in enumerate(trained):
         shapes = tuple(p.shape for p in t.params.values())
         groups.setdefault((t.backbone.structure, shapes), []).append(i)
-    return [g[at : at + SIDE_BY_SIDE] for g in groups.values() for at in range(0, len(g), SIDE_BY_SIDE)]
+    limits = [trained[g[0]].backbone.lanes_at_once or SIDE_BY_SIDE for g in groups.values()]
+    return [
+        g[at : at + n] for g, n in zip(groups.values(), limits, strict=True) for at in range(0, len(g), n)
+    ]
 
 
 def _padded(

@@ -106,7 +106,7 @@ def _population(cell: Cell, data: Dataset) -> int:
         return 0
     width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
     made = backbone.init(width, data.n_labels, torch.Generator())
-    return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in made.values())
+    return (backbone.lanes_at_once or LANES) * PER_PARAMETER * sum(tensor.numel() for tensor in made.values())
 
 
 def _counted(number: int, what: str) -> str:
