@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,49 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with quiet():
         create_database(folder / "mlflow.db", folder / "mlartifacts")
     return folder / "mlflow.db"
+
+
+#: The words that the random models of tests know.
+WORDS = ("server", "database", "layout", "colour", "deadline", "budget")
+
+
+@pytest.fixture
+def word_level() -> Callable[[Path], None]:
+    """Puts a tokenizer of whole words into a folder."""
+    tokenizers = pytest.importorskip("tokenizers")
+
+    def put(folder: Path) -> None:
+        vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+        made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+        made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        made.post_processor = tokenizers.processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        made.save(str(folder / "tokenizer.json"))
+
+    return put
+
+
+@pytest.fixture
+def tiny_bert(word_level: Callable[[Path], None]) -> Callable[[Path], Path]:
+    """Puts a random BERT of two layers and 32 hidden units into a folder."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    def put(folder: Path) -> Path:
+        word_level(folder)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+        config = transformers.BertConfig(vocab_size=10, max_position_embeddings=40, **sizes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+        tokens = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        settings = tokens | {"tokenizer_class": "PreTrainedTokenizerFast"}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        return folder
+
+    return put
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

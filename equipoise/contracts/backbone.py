@@ -54,6 +54,7 @@ class Backbone(Configurable):
         batched: True if `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False if it takes one lane's, so that the engine loops over lanes.
         batched_on_cuda: the same on CUDA, where batching may pay although it does not on CPU.
+        lanes_at_once: the most lanes that are held in memory side by side; None for as many as pay.
         lr: the default and the range of the peak learning rate.
         C: the default and the range of the inverse strength of the L2 penalty, as in scikit-learn: the objective is
             C Σ loss + ½ ‖w‖², over all rows and labels.
@@ -71,6 +72,7 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
+    lanes_at_once: ClassVar[int | None] = None
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.1, 300.0, log=True)
     conditioning_bias: ClassVar[str] = ""
@@ -85,8 +87,9 @@ class Backbone(Configurable):
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
         for f in options(self):
             value = getattr(self, f.name)
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
+            low = f.metadata.get("low", 1)
+            if isinstance(value, int) and not isinstance(value, bool) and value < low:
+                raise EquipoiseError(f"{self.name}: {f.name} must be {low} or more, got {value}")
             if value not in (choices := f.metadata.get("choices", (value,))):
                 raise EquipoiseError(
                     f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
@@ -111,6 +114,10 @@ class Backbone(Configurable):
         A row's logits must not depend on the other rows of the batch.
         """
         raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+
+    def interpolates(self, kind: str) -> bool:
+        """Whether resamplers may take distances between its features of inputs of this kind, and average them."""
+        return kind == "numeric" and self.vector_features
 
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` gets all lanes at once on this device."""

