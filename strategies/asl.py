@@ -30,7 +30,8 @@ class ASL(Strategy):
     name: ClassVar[str] = "asl"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter & Zelnik-Manor 2021, DOI 10.1109/ICCV48922.2021.00015"
+        "Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter & Zelnik-Manor 2021, Asymmetric loss for multi-label "
+        "classification, ICCV, DOI 10.1109/ICCV48922.2021.00015"
     )
     off: ClassVar[Mapping[str, Any]] = {"gamma_neg": 0.0, "gamma_pos": 0.0, "margin": 0.0}
 

@@ -30,8 +30,9 @@ class ClassBalanced(Strategy):
     name: ClassVar[str] = "class_balanced"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Cui, Jia, Lin, Song & Belongie 2019, DOI 10.1109/CVPR.2019.00949; settings: "
-        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+        "Cui, Jia, Lin, Song & Belongie 2019, Class-balanced loss based on effective number of samples, CVPR, DOI "
+        "10.1109/CVPR.2019.00949; settings: Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for "
+        "multi-label text classification with long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
     )
     off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, "gamma": 0.0, "alpha": -1.0}
 

@@ -30,7 +30,10 @@ class MLeNN(Strategy):
     """
 
     name: ClassVar[str] = "mlenn"
-    reference: ClassVar[str] = "Charte, Rivera, del Jesus & Herrera 2014, DOI 10.1007/978-3-319-10840-7_1"
+    reference: ClassVar[str] = (
+        "Charte, Rivera, del Jesus & Herrera 2014, MLeNN: a first approach to heuristic multilabel undersampling, IDEAL, DOI "
+        "10.1007/978-3-319-10840-7_1"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
@@ -66,7 +69,10 @@ class MLTL(Strategy):
     """
 
     name: ClassVar[str] = "mltl"
-    reference: ClassVar[str] = "Pereira, Costa & Silla 2020, DOI 10.1016/j.neucom.2019.11.076"
+    reference: ClassVar[str] = (
+        "Pereira, Costa & Silla 2020, MLTL: a multi-label approach for the Tomek link undersampling algorithm, "
+        "Neurocomputing, DOI 10.1016/j.neucom.2019.11.076"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 

@@ -14,8 +14,14 @@ from equipoise.strategies.focal import class_share, focal_factor, focal_loss
 if TYPE_CHECKING:
     from torch import Tensor
 
-WU = "Wu, Huang, Liu, Wang & Lin 2020, DOI 10.1007/978-3-030-58548-8_10"
-HUANG = "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+WU = (
+    "Wu, Huang, Liu, Wang & Lin 2020, Distribution-balanced loss for multi-label classification in long-tailed datasets, "
+    "ECCV, DOI 10.1007/978-3-030-58548-8_10"
+)
+HUANG = (
+    "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for multi-label text classification with "
+    "long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
+)
 
 
 @dataclass(frozen=True)

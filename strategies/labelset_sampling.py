@@ -31,7 +31,8 @@ class LabelsetSampling(Strategy):
 
     name: ClassVar[str] = "labelset_sampling"
     reference: ClassVar[str] = (
-        f"labelsets as classes: Boutell, Luo, Shen & Brown 2004, DOI 10.1016/j.patcog.2004.03.009; sampling: {KANG}"
+        "labelsets as classes: Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern "
+        f"Recognition, DOI 10.1016/j.patcog.2004.03.009; sampling: {KANG}"
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 1.0}
 

@@ -34,7 +34,7 @@ class LDAM(Strategy):
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cao, Wei, Gaidon, Arechiga & Ma 2019, Learning imbalanced datasets with label-distribution-aware "
-        "margin loss, NeurIPS"
+        "margin loss, NeurIPS, arXiv:1906.07413"
     )
     off: ClassVar[Mapping[str, Any]] = {"max_margin": 0.0, "scale": 1.0, "defer": 1.0}
 

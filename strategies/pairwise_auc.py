@@ -27,8 +27,9 @@ class PairwiseAUC(Strategy):
     name: ClassVar[str] = "pairwise_auc"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "squared hinge: Gao & Zhou 2015, On the consistency of AUC pairwise optimization, IJCAI, arXiv:1208.0645; "
-        "in O(B log B): Rust & Hocking 2023, arXiv:2302.11062"
+        "squared hinge: Gao & Zhou 2015, On the consistency of AUC pairwise optimization, IJCAI, arXiv:1208.0645; in "
+        "O(B log B): Rust & Hocking 2023, A log-linear gradient descent algorithm for unbalanced binary classification using "
+        "the all pairs squared hinge loss, arXiv:2302.11062"
     )
 
     margin: float = tunable(1.0, low=0.1, high=10.0, log=True)

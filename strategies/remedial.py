@@ -28,8 +28,10 @@ class Remedial(Strategy):
 
     name: ClassVar[str] = "remedial"
     reference: ClassVar[str] = (
-        "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1007/978-3-319-19644-2_41; "
-        "with a resampler after it (REMEDIAL-HwR) 2019, DOI 10.1016/j.neucom.2017.01.118"
+        "Charte, Rivera, del Jesus & Herrera 2015, Resampling multilabel datasets by decoupling highly imbalanced labels, "
+        "HAIS, DOI 10.1007/978-3-319-19644-2_41; with a resampler after it: 2019, REMEDIAL-HwR: tackling "
+        "multilabel imbalance through label decoupling and data resampling hybridization, Neurocomputing, DOI "
+        "10.1016/j.neucom.2017.01.118"
     )
 
     variant: str = field(default="paper", metadata={"choices": ("paper", "no_empty")})

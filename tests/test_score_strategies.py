@@ -138,6 +138,16 @@ def test_expected_f1_is_half_f_star_and_near_the_best_threshold() -> None:
     assert np.array_equal(predicted, expit(true.astype(float)) > half)
 
 
+def test_a_global_threshold_may_be_chosen_from_the_grid_of_the_paper() -> None:
+    true, Y, ctx = world()
+    for scores in (true, true + 0.2, true - 5):
+        chosen = get_strategy("global_threshold[grid=true]").decide(scores, Y, ctx)(scores)
+        tried = [metrics.f1(Y, expit(scores.astype(float)) > t, "micro") for t in np.linspace(0.4, 0.6, 21)]
+        assert metrics.f1(Y, chosen, "micro") == pytest.approx(max(tried))
+    free = get_strategy("global_threshold").decide(true - 5, Y, ctx)(true - 5)
+    assert metrics.f1(Y, free, "micro") > max(tried)
+
+
 @pytest.mark.parametrize("name", ["expected_f1", "rowwise_expected_f1"])
 def test_expected_f1_calibrates_first(name: str) -> None:
     """Scores on a wrong scale, as a re-weighting loss gives, cost decisions only where calibration is switched off."""
