@@ -1,10 +1,10 @@
-"""Whether the start of output biases favours a family of losses: each loss begun at its own optimum, at the log-odds, and at 0.
+"""Tests whether the start of output biases favours a family of losses: starts at its own optimum, at the log-odds, and at 0.
 
     pytest benchmarks/bench_starts.py -m slow         # a table for each budget, written to results/benchmarks/starts.md
 
-Each cell is searched as in a suite, on enron-email with `linear`, at the suites' budget and at three times as many steps. Rows
-are written to results/benchmarks/starts.jsonl as they come: an interrupted run goes on where it was; a row of other code is not
-used.
+Each cell is searched as in a suite, on enron-email with `linear`, with the suites' budget and with three times as many steps.
+Rows are written to results/benchmarks/starts.jsonl when they are finished, so an interrupted run continues where it was. Rows
+of other code are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from equipoise.api import choose
 from equipoise.engine import first_weights
 from equipoise.engine.lanes import Lane
 from equipoise.engine.starts import prior
-from equipoise.experiment.cell import Cell, run_alone
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ Starts = Callable[[Sequence[Lane], int], list[np.ndarray]]
 
 
 def at_log_odds(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
-    """The same for every loss: log-odds among the rows as they are drawn."""
+    """The log-odds of the labels among rows drawn with the sampling weights, whatever the loss."""
     out = []
     for lane in lanes:
         half = 0.5 / len(lane.targets)
@@ -66,8 +67,8 @@ STARTS: dict[str, Starts] = {"own": first_weights.starts, "log-odds": at_log_odd
 
 
 @contextmanager
-def begun(starts: Starts) -> Iterator[None]:
-    """Meanwhile, trainings begin there."""
+def starting_at(starts: Starts) -> Iterator[None]:
+    """Within the block, trainings start from these biases."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(first_weights, "starts", starts)
         yield
@@ -75,34 +76,34 @@ def begun(starts: Starts) -> Iterator[None]:
 
 @dataclass
 class Rows:
-    """Measured cells, by the cell's key and its start."""
+    """A file of measured cells, by the key of the cell and its start."""
 
     path: Path
 
     def all(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What is there; a line that was cut off counts for nothing."""
+        """The rows in the file, without a line that was cut off."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         rows = [json.loads(line) for line in lines if line.endswith("}")]
         return {(row["key"], row["start"]): row for row in rows}
 
     def measured(self, cell: Cell, data: Any, start: str) -> dict[str, Any]:
-        """A row that is there, or a new one."""
-        if (found := self.all().get((cell.key, start))) is not None:
-            return found
-        with begun(STARTS[start]):
-            row, _ = run_alone(cell, data)
-        own = {"key": cell.key, "start": start, "strategy": cell.strategy, "split": cell.split}
-        own |= {name: row["metrics"][name] for name in MEASURES}
-        own |= {"epochs": cell.settings.epochs, "seconds": row["cost"]["seconds_total"]}
+        """The row of a cell; it is run if there is none."""
+        if (row := self.all().get((cell.key, start))) is not None:
+            return row
+        with starting_at(STARTS[start]):
+            full, _ = run_alone(cell, data)
+        row = {"key": cell.key, "start": start, "strategy": cell.strategy, "split": cell.split}
+        row |= {name: full["metrics"][name] for name in MEASURES}
+        row |= {"epochs": cell.settings.epochs, "seconds": full["cost"]["seconds_total"]}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(own) + "\n")
-        return own
+            file.write(json.dumps(row) + "\n")
+        return row
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig: pytest.Config) -> None:
-    """With starts of their own, no loss is left behind by its start alone."""
+    """With its own start, no loss is clearly worse than with another start."""
     data, why = emails()
     if data is None:
         pytest.skip(why.strip())
@@ -110,10 +111,10 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
     settings = {**SETTINGS, "epochs": BUDGETS[budget]}
     suite = choose(None, [data.name], ["linear"], list(STRATEGIES), settings, SPLITS, 0)
     cells = make_plan(suite, device="cpu", data={data.name: data}).cells
-    found = [
+    measured = [
         rows.measured(cell, data, start) for cell in sorted(cells, key=lambda c: c.split) for start in STARTS
     ]
-    means = {start: _means([row for row in found if row["start"] == start]) for start in STARTS}
+    means = {start: _means([row for row in measured if row["start"] == start]) for start in STARTS}
     table = [
         (start, *(f"{f1:.3f} {ranked:.3f}" for f1, ranked in own.values())) for start, own in means.items()
     ]
@@ -124,7 +125,7 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Over splits, of each strategy."""
+    """The means over splits, for each strategy."""
     out = {}
     for name in STRATEGIES:
         own = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
