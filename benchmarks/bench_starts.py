@@ -24,7 +24,7 @@ from story import markdown
 from equipoise.api import choose
 from equipoise.engine import first_weights
 from equipoise.engine.lanes import Lane
-from equipoise.engine.starts import prior
+from equipoise.engine.output_bias import prior
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
@@ -63,14 +63,18 @@ def at_zero(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
     return [np.zeros(lane.targets.shape[1], dtype=np.float32) for lane in lanes]
 
 
-STARTS: dict[str, Starts] = {"own": first_weights.starts, "log-odds": at_log_odds, "zero": at_zero}
+STARTS: dict[str, Starts] = {
+    "own": first_weights.best_constant_logits,
+    "log-odds": at_log_odds,
+    "zero": at_zero,
+}
 
 
 @contextmanager
 def starting_at(starts: Starts) -> Iterator[None]:
     """Within the block, trainings start from these biases."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first_weights, "starts", starts)
+        patch.setattr(first_weights, "best_constant_logits", starts)
         yield
 
 

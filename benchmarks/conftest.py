@@ -35,6 +35,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The benchmark of competence trains for hours and times nothing: it runs when its file is named."""
+    named = any("bench_competence" in arg for arg in config.args)
+    return True if collection_path.name == "bench_competence.py" and not named else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Save the numbers automatically unless the user says where."""

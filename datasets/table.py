@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._table_labels import constant, label_matrix
+from equipoise.datasets._column_roles import WORD, assign
+from equipoise.datasets._label_matrix import constant, label_matrix
 from equipoise.datasets._table_options import TableOptions
-from equipoise.datasets._table_roles import WORD, assign
 from equipoise.readers.columns import Column
 from equipoise.readers.records import read_records, reads
 from equipoise.readers.tables import Table, read_table

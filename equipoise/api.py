@@ -21,7 +21,7 @@ from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
 from equipoise.sweep.run import Watcher, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
-from equipoise.sweep.workers import parse_workers
+from equipoise.sweep.worker_count import parse_workers
 
 if TYPE_CHECKING:
     import pandas as pd

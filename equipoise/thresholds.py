@@ -99,14 +99,14 @@ def scut(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike | None = None) -> Flo
     """SCut: for each label the threshold that maximises its F1, (L,). It overfits rare labels; see `scut_smoothed`.
 
     With `folds` (n,), a threshold is fitted on each fold's rows and their mean is taken; folds in which the label has no
-    positive are left out. A label without any positive, or with all its positives in one of several folds, gets the
-    `global_threshold`: it is finite, and the best guess for a label about which nothing is known.
+    positive are left out. A label without any positive, or with all its positives in one of several folds, gets the threshold
+    "predict none", just above its highest score.
 
     Source: Yang 2001, DOI 10.1145/383952.383975.
     """
     scores, true = _checked(logits, Y)
     parts = [np.ones(len(true), dtype=np.bool_)] if folds is None else _masks(folds, len(true))
-    return _fold_mean(scores, true, [_raw(_curves(scores[part], true[part])) for part in parts])
+    return _fold_mean(scores, [_raw(_curves(scores[part], true[part])) for part in parts])
 
 
 def scut_smoothed(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Floats:
@@ -119,7 +119,7 @@ def scut_smoothed(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Floats:
     Variant, where the description leaves room or programs differ: frequency is counted over all rows, and ties are resolved by
     column. Micro-F1 accumulates within a fold (a published program mixes one fold's counts with the sums of all folds). A label
     without a positive in a fold is skipped there: it counts neither in l nor in micro-F1, and its threshold for that fold is
-    "predict none". A label with no positive, or with all of them in one of several folds, gets the `global_threshold` (see
+    "predict none". A label with no positive, or with all of them in one of several folds, gets "predict none" over all rows (see
     `scut`). F1 is 0 if nothing is predicted.
 
     `folds` (n,) is the fold in which each row was held out. Raises EquipoiseError if its length is not n.
@@ -129,7 +129,7 @@ def scut_smoothed(logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Floats:
     order = np.argsort(-np.count_nonzero(true, axis=0), kind="stable")
     curves = [_curves(scores[part], true[part]) for part in _masks(folds, len(true))]
     none = [c.cut(np.zeros(len(order), dtype=np.int64)) for c in curves]
-    return _fold_mean(scores, true, [_smoothed(c, order) for c in curves], none)
+    return _fold_mean(scores, [_smoothed(c, order) for c in curves], none)
 
 
 def cross_fitted(fit: Fit, logits: ArrayLike, Y: ArrayLike, folds: ArrayLike) -> Bools:
@@ -180,10 +180,8 @@ def _smoothed(curves: Curves, order: Ints) -> Floats:
     return np.where(curves.positives > 0, curves.cut(chosen), np.nan)
 
 
-def _fold_mean(
-    scores: Floats, true: Bools, thresholds: list[Floats], missing: list[Floats] | None = None
-) -> Floats:
-    """The mean of the folds' thresholds, (L,), or the global threshold for a label known in fewer than two folds.
+def _fold_mean(scores: Floats, thresholds: list[Floats], missing: list[Floats] | None = None) -> Floats:
+    """The mean of the folds' thresholds, (L,), or "predict none" for a label known in fewer than two folds.
 
     Args:
         thresholds: (L,) for each fold, NaN where unknown.
@@ -197,7 +195,9 @@ def _fold_mean(
     # threshold fitted to them made the refitted model predict the label for nearly every row (seen on the data set
     # `medical`).
     reliable = known.sum(axis=0) >= min(2, len(thresholds))
-    return mean if reliable.all() else np.where(reliable, mean, global_threshold(scores, true))
+    # What replaces it may only depend on the order of the label's own scores. A threshold shared with other labels would
+    # change its decisions with any shift of its scores, such as the one of `logit_adjustment`.
+    return np.where(reliable, mean, np.nextafter(scores.max(axis=0), np.inf))
 
 
 def _macro_threshold(scores: Floats, true: Bools) -> float:

@@ -45,12 +45,16 @@ def log_odds(n_pos: Tensor, n_rows: Any) -> Tensor:
     return per_label(lambda m: (m / (n_rows - m)).log(), n)
 
 
-def effective_weights(n_pos: Tensor, beta: Any) -> Tensor:
+def effective_weights(n_pos: Tensor, one_minus_beta: Any) -> Tensor:
     """Class-balanced weights (1 − β) / (1 − β^n) of each label, (L,): one over the effective number of samples.
 
     Source: Cui, Jia, Lin, Song & Belongie 2019, DOI 10.1109/CVPR.2019.00949.
     """
     import torch
 
+    def seen(n: Tensor) -> Tensor:
+        # 1 − β^n from 1 − β itself: in single precision 1 − .9999 keeps four digits only.
+        return -torch.expm1(n * torch.log1p(0 * n - one_minus_beta))
+
     # n = 0 would divide by zero; a label without positives is treated as if it had one.
-    return (1 - beta) / per_label(lambda n: 1 - torch.pow(beta, n), n_pos.clamp(min=1.0))
+    return one_minus_beta / per_label(seen, n_pos.clamp(min=1.0))

@@ -30,7 +30,8 @@ class ASL(Strategy):
     name: ClassVar[str] = "asl"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter & Zelnik-Manor 2021, DOI 10.1109/ICCV48922.2021.00015"
+        "Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter & Zelnik-Manor 2021, Asymmetric loss for multi-label "
+        "classification, ICCV, DOI 10.1109/ICCV48922.2021.00015"
     )
     off: ClassVar[Mapping[str, Any]] = {"gamma_neg": 0.0, "gamma_pos": 0.0, "margin": 0.0}
 
@@ -42,9 +43,12 @@ class ASL(Strategy):
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)
         focus = y * self._positive_focus(z) + (1 - y) * self._negative_focus(z)
+        return (focus if self.focus_gradient else focus.detach()) * self.unfocused(z, y)
+
+    def unfocused(self, z: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropy of p for positives and of p_m for negatives, without the focusing factors, (B, L)."""
         # Subtracting what the margin gains keeps m = 0 bit-equal to plain cross-entropy; a direct log(1 − p_m) would not be.
-        shifted = (bce(z, y) - (1 - y) * self._margin_gain(z)).clamp(min=0.0)
-        return (focus if self.focus_gradient else focus.detach()) * shifted
+        return (bce(z, y) - (1 - y) * self._margin_gain(z)).clamp(min=0.0)
 
     def _positive_focus(self, z: Tensor) -> Tensor:
         """(1 − p)^γ₊, through the log-sigmoid so that it stays accurate where p rounds to 1."""

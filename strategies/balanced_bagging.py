@@ -24,7 +24,10 @@ class BalancedBagging(Strategy):
     """
 
     name: ClassVar[str] = "balanced_bagging"
-    reference: ClassVar[str] = "Liu, Wu & Zhou 2009, DOI 10.1109/TSMCB.2008.2007853"
+    reference: ClassVar[str] = (
+        "Liu, Wu & Zhou 2009, Exploratory undersampling for class-imbalance learning, IEEE TSMC B, DOI "
+        "10.1109/TSMCB.2008.2007853"
+    )
 
     m: int = 4  # networks per label: time against variance, so it is not searched
     ratio: float = tunable(1.0, low=1.0, high=8.0)  # rows of the common value per row of the rare one

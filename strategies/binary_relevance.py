@@ -21,7 +21,10 @@ class BinaryRelevance(Strategy):
     """
 
     name: ClassVar[str] = "binary_relevance"
-    reference: ClassVar[str] = "Boutell, Luo, Shen & Brown 2004, DOI 10.1016/j.patcog.2004.03.009"
+    reference: ClassVar[str] = (
+        "Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern Recognition, DOI "
+        "10.1016/j.patcog.2004.03.009"
+    )
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [Task((label,)) for label in range(Y.shape[1])]

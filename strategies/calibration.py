@@ -14,6 +14,8 @@ from equipoise.contracts.strategy import Context, Strategy
 
 #: Lower bound of a fitted slope: with a slope of 0 or below, calibration would tie or reverse the ranking of the rows.
 MIN_SLOPE = 1e-3
+#: What is used where there is none: just enough to keep separable data from an infinite slope.
+NO_SHRINKAGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,14 @@ class Platt(Strategy):
         "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, MIT Press"
     )
 
-    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
+    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True)  # 0: Platt's own, unshrunk
     per_label: bool = True
 
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
 
-    def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
+    def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)
 
 
@@ -84,6 +86,10 @@ class Line:
     def __call__(self, logits: np.ndarray) -> np.ndarray:
         return (logits * self.a + self.b).astype(logits.dtype)
 
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """The logits (L,) that the line maps to `values` (L,)."""
+        return np.asarray((values - self.b[0]) / self.a[0])
+
 
 def softened(Y: np.ndarray) -> np.ndarray:
     """Platt's targets for Y (n, L): 0 and 1 moved slightly inwards, by an amount that depends on the label's counts."""
@@ -101,12 +107,14 @@ def fitted(logits: np.ndarray, targets: np.ndarray, shrinkage: float, *, bias: b
         per_label: whether each label gets its own coefficients; otherwise one pair serves all labels.
     """
     z = logits.astype(np.float64)
-    # All labels as one column. The shrinkage is nearly 0: just enough to keep separable data from an infinite slope.
-    pooled = _line(z.reshape(-1, 1), targets.reshape(-1, 1), np.ones((1, 1)), np.zeros((1, 1)), 1e-6, bias)
+    # All labels as one column.
+    pooled = _line(
+        z.reshape(-1, 1), targets.reshape(-1, 1), np.ones((1, 1)), np.zeros((1, 1)), NO_SHRINKAGE, bias
+    )
     if not per_label:
         return pooled
     a0, b0 = (np.repeat(v, z.shape[1], axis=1) for v in (pooled.a, pooled.b))
-    return _line(z, targets, a0, b0, shrinkage, bias)
+    return _line(z, targets, a0, b0, max(shrinkage, NO_SHRINKAGE), bias)
 
 
 def _line(

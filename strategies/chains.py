@@ -29,7 +29,10 @@ class ClassifierChain(Strategy):
     """
 
     name: ClassVar[str] = "classifier_chain"
-    reference: ClassVar[str] = "Read, Pfahringer, Holmes & Frank 2011, DOI 10.1007/s10994-011-5256-5"
+    reference: ClassVar[str] = (
+        "Read, Pfahringer, Holmes & Frank 2011, Classifier chains for multi-label classification, Machine Learning, DOI "
+        "10.1007/s10994-011-5256-5"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
     order: str = tunable("given", choices=ORDERS)
@@ -50,7 +53,10 @@ class EnsembleChains(Strategy):
     """
 
     name: ClassVar[str] = "ensemble_chains"
-    reference: ClassVar[str] = "Read, Pfahringer, Holmes & Frank 2009, DOI 10.1007/978-3-642-04174-7_17"
+    reference: ClassVar[str] = (
+        "Read, Pfahringer, Holmes & Frank 2009, Classifier chains for multi-label classification, ECML PKDD, DOI "
+        "10.1007/978-3-642-04174-7_17"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
     m: int = 10  # chains, the paper's number; each trains one network per label

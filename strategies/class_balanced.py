@@ -22,22 +22,25 @@ class ClassBalanced(Strategy):
     The weight applies to a label's positives and negatives alike. A label without positives is treated as n = 1.
 
     Variant: the settings used on text, β = .9, γ = 2, α = .5 (Huang et al. 2021, whose program also multiplies by 10); on
-    images β = .9999 is usual. Weights are not normalised over labels: the original program scales them to sum to the number
-    of labels, but Adam is indifferent to a common factor. `gamma=0` with `alpha=-1` is class-balanced cross-entropy.
+    images β = .99, .999 and .9999 are usual. The hyperparameter is 1 − β, since β acts through its distance from 1. Weights are
+    not normalised over labels: the original program scales them to sum to the number of labels, but Adam is indifferent to a
+    common factor. `gamma=0` with `alpha=-1` is class-balanced cross-entropy.
     """
 
     name: ClassVar[str] = "class_balanced"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Cui, Jia, Lin, Song & Belongie 2019, DOI 10.1109/CVPR.2019.00949; settings: "
-        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+        "Cui, Jia, Lin, Song & Belongie 2019, Class-balanced loss based on effective number of samples, CVPR, DOI "
+        "10.1109/CVPR.2019.00949; settings: Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for "
+        "multi-label text classification with long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
     )
-    off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, "gamma": 0.0, "alpha": -1.0}
+    off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, "gamma": 0.0, "alpha": -1.0}
 
-    beta: float = tunable(0.9, low=0.9, high=0.9999)  # 0: equal weights; towards 1: weights ∝ 1 / n
+    # 1: equal weights; towards 0: weights ∝ 1 / n
+    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        weight = effective_weights(ctx.n_pos, self.beta)
+        weight = effective_weights(ctx.n_pos, self.one_minus_beta)
         return weight * focal_loss(logits, targets, self.gamma, self.alpha)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
-from equipoise.core.arrays import Bools, Floats, Ints
-from equipoise.resampling.interpolation import neighbours
-from equipoise.resampling.label_bags import label_counts, minority, ratios
+from equipoise.core.arrays import Bools, Floats, Ints, is_sparse
+from equipoise.measures import scumble
+from equipoise.resampling.interpolation import Columns, neighbours
+from equipoise.resampling.label_bags import label_counts, majority, minority, ratios
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ class MLeNN(Strategy):
     """
 
     name: ClassVar[str] = "mlenn"
-    reference: ClassVar[str] = "Charte, Rivera, del Jesus & Herrera 2014, DOI 10.1007/978-3-319-10840-7_1"
+    reference: ClassVar[str] = (
+        "Charte, Rivera, del Jesus & Herrera 2014, MLeNN: a first approach to heuristic multilabel undersampling, IDEAL, DOI "
+        "10.1007/978-3-319-10840-7_1"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
@@ -50,23 +55,33 @@ class MLeNN(Strategy):
 class MLTL(Strategy):
     """MLTL: drop rows without rare labels from Tomek links, pairs of mutually nearest rows whose labelsets differ.
 
-    A label is rare if IRLbl > MeanIR. Labelsets a and b differ if |a xor b| / (|a| + |b|) > threshold. `threshold=0` derives
-    it from the data: .15 if 1/√MeanIR < .3, .3 if it is below .5, and .5 otherwise.
+    `threshold=0` derives the difference that makes a link from the data: .15 if 1/√MeanIR < .3, .3 if it is below .5, and .5
+    otherwise. If all rows would be dropped, none is.
 
-    Variants: `pair` takes two rows that are each other's nearest, the paper's definition of a link; `nearest` takes each row
-    with its nearest, as the authors' program does. In both, if all rows would be dropped, none is. Neither reproduces the
-    authors' program, whose distance and eligible rows also differ.
+    Variants, which drop very different numbers of rows (yeast, standardised: 343, 1316 and 34 of 2417):
+    - `pair`: two rows that are each other's nearest, the paper's definition of a link. Labelsets a and b differ by
+      |a xor b| / (|a| + |b|), and rows with a label of IRLbl > MeanIR stay.
+    - `nearest`: the same for each row and its nearest, whether or not it is the nearest of that row in turn.
+    - `authors`: what the authors' program does. Each row and its nearest, where the distance covers inputs, scaled to a range
+      of 1, *and labels*, so that a row's nearest mostly has the same labels. Labelsets differ by |a xor b| / |a or b|. Every row
+      with a label of IRLbl < MeanIR may be dropped, also where it has a rare label as well; rows without labels never are. The
+      threshold is .5 if SCUMBLE > .3.
     """
 
     name: ClassVar[str] = "mltl"
-    reference: ClassVar[str] = "Pereira, Costa & Silla 2020, DOI 10.1016/j.neucom.2019.11.076"
+    reference: ClassVar[str] = (
+        "Pereira, Costa & Silla 2020, MLTL: a multi-label approach for the Tomek link undersampling algorithm, "
+        "Neurocomputing, DOI 10.1016/j.neucom.2019.11.076"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
     threshold: float = 0.0  # 0: derived from the data
-    variant: str = field(default="pair", metadata={"choices": ("pair", "nearest")})
+    variant: str = field(default="pair", metadata={"choices": ("pair", "nearest", "authors")})
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
+        if self.variant == "authors":
+            return self._as_authors(rows)
         near = neighbours(rows.X, 1, rows.nominal)
         if not near.shape[1]:
             return rows
@@ -77,6 +92,33 @@ class MLTL(Strategy):
             linked &= nearest[nearest] == np.arange(len(rows))
         return _without(rows, _common(rows.Y) & linked)
 
+    def _as_authors(self, rows: Rows) -> Rows:
+        near = neighbours_with_labels(rows)
+        if not near.shape[1]:
+            return rows
+        linked = union_distance(rows.Y, near[:, 0]) > (self.threshold or authors_threshold(rows.Y))
+        return _without(rows, rows.Y[:, majority(label_counts(rows.Y))].any(1) & linked)
+
+
+def neighbours_with_labels(rows: Rows) -> Ints:
+    """The nearest other row of each row, (n, 1) or (n, 0), by inputs scaled to a range of 1 and by labels."""
+    X, columns = rows.X, Columns.of(rows.nominal)
+    low, high = X.min(axis=0), X.max(axis=0)
+    span = np.asarray((high - low).todense() if is_sparse(X) else high - low, dtype=np.float64).ravel()
+    scale = 1.0 / np.where(span > 0, span, 1.0)
+    # One-hot columns of a category have their scale already.
+    scale[columns.coded[np.repeat(columns.widths > 1, columns.widths)]] = 1.0
+    nominal = (
+        None
+        if rows.nominal is None
+        else np.append(rows.nominal, np.zeros(rows.Y.shape[1], rows.nominal.dtype))
+    )
+    if is_sparse(X):
+        return neighbours(
+            scipy.sparse.hstack([X @ scipy.sparse.diags(scale), rows.Y], format="csr"), 1, nominal
+        )
+    return neighbours(np.hstack([X * scale, rows.Y]), 1, nominal)
+
 
 def label_distance(Y: np.ndarray, other: Ints) -> Floats:
     """Distance |a xor b| / (|a| + |b|) between row i of Y (n, L) and row `other[i]`, (n,); 0 where both are empty."""
@@ -84,6 +126,17 @@ def label_distance(Y: np.ndarray, other: Ints) -> Floats:
     both = size + size[other]
     differing = (Y[other] != Y).sum(1)
     return np.divide(differing, both, out=np.zeros(len(Y)), where=both > 0)
+
+
+def union_distance(Y: np.ndarray, other: Ints) -> Floats:
+    """Distance |a xor b| / |a or b| between row i of Y (n, L) and row `other[i]`, (n,); 0 where both are empty."""
+    either = (Y | Y[other]).sum(1, dtype=np.int64)
+    return np.divide((Y[other] != Y).sum(1), either, out=np.zeros(len(Y)), where=either > 0)
+
+
+def authors_threshold(Y: np.ndarray) -> float:
+    """The threshold of the authors' program: that of the paper, but .5 where SCUMBLE exceeds .3."""
+    return 0.5 if scumble(Y) > 0.3 else link_threshold(Y)
 
 
 def link_threshold(Y: np.ndarray) -> float:

@@ -26,7 +26,8 @@ class CostSensitive(Strategy):
     name: ClassVar[str] = "cost_sensitive"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "King & Zeng 2001, DOI 10.1093/oxfordjournals.pan.a004868; scikit-learn documentation, class_weight"
+        "King & Zeng 2001, Logistic regression in rare events data, Political Analysis, DOI "
+        "10.1093/oxfordjournals.pan.a004868; scikit-learn documentation, class_weight"
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 

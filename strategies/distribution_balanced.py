@@ -14,8 +14,14 @@ from equipoise.strategies.focal import class_share, focal_factor, focal_loss
 if TYPE_CHECKING:
     from torch import Tensor
 
-WU = "Wu, Huang, Liu, Wang & Lin 2020, DOI 10.1007/978-3-030-58548-8_10"
-HUANG = "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+WU = (
+    "Wu, Huang, Liu, Wang & Lin 2020, Distribution-balanced loss for multi-label classification in long-tailed datasets, "
+    "ECCV, DOI 10.1007/978-3-030-58548-8_10"
+)
+HUANG = (
+    "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for multi-label text classification with "
+    "long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class RebalancedFocal(Strategy):
 
     a: float = tunable(0.1, low=0.0, high=1.0)  # smallest weight
     b: float = tunable(10.0, low=1.0, high=20.0)  # steepness of the sigmoid
-    mu: float = tunable(0.9, low=0.1, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
+    mu: float = tunable(0.9, low=0.05, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
@@ -86,7 +92,7 @@ class DistributionBalanced(Strategy):
 
     a: float = tunable(0.1, low=0.0, high=1.0)
     b: float = tunable(10.0, low=1.0, high=20.0)
-    mu: float = tunable(0.9, low=0.1, high=0.95)
+    mu: float = tunable(0.9, low=0.05, high=0.95)
     kappa: float = tunable(0.05, low=0.0, high=0.2)
     lam: float = tunable(2.0, low=1.0, high=5.0)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
@@ -101,22 +107,22 @@ class DistributionBalanced(Strategy):
 class CBNTR(Strategy):
     """CB-NTR: the class-balanced weights (1 − β) / (1 − β^n) times the negative-tolerant loss NTR-FL.
 
-    See `class_balanced` for β, and `ntr_focal` for κ and λ.
+    See `class_balanced` for 1 − β, and `ntr_focal` for κ and λ.
     """
 
     name: ClassVar[str] = "cb_ntr"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = HUANG
-    off: ClassVar[Mapping[str, Any]] = {"beta": 0.0, **NTRFocal.off}
+    off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, **NTRFocal.off}
 
-    beta: float = tunable(0.9, low=0.9, high=0.9999)
+    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True)
     kappa: float = tunable(0.05, low=0.0, high=0.2)
     lam: float = tunable(2.0, low=1.0, high=5.0)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        return effective_weights(ctx.n_pos, self.beta) * tolerant(logits, targets, ctx, self)
+        return effective_weights(ctx.n_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:

@@ -24,7 +24,9 @@ class Focal(Strategy):
 
     name: ClassVar[str] = "focal"
     vectorized: ClassVar[bool] = True
-    reference: ClassVar[str] = "Lin, Goyal, Girshick, He & Dollár 2017, DOI 10.1109/ICCV.2017.324"
+    reference: ClassVar[str] = (
+        "Lin, Goyal, Girshick, He & Dollár 2017, Focal loss for dense object detection, ICCV, DOI 10.1109/ICCV.2017.324"
+    )
     off: ClassVar[Mapping[str, Any]] = {"gamma": 0.0, "alpha": -1.0}
 
     gamma: float = tunable(2.0, low=0.0, high=5.0)  # 0: plain cross-entropy

@@ -15,8 +15,9 @@ from equipoise.core.arrays import Ints
 from equipoise.measures import labelset_ids
 
 _REFERENCE = (
-    "Charte, Rivera, del Jesus & Herrera 2013, DOI 10.1007/978-3-642-40846-5_16; "
-    "2015, DOI 10.1016/j.neucom.2014.08.091"
+    "Charte, Rivera, del Jesus & Herrera 2013, A first approach to deal with imbalance in multi-label datasets, HAIS, DOI "
+    "10.1007/978-3-642-40846-5_16; 2015, Addressing imbalance in multilabel classification: measures and random resampling "
+    "algorithms, Neurocomputing, DOI 10.1016/j.neucom.2014.08.091"
 )
 
 

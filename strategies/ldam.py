@@ -25,27 +25,28 @@ class LDAM(Strategy):
     mean 1 over the labels.
 
     Variant: the paper is about softmax over exclusive classes; this is its binary form, label by label. The paper's s = 30
-    belongs to cosine logits, which these are not, so the search goes downwards from there. The model's probability is
-    σ(s z): scores are multiplied by s after training, which changes no decision at ½.
+    belongs to cosine logits, which lie between −1 and 1. These do not, so the default is s = 1: at 30 a margin of .5 would be 15
+    units of log-odds. The model's probability is σ(s z): scores are multiplied by s after training, which changes no decision
+    at ½.
     """
 
     name: ClassVar[str] = "ldam"
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cao, Wei, Gaidon, Arechiga & Ma 2019, Learning imbalanced datasets with label-distribution-aware "
-        "margin loss, NeurIPS"
+        "margin loss, NeurIPS, arXiv:1906.07413"
     )
     off: ClassVar[Mapping[str, Any]] = {"max_margin": 0.0, "scale": 1.0, "defer": 1.0}
 
     max_margin: float = tunable(0.5, low=0.0, high=2.0)
-    scale: float = tunable(30.0, low=1.0, high=30.0, log=True)
+    scale: float = tunable(1.0, low=0.5, high=30.0, log=True)
     defer: float = tunable(0.8, low=0.5, high=1.0)
-    beta: float = tunable(0.9999, low=0.9, high=0.9999)
+    one_minus_beta: float = tunable(1e-4, low=1e-5, high=0.5, log=True)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)
         margin = self.max_margin * relative_margins(ctx.n_pos)
-        weight = effective_weights(ctx.n_pos, self.beta)
+        weight = effective_weights(ctx.n_pos, self.one_minus_beta)
         # Arithmetic instead of an `if`: progress and `defer` may be tensors with one value per lane.
         late = 1.0 * (ctx.progress >= self.defer)
         deferred_weight = 1 + late * (weight / weight.mean(-1, keepdim=True) - 1)

@@ -30,7 +30,10 @@ class MLSMOTE(Strategy):
     """
 
     name: ClassVar[str] = "mlsmote"
-    reference: ClassVar[str] = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.knosys.2015.07.019"
+    reference: ClassVar[str] = (
+        "Charte, Rivera, del Jesus & Herrera 2015, MLSMOTE: approaching imbalanced multilabel learning through synthetic "
+        "instance generation, Knowledge-Based Systems, DOI 10.1016/j.knosys.2015.07.019"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
 
     k: int = tunable(5, low=3, high=10)

@@ -99,8 +99,9 @@ class MLSOL(Strategy):
 
     name: ClassVar[str] = "mlsol"
     reference: ClassVar[str] = (
-        "Liu & Tsoumakas 2019, DOI 10.1007/978-3-030-46147-8_11; Liu, Blekas & Tsoumakas 2022, "
-        "DOI 10.1016/j.patcog.2021.108294"
+        "Liu & Tsoumakas 2019, Synthetic oversampling of multi-label data based on local label distribution, ECML PKDD, DOI "
+        "10.1007/978-3-030-46147-8_11; Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, "
+        "Pattern Recognition, DOI 10.1016/j.patcog.2021.108294"
     )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
@@ -136,7 +137,10 @@ class MLUL(Strategy):
     """
 
     name: ClassVar[str] = "mlul"
-    reference: ClassVar[str] = "Liu, Blekas & Tsoumakas 2022, DOI 10.1016/j.patcog.2021.108294"
+    reference: ClassVar[str] = (
+        "Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, Pattern Recognition, DOI "
+        "10.1016/j.patcog.2021.108294"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 

@@ -27,7 +27,10 @@ class LabelPowerset(Strategy):
     """
 
     name: ClassVar[str] = "label_powerset"
-    reference: ClassVar[str] = "Boutell, Luo, Shen & Brown 2004, DOI 10.1016/j.patcog.2004.03.009"
+    reference: ClassVar[str] = (
+        "Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern Recognition, DOI "
+        "10.1016/j.patcog.2004.03.009"
+    )
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, np.arange(Y.shape[1]))]
@@ -41,7 +44,10 @@ class RAkELd(LabelPowerset):
     """RAkEL with disjoint labelsets: split the labels at random into groups of k, with a label powerset for each group."""
 
     name: ClassVar[str] = "rakel_d"
-    reference: ClassVar[str] = "Tsoumakas, Katakis & Vlahavas 2011, DOI 10.1109/TKDE.2010.164"
+    reference: ClassVar[str] = (
+        "Tsoumakas, Katakis & Vlahavas 2011, Random k-labelsets for multilabel classification, IEEE TKDE, DOI "
+        "10.1109/TKDE.2010.164"
+    )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
     k: int = tunable(3, low=2, high=6)  # labels per group
@@ -60,8 +66,9 @@ class RAkELo(LabelPowerset):
 
     name: ClassVar[str] = "rakel_o"
     reference: ClassVar[str] = (
-        "Tsoumakas & Vlahavas 2007, DOI 10.1007/978-3-540-74958-5_38; Tsoumakas, Katakis & Vlahavas 2011, "
-        "DOI 10.1109/TKDE.2010.164"
+        "Tsoumakas & Vlahavas 2007, Random k-labelsets: an ensemble method for multilabel classification, ECML, DOI "
+        "10.1007/978-3-540-74958-5_38; Tsoumakas, Katakis & Vlahavas 2011, Random k-labelsets for multilabel classification, "
+        "IEEE TKDE, DOI 10.1109/TKDE.2010.164"
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 

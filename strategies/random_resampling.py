@@ -22,7 +22,10 @@ from equipoise.resampling.label_bags import (
     ratios,
 )
 
-_REFERENCE = "Charte, Rivera, del Jesus & Herrera 2015, DOI 10.1016/j.neucom.2014.08.091"
+_REFERENCE = (
+    "Charte, Rivera, del Jesus & Herrera 2015, Addressing imbalance in multilabel classification: measures and random "
+    "resampling algorithms, Neurocomputing, DOI 10.1016/j.neucom.2014.08.091"
+)
 #: Largest array of running counts (draws × labels) that is computed at once: 2 MB of int32.
 _CELLS = 1 << 19
 

@@ -28,7 +28,8 @@ class BalancedSampling(Strategy):
 
     name: ClassVar[str] = "balanced_sampling"
     reference: ClassVar[str] = (
-        "class-aware sampling: Shen, Lin & Huang 2016, DOI 10.1007/978-3-319-46478-7_29"
+        "class-aware sampling: Shen, Lin & Huang 2016, Relay backpropagation for effective learning of deep convolutional "
+        "neural networks, ECCV, DOI 10.1007/978-3-319-46478-7_29"
     )
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 

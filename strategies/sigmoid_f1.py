@@ -29,7 +29,7 @@ class SigmoidF1(Strategy):
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Bénédict, Koops, Odijk & de Rijke 2022, sigmoidF1: a smooth F1 score surrogate loss for multilabel "
-        "classification, TMLR"
+        "classification, TMLR, arXiv:2108.10566"
     )
 
     beta: float = tunable(1.0, low=0.5, high=30.0, log=True)

@@ -11,9 +11,12 @@ import scipy
 
 from equipoise import thresholds
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.strategies.calibration import Platt
 
 #: Largest working array of `rowwise`, rows × labels²: 64 MB of float64.
 MAX_CELLS = 8_000_000
+#: The probabilities among which `global_threshold[grid=true]` chooses.
+GRID = np.arange(40, 61) / 100
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,23 @@ class GlobalThreshold(Strategy):
     """Global threshold: one threshold for all labels, chosen to maximise micro-F1 out of fold.
 
     Variant: the idea of Huang et al., who choose it on validation data from a grid between .40 and .60. Here every threshold
-    that changes a decision is a candidate, and there is no grid.
+    that changes a decision is a candidate; with `grid=true` only the probabilities .40, .41, …, .60 are (the step is ours),
+    and of equally good ones the highest is taken.
     """
 
     name: ClassVar[str] = "global_threshold"
     reference: ClassVar[str] = (
-        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, DOI 10.18653/v1/2021.emnlp-main.643"
+        "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for multi-label text classification with "
+        "long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
     )
 
+    grid: bool = False
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        threshold = thresholds.global_threshold(logits, Y)
-        return thresholds.ThresholdRule(threshold)
+        if not self.grid:
+            return thresholds.ThresholdRule(thresholds.global_threshold(logits, Y))
+        candidates = scipy.special.logit(GRID)
+        return thresholds.ThresholdRule(max(candidates, key=lambda t: (_micro_f1(logits, Y, t), t)))
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,9 @@ class SCut(Strategy):
 
     name: ClassVar[str] = "scut"
     reference: ClassVar[str] = (
-        "Yang 2001, DOI 10.1145/383952.383975; smoothing: Lin & Lin 2023, DOI 10.1145/3583780.3614996"
+        "Yang 2001, A study of thresholding strategies for text categorization, SIGIR, DOI 10.1145/383952.383975; smoothing: "
+        "Lin & Lin 2023, On the thresholding strategy for infrequent labels in multi-label classification, CIKM, DOI "
+        "10.1145/3583780.3614996"
     )
 
     smooth: bool = True
@@ -66,7 +77,9 @@ class TopK(Strategy):
     """
 
     name: ClassVar[str] = "top_k"
-    reference: ClassVar[str] = "RCut: Yang 2001, DOI 10.1145/383952.383975"
+    reference: ClassVar[str] = (
+        "RCut: Yang 2001, A study of thresholding strategies for text categorization, SIGIR, DOI 10.1145/383952.383975"
+    )
 
     k: int = 0  # 0: chosen out of fold
 
@@ -80,17 +93,29 @@ class ExpectedF1(Strategy):
     """One threshold per label at half the best F1 that the scores promise, if they are read as probabilities.
 
     For calibrated scores the threshold with the best F1 is F*/2, where F* is that best F1. F* is the fixed point of
-    F ↦ (expected F1 at the threshold F / 2), the expected F1 being the ratio of expectations over the out-of-fold rows. Only
-    scores enter, no labels: the few positives of a rare label cannot be overfitted, but the scores must be calibrated. After a
-    re-weighting loss use `platt+expected_f1`.
+    F ↦ (expected F1 at the threshold F / 2), the expected F1 being the ratio of expectations over the out-of-fold rows. Scores
+    are calibrated first, by the line that `platt` fits at its defaults: few networks' scores are probabilities, those of a
+    re-weighting loss least. Labels enter through these two numbers a label only, so that the few positives of a rare label are
+    hardly overfitted.
+
+    Variant: `calibrate=false` reads the scores as they are.
     """
 
     name: ClassVar[str] = "expected_f1"
-    reference: ClassVar[str] = "Lipton, Elkan & Naryanaswamy 2014, DOI 10.1007/978-3-662-44851-9_15"
+    reference: ClassVar[str] = (
+        "Lipton, Elkan & Naryanaswamy 2014, Optimal thresholding of classifiers to maximize F1 measure, ECML PKDD, DOI "
+        "10.1007/978-3-662-44851-9_15"
+    )
+
+    calibrate: bool = True
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        per_label = scipy.special.logit(best_expected_f1(scipy.special.expit(logits.astype(np.float64))) / 2)
-        return thresholds.ThresholdRule(per_label)
+        z = logits.astype(np.float64)
+        if not self.calibrate:
+            return thresholds.ThresholdRule(half_f1_logits(z))
+        line = Platt().adjust(z, Y, ctx)
+        # The line rises, so that a threshold on calibrated scores is one on the scores themselves.
+        return thresholds.ThresholdRule(line.inverse(half_f1_logits(line(z))))
 
 
 @dataclass(frozen=True)
@@ -99,7 +124,7 @@ class RowwiseExpectedF1(Strategy):
 
     The maximum is exact: the best labelset consists of the k most probable labels for some k, and the expected F1 of all k
     takes O(L²) per row. A row without labels counts as F1 = 0 (`samples_f1` leaves such rows out), so at least one label is
-    always predicted. Nothing is fitted; scores must be calibrated (`platt+rowwise_expected_f1`).
+    always predicted. Scores are calibrated first, as in `expected_f1`; with `calibrate=false` nothing is fitted.
     """
 
     name: ClassVar[str] = "rowwise_expected_f1"
@@ -107,8 +132,18 @@ class RowwiseExpectedF1(Strategy):
         "Ye, Chai, Lee & Chieu 2012, Optimizing F-measure: a tale of two approaches, ICML, arXiv:1206.4625"
     )
 
+    calibrate: bool = True
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        return rowwise
+        if not self.calibrate:
+            return rowwise
+        line = Platt().adjust(logits.astype(np.float64), Y, ctx)
+        return lambda z: rowwise(line(z.astype(np.float64)))
+
+
+def half_f1_logits(logits: np.ndarray) -> np.ndarray:
+    """Half the best expected F1 of each label as a threshold on its logits, (L,), for logits (n, L)."""
+    return np.asarray(scipy.special.logit(best_expected_f1(scipy.special.expit(logits)) / 2))
 
 
 def rowwise(logits: np.ndarray) -> np.ndarray:
@@ -171,6 +206,13 @@ def best_k(logits: np.ndarray, Y: np.ndarray) -> int:
     hits = np.cumsum(np.take_along_axis(Y, order, 1).sum(0, dtype=np.int64))
     k = np.arange(1, Y.shape[1] + 1)
     return int(k[np.argmax(2 * hits / (len(Y) * k + Y.sum(dtype=np.int64)))])
+
+
+def _micro_f1(logits: np.ndarray, Y: np.ndarray, threshold: float) -> float:
+    """Micro-F1 at one threshold for all labels; 0 where nothing is predicted or true."""
+    predicted = thresholds.predict(logits, threshold)
+    size = int(predicted.sum()) + int(Y.sum(dtype=np.int64))
+    return 2.0 * int((predicted & (Y > 0)).sum()) / max(size, 1)
 
 
 def highest(logits: np.ndarray, k: np.ndarray) -> np.ndarray:

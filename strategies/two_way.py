@@ -28,7 +28,10 @@ class TwoWay(Strategy):
     """
 
     name: ClassVar[str] = "two_way"
-    reference: ClassVar[str] = "Kobayashi 2023, Two-way multi-label loss, CVPR"
+    reference: ClassVar[str] = (
+        "Kobayashi 2023, Two-way multi-label loss, CVPR, pp. 7476–7485, "
+        "openaccess.thecvf.com/content/CVPR2023/html/Kobayashi_Two-Way_Multi-Label_Loss_CVPR_2023_paper.html"
+    )
 
     t_pos: float = tunable(4.0, low=0.5, high=8.0)
     t_neg: float = tunable(1.0, low=0.5, high=8.0)

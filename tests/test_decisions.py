@@ -34,6 +34,11 @@ def cuts(scores: np.ndarray) -> list[float]:
     return [values[0] - 1, *((values[1:] + values[:-1]) / 2), values[-1] + 1]
 
 
+def just_above(logits: np.ndarray) -> np.ndarray:
+    """The lowest thresholds (L,) at which nothing is predicted."""
+    return np.nextafter(logits.astype(float).max(axis=0), np.inf)
+
+
 def f1(true: np.ndarray, predicted: np.ndarray) -> float:
     size = true.sum() + predicted.sum()
     return 2.0 * (true & predicted).sum() / size if size else 0.0
@@ -64,7 +69,7 @@ def test_scut_is_as_good_as_any_cut_of_each_label(world: World) -> None:
             best = max(f1(true[:, j], logits[:, j] > cut) for cut in cuts(logits[:, j]))
             assert f1(true[:, j], predicted[:, j]) == pytest.approx(best)
         else:
-            assert fitted[j] == thresholds.global_threshold(logits, true)
+            assert fitted[j] == just_above(logits)[j]
 
 
 @given(worlds())
@@ -116,8 +121,7 @@ def test_smoothed_is_the_published_rule(world: World) -> None:
     held = np.array([true[folds == fold].any(axis=0) for fold in np.unique(folds)])
     some = held.sum(axis=0) >= min(2, len(held))
     assert found[some] == pytest.approx(expected[some])
-    if not some.all():
-        assert (found[~some] == thresholds.global_threshold(logits, true)).all()
+    assert (found[~some] == just_above(logits)[~some]).all()
 
 
 def test_by_hand() -> None:
@@ -173,12 +177,54 @@ def test_positives_of_one_fold_are_no_evidence() -> None:
     logits = np.where(true == 1, 1.5, -1.5) + rng.normal(size=true.shape)
     logits[:, 1] = np.where(folds == 0, -20.0, rng.normal(-4, 1, size=300))
     for fit in (thresholds.scut, thresholds.scut_smoothed):
-        assert fit(logits, true, folds)[1] == thresholds.global_threshold(logits, true)
+        assert fit(logits, true, folds)[1] == just_above(logits)[1]
         true[1, 1] = 1  # with evidence from a second fold the label has a threshold of its own
-        assert fit(logits, true, folds)[1] != thresholds.global_threshold(logits, true)
+        assert fit(logits, true, folds)[1] < just_above(logits)[1]
         true[1, 1] = 0
-    alone = thresholds.scut_smoothed(logits, true, np.zeros(300))  # one fold is a holdout: fitted as it is
-    assert alone[1] != thresholds.global_threshold(logits, true)
+    alone = thresholds.scut(logits, true, np.zeros(300))  # one fold is a holdout: fitted as it is
+    assert alone[1] < just_above(logits)[1]
+
+
+FITS = (thresholds.scut, thresholds.scut_smoothed)
+
+
+@given(worlds(), st.data())
+def test_a_shift_and_a_scale_of_each_label_move_its_threshold_along(
+    world: World, data: st.DataObject
+) -> None:
+    """Score maps such as `logit_adjustment` and `platt` are lines: at tuned thresholds they change no decision."""
+    logits, true, folds = world
+    draw = st.lists(st.integers(-3, 3), min_size=true.shape[1], max_size=true.shape[1])
+    shift, scale = np.array(data.draw(draw)) * 8.0, 2.0 ** np.array(data.draw(draw))
+    scores = np.round(logits.astype(float))  # whole numbers, so that the line itself does not round
+    for fit in FITS:
+        before, after = fit(scores, true, folds), fit(scores * scale + shift, true, folds)
+        np.testing.assert_allclose(after, before * scale + shift, rtol=1e-9, atol=1e-9)
+
+
+@given(worlds())
+def test_no_increasing_map_changes_the_decision_of_a_label_known_in_one_fold(world: World) -> None:
+    logits, true, folds = world
+    sparse = true.copy()
+    sparse[folds != folds[0]] = 0
+    several = len(np.unique(folds)) > 1
+    for fit in FITS:
+        for increasing in (np.exp, np.cbrt, lambda z: z - 100 * np.arange(z.shape[1])):
+            mapped = increasing(logits.astype(float).clip(-20, 20))
+            predicted = thresholds.predict(mapped, fit(mapped, sparse, folds))
+            assert not (several and predicted.any())
+
+
+@given(worlds())
+def test_no_increasing_map_changes_a_decision_fitted_on_one_holdout(world: World) -> None:
+    logits, true, folds = world
+    _, ranks = np.unique(logits, return_inverse=True)
+    ranks = ranks.reshape(logits.shape).astype(float)
+    steep = np.exp(ranks / 4) * 3.0 ** np.arange(true.shape[1])
+    for fit in FITS:
+        decided = [thresholds.predict(z, fit(z, true, 0 * folds)) for z in (logits, ranks, steep)]
+        assert np.array_equal(decided[0], decided[1])
+        assert np.array_equal(decided[0], decided[2])
 
 
 @given(worlds())

@@ -204,6 +204,23 @@ def test_advice_names_strategies_that_exist(
     assert "guess" in advice["guess"]
 
 
+def test_splitting_is_not_advised_where_it_leaves_rows_without_labels() -> None:
+    apart = np.array([[1, 1, 0]] * 30 + [[1, 0, 1]] * 2 + [[1, 0, 0]] * 20, dtype=np.uint8)
+    # Label 1 is not rare (IRLbl below the mean), so the rows of labels 0 and 1 have no rare half.
+    alike = np.array([[1, 1, 0]] * 12 + [[0, 0, 1]] * 2 + [[1, 0, 0]] * 40, dtype=np.uint8)
+    for Y, worth in ((apart, "try"), (alike, "skip")):
+        sections = {
+            "numbers": NUMBERS | {"mean_ir": 20.0, "scumble": 0.2},
+            "labelsets": SETS,
+            "dependence": {"verdict": "unknown"},
+            "dataset": {"spec": "made"},
+        }
+        items = advice_section(made(Y), sections)["items"]
+        found = [item for item in items if item["strategies"] == ["remedial+ml_ros"]]
+        assert [item["worth"] for item in found] == [worth]
+        assert ("12 of the 12 rows" in found[0]["why"]) == (worth == "skip")
+
+
 def test_synthetic_rows_are_not_advised_for_text(emails: Diagnosis) -> None:
     assert "mlsmote" not in emails.to_json()
 

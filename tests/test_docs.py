@@ -27,3 +27,13 @@ def test_measured_tables_go_between_their_marks() -> None:
         )
         == 5
     )
+
+
+def test_the_page_on_competence_shows_the_rows() -> None:
+    script = runpy.run_path(str(DOCS / "make_competence.py"))
+    kept = (DOCS / "competence.md").read_text(encoding="utf-8")
+    assert script["page"]() == kept, "run: python docs/make_competence.py"
+    unshown = [
+        name for name in script["tables"](script["competence_rows"].load()) if f": {name} -->" not in kept
+    ]
+    assert not unshown, f"docs/competence.md has no place for: {', '.join(unshown)}"

@@ -22,10 +22,10 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.seeds import seed_of, stream
 from equipoise.engine.lanes import Lane
+from equipoise.engine.learning_rate import rate
 from equipoise.engine.optimizer import Adam
 from equipoise.engine.predict import predict
 from equipoise.engine.sampler import BatchSampler
-from equipoise.engine.schedule import rate
 from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.affine import affine
 from equipoise.ops.device import repeatable, resolve

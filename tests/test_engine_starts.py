@@ -19,8 +19,8 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.engine.loss import cells
+from equipoise.engine.output_bias import best_constant_logits
 from equipoise.engine.population import Population
-from equipoise.engine.starts import starts
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 
@@ -53,7 +53,7 @@ def a_lane(Y: np.ndarray, strategy: str | Strategy = "none", **more: Any) -> Lan
 
 def start(lane: Lane, batch_size: int = 64) -> np.ndarray:
     with repeatable(CPU):
-        return starts([lane], batch_size)[0]
+        return best_constant_logits([lane], batch_size)[0]
 
 
 def log_odds(share: np.ndarray) -> np.ndarray:
@@ -173,7 +173,7 @@ def test_any_number_of_rows_and_labels(rows: int, n_labels: int, seed: int) -> N
 
 
 def test_a_start_has_the_same_bits_alone_and_among_others() -> None:
-    from equipoise.engine import starts as module
+    from equipoise.engine import output_bias as module
 
     lanes = [
         a_lane(
@@ -185,12 +185,14 @@ def test_a_start_has_the_same_bits_alone_and_among_others() -> None:
     ]
     with repeatable(CPU):
         module._known.clear()
-        together = starts(lanes, 64)
+        together = best_constant_logits(lanes, 64)
         for k in range(0, len(lanes), 3):
             module._known.clear()
-            assert np.array_equal(starts([lanes[k]], 64)[0], together[k]), LOSSES[k % len(LOSSES)]
+            assert np.array_equal(best_constant_logits([lanes[k]], 64)[0], together[k]), LOSSES[
+                k % len(LOSSES)
+            ]
         module._known.clear()
-        for one, other in zip(starts(lanes[::-1], 64), together[::-1], strict=True):
+        for one, other in zip(best_constant_logits(lanes[::-1], 64), together[::-1], strict=True):
             assert np.array_equal(one, other)
 
 

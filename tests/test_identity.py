@@ -294,6 +294,9 @@ def test_all_that_a_cell_runs_counts_or_is_left_out_for_a_reason() -> None:
     metrics = set(code_hash.texts(METRICS))
     silent = [n for n in loaded if n not in known | metrics and not _only_imports(n)]
     assert silent == []
+    assert not [n for n in code_hash.LEFT_OUT if code_hash.file_of(f"equipoise.{n}") is None], (
+        "there is no such module"
+    )
     assert {"equipoise.thresholds", "equipoise.engine.loss", "equipoise.core.seeds"} <= hashed
 
 

@@ -35,6 +35,9 @@ PRINTED: dict[str, tuple[str, dict[str, Any], float, float]] = {
     "R-FL": ("rebalanced_focal", {}, 1, 0.0727550462),
     "NTR-FL": ("ntr_focal", {}, 1, 0.1612556364),
     "ASL, sum": ("asl", {}, 12, 3.4899469314),
+    "Hill": ("hill", {}, 1, 0.5062722527),
+    "APL": ("apl", {}, 1, 0.3712709420),
+    "SPLC, first epoch": ("splc", {}, 1, 0.5722933671),
     "ASL 0/0/0, sum": ("asl", {"gamma_neg": 0.0, "gamma_pos": 0.0, "margin": 0.0}, 12, 8.4864206829),
 }
 
@@ -102,10 +105,45 @@ def sigmoid_f1(p: np.ndarray = P, y: np.ndarray = Y) -> np.ndarray:
     return np.asarray(1 - 2 * tp / (2 * tp + fn + fp))
 
 
-def ldam() -> np.ndarray:
+def ldam(scale: float = 1.0) -> np.ndarray:
     margin = N_POS**-0.25 * (0.5 / (N_POS**-0.25).max())
-    z = 30 * (Z - margin * Y)
+    z = scale * (Z - margin * Y)
     return np.asarray(np.logaddexp(0, z * (1 - 2 * Y)))
+
+
+def hill() -> np.ndarray:
+    q = 1 / (1 + np.exp(1 - Z))
+    return np.asarray(np.where(Y > 0, -((1 - q) ** 2) * np.log(q), (1.5 - P) * P**2))
+
+
+def apl(eta: float = 0.0) -> np.ndarray:
+    """By the series: with the first two coefficients of a positive's 1 and 1/2 replaced by 0 and 1.75."""
+    rest = -np.log(P) - (1 - P) - (1 - P) ** 2 / 2
+    p_m = np.maximum(P - 0.05, 0)
+    return np.asarray(np.where(Y > 0, 1.75 * (1 - P) ** 2 + rest, -(p_m**4) * (np.log(1 - p_m) + eta * p_m)))
+
+
+def splc(late: bool = False) -> np.ndarray:
+    z = np.where(Y > 0, Z - 1, Z)
+    p = 1 / (1 + np.exp(-z))
+    believed = (Y > 0) | (late & (p > 0.6))
+    return np.asarray(np.where(believed, -((1 - p) ** 2) * np.log(p), -(p**2) * np.log(1 - p)))
+
+
+def propensity() -> np.ndarray:
+    """Jain et al.'s p_l = 1 / (1 + C e^(−A log(n + B))) for each of the four labels."""
+    C = (np.log(N) - 1) * (1.5 + 1) ** 0.55
+    p = 1 / (1 + C * np.exp(-0.55 * np.log(N_POS + 1.5)))
+    return np.asarray(np.where(Y > 0, bce(Z) / p, bce(Z)))
+
+
+def pairwise_auc(margin: float = 1.0) -> np.ndarray:
+    """Each label's mean over its pairs, each pair by itself; every label of the fixture has pairs."""
+    pairs = [
+        [max(0.0, margin - (a - b)) ** 2 for a in z[y > 0] for b in z[y == 0]]
+        for z, y in zip(Z.T, Y.T, strict=True)
+    ]
+    return np.tile([np.mean(own) for own in pairs], (3, 1))
 
 
 FORMULAS: dict[str, tuple[str, dict[str, Any], Callable[[], Any]]] = {
@@ -131,6 +169,14 @@ FORMULAS: dict[str, tuple[str, dict[str, Any], Callable[[], Any]]] = {
         lambda: np.tile(sigmoid_f1(1 / (1 + np.exp(-3 * (Z + 0.5)))), (3, 1)),
     ),
     "ldam": ("ldam", {}, ldam),
+    "ldam, as for cosines": ("ldam", {"scale": 30.0}, lambda: ldam(30.0)),
+    "hill": ("hill", {}, hill),
+    "apl": ("apl", {}, apl),
+    "apl, negatives changed": ("apl", {"eta": 0.5}, lambda: apl(0.5)),
+    "splc": ("splc", {}, splc),
+    "propensity": ("propensity", {}, propensity),
+    "pairwise_auc": ("pairwise_auc", {}, pairwise_auc),
+    "pairwise_auc, wide": ("pairwise_auc", {"margin": 4.0}, lambda: pairwise_auc(4.0)),
     "logit_adjusted_loss": ("logit_adjusted_loss", {}, lambda: bce(Z + np.log(PI / (1 - PI)))),
     "cost_sensitive": (
         "cost_sensitive",
@@ -154,6 +200,24 @@ def test_ldam_reweights_late_with_weights_of_mean_one() -> None:
     weights = class_balanced(0.9999) / class_balanced(0.9999).mean()
     assert np.array_equal(values("ldam", progress=0.79), values("ldam"))
     assert values("ldam", progress=0.81) == pytest.approx(values("ldam") * weights, rel=1e-12)
+
+
+def test_splc_takes_sure_negatives_for_missing_labels_once_it_has_begun() -> None:
+    assert values("splc", progress=0.04) == pytest.approx(splc(), rel=1e-12)
+    assert values("splc", progress=0.06) == pytest.approx(splc(late=True), rel=1e-12)
+    assert np.flatnonzero(values("splc", progress=0.06) != values("splc")).tolist() == [7, 10]
+
+
+def test_pairwise_auc_equals_all_pairs_and_ignores_labels_without_pairs() -> None:
+    rng = np.random.default_rng(3)
+    z, y = rng.normal(scale=3, size=(40, 3)).round(1), (rng.random((40, 3)) < 0.3).astype(float)
+    y[:, 2] = 0
+    loss = equipoise.loss_of("pairwise_auc", [10, 10, 0], 40, margin=2.0)
+    gaps = [(2.0 - (a[b > 0][:, None] - a[b == 0])).clip(0) ** 2 for a, b in zip(z.T, y.T, strict=True)]
+    expected = np.mean([g.mean() for g in gaps[:2]])
+    assert float(loss(torch.from_numpy(z), torch.from_numpy(y)).mean()) == pytest.approx(expected, rel=1e-12)
+    rough = loss(torch.from_numpy(z).float() + 60, torch.from_numpy(y))
+    assert float(rough.mean()) == pytest.approx(expected, rel=1e-4)
 
 
 def test_asl_without_the_focus_gradient_has_the_same_value_and_another_gradient() -> None:
@@ -183,7 +247,7 @@ def test_loss_of_says_what_would_be_right() -> None:
         equipoise.loss_of("fcoal", N_POS, N)
     with pytest.raises(EquipoiseError, match="did you mean 'gamma'"):
         equipoise.loss_of("focal", N_POS, N, gama=1.0)
-    with pytest.raises(EquipoiseError, match=r"'ml_ros' has no loss of its own; those that do: asl, "):
+    with pytest.raises(EquipoiseError, match=r"'ml_ros' has no loss of its own; those that do: apl, asl, "):
         equipoise.loss_of("ml_ros", N_POS, N)
     with pytest.raises(EquipoiseError, match=r"within 0\.\.n_rows = 300"):
         equipoise.loss_of("asl", N_POS, 300)

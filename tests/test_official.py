@@ -32,7 +32,7 @@ from equipoise.store.store import Store
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.suite import Suite, parse_suite
-from equipoise.tracking.runs import run_name, tags
+from equipoise.tracking.run_fields import run_name, tags
 
 TINY = {"trials": 1, "folds": 2, "epochs": 1}
 SOURCE = '''

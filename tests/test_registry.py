@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -171,3 +172,14 @@ def test_only_what_code_does_counts_in_its_hash() -> None:
     assert meaning(code) != meaning(code.replace("1", "2"))
     assert meaning('def f():\n    return "a"') != meaning('def f():\n    return "b"')
     assert source_hash(registry("strategy").get("focal")) != source_hash(registry("strategy").get("none"))
+
+
+def test_every_reference_has_a_title_and_an_identifier() -> None:
+    without = {"none", "inverse_frequency", "inverse_frequency_softmax", "pos_weight", "platt"}
+    for name in registry("strategy").names():
+        reference = registry("strategy").get(name).reference
+        assert not re.search(r"\d{4}, (DOI|arXiv)", reference), f"{name}: a year is followed by a title"
+        if name not in without:
+            assert re.search(r"DOI 10\.\d{4,}/\S+|arXiv:\d{4}\.\d{5}|openaccess\.thecvf\.com", reference), (
+                name
+            )

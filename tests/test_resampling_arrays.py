@@ -177,7 +177,7 @@ def test_a_cell_carries_its_audit_to_row_report_and_mlflow(tmp_path: Path, data_
 
     from equipoise.report.export import render, report_frame
     from equipoise.store.store import Store
-    from equipoise.tracking.runs import metrics
+    from equipoise.tracking.run_fields import metrics
 
     names = ["none", "mlsmote", "remedial+ml_ros+focal"]
     equipoise.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise import Context, Rows, get_strategy, measures
+from equipoise import Context, Rows, get_strategy, load_dataset, measures
 from equipoise.resampling.interpolation import Columns, mode, neighbours
 from equipoise.resampling.neighbours import nearest
 from equipoise.strategies import mlsol
 from equipoise.strategies.mlsmote import ranked
 
 SYNTHETIC = ("mlsmote", "mlsol")
-CLEANING = ("mlul", "mlenn", "mltl", "mltl[variant=nearest]")
+CLEANING = ("mlul", "mlenn", "mltl", "mltl[variant=nearest]", "mltl[variant=authors]")
 seeds = st.integers(0, 2**32)
 
 
@@ -308,6 +309,39 @@ def test_mltl_is_the_loop(seed: int, ties: bool, variant: str) -> None:
     assert resampled(f"mltl[variant={variant}]", X, Y).index.tolist() == (kept or list(range(len(Y))))
 
 
+@given(seeds, st.booleans(), st.booleans())
+def test_mltl_of_the_authors_is_the_loop(seed: int, ties: bool, sparse: bool) -> None:
+    X, Y = world(seed, ties)
+    span = np.ptp(X, axis=0)
+    near = nearest_loop(np.hstack([X / np.where(span > 0, span, 1), Y]), 1)[:, 0]
+    frequent = measures.irlbl(Y) < measures.mean_ir(Y)
+    indicator = 1 / np.sqrt(measures.mean_ir(Y))
+    threshold = 0.15 if indicator < 0.3 else 0.3 if indicator < 0.5 else 0.5
+    threshold = 0.5 if measures.scumble(Y) > 0.3 else threshold
+    kept = []
+    for i in range(len(Y)):
+        a, b = set(np.flatnonzero(Y[i])), set(np.flatnonzero(Y[near[i]]))
+        if not Y[i, frequent].any() or len(a ^ b) <= threshold * len(a | b):
+            kept.append(i)
+    out = resampled("mltl[variant=authors]", sp.csr_matrix(X) if sparse else X, Y)
+    assert out.index.tolist() == (kept or list(range(len(Y))))
+    assert out.Y.any(1).sum() - Y.any(1).sum() == len(out) - len(Y), "rows without labels stay"
+
+
+@pytest.mark.parametrize(("name", "dropped"), [("flags", 6), ("emotions", 1), ("yeast", 34)])
+def test_mltl_drops_as_many_rows_as_its_authors_program(name: str, dropped: int, data_dir: Path) -> None:
+    data = load_dataset(name, data_dir=data_dir)
+    out = resampled("mltl[variant=authors]", data.X, data.Y, nominal=data.nominal)
+    assert len(data.Y) - len(out) == dropped
+
+
+def test_variants_of_mltl_differ_as_its_docstring_says(data_dir: Path) -> None:
+    data = load_dataset("yeast", data_dir=data_dir)
+    X = (data.X - data.X.mean(0)) / data.X.std(0)
+    left = [len(resampled(f"mltl[variant={v}]", X, data.Y)) for v in ("pair", "nearest", "authors")]
+    assert [2417 - rows for rows in left] == [343, 1316, 34]
+
+
 # --- what holds for all of them
 
 
@@ -328,7 +362,7 @@ def test_any_data(name: str, seed: int, ties: bool, sparse: bool) -> None:
     assert np.array_equal(out.Y, again.Y)
     if name in SYNTHETIC:
         assert np.array_equal(out.index, np.arange(len(Y)))
-    elif name != "mlul":
+    elif name not in ("mlul", "mltl[variant=authors]"):
         assert spared(Y)[np.setdiff1d(np.arange(len(Y)), out.index)].sum() == 0
     if out.n_synthetic:
         assert sp.issparse(out.synthetic) == sparse

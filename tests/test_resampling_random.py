@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 import equipoise
 from equipoise import Context, Rows, get_strategy, measures
+from equipoise.resampling.audit import audit, sentence
 
 RANDOM = ("ml_ros", "ml_rus", "lp_ros", "lp_rus")
 
@@ -186,6 +187,32 @@ def test_remedial_splits_a_row_into_its_frequent_and_its_rare_labels(Y: np.ndarr
         assert (ratios[kept > 0] <= mean).all()
         assert (ratios[copy > 0] > mean).all()
     assert np.array_equal(out.Y.sum(0), Y.sum(0))
+
+
+@given(matrices(60))
+def test_remedial_without_empty_rows_leaves_whole_what_has_labels_of_one_kind(Y: np.ndarray) -> None:
+    paper, out = resampled("remedial", Y), resampled("remedial[variant=no_empty]", Y)
+    assert (~out.Y.any(1)).sum() == (~Y.any(1)).sum()
+    assert np.array_equal(out.Y.sum(0), Y.sum(0))
+    copies = paper.Y[len(Y) :]
+    whole = ~copies.any(1) | ~paper.Y[paper.index[len(Y) :]].any(1)
+    assert out.index[len(Y) :].tolist() == paper.index[len(Y) :][~whole].tolist()
+    assert np.array_equal(out.Y[len(Y) :], copies[~whole])
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "bare"), [("yeast", 817, 612), ("enron", 845, 776), ("medical", 185, 171)]
+)
+def test_remedial_splits_off_rows_without_any_label(name: str, split: int, bare: int, data_dir: Path) -> None:
+    Y = labels(name, data_dir)
+    before, out = Rows(np.arange(len(Y)), Y), resampled("remedial", Y)
+    found = audit(before, out)
+    assert found["after"]["rows"] - found["before"]["rows"] == split
+    assert found["after"]["unlabelled"] - found["before"]["unlabelled"] == bare
+    whole = audit(before, resampled("remedial[variant=no_empty]", Y))
+    assert whole["after"]["unlabelled"] == whole["before"]["unlabelled"]
+    assert whole["after"]["rows"] - len(Y) == split - bare
+    assert f"{bare} more without any label" in sentence("remedial", name, [found])
 
 
 def test_remedial_leaves_rows_alone_that_are_all_alike() -> None:

@@ -131,11 +131,38 @@ def test_f_star_is_the_best_ratio_of_expectations(p: list[float]) -> None:
 
 def test_expected_f1_is_half_f_star_and_near_the_best_threshold() -> None:
     true, Y, ctx = world(20_000, 5)
-    predicted = get_strategy("expected_f1").decide(true, Y, ctx)(true)
+    predicted = get_strategy("expected_f1[calibrate=false]").decide(true, Y, ctx)(true)
     best = get_strategy("scut[smooth=false]").decide(true, Y, ctx)(true)
     assert metrics.f1(Y[:, :4], predicted[:, :4]) > metrics.f1(Y[:, :4], best[:, :4]) - 0.02
     half = best_expected_f1(expit(true.astype(float))) / 2
     assert np.array_equal(predicted, expit(true.astype(float)) > half)
+
+
+def test_a_global_threshold_may_be_chosen_from_the_grid_of_the_paper() -> None:
+    true, Y, ctx = world()
+    for scores in (true, true + 0.2, true - 5):
+        chosen = get_strategy("global_threshold[grid=true]").decide(scores, Y, ctx)(scores)
+        tried = [metrics.f1(Y, expit(scores.astype(float)) > t, "micro") for t in np.linspace(0.4, 0.6, 21)]
+        assert metrics.f1(Y, chosen, "micro") == pytest.approx(max(tried))
+    free = get_strategy("global_threshold").decide(true - 5, Y, ctx)(true - 5)
+    assert metrics.f1(Y, free, "micro") > max(tried)
+
+
+@pytest.mark.parametrize("name", ["expected_f1", "rowwise_expected_f1"])
+def test_expected_f1_calibrates_first(name: str) -> None:
+    """Scores on a wrong scale, as a re-weighting loss gives, cost decisions only where calibration is switched off."""
+    true, Y, ctx = world(20_000, 5)
+    wrong = 0.3 * true + 3
+    score = metrics.macro_f1 if name == "expected_f1" else metrics.samples_f1
+    best = score(Y, get_strategy(f"{name}[calibrate=false]").decide(true, Y, ctx)(true))
+    for scores in (true, wrong):
+        decided = get_strategy(name).decide(scores, Y, ctx)(scores)
+        assert score(Y, decided) > best - 0.02
+    raw = get_strategy(f"{name}[calibrate=false]").decide(wrong, Y, ctx)(wrong)
+    assert score(Y, raw) < best - 0.1
+    calibrated = get_strategy("platt").adjust(wrong.astype(float), Y, ctx)(wrong.astype(float))
+    by_hand = get_strategy(f"{name}[calibrate=false]").decide(calibrated, Y, ctx)(calibrated)
+    assert (get_strategy(name).decide(wrong, Y, ctx)(wrong) != by_hand).mean() < 1e-5
 
 
 def test_top_k_predicts_k_and_chooses_the_k_of_the_best_micro_f1() -> None:
@@ -162,6 +189,52 @@ def test_square_root_sampling_draws_labels_by_the_root_of_their_count() -> None:
     assert [weights[Y[:, j] > 0].sum() for j in range(3)] == pytest.approx([10 / 17, 5 / 17, 2 / 17])
     by_rows = get_strategy("sqrt_sampling[power=1.0]").weights(Y, Context(Y.sum(0), len(Y)))
     assert by_rows == pytest.approx(np.full(len(Y), 1 / len(Y)))
+
+
+def test_labelset_sampling_draws_every_labelset_equally_often() -> None:
+    _, Y, ctx = world()
+    labelsets, ids = np.unique(Y, axis=0, return_inverse=True)
+    counts = np.bincount(ids.ravel())
+    for name, expected in (("labelset_sampling", counts**0.0), ("labelset_sampling[power=0.5]", counts**0.5)):
+        weights = get_strategy(name).weights(Y, ctx)
+        drawn = np.bincount(ids.ravel(), weights / weights.sum())
+        assert drawn == pytest.approx(expected / expected.sum())
+        assert len(drawn) == len(labelsets) > 8
+
+
+def test_bernoulli_sampling_meets_its_targets_and_keeps_the_interactions() -> None:
+    rng = np.random.default_rng(4)
+    hidden = rng.normal(size=(4000, 1))
+    Y = (hidden + rng.normal(size=(4000, 4)) > [0.0, 0.8, 1.6, 3.0]).astype(np.uint8)
+    ctx = Context(Y.sum(0), len(Y))
+    share = Y.mean(0)
+    for power in (0.0, 0.5):
+        weights = get_strategy(f"bernoulli_sampling[power={power}]").weights(Y, ctx)
+        weights = weights / weights.sum()
+        target = share**power * share.sum() / (share**power).sum()
+        assert weights @ Y == pytest.approx(target, abs=2e-3)
+        # Log-odds ratios of a pair within rows that agree in the other labels: an interaction, untouched by main effects.
+        for columns in ((0, 1), (1, 2)):
+            others = np.delete(Y, columns, axis=1)
+            rows = (others == 0).all(1)
+            cells = [[rows & (Y[:, columns] == (a, b)).all(1) for b in (0, 1)] for a in (0, 1)]
+            before, after = (
+                np.log([[m[c].sum() for c in line] for line in cells]) for m in (np.ones(4000), weights)
+            )
+            ratio = [m[0, 0] + m[1, 1] - m[0, 1] - m[1, 0] for m in (before, after)]
+            assert ratio[0] == pytest.approx(ratio[1], abs=1e-9)
+
+
+def test_bernoulli_sampling_gives_in_where_a_target_is_out_of_reach() -> None:
+    Y = np.zeros((100, 2), dtype=np.uint8)
+    Y[:50, 0] = Y[:2, 1] = 1  # the rare label occurs beside the frequent one only
+    weights = get_strategy("bernoulli_sampling[power=0.0]").weights(Y, Context(Y.sum(0), 100))
+    drawn = weights @ Y
+    assert np.isfinite(weights).all()
+    assert drawn[1] > 0.2
+    assert drawn[0] >= drawn[1]
+    empty = get_strategy("bernoulli_sampling").weights(0 * Y, Context(0 * Y.sum(0), 100))
+    assert (empty == empty[0]).all()
 
 
 def test_progressive_sampling_moves_from_rows_to_labels() -> None:

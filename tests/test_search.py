@@ -115,7 +115,7 @@ def test_small_searches(trials: int) -> None:
     assert len(row["trials"]) == trials
     assert row["trials"][0]["params"] == {
         "lr": MLP.lr.default,
-        "C": 10.0,
+        "C": MLP.C.default,
         "mlp.dropout": 0.2,
         "focal.gamma": 2.0,
         "focal.alpha": 0.5,

@@ -16,7 +16,7 @@ from equipoise.core import system
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
-from equipoise.sweep import workers
+from equipoise.sweep import worker_count as workers
 
 GB = 2**30
 

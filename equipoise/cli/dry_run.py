@@ -14,7 +14,7 @@ from equipoise.experiment.cell import Cell
 from equipoise.splits.outer import OFFICIAL, official_split, split_name
 from equipoise.sweep.estimate import core_hours, in_words
 from equipoise.sweep.plan import Plan, describe
-from equipoise.sweep.workers import Workers
+from equipoise.sweep.worker_count import Workers
 
 
 def cell_in_words(cell: Cell) -> str:

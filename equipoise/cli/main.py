@@ -113,9 +113,7 @@ def report(
 @app.command()
 def rescore(results: Results = LIVE, json: Json = False) -> None:
     """Recompute the metrics of stored predictions after the code of the metrics has changed. Nothing is trained."""
-    from equipoise.cli.rescore import rescore
-
-    raise typer.Exit(rescore(results, json))
+    raise typer.Exit(lazy("equipoise.cli.rescore").rescore(results, json))
 
 
 @app.command()

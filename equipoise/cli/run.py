@@ -20,7 +20,7 @@ from equipoise.report.export import render
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import outstanding, sweep
-from equipoise.sweep.workers import Workers, choose_workers, parse_workers
+from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
 
 
 def run(

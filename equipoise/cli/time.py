@@ -23,7 +23,7 @@ from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration, in_words
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.suite import Suite
-from equipoise.sweep.workers import Workers, choose_workers, parse_workers
+from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
 
 DATASET = "design-emails"
 

@@ -60,7 +60,7 @@ class Backbone(Configurable):
         conditioning_bias: the name of a bias (…, h) to which label inputs (earlier labels of a chain) are added as an affine
             term, (B, h); "" if the backbone takes no labels as inputs.
         output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
-            (`equipoise.engine.starts`); "" if there is none.
+            (`equipoise.engine.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.

@@ -1,4 +1,4 @@
-"""The initial parameters of lanes."""
+"""The initial parameters of each lane; the output bias comes from `output_bias`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equipoise.core.seeds import seed_of
 from equipoise.engine.lanes import LABEL_WEIGHT, Lane
-from equipoise.engine.starts import starts
+from equipoise.engine.output_bias import best_constant_logits
 
 
 def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:
@@ -29,7 +29,7 @@ def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[di
     name = lanes[0].backbone.output
     if not name:
         return params
-    biases = starts(lanes, batch_size)
+    biases = best_constant_logits(lanes, batch_size)
     shape = params[0][name].shape
     return [{**p, name: torch.from_numpy(b).view(shape)} for p, b in zip(params, biases, strict=True)]
 

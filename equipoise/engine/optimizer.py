@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.engine.schedule import rate
+from equipoise.engine.learning_rate import rate
 from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
 

@@ -26,8 +26,9 @@ _CHANGE = 1e-3  # a relative change of MeanIR up to this counts as none
 def audit(before: Rows, after: Rows) -> dict[str, Any]:
     """Statistics of the rows before and after resampling: {"before": …, "after": …, "synthetic": number of synthetic rows}.
 
-    "before" and "after" have rows, duplicates (rows equal to an earlier one in features and labels), labelsets, singletons
-    and rare_labelsets (labelsets with 1 and with 1–3 rows), mean_ir, cvir, scumble, and label_counts (a list).
+    "before" and "after" have rows, unlabelled (rows without any label), duplicates (rows equal to an earlier one in features
+    and labels), labelsets, singletons and rare_labelsets (labelsets with 1 and with 1–3 rows), mean_ir, cvir, scumble, and
+    label_counts (a list).
     """
     # Resampling only selects rows of the shared features, so these are hashed once for both sides.
     shared = _hashes(before.shared) if before.shared is not None else None
@@ -47,6 +48,7 @@ def _state(rows: Rows, shared: _Hashes | None) -> dict[str, Any]:
     content = np.concatenate([original, synthetic]) * np.uint64(2 * len(sizes) + 1) + ids.astype(np.uint64)
     return {
         "rows": len(rows),
+        "unlabelled": int((~rows.Y.any(1)).sum()),
         "duplicates": len(rows) - len(np.unique(content)),
         "labelsets": len(sizes),
         "singletons": int((sizes == 1).sum()),
@@ -96,9 +98,14 @@ def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -
         name: [float(np.mean([part[side][name] for part in pairs])) for side in (0, 1)]
         for name in ("mean_ir", "rows", "scumble", "duplicates")
     }
+    # Rows of earlier versions do not have it.
+    bare = float(
+        np.mean([after.get("unlabelled", 0) - before.get("unlabelled", 0) for before, after in pairs])
+    )
     copies = mean["duplicates"][1] - mean["duplicates"][0]
     details = [_change("rows", mean["rows"], 0), _change("SCUMBLE", mean["scumble"], 3)]
     details += [f"{copies:.0f} exact copies"] if copies >= 0.5 else []
+    details += [f"{bare:.0f} more without any label"] if bare >= 0.5 else []
     return f"{strategy} {_verdict(dataset, mean['mean_ir'])} ({', '.join(details)})"
 
 

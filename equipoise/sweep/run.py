@@ -17,7 +17,7 @@ from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
 from equipoise.sweep.rescore import stale
-from equipoise.sweep.workers import choose_workers, parse_workers
+from equipoise.sweep.worker_count import choose_workers, parse_workers
 from equipoise.tracking.writer import MlflowWriter
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def sweep(
     """Run the outstanding cells of a plan; each row is written when its cell ends, and MLflow is updated now and then.
 
     Args:
-        workers: the number of processes, or "auto" (see `equipoise.sweep.workers`); with 1, cells run in this process. The rows
-            do not depend on it.
+        workers: the number of processes, or "auto" (see `equipoise.sweep.worker_count`); with 1, cells run in this process. The
+            rows do not depend on it.
         redo: which cells to run, see `outstanding`.
 
     Raises:

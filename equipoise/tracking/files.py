@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.store.rows import Row
-from equipoise.tracking.runs import slug
+from equipoise.tracking.run_fields import slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

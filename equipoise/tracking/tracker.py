@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
-from equipoise.tracking import runs as view
+from equipoise.tracking import run_fields as view
 from equipoise.tracking.database import create_database, quiet, relocate, runs_by_tag
 from equipoise.tracking.files import write_files
 

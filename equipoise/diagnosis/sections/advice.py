@@ -6,6 +6,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from equipoise.contracts.dataset import Dataset
+from equipoise.resampling.decoupling import mixed, separable
 
 GUESS = (
     "This is a guess from the measures of the data alone. No model was trained with these strategies; equipoise run trains "
@@ -73,11 +74,7 @@ def _resampling(mean: float, scumble: float, data: Dataset) -> list[Advice]:
     synthetic = ("mlsmote",) if data.kind == "numeric" else ()
     if scumble > CONCURRENT:
         return [
-            Advice(
-                ("remedial+ml_ros",),
-                f"SCUMBLE {scumble:.3f} is above {CONCURRENT:g}: rare labels mostly share rows with frequent ones, so rows "
-                "should be split before they are cloned",
-            ),
+            _splitting(scumble, data),
             Advice(
                 ("ml_ros", *synthetic),
                 "for the same reason: cloning the rows of a rare label clones frequent labels as well",
@@ -91,6 +88,22 @@ def _resampling(mean: float, scumble: float, data: Dataset) -> list[Advice]:
             "without cloning many frequent labels",
         )
     ]
+
+
+def _splitting(scumble: float, data: Dataset) -> Advice:
+    """Whether rows are to be split before they are cloned: not where a split leaves rows without any label."""
+    shared = (
+        f"SCUMBLE {scumble:.3f} is above {CONCURRENT:g}: rare labels mostly share rows with frequent ones"
+    )
+    split = len(mixed(data.Y))
+    bare = split - len(separable(data.Y))
+    if not bare:
+        return Advice(("remedial+ml_ros",), f"{shared}, so rows should be split before they are cloned")
+    return Advice(
+        ("remedial+ml_ros",),
+        f"{shared}, but {bare} of the {split} rows that REMEDIAL splits would leave a row without any label",
+        "skip",
+    )
 
 
 def _dependence(dependence: dict[str, Any], numbers: dict[str, Any], labels: int) -> list[Advice]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._table_roles import Roles, truth
+from equipoise.datasets._column_roles import Roles, truth
 from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table, name_list

@@ -46,7 +46,7 @@ class _Labels:
     weights: np.ndarray
 
 
-def starts(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
+def best_constant_logits(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
     """The constant logits (L,) float32 that minimise each lane's mean loss. All lanes must have the same number of labels.
 
     They lie within ± log(2m − 1) for m rows, the log-odds of half a row. If the loss has no optimum there for a label (F1, for
