@@ -78,11 +78,11 @@ def mlsmote(X: np.ndarray, Y: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.nd
         if not limit < ratios[label] < np.inf:
             continue
         bag = np.flatnonzero(Y[:, label])
-        for place in range(len(bag) if len(bag) > 1 else 0):
-            near = bag[nearest(X[bag], place, k)]
-            seed, ref = X[bag[place]], X[rng.choice(near)]
+        for i in range(len(bag) if len(bag) > 1 else 0):
+            near = bag[nearest(X[bag], i, k)]
+            seed, ref = X[bag[i]], X[rng.choice(near)]
             new_X.append(seed + rng.random(X.shape[1]) * (ref - seed))
-            votes = Y[bag[place]].astype(int) + Y[near].sum(0)
+            votes = Y[bag[i]].astype(int) + Y[near].sum(0)
             new_Y.append((votes > (len(near) + 1) / 2).astype(np.uint8))
     return np.array(new_X), np.array(new_Y)
 

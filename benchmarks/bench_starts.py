@@ -132,6 +132,6 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     """The means over splits, for each strategy."""
     out = {}
     for name in STRATEGIES:
-        own = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
-        out[name] = tuple(own.mean(0).tolist())
+        scores = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
+        out[name] = tuple(scores.mean(0).tolist())
     return out  # type: ignore[return-value]

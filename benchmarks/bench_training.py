@@ -87,8 +87,8 @@ def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[
     content, steps = scenario.content, scenario.steps
     inputs = content.inputs.to(device)
     ours = lanes(scenario.backbone, content.Y, max(ALL_LANES), steps)
-    own = {k: partial(side_by_side, ours[:k], inputs, device) for k in scenario.lanes}
-    side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in own.items()]
+    by_count = {k: partial(side_by_side, ours[:k], inputs, device) for k in scenario.lanes}
+    side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in by_count.items()]
     if workers is not None:
         side.append(
             Contestant("8 lanes in 2 processes", 8, lambda: in_two(scenario, workers), elsewhere=True)
@@ -156,8 +156,8 @@ def test_step(timed: Callable[..., float], device: Any, scenario: Scenario, coun
     steps = 2 if scenario.backbone == "lstm" else 10
     inputs = scenario.content.inputs.to(device)
     with repeatable(device):
-        own = lanes(scenario.backbone, scenario.content.Y, count, 10_000)
-        population = Population(own, inputs, BATCH, device)
+        timed_lanes = lanes(scenario.backbone, scenario.content.Y, count, 10_000)
+        population = Population(timed_lanes, inputs, BATCH, device)
         timed(lambda: population.advance(steps), rows=count * steps * BATCH, device=device, rounds=4)
 
 
@@ -177,8 +177,8 @@ def learned() -> dict[str, dict[str, float]]:
             for name, way in ways.items():
                 theirs = [plain.logits(m, new) for m in way(make, x, y, 8, 4)]
                 out[f"{name} {backbone}"] = _scores(theirs, Y_new)
-            own = lanes(backbone, Y, 4, 8 * len(Y) // BATCH)
-            trained = as_the_engine_does(own, Dense.of(X), x.device)
+            four_lanes = lanes(backbone, Y, 4, 8 * len(Y) // BATCH)
+            trained = as_the_engine_does(four_lanes, Dense.of(X), x.device)
             ours = predict(trained, Dense.of(X_new), [np.arange(len(new))] * 4, new.device)
             out[f"lanes {backbone}"] = _scores(ours, Y_new)
     return out

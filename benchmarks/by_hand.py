@@ -154,8 +154,8 @@ def best_thresholds(z: np.ndarray, Y: np.ndarray) -> np.ndarray:
 def cross_fitted_f1(z: np.ndarray, Y: np.ndarray, folds: np.ndarray) -> float:
     decided = np.zeros(Y.shape, dtype=bool)
     for fold in np.unique(folds):
-        own = folds == fold
-        decided[own] = z[own] >= best_thresholds(z[~own], Y[~own])
+        held_out = folds == fold
+        decided[held_out] = z[held_out] >= best_thresholds(z[~held_out], Y[~held_out])
     return float(f1_score(Y, decided, average="macro", zero_division=0))
 
 
@@ -182,10 +182,10 @@ class Search:
         params = {n: trial.suggest_float(n, *ends, log=n in LOG) for n, (_, *ends) in self.space.items()}
         out, ranked = np.zeros(self.Y.shape, dtype=np.float32), list[float]()
         for fold in np.unique(self.folds):
-            own = self.folds == fold
-            net = fit(self.strategy, params, self.X[~own], self.Y[~own], self.epochs)
-            out[own] = net.forward(self.X[own]).numpy()
-            ranked.append(map_score(net, self.X[own], self.Y[own]))
+            held_out = self.folds == fold
+            net = fit(self.strategy, params, self.X[~held_out], self.Y[~held_out], self.epochs)
+            out[held_out] = net.forward(self.X[held_out]).numpy()
+            ranked.append(map_score(net, self.X[held_out], self.Y[held_out]))
         with clock("thresholds"):
             value = cross_fitted_f1(out, self.Y, self.folds)
         with clock("MLflow"), mlflow.start_run(run_name=f"{self.strategy} {trial.number}"):

@@ -57,7 +57,7 @@ class Contestant:
     def times(self, base: Contestant, clock: str) -> float:
         """The speed relative to `base`: the median over the rounds of the ratio within a round."""
         pairs = zip(getattr(base, clock), getattr(self, clock), strict=True)
-        return statistics.median(b / base.trainings * self.trainings / own for b, own in pairs)
+        return statistics.median(b / base.trainings * self.trainings / seconds for b, seconds in pairs)
 
 
 def clocked(work: Work, device: torch.device) -> tuple[float, float]:

@@ -159,16 +159,16 @@ def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) 
     ]
 
 
-def side_by_side(own: list[Lane], inputs: Inputs, device: torch.device) -> None:
+def side_by_side(of_contestant: list[Lane], inputs: Inputs, device: torch.device) -> None:
     """Train with a slot for every lane."""
     with repeatable(device):
-        Population(own, inputs, BATCH, device).train()
+        Population(of_contestant, inputs, BATCH, device).train()
 
 
-def as_the_engine_does(own: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
+def as_the_engine_does(of_contestant: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
     """Train with as many slots as the engine chooses."""
     with repeatable(device):
-        return train(own, inputs, batch_size=BATCH, device=device, cost=TrainingCost())
+        return train(of_contestant, inputs, batch_size=BATCH, device=device, cost=TrainingCost())
 
 
 def in_a_worker(backbone: str, data: str, rows: int, steps: int, first: int, count: int) -> float:

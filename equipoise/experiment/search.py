@@ -55,8 +55,10 @@ def shared_space(validator: CrossValidator) -> dict[str, Tunable]:
     An estimator is not trained by gradient steps, so only its own parameters are searched.
     """
     backbone = validator.backbone
-    own = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
-    return {"lr": backbone.lr, "C": backbone.C, **own} if backbone.gradient else own
+    of_backbone = {
+        f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed
+    }
+    return {"lr": backbone.lr, "C": backbone.C, **of_backbone} if backbone.gradient else of_backbone
 
 
 def search_space(validator: CrossValidator) -> dict[str, Tunable]:
