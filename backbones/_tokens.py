@@ -34,7 +34,9 @@ class TokenBackbone(Backbone):
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
+    # Token ids are no vectors, so no resampler can interpolate them.
     vector_features: ClassVar[bool] = False
+    # On CPU lanes are computed one after the other, each batch trimmed to its longest text.
     batched_on_cuda: ClassVar[bool] = True
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
@@ -108,6 +110,7 @@ class TokenBackbone(Backbone):
 def head(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
     """hidden·weight + bias → (B, L) of one lane or (K, B, L) of K lanes; the bias may have a row for each text."""
     bias, weight = params["bias"], params["weight"]
+    # One kernel for product and sum.
     if hidden.dim() == 2:
         return torch.addmm(bias, hidden, weight)
     return torch.baddbmm(bias if bias.dim() == 3 else bias[:, None], hidden, weight)

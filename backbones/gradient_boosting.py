@@ -36,6 +36,7 @@ class GradientBoosting(EstimatorBackbone):
             max_iter=self.iterations,
             max_leaf_nodes=self.leaves,
             l2_regularization=self.l2,
+            # Early stopping would hold rows out, and strategies would differ in what they train on.
             early_stopping=False,
             random_state=seed % 2**31,
         )

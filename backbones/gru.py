@@ -31,6 +31,7 @@ class GRU(LSTM):
     gates: ClassVar[int] = 3
 
     def _states_of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
+        # PyTorch's kernel wants a second bias, which adds nothing here.
         zeros, weights = x.new_zeros(1, len(x), self.hidden), [w_ih, w_hh, bias, torch.zeros_like(bias)]
         # As for the LSTM: not every CPU has a kernel in half precision.
         with torch.autocast(x.device.type, enabled=False):

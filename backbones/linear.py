@@ -48,6 +48,7 @@ class Linear(Backbone):
         return self.max_features
 
     def init(self, width: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+        # A bias of shape (1, L) broadcasts over rows for one lane and for many.
         return {"weight": uniform(generator, width, outputs, fan_in=width), "bias": torch.zeros(1, outputs)}
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:

@@ -74,6 +74,7 @@ class LSTM(TokenBackbone):
         position = torch.arange(ids.shape[-1], device=ids.device)
         largest = []
         for direction in self._directions():
+            # Reversed within the text: padding stays at the end.
             if direction == "backward":
                 ids = ids.gather(-1, torch.where(is_padding, position, lengths[..., None] - 1 - position))
             words = drop(embeddings.look_up(self.words(params, x), ids))
@@ -97,6 +98,7 @@ class LSTM(TokenBackbone):
     def _states_of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         """The states (B, T, H) for inputs (B, T, E), starting from zeros, computed by PyTorch's kernel."""
         zeros = x.new_zeros(1, len(x), self.hidden)
+        # PyTorch's kernel wants a second bias, which adds nothing here.
         weights = [w_ih, w_hh, bias, torch.zeros_like(bias)]
         # Not every CPU has a kernel in half precision.
         with torch.autocast(x.device.type, enabled=False):

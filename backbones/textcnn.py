@@ -60,8 +60,10 @@ class TextCNN(TokenBackbone):
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         ids, lengths = trimmed(x)
+        # A learned embedding of padding would make a text depend on the longest one beside it.
         is_padding = embeddings.padding(ids, lengths)[..., None]
         words = embeddings.look_up(self.words(params, x), ids).masked_fill(is_padding, 0.0)
+        # The shift is added after the maximum, which it does not change: on fewer numbers.
         strongest = [
             convolution.max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
             for size in WIDTHS

@@ -1,4 +1,4 @@
-"""One whole cell: data to row, with its search. The share of its time that is not training is what the engine costs."""
+"""Times one whole cell, from data to row, with its search; the share outside of training is the overhead of the pipeline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def dataset(kind: str) -> Dataset:
 def test_cell(
     timed: Callable[..., float], facts: dict[str, Any], device: Any, backbone: str, kind: str, strategy: str
 ) -> None:
-    """The rows a second are those of all trainings over the whole cell's time."""
+    """Rows a second: the rows of all trainings, divided by the time of the whole cell."""
     data = dataset(kind)
     suite = choose(None, [data.name], [backbone], [strategy], SETTINGS, 1, 0)
     (cell,) = make_plan(suite, device=device.type, data={data.name: data}).cells
@@ -48,9 +48,10 @@ def test_cell(
     def work() -> None:
         costs.append(run_alone(cell, data)[0]["cost"])
 
+    # The first run imports modules and measures population sizes; it is not counted.
     work()
     rows = costs[0]["steps"] * cell.settings.batch_size
     timed(work, rows=rows, device=device, rounds=2)
-    others = [1 - c["seconds_training"] / c["seconds_total"] for c in costs[1:]]
-    facts["share_outside_training"] = float(np.median(others))
+    outside = [1 - c["seconds_training"] / c["seconds_total"] for c in costs[1:]]
+    facts["share_outside_training"] = float(np.median(outside))
     facts["lanes"] = costs[0]["lanes"]

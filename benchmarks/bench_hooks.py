@@ -1,4 +1,4 @@
-"""What each strategy's hooks cost, over the registry: a new strategy is timed without a line here."""
+"""Times the hooks of every strategy in the registry; a new strategy needs no line here."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from equipoise.catalog.registry import registry
 N, LABELS, FEATURES, BATCH = 2000, 14, 40, 64
 
 
-def owned() -> list[tuple[str, str]]:
-    """(strategy, stage) for every hook that any strategy has."""
+def hooks() -> list[tuple[str, str]]:
+    """(strategy, stage) for every hook of every strategy."""
     names = registry("strategy").names()
     return [(name, stage) for name in names for stage in get_strategy(name).stages]
 
 
 @lru_cache
-def made() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Features, labels from 75 % to 1.5 %, out-of-fold logits, folds."""
+def data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features, labels with 75 % to 1.5 % positives, out-of-fold logits, and folds."""
     rng = np.random.default_rng(0)
     Y = (rng.random((N, LABELS)) < np.geomspace(0.75, 0.015, LABELS)).astype(np.uint8)
     X = (rng.normal(size=(N, FEATURES)) + Y @ rng.normal(size=(LABELS, FEATURES))).astype(np.float32)
@@ -32,8 +32,8 @@ def made() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def call(strategy: Strategy, stage: str) -> Callable[[], Any]:
-    """The hook as the engine calls it; a loss with its backward pass."""
-    X, Y, logits, folds = made()
+    """A hook called as the engine calls it; a loss includes its backward pass."""
+    X, Y, logits, folds = data()
     counts = Y.sum(0, dtype=np.int64)
 
     def ctx() -> Context:
@@ -63,7 +63,7 @@ def loss(strategy: Strategy, logits: np.ndarray, Y: np.ndarray, counts: np.ndarr
     return work
 
 
-@pytest.mark.parametrize(("name", "stage"), owned())
+@pytest.mark.parametrize(("name", "stage"), hooks())
 def test_hook(timed: Callable[..., float], benchmark: Any, name: str, stage: str) -> None:
     """One call of a hook: 2000 rows, or a batch of 64 for a loss; 14 labels."""
     benchmark.group = f"hooks: {stage}"

@@ -1,9 +1,9 @@
-"""Where the time of whole cells goes, part by part: what is forward, loss, backward and optimizer, and what is not.
+"""Profiles whole cells part by part: forward pass, loss, backward pass and optimizer, and everything else.
 
     pytest benchmarks/bench_profile.py -m slow       # minutes; the table goes to results/benchmarks/profile.md
 
-Processor time of one process, imports done before. A part's time is its own: what it calls of another part counts there. Choosing
-the width trains for a moment, and all of that is its own.
+Times are processor times of one process, without imports. If one part calls another, the time counts for the inner part only.
+An exception is the choice of the population size, which trains for a moment: all of its time counts for itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CASES = {
     "mlp on enron-email": ("enron-email", "mlp", SIX, Settings(trials=8, folds=3, epochs=20)),
     "lstm on design-emails": ("design-emails", "lstm", SIX[:3], Settings(trials=2, folds=2, epochs=4)),
 }
-#: Part → what belongs to it, as (owner, name). The first four are what training cannot do without.
+#: Part → its functions, as (owner, name). The first four are what any training needs.
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "forward": [(population, "forward"), (predict, "forward")],
     "loss and its grad_logits": [(population.PopulationLoss, "grad_logits")],
@@ -44,31 +44,31 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "optimizer": [(population.Adam, "step")],
     "batches": [(population.ExampleBank, "gather"), (population.Population, "_drawn")],
     "scores of held-out rows": [(population.Population, "_look")],
-    "choosing the width": [(train, "width")],
-    "places": [(population.Population, "_fill"), (population.Population, "__init__")],
+    "choosing the population size": [(train, "population_size")],
+    "filling slots": [(population.Population, "_fill"), (population.Population, "__init__")],
     "thresholds of trials": [(decision, "fit_decision_rule")],
 }
 INSIDE = 4
-ALONE = "choosing the width"
+ALONE = "choosing the population size"
 
 
 @dataclass
 class Watch:
-    """Adds up each part's own processor seconds."""
+    """Adds up the processor seconds of each part, without those of the parts that it calls."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _inner: list[float] = field(default_factory=list)
     _alone: bool = False
 
     def watched(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any, **more: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
             if self._alone:
-                return function(*args, **more)
+                return function(*args, **kwargs)
             self._alone = part == ALONE
             self._inner.append(0.0)
             began = time.process_time()
             try:
-                return function(*args, **more)
+                return function(*args, **kwargs)
             finally:
                 took = time.process_time() - began
                 self.seconds[part] += took - self._inner.pop()
@@ -83,8 +83,8 @@ class Watch:
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     watch = Watch()
     with monkeypatch.context() as patched:
-        for part, places in PARTS.items():
-            for owner, name in places:
+        for part, functions in PARTS.items():
+            for owner, name in functions:
                 patched.setattr(owner, name, watch.watched(part, getattr(owner, name)))
         yield watch
 
@@ -98,7 +98,8 @@ def profiled(case: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         )
     except EquipoiseError as error:
         pytest.skip(str(error))
-    for warm in (True, False):  # the first time imports, and measures widths that are then known
+    # The first run imports modules and measures population sizes, which are then known.
+    for warm in (True, False):
         chosen = plan.cells[:1] if warm else plan.cells
         preparations = Preparations()
         with watching(monkeypatch) as watch:
@@ -108,8 +109,8 @@ def profiled(case: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
             ]
             total = time.process_time() - began
         assert all(row["status"] == "ok" for row in rows), [row.get("error") for row in rows]
-    found = {part: watch.seconds[part] / total for part in PARTS}
-    return {**found, "the rest": 1 - sum(found.values()), "seconds": total}
+    shares = {part: watch.seconds[part] / total for part in PARTS}
+    return {**shares, "the rest": 1 - sum(shares.values()), "seconds": total}
 
 
 def test_profile(tell: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
-"""Resamplers against the same rules written as plain loops, against `multismote`, and as the rows grow.
+"""Compares resamplers with the same rules written as plain loops and with `multismote`, and measures their growth with rows.
 
     pytest benchmarks/bench_resampling.py -m slow             # minutes
     pytest benchmarks/bench_resampling.py -m slow -k contest  # the comparison alone
 
-The loops follow the papers row by row, each row's arithmetic in NumPy, as one writes them on a first reading; semantics
-are those of `equipoise`, chance excepted. `multismote` (PyPI, `pip install equipoise[bench]`) pools the bags of all rare
-labels and moves all columns by one share: less work for each row, so compare its seconds for each row made.
+The loops follow the papers row by row, with NumPy for the arithmetic of a row, as one would write them on a first reading. They
+do the same as `equipoise`, but draw other random numbers. `multismote` (PyPI, `pip install equipoise[bench]`) pools the rows of
+all rare labels and moves all columns by the same factor. That is less work for a row, so compare its seconds per new row.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pytest
 
 from equipoise import get_strategy, measures
 
-#: Rows, labels and features of the comparison: what the loops get done in seconds.
+#: Rows, labels and features of the comparison, small enough for the loops to take seconds.
 LOOPED = {"ml_ros": (20_000, 20, 50), "mlsmote": (20_000, 20, 50), "mlsol": (5000, 20, 50)}
 
 
-def made(n: int, labels: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows with labels from frequent (30 %) to rare (.5 %), each label a shift of the features."""
+def data_of(n: int, labels: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose labels range from frequent (30 %) to rare (.5 %); each label shifts the features."""
     rng = np.random.default_rng(seed)
     Y = (rng.random((n, labels)) < np.geomspace(0.3, 0.005, labels)).astype(np.uint8)
     X = rng.normal(size=(n, d)).astype(np.float32)
@@ -34,7 +34,7 @@ def made(n: int, labels: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.nda
 
 
 def ml_ros_recounting(X: np.ndarray, Y: np.ndarray, p: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """After each clone the ratios of the grown set are counted anew."""
+    """ML-ROS that counts all labels again after each clone."""
     rng, ratios, limit = np.random.default_rng(0), measures.irlbl(Y), measures.mean_ir(Y)
     bags = {j: np.flatnonzero(Y[:, j]) for j in range(Y.shape[1]) if limit < ratios[j] < np.inf}
     index, end = list(range(len(Y))), len(Y) + int(p * len(Y))
@@ -50,7 +50,7 @@ def ml_ros_recounting(X: np.ndarray, Y: np.ndarray, p: float = 0.25) -> tuple[np
 
 
 def ml_ros_counting_on(X: np.ndarray, Y: np.ndarray, p: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """The same with counts carried along: the quickest loop over clones."""
+    """ML-ROS that updates the counts with each clone: the fastest loop over clones."""
     rng, ratios, limit = np.random.default_rng(0), measures.irlbl(Y), measures.mean_ir(Y)
     bags = {j: np.flatnonzero(Y[:, j]) for j in range(Y.shape[1]) if limit < ratios[j] < np.inf}
     index, end, counts = list(range(len(Y))), len(Y) + int(p * len(Y)), Y.sum(0, dtype=np.int64)
@@ -78,11 +78,11 @@ def mlsmote(X: np.ndarray, Y: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.nd
         if not limit < ratios[label] < np.inf:
             continue
         bag = np.flatnonzero(Y[:, label])
-        for place in range(len(bag) if len(bag) > 1 else 0):
-            near = bag[nearest(X[bag], place, k)]
-            seed, ref = X[bag[place]], X[rng.choice(near)]
+        for i in range(len(bag) if len(bag) > 1 else 0):
+            near = bag[nearest(X[bag], i, k)]
+            seed, ref = X[bag[i]], X[rng.choice(near)]
             new_X.append(seed + rng.random(X.shape[1]) * (ref - seed))
-            votes = Y[bag[place]].astype(int) + Y[near].sum(0)
+            votes = Y[bag[i]].astype(int) + Y[near].sum(0)
             new_Y.append((votes > (len(near) + 1) / 2).astype(np.uint8))
     return np.array(new_X), np.array(new_Y)
 
@@ -146,10 +146,11 @@ CONTESTS = {
     ("rule", "who"), [(rule, who) for rule, all_ in CONTESTS.items() for who in all_], ids=str
 )
 def test_contest(benchmark: Any, rule: str, who: str) -> None:
-    """Everybody on the same data."""
-    X, Y = made(*LOOPED[rule])
+    """All implementations of a rule on the same data."""
+    X, Y = data_of(*LOOPED[rule])
     benchmark.group = f"{rule} on {len(X)} rows × {Y.shape[1]} labels × {X.shape[1]} features"
-    CONTESTS[rule][who](X[:200], Y[:200])  # imports and the like
+    # Imports modules.
+    CONTESTS[rule][who](X[:200], Y[:200])
     out, _ = benchmark.pedantic(CONTESTS[rule][who], (X, Y), rounds=1 if who == "loop" else 7)
     benchmark.extra_info["rows_made"] = len(out) - len(X)
     assert len(out) > len(X)
@@ -168,10 +169,10 @@ GROWTH = {
 @pytest.mark.slow  # minutes
 @pytest.mark.parametrize(("name", "n"), [(name, n) for name, sizes in GROWTH.items() for n in sizes])
 def test_growth(benchmark: Any, name: str, n: int) -> None:
-    """20 labels; 20 features for those that take distances, one (the row's number) for the others."""
+    """20 labels; 20 features for resamplers that compute distances, one for the others."""
     benchmark.group = f"growth of {name}"
     numeric = name in ("mlsmote", "mlsol")
-    X, Y = made(n, 20, 20 if numeric else 1)
+    X, Y = data_of(n, 20, 20 if numeric else 1)
     benchmark.pedantic(
         ours(name), (X, Y), rounds=1 if n > 100_000 or numeric else 3, warmup_rounds=n <= 10_000
     )
@@ -180,9 +181,9 @@ def test_growth(benchmark: Any, name: str, n: int) -> None:
 @pytest.mark.slow  # minutes
 @pytest.mark.parametrize("what", ["ml_ros", "counting and drawing"])
 def test_100_000_rows_and_500_labels(benchmark: Any, what: str) -> None:
-    """ML-ROS takes about as long as it takes to count the labels, find their rows and draw."""
+    """ML-ROS takes about as long as counting labels, finding their rows and drawing, below which no code can go."""
     benchmark.group = "100,000 rows × 500 labels"
-    X, Y = made(100_000, 500, 1)
+    X, Y = data_of(100_000, 500, 1)
 
     def floor(X: np.ndarray, Y: np.ndarray) -> Any:
         counts, rng = Y.sum(0, dtype=np.int64), np.random.default_rng(0)

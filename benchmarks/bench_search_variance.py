@@ -1,17 +1,17 @@
-"""How much of a difference between two strategies is the search: `none` against itself under other names.
+"""Measures how much the search itself contributes to a difference between strategies: `none` against itself by other names.
 
     pytest benchmarks/bench_search_variance.py -m slow      # minutes; the table goes to results/benchmarks/search-variance.md
 
-Three kinds of plugin, all of which balance nothing:
-- `order`: the training rows in another order, so that batches differ and nothing else (A/A);
+Three kinds of plugin, none of which balances anything:
+- `order`: the training rows in another order, so that only the batches differ (an A/A test);
 - `order1`, `order3`: the same order, with one and three tunable parameters that nothing reads;
 - `inert1`, `inert3`: the rows in their own order, with such parameters.
 
-What is told is the variance over outer splits of the difference to `none`, and how many times that of `order` it is. A
-strategy's own parameters must not add to it: 1 for `order1` and `order3`, 0 for the inert ones. `all shared` is what would be
-left if the strategies' own half of the trials were shared draws, too.
+The table shows the variance over outer splits of the difference to `none`, and its ratio to that of `order`. Parameters of a
+strategy must not add to the variance: the ratio is 1 for `order1` and `order3`, and 0 for the inert ones. `all shared` shows
+what would remain if all trials were shared draws, not only the first half.
 
-EQUIPOISE_BENCH_SEEDS (10) times five outer splits; emotions is left out where the data cache is absent.
+There are EQUIPOISE_BENCH_SEEDS (10) times five outer splits; emotions is left out if it is not in the data folder.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def plugins(folder: Path) -> list[str]:
-    """A file for each kind."""
+    """Write a plugin file of each kind; returns their paths."""
     files = []
     for kind, count in KINDS:
         name = kind + (str(count) if count else "")
@@ -81,7 +81,7 @@ def plugins(folder: Path) -> list[str]:
 
 
 def numbers() -> Dataset:
-    """600 rows, six labels of 40 % to 3 % that a quarter of the columns tells something of."""
+    """600 rows with six labels of 40 % to 3 % positives; half of the columns say something about them."""
     rng = np.random.default_rng(7)
     X = rng.normal(size=(600, 24)).astype(np.float32)
     scores = X[:, :6] + 0.5 * X[:, 6:12] + 1.2 * rng.normal(size=(600, 6))
@@ -91,23 +91,26 @@ def numbers() -> Dataset:
 
 
 def differences(data: Dataset, backbone: str, strategies: list[str]) -> Differences:
-    """Of every strategy to `none`, over all seeds and splits."""
+    """The differences of every strategy to `none`, over all seeds and splits."""
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for seed in range(SEEDS):
         suite = choose(None, [data.name], [backbone], ["none", *strategies], dict(SETTINGS), 5, seed)
         plan = make_plan(suite, device="cpu", data={data.name: data})
         for group in groups(plan.cells):
             rows = {cell.key: row for cell, (row, _) in attempt(group, plan.data, Preparations())}
-            for cell in group:  # in the order of the plan, so that splits stay paired
+            # In the order of the plan, so that splits stay paired.
+            for cell in group:
                 assert rows[cell.key]["status"] == "ok", rows[cell.key]["error"]
                 for metric in METRICS:
                     values[cell.strategy][metric].append(rows[cell.key]["metrics"][metric])
     base = values.pop("none")
-    return {s: {m: np.subtract(v, base[m]) for m, v in own.items()} for s, own in values.items()}
+    return {
+        s: {m: np.subtract(v, base[m]) for m, v in of_strategy.items()} for s, of_strategy in values.items()
+    }
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> str:
-    """var(a) / var(b), with a 95 % interval by drawing splits again."""
+    """var(a) / var(b) with a 95 % bootstrap interval over splits."""
     pick = np.random.default_rng(0).integers(0, len(a), (2000, len(a)))
     drawn = a[pick].var(1, ddof=1) / np.maximum(b[pick].var(1, ddof=1), 1e-30)
     low, high = np.quantile(drawn, [0.025, 0.975])
@@ -121,15 +124,15 @@ def _real(name: str) -> Dataset:
         pytest.skip(str(error))
 
 
-def lines(case: str, found: Differences, base: Differences) -> list[tuple[str, ...]]:
+def lines(case: str, measured: Differences, base: Differences) -> list[tuple[str, ...]]:
     out = []
-    for strategy, own in found.items():
+    for strategy, by_metric in measured.items():
         cells = [
-            f"{own[m].std(ddof=1):.4f} · {ratio(own[m], base['order'][m])}"
+            f"{by_metric[m].std(ddof=1):.4f} · {ratio(by_metric[m], base['order'][m])}"
             for m in METRICS
-            if len(own[m]) > 1
+            if len(by_metric[m]) > 1
         ]
-        out.append((case, strategy, str(len(own[METRICS[0]])), *cells))
+        out.append((case, strategy, str(len(by_metric[METRICS[0]])), *cells))
     return out
 
 
@@ -143,17 +146,17 @@ def test_parameters_without_effect_add_no_variance(
     benchmark: Any,
     tell: Callable[[str, str, str], None],
 ) -> None:
-    given = numbers() if data == "numbers" else _real(data)
-    found = benchmark.pedantic(lambda: differences(given, backbone, files), rounds=1)
-    table = lines(f"{data} {backbone}", found, found)
+    dataset = numbers() if data == "numbers" else _real(data)
+    measured = benchmark.pedantic(lambda: differences(dataset, backbone, files), rounds=1)
+    table = lines(f"{data} {backbone}", measured, measured)
     monkeypatch.setattr("equipoise.experiment.proposals.shared", lambda trials: trials)
-    shared = {"all shared": differences(given, backbone, files[:1])["order"]}
-    table += lines(f"{data} {backbone}", shared, found)
+    shared = {"all shared": differences(dataset, backbone, files[:1])["order"]}
+    table += lines(f"{data} {backbone}", shared, measured)
     heads = ("data, backbone", "strategy", "splits", *(f"{m}: sd · variance ÷ A/A" for m in METRICS))
     tell("search-variance", f"{data}, {backbone}", markdown(heads, table))
     for metric in METRICS:
-        assert found["order"][metric].std() > 0, "another order of batches must act"
+        assert measured["order"][metric].std() > 0, "another order of batches must act"
         for name in ("order1", "order3"):
-            assert found[name][metric].var() == pytest.approx(found["order"][metric].var())
+            assert measured[name][metric].var() == pytest.approx(measured["order"][metric].var())
         for name in ("inert1", "inert3"):
-            assert not found[name][metric].any()
+            assert not measured[name][metric].any()

@@ -1,4 +1,4 @@
-"""Whether the start of output biases favours a family of losses: each loss begun at its own optimum, at the log-odds, and at 0.
+"""Tests whether the start of output biases favours a family of losses: starts at its own optimum, at the log-odds, and at 0.
 
     pytest benchmarks/bench_starts.py -m slow         # a table for each budget, written to results/benchmarks/starts.md
 
@@ -51,7 +51,7 @@ Starts = Callable[[Sequence[Lane], int], list[np.ndarray]]
 
 
 def at_log_odds(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:
-    """The same for every loss: log-odds among the rows as they are drawn."""
+    """The log-odds of the labels among rows drawn with the sampling weights, whatever the loss."""
     out = []
     for lane in lanes:
         half = 0.5 / len(lane.targets)
@@ -73,8 +73,8 @@ STARTS: dict[str, Starts] = {
 
 
 @contextmanager
-def begun(starts: Starts) -> Iterator[None]:
-    """Meanwhile, trainings begin there."""
+def starting_at(starts: Starts) -> Iterator[None]:
+    """Within the block, trainings start from these biases."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(first_weights, "best_constant_logits", starts)
         yield
@@ -82,12 +82,12 @@ def begun(starts: Starts) -> Iterator[None]:
 
 @dataclass
 class Rows:
-    """Measured cells, by the cell's key and its start."""
+    """A file of measured cells, by the key of the cell and its start."""
 
     path: Path
 
     def all(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """What is there; a line that was cut off counts for nothing."""
+        """The rows in the file, without a line that was cut off."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         rows = [json.loads(line) for line in lines if line.endswith("}")]
         return {(row["key"], row["start"]): row for row in rows}
@@ -98,7 +98,7 @@ class Rows:
         """The rows of cells of one split; those that are not there yet are run side by side."""
         there = self.all()
         missing = [cell for cell in cells if (cell.key, start) not in there]
-        with begun(STARTS[start]):
+        with starting_at(STARTS[start]):
             for cell, (row, _) in attempt(missing, {data.name: data}, features) if missing else ():
                 assert row["status"] == "ok", row["error"]
                 self._append(cell, start, row)
@@ -116,7 +116,7 @@ class Rows:
 
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig: pytest.Config) -> None:
-    """With starts of their own, no loss is left behind by its start alone."""
+    """With its own start, no loss is clearly worse than with another start."""
     data, why = emails()
     if data is None:
         pytest.skip(why.strip())
@@ -131,7 +131,7 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
         for start in STARTS
         for row in rows.measured([c for c in cells if c.split == split], data, start, features)
     ]
-    means = {start: _means([row for row in found if row["start"] == start]) for start in STARTS}
+    means = {start: _means([row for row in measured if row["start"] == start]) for start in STARTS}
     table = [
         (start, *(f"{f1:.3f} {ranked:.3f}" for f1, ranked in own.values())) for start, own in means.items()
     ]
@@ -142,9 +142,9 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Over splits, of each strategy."""
+    """The means over splits, for each strategy."""
     out = {}
     for name in STRATEGIES:
-        own = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
-        out[name] = tuple(own.mean(0).tolist())
+        scores = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
+        out[name] = tuple(scores.mean(0).tolist())
     return out  # type: ignore[return-value]

@@ -1,15 +1,15 @@
-"""Five stratified folds of 100,000 rows × 100 labels: speed and quality, ours beside the libraries'.
+"""Compares stratified folds (five of 100,000 rows × 100 labels) with those of other libraries, in speed and quality.
 
     pytest benchmarks/bench_stratification.py --import-mode=importlib            # ours
     pytest benchmarks/bench_stratification.py --import-mode=importlib -m slow    # only the others, in minutes
 
-Quality (in each benchmark's extra_info): the mean over labels, and over pairs of labels that occur together at least once
-a fold, of the largest deviation of a fold's positives from the ideal count / 5, in positives. EQUIPOISE_BENCH_ROWS and
-EQUIPOISE_BENCH_LABELS make it smaller.
+Quality is in each benchmark's extra_info: the largest deviation of a fold's positives from a fifth of all positives, averaged
+over labels, and over pairs of labels that occur together at least five times. EQUIPOISE_BENCH_ROWS and EQUIPOISE_BENCH_LABELS
+make the problem smaller.
 
 Measured in one run on a busy 2-core server: ours 1.2 s (labels 0.53, pairs 1.36); iterative-stratification 0.1.9 3.3 s (0.53,
-5.52); scikit-multilearn with order=2 72 s (4.77, 3.04). Without the exchanges ours took 0.3 s (0.53, 5.30). 2000 rows with
-14 labels take 20 ms.
+5.52); scikit-multilearn with order=2 72 s (4.77, 3.04). Without swaps, ours took 0.3 s (0.53, 5.30). 2000 rows with 14 labels
+take 20 ms.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ FOLDS = 5
 
 @pytest.fixture(scope="module")
 def Y() -> NDArray[np.uint8]:
-    """Labels from 20 % down to 0.05 % of the rows, that go together in groups of five."""
+    """Labels of 20 % down to 0.05 % of the rows, correlated in groups of five."""
     rng = np.random.Generator(np.random.PCG64(0))
     shares = np.geomspace(0.2, 0.0005, LABELS)
     group = np.arange(LABELS) % max(1, LABELS // 5)
     shared = rng.random((ROWS, int(group.max()) + 1))[:, group]
-    own = rng.random((ROWS, LABELS))
-    return (np.where(rng.random((ROWS, LABELS)) < 0.3, shared, own) < shares).astype(np.uint8)
+    independent = rng.random((ROWS, LABELS))
+    return (np.where(rng.random((ROWS, LABELS)) < 0.3, shared, independent) < shares).astype(np.uint8)
 
 
 def quality(Y: NDArray[np.uint8], folds: NDArray[np.int64]) -> dict[str, float]:
-    """How far the folds are from equal shares: rows, labels and label pairs."""
+    """How far the folds are from equal numbers of rows, labels and label pairs."""
     parts = [Y[folds == fold].astype(np.float32) for fold in range(FOLDS)]
     labels = np.stack([part.sum(axis=0) for part in parts])
     pairs = np.stack([(part.T @ part)[np.triu_indices(Y.shape[1], 1)] for part in parts])
@@ -64,7 +64,7 @@ def test_equipoise(benchmark: Any, Y: NDArray[np.uint8]) -> None:
 
 
 def test_equipoise_everyday(benchmark: Any, Y: NDArray[np.uint8]) -> None:
-    """2000 rows, 14 labels: what a cell asks for several times."""
+    """2000 rows and 14 labels, as a usual cell needs several times."""
     small = np.ascontiguousarray(Y[:2000, :: max(1, LABELS // 14)][:, :14])
     run(benchmark, small, lambda: stratified_folds(small, FOLDS, seed=0), 10)
 

@@ -1,9 +1,9 @@
-"""A whole sweep, from data to rows and MLflow: `equipoise.run` beside the same written by hand (`by_hand.py`).
+"""Compares a whole sweep, from data to rows and MLflow, by `equipoise.run` with the same sweep written by hand (`by_hand.py`).
 
     pytest benchmarks/bench_sweep.py -m slow       # 6 strategies × 16 trials × 4 folds on yeast: some minutes
 
-Each side runs in a process of its own, from first import to last MLflow run. Wall time is what a user waits, processor time
-what it costs; on a shared machine trust the second. The table goes to results/benchmarks/sweep.md.
+Each side runs in a process of its own, from the first import to the last MLflow run. Wall time is what a user waits for;
+processor time is more reliable on a shared machine. The table goes to results/benchmarks/sweep.md.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ WHOLE = {"strategies": STRATEGIES, "trials": 16, "folds": 4, "epochs": 20, "tria
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a program said, and what it took."""
+class Outcome:
+    """The output of a program, and its cost: seconds, processor seconds, and bytes."""
 
-    said: dict[str, Any]
+    output: dict[str, Any]
     wall: float
     cpu: float
     memory: int
 
 
 def _missing() -> str:
-    """What the version by hand needs and is not there."""
+    """Which libraries of the version by hand are missing, in words; "" if none."""
     names = [name for name in ("skorch", "iterstrat") if importlib.util.find_spec(name) is None]
     return f"{', '.join(names)} not installed: pip install 'equipoise[test,bench]'" if names else ""
 
 
 @pytest.fixture(scope="module")
 def yeast(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Outer split 0 of yeast as a file: both sides train and test on the same rows."""
+    """Outer split 0 of yeast as a file, so that both sides train and test on the same rows."""
     if missing := _missing():
         pytest.skip(missing)
     if not Path("/proc/self/stat").exists():
@@ -72,12 +72,12 @@ def yeast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ran(script: str, what: dict[str, Any]) -> Ran:
-    """Run a script on one thread a process, with what it is to do as JSON."""
+def run_script(script: str, task: dict[str, Any]) -> Outcome:
+    """Run a script with one thread a process; the task is passed as JSON."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, str(HERE / script), json.dumps(what)]
-    taken = processes.run(command, {**os.environ, **threads}, what["out"])
-    return Ran(json.loads(taken.out.splitlines()[-1]), taken.wall, taken.cpu, taken.memory)
+    command = [sys.executable, str(HERE / script), json.dumps(task)]
+    cost = processes.run(command, {**os.environ, **threads}, task["out"])
+    return Outcome(json.loads(cost.out.splitlines()[-1]), cost.wall, cost.cpu, cost.memory)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ def test_sweep(
     tmp_path: Path,
     budget: dict[str, Any],
 ) -> None:
-    """By hand, ours, ours with two workers; the scores of both sides must be alike."""
-    results: dict[str, Ran] = {}
+    """The sweep by hand, by equipoise, and with two workers; the scores of both sides must be similar."""
+    results: dict[str, Outcome] = {}
 
     def run(name: str, script: str, workers: int = 1) -> None:
         out = tmp_path / name.replace(" ", "-")
         out.mkdir()
-        what = {**budget, "data": str(yeast), "dataset": "yeast", "out": str(out), "workers": workers}
-        results[name] = ran(script, what)
+        task = {**budget, "data": str(yeast), "dataset": "yeast", "out": str(out), "workers": workers}
+        results[name] = run_script(script, task)
 
     run("by hand", "by_hand.py")
     benchmark.group = "sweep"
     benchmark.pedantic(run, ("equipoise", "with_equipoise.py"), rounds=1)
     if budget is WHOLE:
         run("equipoise, 2 workers", "with_equipoise.py", workers=2)
-    ours, theirs = results["equipoise"].said["scores"], results["by hand"].said["scores"]
+    ours, theirs = results["equipoise"].output["scores"], results["by hand"].output["scores"]
     facts.update({name: vars(r) for name, r in results.items()})
     title = "{} strategies × {trials} trials × {folds} folds, at most {epochs} epochs, mlp on yeast".format(
         len(budget["strategies"]), **budget
@@ -122,7 +122,7 @@ def test_sweep(
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_both_sides_mean_the_same_by_a_strategy(name: str) -> None:
-    """At the published defaults: the same loss and its gradient, the same row weights, about as many clones."""
+    """At the published defaults, both have the same loss and gradient, the same row weights, and about as many clones."""
     if missing := _missing():
         pytest.skip(missing)
     import by_hand
@@ -146,11 +146,12 @@ def test_both_sides_mean_the_same_by_a_strategy(name: str) -> None:
     if name == "ml_ros":
         rows = Rows(np.arange(len(Y)), Y)
         added = len(strategy.resample(rows, ctx)) - len(Y), len(by_hand.ml_ros(Y, params["p"])) - len(Y)
-        assert added[0] == pytest.approx(added[1], abs=10)  # who is drawn decides when a bag leaves
+        # The rows that happen to be drawn decide when a label is frequent enough to stop.
+        assert added[0] == pytest.approx(added[1], abs=10)
         assert min(added) > 20
 
 
-def _speeds(results: dict[str, Ran]) -> str:
+def _speeds(results: dict[str, Outcome]) -> str:
     base = results["by hand"]
     lines = [
         (
@@ -160,7 +161,7 @@ def _speeds(results: dict[str, Ran]) -> str:
             f"{base.wall / r.wall:.2f}",
             f"{base.cpu / r.cpu:.2f}",
             f"{r.memory / 2**20:,.0f}",
-            ", ".join(f"{what} {seconds:.1f}" for what, seconds in r.said["seconds"].items()),
+            ", ".join(f"{what} {seconds:.1f}" for what, seconds in r.output["seconds"].items()),
         )
         for name, r in results.items()
     ]
@@ -169,7 +170,7 @@ def _speeds(results: dict[str, Ran]) -> str:
 
 
 def _scores(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """Best macro-F1 out of fold, and on test rows, of both sides."""
+    """A table of the best macro-F1 out of fold and of that on test rows, of both sides."""
     names = {"objective": "out of fold", "test_tuned": "test, tuned", "test_fixed": "test, at .5"}
     head = ("macro-F1", *(f"{shown}: {who}" for shown in names.values() for who in ("equipoise", "by hand")))
     lines = [

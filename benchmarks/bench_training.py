@@ -1,11 +1,11 @@
-"""Training speed, one table a backbone: plain PyTorch, DataLoader, skorch, and our lanes side by side.
+"""Compares the speed of training, one table a backbone: plain PyTorch, DataLoader, skorch, and our lanes side by side.
 
     pytest benchmarks/bench_training.py               # short trainings
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
-The contestants take turns, do the same steps on the same data with Adam, and are compared in the same run. The benchmark's
-own figure is that of 64 lanes as the engine trains them (8 of an LSTM on CPU); the rest is in its extra_info and in
-results/benchmarks/training.md. "of peak" is the useful arithmetic in a processor second over a matrix product's.
+The contestants take turns and do the same steps on the same data with Adam. The benchmark's own figure is the time of 64 lanes
+as the engine trains them (8 of an LSTM on CPU); the others are in its extra_info and in results/benchmarks/training.md. "of
+peak" is the useful arithmetic in a processor second, relative to that of a matrix product.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ def test_story(
     scenario: Scenario,
     rounds: int,
 ) -> None:
-    """Everybody in turn, some rounds; one before them warms up and is watched for memory."""
+    """All contestants in turn for some rounds, after one round that warms up and measures memory."""
     with pool(scenario, device) as workers:
         everybody = contestants(scenario, device, workers)
         running = [c for c in everybody if not c.why]
         others, ours = running[:-1], running[-1]
-        for c in (running[0], everybody[4]):  # the first of each side loads what is loaded only once
+        # The first of each side loads what is loaded only once.
+        for c in (running[0], everybody[4]):
             c.work()
         for c in running:
             c.warm_up(device)
@@ -82,12 +83,12 @@ def _take_turns(others: list[Contestant], device: torch.device) -> None:
 
 
 def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[Contestant]:
-    """The plain loop first, ours last."""
+    """All contestants: the plain loop first, the engine last."""
     content, steps = scenario.content, scenario.steps
     inputs = content.inputs.to(device)
     ours = lanes(scenario.backbone, content.Y, max(ALL_LANES), steps)
-    own = {k: partial(side_by_side, ours[:k], inputs, device) for k in scenario.lanes}
-    side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in own.items()]
+    by_count = {k: partial(side_by_side, ours[:k], inputs, device) for k in scenario.lanes}
+    side = [Contestant(f"{k} lane{'s'[: k > 1]}", k, _silent(work)) for k, work in by_count.items()]
     if workers is not None:
         side.append(
             Contestant("8 lanes in 2 processes", 8, lambda: in_two(scenario, workers), elsewhere=True)
@@ -99,7 +100,7 @@ def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[
 
 
 def plain_contestants(scenario: Scenario, device: torch.device) -> list[Contestant]:
-    """Each with what suits it: the loop a CSR matrix, if it is one, the others all of it as one tensor."""
+    """The contestants without equipoise. The loop reads a CSR matrix if the features are sparse; the others a dense tensor."""
     content, k = scenario.content, scenario.models
     make = partial(plain.module, scenario.backbone, content.inputs.width, content.Y.shape[1])
     y = torch.from_numpy(content.Y.astype(np.float32)).to(device)
@@ -116,7 +117,7 @@ def plain_contestants(scenario: Scenario, device: torch.device) -> list[Contesta
 
 
 def _silent(work: Callable[[], Any]) -> Callable[[], None]:
-    """Contestants return processor seconds spent elsewhere; these spent none."""
+    """A contestant without processor seconds in other processes, which it would return."""
 
     def run() -> None:
         work()
@@ -134,7 +135,7 @@ def _missing_skorch() -> str:
 
 @contextmanager
 def pool(scenario: Scenario, device: torch.device) -> Iterator[ProcessPoolExecutor | None]:
-    """Two worker processes with one thread each, for backbones whose lanes run one after the other; None elsewhere."""
+    """Two worker processes with one thread each for the LSTM on CPU, whose lanes run one after the other; else None."""
     if scenario.backbone != "lstm" or device.type != "cpu":
         yield None
         return
@@ -143,7 +144,7 @@ def pool(scenario: Scenario, device: torch.device) -> Iterator[ProcessPoolExecut
 
 
 def in_two(scenario: Scenario, workers: ProcessPoolExecutor) -> float:
-    """Eight lanes, four in each process; processor seconds spent there."""
+    """Train eight lanes, four in each process; returns the processor seconds of both."""
     what = (scenario.backbone, scenario.data, scenario.rows, scenario.steps)
     return sum(workers.map(partial(in_a_worker, *what), (0, 4), (4, 4)))
 
@@ -151,12 +152,12 @@ def in_two(scenario: Scenario, workers: ProcessPoolExecutor) -> float:
 @pytest.mark.parametrize("count", [1, 32])
 @pytest.mark.parametrize("scenario", SHORT, ids=lambda s: s.title.replace(" ", "-"))
 def test_step(timed: Callable[..., float], device: Any, scenario: Scenario, count: int) -> None:
-    """One gradient step of a population, averaged over ten: for before and after a change."""
+    """One gradient step of a population, averaged over ten, to compare before and after a change."""
     steps = 2 if scenario.backbone == "lstm" else 10
     inputs = scenario.content.inputs.to(device)
     with repeatable(device):
-        own = lanes(scenario.backbone, scenario.content.Y, count, 10_000)
-        population = Population(own, inputs, BATCH, device)
+        timed_lanes = lanes(scenario.backbone, scenario.content.Y, count, 10_000)
+        population = Population(timed_lanes, inputs, BATCH, device)
         timed(lambda: population.advance(steps), rows=count * steps * BATCH, device=device, rounds=4)
 
 
@@ -165,7 +166,7 @@ def test_step(timed: Callable[..., float], device: Any, scenario: Scenario, coun
 
 @pytest.fixture(scope="module")
 def learned() -> dict[str, dict[str, float]]:
-    """What four networks of each contestant and backbone score on rows they have not seen, on average."""
+    """The mean scores of four networks of each contestant and backbone on new rows."""
     (X, Y), (X_new, Y_new) = numbers(1280), numbers(2000, seed=2)
     x, y, new = torch.from_numpy(X), torch.from_numpy(Y.astype(np.float32)), torch.from_numpy(X_new)
     ways = {"loop": plain.loop} if _missing_skorch() else {"loop": plain.loop, "skorch": plain.with_skorch}
@@ -176,8 +177,8 @@ def learned() -> dict[str, dict[str, float]]:
             for name, way in ways.items():
                 theirs = [plain.logits(m, new) for m in way(make, x, y, 8, 4)]
                 out[f"{name} {backbone}"] = _scores(theirs, Y_new)
-            own = lanes(backbone, Y, 4, 8 * len(Y) // BATCH)
-            trained = as_the_engine_does(own, Dense.of(X), x.device)
+            four_lanes = lanes(backbone, Y, 4, 8 * len(Y) // BATCH)
+            trained = as_the_engine_does(four_lanes, Dense.of(X), x.device)
             ours = predict(trained, Dense.of(X_new), [np.arange(len(new))] * 4, new.device)
             out[f"lanes {backbone}"] = _scores(ours, Y_new)
     return out
@@ -197,10 +198,11 @@ def _scores(logits: list[np.ndarray], Y: np.ndarray) -> dict[str, float]:
 def test_both_sides_of_the_comparison_learn_the_same(
     learned: dict[str, dict[str, float]], backbone: str, other: str
 ) -> None:
-    """Adam, batches, dropout and loss bring all as far, within the noise of batches and first weights."""
+    """All contestants reach the same scores, up to the noise of batches and initial weights."""
     if f"{other} {backbone}" not in learned:
         pytest.skip(_missing_skorch())
     ours, theirs = learned[f"lanes {backbone}"], learned[f"{other} {backbone}"]
-    assert ours["map"] > 0.3  # guessing gives the share of positives, 0.19
+    # Guessing gives the share of positives, 0.19.
+    assert ours["map"] > 0.3
     assert ours["map"] == pytest.approx(theirs["map"], abs=0.015)
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.03)

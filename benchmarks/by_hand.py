@@ -1,10 +1,10 @@
-"""The sweep of `bench_sweep.py` written by hand with skorch, Optuna and MLflow; nothing here knows equipoise.
+"""The sweep of `bench_sweep.py` written by hand with skorch, Optuna and MLflow, without equipoise.
 
     python by_hand.py '{"data": "yeast.npz", "out": "folder", "strategies": ["none", "focal"], "trials": 16, …}'
 
-What a careful user writes: one study a strategy (TPE, defaults first), each trial cross-validated with Adam on a cosine,
-judged by macro-F1 out of fold at thresholds per label tuned on the other folds, one MLflow run a trial; then a
-refit of the best setting and its scores on the test rows. Prints what came out as JSON.
+This is what a careful user would write: one study a strategy (TPE, defaults first); each trial is cross-validated with Adam on
+a cosine schedule, scored by macro-F1 out of fold at thresholds per label that were tuned on the other folds, and logged as an
+MLflow run; then the best setting is refitted and scored on the test rows. The scores are printed as JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.utils.data import WeightedRandomSampler
 
 Params = dict[str, Any]
-#: Seconds by what they were spent on.
+#: Activity → seconds.
 SPENT: defaultdict[str, float] = defaultdict(float)
 
 
@@ -48,7 +48,7 @@ def clock(what: str) -> Iterator[None]:
 
 # --- the six strategies
 
-#: Hyperparameters of all, and of each strategy: (default, low, high); those in LOG on a logarithmic scale.
+#: The hyperparameters of all strategies, and of each: (default, low, high). Those in LOG are searched on a logarithmic scale.
 SHARED = {"lr": (2e-2, 3e-3, 1e-1), "C": (10.0, 0.1, 1000.0), "dropout": (0.2, 0.0, 0.5)}
 LOG = ("lr", "C")
 SPACE: dict[str, dict[str, tuple[float, float, float]]] = {
@@ -62,7 +62,7 @@ SPACE: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 class Loss(nn.Module):
-    """Binary cross-entropy, weighted or focused as the strategy says."""
+    """The loss of a strategy: binary cross-entropy, weighted or focused."""
 
     def __init__(self, strategy: str, params: Params, Y: np.ndarray) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Loss(nn.Module):
 
 
 def ml_ros(Y: np.ndarray, p: float) -> np.ndarray:
-    """All rows, and clones of rows with labels rarer than the mean, in turn, until p · rows have been added."""
+    """Row numbers: all rows, then clones of rows with labels rarer than the mean, in turn, until p · rows are added."""
     rng, counts = np.random.default_rng(0), Y.sum(0).astype(int)
     ratio = counts.max() / np.maximum(counts, 1)
     mean, more = ratio[counts > 0].mean(), list[int]()
@@ -102,7 +102,7 @@ def ml_ros(Y: np.ndarray, p: float) -> np.ndarray:
 
 
 def drawing(Y: np.ndarray, mix: float) -> np.ndarray:
-    """Row weights: a label drawn uniformly, then one of its rows; the rest of the draws uniform over rows."""
+    """Sampling weights of rows: a share `mix` draws a label and then one of its rows, the rest draws rows uniformly."""
     return mix * (Y / np.maximum(Y.sum(0), 1)).mean(1) + (1 - mix) / len(Y)
 
 
@@ -115,12 +115,12 @@ def map_score(net: NeuralNet, X: np.ndarray, Y: np.ndarray) -> float:
 
 
 def fit(strategy: str, p: Params, X: np.ndarray, Y: np.ndarray, epochs: int) -> NeuralNet:
-    """A network."""
+    """Train one network."""
     torch.manual_seed(0)
-    more: Params = {"iterator_train__shuffle": True, "train_split": None}
+    options: Params = {"iterator_train__shuffle": True, "train_split": None}
     if strategy == "balanced_sampling":
         sampler = WeightedRandomSampler(drawing(Y, p["mix"]).tolist(), len(Y))
-        more = {"iterator_train__sampler": sampler, "train_split": None}
+        options = {"iterator_train__sampler": sampler, "train_split": None}
     index = ml_ros(Y, p["p"]) if strategy == "ml_ros" else np.arange(len(Y))
     pace = LRScheduler("CosineAnnealingLR", T_max=epochs)
     layers = nn.Linear(X.shape[1], 64), nn.ReLU(), nn.Dropout(p["dropout"]), nn.Linear(64, Y.shape[1])
@@ -134,7 +134,7 @@ def fit(strategy: str, p: Params, X: np.ndarray, Y: np.ndarray, epochs: int) -> 
         batch_size=64,
         max_epochs=epochs,
         verbose=0,
-        **more,
+        **options,
     )
     with clock("fitting"):
         return net.fit(X[index], Y[index])
@@ -154,8 +154,8 @@ def best_thresholds(z: np.ndarray, Y: np.ndarray) -> np.ndarray:
 def cross_fitted_f1(z: np.ndarray, Y: np.ndarray, folds: np.ndarray) -> float:
     decided = np.zeros(Y.shape, dtype=bool)
     for fold in np.unique(folds):
-        own = folds == fold
-        decided[own] = z[own] >= best_thresholds(z[~own], Y[~own])
+        held_out = folds == fold
+        decided[held_out] = z[held_out] >= best_thresholds(z[~held_out], Y[~held_out])
     return float(f1_score(Y, decided, average="macro", zero_division=0))
 
 
@@ -171,8 +171,8 @@ class Search:
     Y: np.ndarray
     folds: np.ndarray
     epochs: int
-    #: trial → its logits out of fold
-    kept: dict[int, np.ndarray] = field(default_factory=dict)
+    #: Trial → its out-of-fold logits.
+    logits: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def space(self) -> dict[str, tuple[float, float, float]]:
@@ -182,29 +182,31 @@ class Search:
         params = {n: trial.suggest_float(n, *ends, log=n in LOG) for n, (_, *ends) in self.space.items()}
         out, ranked = np.zeros(self.Y.shape, dtype=np.float32), list[float]()
         for fold in np.unique(self.folds):
-            own = self.folds == fold
-            net = fit(self.strategy, params, self.X[~own], self.Y[~own], self.epochs)
-            out[own] = net.forward(self.X[own]).numpy()
-            ranked.append(map_score(net, self.X[own], self.Y[own]))
+            held_out = self.folds == fold
+            net = fit(self.strategy, params, self.X[~held_out], self.Y[~held_out], self.epochs)
+            out[held_out] = net.forward(self.X[held_out]).numpy()
+            ranked.append(map_score(net, self.X[held_out], self.Y[held_out]))
         with clock("thresholds"):
             value = cross_fitted_f1(out, self.Y, self.folds)
         with clock("MLflow"), mlflow.start_run(run_name=f"{self.strategy} {trial.number}"):
             mlflow.log_params(params)
             mlflow.log_metrics({"macro_f1": value, "map": float(np.mean(ranked))})
-        self.kept[trial.number] = out
+        self.logits[trial.number] = out
         return value
 
     def run(self, trials: int, X_test: np.ndarray, Y_test: np.ndarray) -> dict[str, float]:
-        """Search, refit, test."""
+        """Search, refit the best setting, and score it on the test rows."""
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
         study.enqueue_trial({name: default for name, (default, _, _) in self.space.items()})
         study.optimize(self, n_trials=trials)
         best = study.best_trial
-        out = self.kept[best.number]
+        out = self.logits[best.number]
         net = fit(self.strategy, best.params, self.X, self.Y, self.epochs)
         z = net.forward(X_test).numpy()
         decided = {"test_tuned": z >= best_thresholds(out, self.Y), "test_fixed": z > 0}
-        scores = {name: float(f1_score(Y_test, made, average="macro")) for name, made in decided.items()}
+        scores = {
+            name: float(f1_score(Y_test, decision, average="macro")) for name, decision in decided.items()
+        }
         scores |= {"objective": study.best_value}
         with clock("MLflow"), mlflow.start_run(run_name=f"{self.strategy} best"):
             mlflow.log_params(best.params)
@@ -212,22 +214,22 @@ class Search:
         return scores
 
 
-def sweep(what: dict[str, Any]) -> dict[str, Any]:
-    """All strategies, one after the other."""
+def sweep(task: dict[str, Any]) -> dict[str, Any]:
+    """Run all strategies, one after the other."""
     torch.set_num_threads(1)
     with clock("MLflow"):
-        mlflow.set_tracking_uri(f"sqlite:///{Path(what['out']) / 'mlflow.db'}")
+        mlflow.set_tracking_uri(f"sqlite:///{Path(task['out']) / 'mlflow.db'}")
         mlflow.set_experiment("by hand")
-    data = np.load(what["data"])
+    data = np.load(task["data"])
     scaler = StandardScaler().fit(data["X"])
     X, X_test = (scaler.transform(data[n]).astype(np.float32) for n in ("X", "X_test"))
     Y, Y_test = (data[n].astype(np.float32) for n in ("Y", "Y_test"))
     folds = np.zeros(len(Y), dtype=int)
-    parts = MultilabelStratifiedKFold(what["folds"], shuffle=True, random_state=0)
+    parts = MultilabelStratifiedKFold(task["folds"], shuffle=True, random_state=0)
     for fold, (_, held) in enumerate(parts.split(X, Y)):
         folds[held] = fold
-    each = {s: Search(s, X, Y, folds, what["epochs"]) for s in what["strategies"]}
-    scores = {name: search.run(what["trials"], X_test, Y_test) for name, search in each.items()}
+    each = {s: Search(s, X, Y, folds, task["epochs"]) for s in task["strategies"]}
+    scores = {name: search.run(task["trials"], X_test, Y_test) for name, search in each.items()}
     return {"scores": scores, "seconds": dict(SPENT)}
 
 

@@ -1,6 +1,6 @@
-"""What the timings share: one CPU thread, devices (skipped with the reason where there is none), facts beside the numbers.
+"""Fixtures of the benchmarks: one CPU thread, each device in turn, and facts about the machine stored with the numbers.
 
-`pytest benchmarks` saves its numbers under results/benchmarks/ unless it is told where (CONTRIBUTING, "Timings").
+`pytest benchmarks` saves its numbers under results/benchmarks/ unless another place is given (CONTRIBUTING, "Timings").
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-# Before torch or BLAS can load: a cell runs on one thread.
+# A cell runs on one thread; torch and BLAS read these variables when they are loaded.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-# pytest's importlib mode leaves sys.path alone: the modules that timings share lie beside them.
+# pytest's importlib mode does not add this folder to sys.path, and benchmarks import modules from it.
 sys.path.append(str(Path(__file__).parent))
 
 import pytest  # noqa: E402
 
-#: (what, rows a second, seconds) of every timing that counts rows, for the table at the end.
+#: (name, rows a second, seconds) of every benchmark that counts rows, for the table at the end.
 SPEEDS: list[tuple[str, float, float]] = []
 #: File → (title, text) of the tables that are printed at the end and written to results/benchmarks/FILE.md.
 TABLES: dict[str, list[tuple[str, str]]] = {}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Timings run one after the other, in this process."""
+    """Benchmarks run one after the other in this process, so that they do not disturb each other."""
     return 0
 
 
@@ -43,7 +43,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Save, unless a name or a file was given."""
+    """Save the numbers automatically unless the user says where."""
     chosen = (config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave", "json", "disable"))
     if not any(chosen):
         config.option.benchmark_autosave = "timings"
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> Any:
-    """Each device in turn."""
+    """Each device in turn; CUDA is skipped if there is none."""
     import torch
 
     if request.param == "cuda" and not torch.cuda.is_available():
@@ -61,7 +61,7 @@ def device(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def facts(benchmark: Any) -> dict[str, Any]:
-    """Written beside the timing: where and with what it ran."""
+    """Facts that are stored with the timing: the machine and the versions."""
     import torch
 
     benchmark.extra_info.update(
@@ -86,10 +86,10 @@ Timed = Callable[..., float]
 
 @pytest.fixture
 def timed(benchmark: Any, facts: dict[str, Any], request: pytest.FixtureRequest) -> Timed:
-    """`timed(work, rows=…, device=…)`: time `work()`, note rows a second; returns them.
+    """`timed(work, rows=…, device=…)` times `work()`, stores the rows a second, and returns them.
 
-    On CUDA the time from the first kernel to the end of the last is taken with events, between synchronisations; the
-    benchmark's own clock runs around both.
+    On CUDA, events measure the time from the start of the first kernel to the end of the last. The benchmark's own clock also
+    includes the synchronisation before and after.
     """
 
     def run(
@@ -133,7 +133,7 @@ def _with_events(work: Callable[..., Any], spans: list[float]) -> Callable[..., 
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """The name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -142,18 +142,18 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what the numbers depend on, as far as it is installed."""
-    found = {}
+    """The versions of installed libraries on which the numbers depend."""
+    installed = {}
     for name in ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna", "mlflow", "skorch"):
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def measured_on() -> str:
-    """Machine, versions and day, in one line."""
+    """The machine, the versions and the date in one line."""
     import torch
 
     gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
@@ -165,7 +165,7 @@ def measured_on() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Rows a second, and the tables."""
+    """Print the rows a second and the tables, and write the tables to files."""
     if SPEEDS:
         terminalreporter.section("rows a second")
         for name, speed, seconds in SPEEDS:

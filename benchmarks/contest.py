@@ -1,7 +1,7 @@
-"""Contestants that do the same work, measured in turns, so that whatever else runs on the machine hits all alike.
+"""Contestants that do the same work, measured in turns, so that other programs on the machine disturb all of them equally.
 
-Wall time says what a user waits; on CPU the processor time of this process (and of workers it is told about) says the same
-without the other programs of a shared machine. On CUDA both are the time between two events.
+Wall time is what a user waits for. On CPU, the processor time of this process (and of workers that a contestant reports) is the
+same without the influence of other programs. On CUDA, both are the time between two events.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-#: What a contestant does; it may return processor seconds that were spent in other processes.
-TrainingCost = Callable[[], "float | None"]
+#: The work of a contestant. It may return processor seconds that were spent in other processes.
+Work = Callable[[], "float | None"]
 
 
 @dataclass
@@ -24,14 +24,15 @@ class Contestant:
     """One way to train.
 
     Attributes:
-        trainings: how many one call of `work` does; 0 where it cannot run, with the reason in `why`.
-        elsewhere: whether it trains in other processes, whose memory is not seen from here.
-        wall, cpu: seconds of each round; added: bytes of memory that one call needed at most beyond what was there before.
+        trainings: the number of trainings of one call of `work`. why: the reason if it cannot run; else "".
+        elsewhere: whether it trains in other processes, whose memory cannot be measured from here.
+        wall, cpu: seconds of each round.
+        added: the most memory, in bytes, that one call needed in addition to what was in use before.
     """
 
     name: str
     trainings: int
-    work: TrainingCost
+    work: Work
     why: str = ""
     elsewhere: bool = False
     wall: list[float] = field(default_factory=list)
@@ -45,21 +46,21 @@ class Contestant:
         self.cpu.append(cpu)
 
     def warm_up(self, device: torch.device) -> None:
-        """One round that is watched for memory, not for time."""
+        """One round that measures memory, not time."""
         added = memory_added(self.work, device)
         self.added = None if self.elsewhere else added
 
     def seconds(self, clock: str) -> float:
-        """One training, the median over the rounds; `clock` is "wall" or "cpu"."""
+        """Seconds of one training, the median over the rounds; `clock` is "wall" or "cpu"."""
         return statistics.median(getattr(self, clock)) / self.trainings
 
     def times(self, base: Contestant, clock: str) -> float:
-        """How many times as fast as `base`: the median over the rounds of the ratio in one round."""
+        """The speed relative to `base`: the median over the rounds of the ratio within a round."""
         pairs = zip(getattr(base, clock), getattr(self, clock), strict=True)
-        return statistics.median(b / base.trainings * self.trainings / own for b, own in pairs)
+        return statistics.median(b / base.trainings * self.trainings / seconds for b, seconds in pairs)
 
 
-def clocked(work: TrainingCost, device: torch.device) -> tuple[float, float]:
+def clocked(work: Work, device: torch.device) -> tuple[float, float]:
     """Seconds of one call: (wall, processor)."""
     if device.type == "cuda":
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -75,8 +76,8 @@ def clocked(work: TrainingCost, device: torch.device) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu + elsewhere
 
 
-def memory_added(work: TrainingCost, device: torch.device) -> int | None:
-    """Bytes that a call needs at most beyond what is there; None where the system does not tell (it does on Linux)."""
+def memory_added(work: Work, device: torch.device) -> int | None:
+    """The most memory, in bytes, that a call needs in addition to what is in use; None if the system does not say (not Linux)."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -84,8 +85,10 @@ def memory_added(work: TrainingCost, device: torch.device) -> int | None:
         work()
         return torch.cuda.max_memory_allocated() - before
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # else it would use again what another left behind
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
+        # Free memory of other contestants would be used again without being counted.
+        ctypes.CDLL(None).malloc_trim(0)
+        # Resets the peak.
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = _status("VmRSS")
         work()
         return _status("VmHWM") - before
@@ -100,7 +103,7 @@ def _status(name: str) -> int:
 
 
 def peak(device: torch.device) -> float:
-    """Floating-point operations a second of float32 matrix products, one thread: the best of some tries."""
+    """Floating-point operations a second of float32 matrix products with one thread, the best of several tries."""
     size, tries = (1024, 12) if device.type == "cpu" else (8192, 12)
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
 

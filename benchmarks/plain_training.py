@@ -1,8 +1,8 @@
-"""The trainings as people write them without equipoise: a loop over resident tensors, a `DataLoader`, skorch.
+"""Trainings as one writes them without equipoise: a loop over tensors in memory, a `DataLoader`, skorch.
 
 Each function trains `models` networks, one after the other: `torch.nn` modules with the shapes of the backbones, Adam with an
-L2 penalty, a learning rate that rises and falls on a cosine, output biases at the log-odds, shuffled passes. `x` is what a user
-holds: a tensor of numbers or of token ids padded with 0, or a CSR matrix.
+L2 penalty, a learning rate that rises and then falls on a cosine, output biases at the log-odds, and shuffled epochs. `x` is a
+tensor of numbers, a tensor of token ids padded with 0, or a CSR matrix.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Make = Callable[[], nn.Module]
 
 
 def learning_rate(k: int) -> float:
-    """Of training k, whoever runs it."""
+    """The learning rate of training k, for every contestant."""
     return 1e-3 * (1 + k % 5)
 
 
 def module(backbone: str, width: int, labels: int) -> nn.Module:
-    """A new network of the backbone's shapes."""
+    """A new network with the shapes of a backbone."""
     if backbone == "linear":
         return nn.Linear(width, labels)
     if backbone == "lstm":
@@ -39,7 +39,7 @@ def module(backbone: str, width: int, labels: int) -> nn.Module:
 
 
 class Recurrent(nn.Module):
-    """Embeddings, an LSTM, the maximum over the words that are there, a linear layer."""
+    """Embeddings, an LSTM, the maximum over the words without padding, and a linear layer."""
 
     def __init__(self, words: int, labels: int) -> None:
         super().__init__()
@@ -49,10 +49,10 @@ class Recurrent(nn.Module):
         self.out = nn.Linear(STATES, labels)
 
     def forward(self, ids: Tensor) -> Tensor:
-        there = ids > 0
-        longest = int(there.sum(1).max())
+        is_word = ids > 0
+        longest = int(is_word.sum(1).max())
         states, _ = self.lstm(self.drop(self.words(ids[:, :longest])))
-        best = states.masked_fill(~there[:, :longest, None], -2.0).amax(1)
+        best = states.masked_fill(~is_word[:, :longest, None], -2.0).amax(1)
         logits: Tensor = self.out(self.drop(best))
         return logits
 
@@ -60,7 +60,7 @@ class Recurrent(nn.Module):
 def loop(
     make: Make, x: Any, y: Tensor, epochs: int, models: int, fused: bool | None = None
 ) -> list[nn.Module]:
-    """Tensors that stay on the device; of a CSR matrix each batch is made dense."""
+    """A loop over tensors that stay on the device; each batch of a CSR matrix is made dense."""
     sparse = not isinstance(x, Tensor)
 
     def fetch(rows: Tensor) -> Tensor:
@@ -70,20 +70,20 @@ def loop(
         for rows in torch.randperm(y.shape[0]).split(BATCH):
             yield fetch(rows), y[rows.to(y.device)]
 
-    begun, steps = partial(_begun, make, y), epochs * -(-y.shape[0] // BATCH)
-    return [_trained(begun, k, y.device, batches, epochs, steps, fused) for k in range(models)]
+    start, steps = partial(_with_log_odds, make, y), epochs * -(-y.shape[0] // BATCH)
+    return [_trained(start, k, y.device, batches, epochs, steps, fused) for k in range(models)]
 
 
 def loader(make: Make, x: Tensor, y: Tensor, epochs: int, models: int) -> list[nn.Module]:
     """`DataLoader(TensorDataset(x, y), shuffle=True)` on the CPU, each batch sent to the device; x is dense."""
     batches = DataLoader(TensorDataset(x.cpu(), y.cpu()), batch_size=BATCH, shuffle=True)
-    begun = partial(_begun, make, y)
+    start = partial(_with_log_odds, make, y)
     return [
-        _trained(begun, k, y.device, lambda: batches, epochs, epochs * len(batches)) for k in range(models)
+        _trained(start, k, y.device, lambda: batches, epochs, epochs * len(batches)) for k in range(models)
     ]
 
 
-def _begun(make: Make, y: Tensor) -> nn.Module:
+def _with_log_odds(make: Make, y: Tensor) -> nn.Module:
     """A new network whose output biases are the log-odds of the labels."""
     model, share = make(), y.mean(0).clamp(0.5 / y.shape[0], 1 - 0.5 / y.shape[0])
     with torch.no_grad():
@@ -91,8 +91,8 @@ def _begun(make: Make, y: Tensor) -> nn.Module:
     return model
 
 
-def _pace(steps: int, done: int) -> float:
-    """Share of the learning rate: up in a twentieth of the steps, then down on a cosine."""
+def _rate(steps: int, done: int) -> float:
+    """The share of the peak learning rate: rising for a twentieth of the steps, then falling on a cosine."""
     return min((done + 1) / max(1.0, 0.05 * steps), 0.5 + 0.5 * math.cos(math.pi * done / steps))
 
 
@@ -108,7 +108,7 @@ def _trained(
     torch.manual_seed(k)
     model, lr = make().to(device), learning_rate(k)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=PENALTY, fused=fused)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_pace, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_rate, steps))
     criterion = nn.BCEWithLogitsLoss()
     for _ in range(epochs):
         for x, y in batches():
@@ -125,11 +125,11 @@ def with_skorch(make: Make, x: Tensor, y: Tensor, epochs: int, models: int) -> l
     from skorch.callbacks import LRScheduler
 
     trained, steps = [], epochs * -(-y.shape[0] // BATCH)
-    pace = LRScheduler("LambdaLR", lr_lambda=partial(_pace, steps), step_every="batch")
+    pace = LRScheduler("LambdaLR", lr_lambda=partial(_rate, steps), step_every="batch")
     for k in range(models):
         torch.manual_seed(k)
         net = NeuralNet(
-            partial(_begun, make, y.cpu()),
+            partial(_with_log_odds, make, y.cpu()),
             criterion=nn.BCEWithLogitsLoss,
             optimizer=torch.optim.Adam,
             optimizer__weight_decay=PENALTY,
@@ -150,6 +150,6 @@ def with_skorch(make: Make, x: Tensor, y: Tensor, epochs: int, models: int) -> l
 
 @torch.no_grad()
 def logits(model: nn.Module, x: Tensor) -> np.ndarray:
-    """What a network says of rows, without dropout."""
+    """The logits of a network for rows x, without dropout."""
     out: np.ndarray = model.eval()(x).cpu().numpy()
     return out

@@ -1,4 +1,4 @@
-"""What a program and all processes that it starts take, watched from outside (Linux)."""
+"""Measures the cost of a program and of all processes that it starts, from outside (Linux only)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds between two looks: what a process does after the last one is not seen.
+#: Seconds between two measurements. What a process does after the last one is not counted.
 EVERY = 0.1
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds by the clock, processor seconds of all its processes, the most bytes that they held at one time; its output."""
+    """The cost of a program.
+
+    Attributes:
+        wall: seconds by the clock. cpu: processor seconds of all processes.
+        memory: the most bytes that all processes held at one time.
+        out: the standard output.
+    """
 
     wall: float
     cpu: float
@@ -25,10 +31,10 @@ class Taken:
 
 
 def run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> Taken:
-    """Run a program in a session of its own, by which its processes are known.
+    """Run a program in a session of its own, by which its processes can be recognised.
 
     Raises:
-        RuntimeError: it failed; what it had to say went to this process's standard error.
+        RuntimeError: the program failed; its messages went to this process's standard error.
     """
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -43,10 +49,11 @@ def run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> Taken:
 
 
 class Watch:
-    """Looks at the processes of a session now and then.
+    """Measures the processes of a session now and then, in a thread.
 
     Attributes:
-        cpu: pid → processor seconds when it was last seen; memory: the most bytes that all held at one time.
+        cpu: pid → processor seconds at the last measurement.
+        memory: the most bytes that all processes held at one time.
     """
 
     def __init__(self, session: int) -> None:
@@ -65,9 +72,9 @@ class Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(EVERY):
-            seen = list(_processes(self._session))
-            self.cpu.update((pid, seconds) for pid, seconds, _ in seen)
-            self.memory = max(self.memory, sum(size for _, _, size in seen))
+            processes = list(_processes(self._session))
+            self.cpu.update((pid, seconds) for pid, seconds, _ in processes)
+            self.memory = max(self.memory, sum(size for _, _, size in processes))
 
 
 def _processes(session: int) -> Iterator[tuple[int, float, int]]:
@@ -76,7 +83,7 @@ def _processes(session: int) -> Iterator[tuple[int, float, int]]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
+        except OSError:  # the process has just ended
             continue
         if int(fields[3]) == session:
             yield int(folder.name), (int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page

@@ -1,4 +1,4 @@
-"""What is trained in the comparison of training speeds: data, shapes, arithmetic; and our side of it."""
+"""The trainings of the comparison of speeds: data, shapes and arithmetic, and how equipoise does them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
-FEATURES, LABELS = 103, 14  # of yeast
+# Those of yeast.
+FEATURES, LABELS = 103, 14
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One table. Rows are a multiple of the batch size, so that everybody takes the same steps in an epoch.
+    """One table of the comparison.
 
     Attributes:
-        data: "numbers", "tfidf" or "words"; rows: how many.
-        epochs: of one training; models: plain trainings a round (their rate does not depend on it); lanes: side by side.
+        data: "numbers", "tfidf" or "words".
+        rows: a multiple of the batch size, so that all contestants take the same steps in an epoch.
+        epochs: of one training.
+        models: plain trainings in a round; their speed does not depend on it.
+        lanes: the numbers of lanes to train side by side.
     """
 
     title: str
@@ -54,9 +58,10 @@ class Scenario:
 
     @property
     def flops(self) -> float:
-        """Of one training: 2 · rows · weights a product; forward, to the weights, and (but for the first layer) to the input.
+        """Floating-point operations of one training: 2 · rows · weights for each matrix product.
 
-        Of sparse rows only the entries count, of texts only the words, whoever multiplies zeros or padding too.
+        There is a product forward, one for the gradient of the weights and, except in the first layer, one for that of the
+        inputs. Only the entries of sparse rows and the words of texts count, even if a contestant multiplies zeros or padding.
         """
         inputs, labels = self.content.inputs, self.content.Y.shape[1]
         if isinstance(inputs, Tokens):
@@ -70,7 +75,7 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Features on the CPU, (n, L) labels, and what is to be said about them."""
+    """Features on the CPU, labels (n, L), and a description for the table."""
 
     inputs: Inputs
     Y: np.ndarray
@@ -83,23 +88,24 @@ class Content:
             return self.inputs.matrix
         if isinstance(self.inputs, Tokens):
             return self.inputs.ids
-        return torch.from_numpy(np.ascontiguousarray(self.inputs.array()))  # without the engine's padding
+        # Without the engine's padding.
+        return torch.from_numpy(np.ascontiguousarray(self.inputs.array()))
 
     @property
     def dense(self) -> torch.Tensor:
-        """All of them as one tensor."""
+        """The features as one dense tensor."""
         plain = self.plain
         return plain if isinstance(plain, torch.Tensor) else torch.from_numpy(plain.toarray())
 
 
 @lru_cache
 def content(backbone: str, data: str, rows: int) -> Content:
-    """The first rows, and their features by the backbone's own extractor."""
+    """The first rows of the data, with features by the backbone's own extractor."""
     if data == "numbers":
         X, Y = numbers(rows)
         return Content(Dense.of(X), Y, f"{rows} rows × {FEATURES} numbers, {LABELS} labels, as yeast.")
-    found, why = emails() if data == "tfidf" else (None, "")
-    mails = found or load_dataset("design-emails", rows=rows)
+    enron, why = emails() if data == "tfidf" else (None, "")
+    mails = enron or load_dataset("design-emails", rows=rows)
     texts, Y = mails.X[:rows], np.ascontiguousarray(mails.Y[:rows])
     inputs = get_backbone(backbone).features("text").fit(texts).transform(texts)
     if isinstance(inputs, Sparse):
@@ -110,7 +116,7 @@ def content(backbone: str, data: str, rows: int) -> Content:
 
 
 def numbers(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Standard normal features and labels from 75 % to 1.5 % that depend on them, in yeast's shape."""
+    """Standard normal features, and labels with 75 % to 1.5 % positives that depend on them, in yeast's shape."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(rows, FEATURES)).astype(np.float32)
     score = X @ np.random.default_rng(1).normal(size=(FEATURES, LABELS)) / 10 + rng.normal(
@@ -121,7 +127,7 @@ def numbers(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def emails() -> tuple[Any, str]:
-    """enron-email, or None and why it is not at hand; nothing is downloaded."""
+    """enron-email and "", or None and the reason why it is missing; nothing is downloaded."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("EQUIPOISE_DATA") or beside)
     try:
@@ -134,7 +140,7 @@ def emails() -> tuple[Any, str]:
 
 
 def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) -> list[Lane]:
-    """Lanes that differ in learning rate and streams."""
+    """Lanes that differ in learning rates and random streams."""
     model, index, n_pos = get_backbone(backbone), np.arange(len(Y)), Y.sum(0, dtype=np.int64)
     return [
         Lane(
@@ -153,20 +159,20 @@ def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) 
     ]
 
 
-def side_by_side(own: list[Lane], inputs: Inputs, device: torch.device) -> None:
-    """A place for every lane."""
+def side_by_side(of_contestant: list[Lane], inputs: Inputs, device: torch.device) -> None:
+    """Train with a slot for every lane."""
     with repeatable(device):
-        Population(own, inputs, BATCH, device).train()
+        Population(of_contestant, inputs, BATCH, device).train()
 
 
-def as_the_engine_does(own: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
-    """As many places as `train` finds best."""
+def as_the_engine_does(of_contestant: list[Lane], inputs: Inputs, device: torch.device) -> list[Any]:
+    """Train with as many slots as the engine chooses."""
     with repeatable(device):
-        return train(own, inputs, batch_size=BATCH, device=device, cost=TrainingCost())
+        return train(of_contestant, inputs, batch_size=BATCH, device=device, cost=TrainingCost())
 
 
 def in_a_worker(backbone: str, data: str, rows: int, steps: int, first: int, count: int) -> float:
-    """Some lanes, in a worker process; the processor seconds they took."""
+    """Train some lanes in a worker process; returns the processor seconds."""
     what, began = content(backbone, data, rows), time.process_time()
     as_the_engine_does(lanes(backbone, what.Y, count, steps, first), what.inputs, torch.device("cpu"))
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""What a contest showed, as a table and as a record."""
+"""The results of a contest as a table and as a record."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from contest import Contestant
 
 @dataclass
 class Story:
-    """What a table shows.
+    """The results of a contest.
 
     Attributes:
-        flops: floating-point operations of one training; rows: rows it sees; peak: those the device does a second.
+        rows: rows that one training sees. flops: floating-point operations of one training.
+        peak: floating-point operations that the device does in a second.
     """
 
     title: str
@@ -36,11 +37,11 @@ class Story:
     )
 
     def lines(self) -> list[tuple[str, ...]]:
-        """One for each contestant that ran; ratios against the first."""
+        """One line for each contestant that ran, with ratios to the first."""
         return [self._line(c, self.contestants[0]) for c in self.contestants if c.wall]
 
     def text(self) -> str:
-        """The table, and under it what is to be known about it."""
+        """The table with notes below it."""
         missing = [f"Not run: {c.name} ({c.why})." for c in self.contestants if not c.wall]
         return "\n\n".join([markdown(self.HEAD, self.lines()), " ".join([self.note, *missing])])
 
@@ -58,7 +59,7 @@ class Story:
         )
 
     def record(self) -> dict[str, Any]:
-        """For the benchmark's json."""
+        """The results for the benchmark's JSON file."""
         base = self.contestants[0]
         return {
             "note": self.note,
@@ -82,7 +83,7 @@ class Story:
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table, columns aligned, that reads well in a terminal too."""
+    """A Markdown table with aligned columns, so that it reads well in a terminal, too."""
     rows = [head, *lines]
     widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
 

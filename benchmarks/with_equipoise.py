@@ -1,4 +1,4 @@
-"""The sweep of `bench_sweep.py` by `equipoise.run`; takes and prints what `by_hand.py` does."""
+"""The sweep of `bench_sweep.py` by `equipoise.run`, with the same input and output as `by_hand.py`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import equipoise
 
 
-def sweep(what: dict[str, Any]) -> dict[str, Any]:
-    """One row a strategy."""
-    budget = {name: what[name] for name in ("trials", "folds", "epochs", "trial_batch")}
+def sweep(task: dict[str, Any]) -> dict[str, Any]:
+    """Run all strategies; returns the scores of each."""
+    budget = {name: task[name] for name in ("trials", "folds", "epochs", "trial_batch")}
     rows = equipoise.run(
-        dataset=what["dataset"],
+        dataset=task["dataset"],
         backbone="mlp",
-        strategy=what["strategies"],
+        strategy=task["strategies"],
         splits=1,
-        workers=what["workers"],
+        workers=task["workers"],
         device="cpu",
-        results=Path(what["out"]) / "results",
+        results=Path(task["out"]) / "results",
         **budget,
     )
     columns = {"objective": "objective", "test_tuned": "tuned/macro_f1", "test_fixed": "fixed/macro_f1"}

@@ -44,7 +44,7 @@ def by_hand(model: Any, params: dict[str, Tensor], ids: Tensor) -> Tensor:
     elif isinstance(model, TextCNN):
         hidden = torch.cat([strongest(params, words, size) for size in WIDTHS]).relu()
     else:
-        hidden = torch.cat([states(model, params, words, way).amax(0) for way in model._ways()])
+        hidden = torch.cat([states(model, params, words, way).amax(0) for way in model._directions()])
     return hidden @ params["weight"] + params["bias"]
 
 

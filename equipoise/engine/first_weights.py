@@ -16,7 +16,7 @@ def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[di
     """The initial parameters of each lane.
 
     Lanes of one role (the trials of a fold, under every strategy) begin with equal parameters, except for the bias of the
-    outputs, which depends on the loss (see `starts`). So strategies are compared from the same start.
+    outputs, which depends on the loss (see `output_bias`). So strategies are compared from the same start.
 
     Parameters with a penalty come first, so that they are contiguous in memory and the optimizer can update them at once.
     """

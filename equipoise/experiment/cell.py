@@ -75,6 +75,7 @@ class Cell:
             "device": self.device,
             "settings": dataclasses.asdict(self.settings),
             "code": self.code,
+            # For the reader of the row; the content of a plugin is part of `code`.
             "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
             "versions": versions(),
             "threads": devices.THREADS,

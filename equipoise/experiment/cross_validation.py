@@ -107,6 +107,7 @@ class CrossValidator:
                 else:
                     jobs[t] = [job.resumed(m.networks) for job, m in zip(jobs[t], of_trial, strict=True)]
         models = await self._train([job for of_trial in jobs.values() for job in of_trial], on_step)
+        # Each model predicts the rows that it was not trained on.
         rows = [np.flatnonzero(self.folds == fold) for _ in jobs for fold in folds]
         logits = self.predict(models, self.trainer.inputs, rows)
         results: list[CVResult | None] = [None] * len(trials)
@@ -141,6 +142,7 @@ class CrossValidator:
             )
             for (m, t), logits in zip(pairs, predicted, strict=True):
                 task_logits[m][t] = logits
+        # The part of a composition that split the problem also joins the logits.
         merge = self.strategy.owner("tasks").merge
         return [
             merge(m.tasks, [by_task[t] for t in range(len(by_task))], m.ctx)
@@ -181,6 +183,7 @@ class CrossValidator:
 
     def _result(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:
         """The result of one trial from its models and their held-out logits, one a fold."""
+        # NaN marks rows without a prediction, so that using one by mistake cannot go unnoticed.
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, held_out in enumerate(logits):
             joined[self.folds == fold] = held_out

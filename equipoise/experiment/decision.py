@@ -63,6 +63,7 @@ def fit_decision_rule(
     `role` names the random streams of the hooks.
     """
     maps, z = _fit_maps(strategy, logits, Y, folds, role)
+    # Thresholds are fitted on mapped logits, since they are applied to mapped logits.
     per_label = thresholds.scut_smoothed(z, Y, folds)
     own = _fit_own(strategy, z, Y, folds, role) if "decide" in strategy.stages else ThresholdRule(0.0)
     return DecisionRule(adjust=lambda x: _through(maps, x), own=own, tuned=ThresholdRule(per_label))

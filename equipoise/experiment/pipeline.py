@@ -48,6 +48,7 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     clock.append(trainer.cost.spent(began))
     # Checked again, because a hook may import a module only when it is called.
     require_planned_code(cell.code, strategy, prepared.backbone, ran=True)
+    # Recorded for the report, which warns if the budget or a range decided what the search chose.
     at_edges = edges(search_space(validator), result.params)
     cost = cost_of(clock, trainer.cost, prepared)
     return row_of(cell, prepared, result, model, arrays, at_edges, cost), arrays
@@ -68,6 +69,7 @@ def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
 
 
 def _strategy(cell: Cell) -> Strategy:
+    # A worker process knows no plugin files but those of its cells.
     if cell.plugin is not None:
         registry("strategy").add_file(cell.plugin)
     return get_strategy(cell.strategy)

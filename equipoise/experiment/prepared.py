@@ -141,11 +141,13 @@ def _identity(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
 
 def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) -> Prepared:
     began = time.perf_counter()
+    # The features see the training rows alone: with test rows among them, a vocabulary would leak.
     train, test = splits.outer_split(data.Y, cell.split, cell.seed, data.official)
     if hasattr(unfitted, "encode"):
         # No leak: a frozen encoder is not fitted, and reads every text by itself. All at once, so that no strategy pays for it.
         unfitted.encode(data.X)
     features = unfitted.fit(data.X[train], data.nominal)
+    # The content of the data set, not its name: renamed data give the same numbers.
     role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
     folds = _folds(data.Y[train], cell.settings.folds, seed_of("folds", *role) % 2**63)
     inputs = features.transform(data.X[train])

@@ -38,6 +38,7 @@ def predictions(
         "test_rows": prepared.test,
         "test_logits": decided["scores"],
         "test_Y": Y[prepared.test],
+        # As uint8, like labels, which every reader of npz files understands.
         **{f"test_{name}": decided[name].astype(np.uint8) for name in DECISIONS},
         **{f"{name}_thresholds": values for name, values in rule.thresholds(Y.shape[1]).items()},
         "train_rows": prepared.train,
@@ -67,6 +68,7 @@ def row_of(
         settled=result.cv.settled,
         edges=list(edges),
         objective=result.value,
+        # From the arrays that are stored, not from those in memory, so that a rescore gives the same numbers.
         **evaluate(arrays),
         metrics_code=versions.metrics_code(),
         labels=list(prepared.data.labels),

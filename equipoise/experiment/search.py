@@ -55,8 +55,10 @@ def shared_space(validator: CrossValidator) -> dict[str, Tunable]:
     An estimator is not trained by gradient steps, so only its own parameters are searched.
     """
     backbone = validator.backbone
-    own = {f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed}
-    return {"lr": backbone.lr, "C": backbone.C, **own} if backbone.gradient else own
+    of_backbone = {
+        f"{backbone.name}.{n}": t for n, t in tunables(backbone).items() if n not in backbone.fixed
+    }
+    return {"lr": backbone.lr, "C": backbone.C, **of_backbone} if backbone.gradient else of_backbone
 
 
 def search_space(validator: CrossValidator) -> dict[str, Tunable]:
@@ -81,6 +83,7 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
     study, propose = new_study(
         shared_space(validator), space(trained), validator.role, settings.trials, _pruner(settings)
     )
+    # With a single holdout, only its rows have out-of-fold logits.
     rows = np.flatnonzero(validator.folds >= 0)
     folds = decision_folds(
         validator.folds[rows], validator.Y[rows], seed_of("decision folds", *validator.role) % 2**63
@@ -131,6 +134,7 @@ def _search_decision(
         value = decision_score(strategy, logits, validator.Y[rows], folds, validator.role)
         study.tell(trial, value if math.isfinite(value) else _WORST)
         trials.append({"params": dict(trial.params), "value": value})
+    # `max` returns the first of equal trials, as above.
     best = max(trials, key=lambda t: t["value"] if math.isfinite(t["value"]) else _WORST)
     return best["params"], trials
 
