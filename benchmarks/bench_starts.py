@@ -125,7 +125,7 @@ def test_starts(budget: str, tell: Callable[[str, str, str], None], pytestconfig
     suite = choose(None, [data.name], ["linear"], list(STRATEGIES), settings, SPLITS, 0)
     cells = make_plan(suite, device="cpu", data={data.name: data}).cells
     features = Preparations()
-    found = [
+    measured = [
         row
         for split in range(SPLITS)
         for start in STARTS
