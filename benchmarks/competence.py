@@ -71,7 +71,7 @@ OURS = (
     Ours("mlp"),
     Ours("logistic_regression", datasets=("emotions", "yeast", "design-emails", "enron-email")),
     Ours("linear_svc", datasets=("emotions", "yeast", "design-emails", "enron-email")),
-    Ours("extra_trees", datasets=("emotions", "yeast")),
+    Ours("extra_trees", datasets=("emotions",)),
     Ours("gradient_boosting", datasets=("emotions",)),
     Ours("embedding_bag", ("text",), ("design-emails", "enron-email")),
     Ours("lstm[max_tokens=100]", ("text",), ("design-emails",)),
