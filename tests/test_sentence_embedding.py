@@ -15,19 +15,20 @@ import numpy as np
 import pytest
 import torch
 
-import equipoise
+from equipoise.api import choose
 from equipoise.backbones.sentence_embedding import EmbeddedTexts
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.features import TfIdf
 from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.inputs import Dense, Sparse
 from equipoise.readers import encoders
 from equipoise.readers.encoders import encoder
 from equipoise.readers.vector_cache import CHUNK, vectors_of
-from equipoise.sweep.plan import misfit
+from equipoise.sweep.plan import make_plan, misfit
 
 WORDS = ["server", "database", "layout", "colour", "deadline", "budget"]
 
@@ -141,22 +142,16 @@ def test_features_are_of_unit_length_alone_and_beside_tfidf(fake: FakeEncoder) -
 
 
 @pytest.mark.parametrize("spec", ["[hidden=0]", "[concat=tfidf,hidden=8]"])
-def test_cells_run_and_learn(spec: str, fake: FakeEncoder, tmp_path: Path) -> None:
+def test_cells_run_and_learn(spec: str, fake: FakeEncoder) -> None:
     data = emails(120)
     strategies = ["none", "mlsmote", "classifier_chain"]
-    rows = equipoise.run(
-        dataset=data,
-        backbone=f"sentence_embedding{spec}",
-        strategy=strategies,
-        splits=2,
-        workers=1,
-        results=tmp_path / "results",
-        trials=1,
-        folds=2,
-        epochs=20,
-    )
-    assert rows["status"].tolist() == ["ok"] * 2 * len(strategies), rows["error"].tolist()
-    assert rows["scores/map"].min() > 0.85
+    settings = {"trials": 1, "folds": 2, "epochs": 10}
+    suite = choose(None, ["emails"], [f"sentence_embedding{spec}"], strategies, settings, 2, None)
+    plan = make_plan(suite, device="cpu", data={"emails": data})
+    assert not plan.skipped
+    rows = [run_alone(cell, data)[0] for cell in plan.cells]
+    assert [row["status"] for row in rows] == ["ok"] * 2 * len(strategies)
+    assert min(row["metrics"]["scores/map"] for row in rows) > 0.85
     assert len(fake.seen) == len(set(fake.seen)) == len(set(data.X)), (
         "each text once, over splits and strategies"
     )

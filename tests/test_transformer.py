@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import equipoise
+from equipoise.api import choose
 from equipoise.backbones.transformer import HEAD_SPEED, Transformer
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
@@ -22,11 +23,12 @@ from equipoise.engine.capacity import population_size
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.train import TrainingCost, train
+from equipoise.experiment.pipeline import run_alone
 from equipoise.ops.device import repeatable
 from equipoise.ops.dropout import Drop, Dropout
 from equipoise.ops.inputs import Tokens
 from equipoise.readers.encoders import transformer
-from equipoise.sweep.plan import misfit
+from equipoise.sweep.plan import make_plan, misfit
 
 pytest.importorskip("transformers")
 CPU = torch.device("cpu")
@@ -113,7 +115,7 @@ def test_a_lane_has_the_same_bits_alone_and_among_others(folder: Path) -> None:
     lanes = [lane(k, backbone, data) for k in range(4)]
     together = trained(lanes, inputs)
     order = [2, 0, 3]
-    for k, other in [*enumerate(trained([own], inputs)[0] for own in lanes)]:
+    for k, other in enumerate(trained([own], inputs)[0] for own in lanes):
         same(other, together[k])
     for k, other in zip(order, trained([lanes[i] for i in order], inputs), strict=True):
         same(other, together[k])
@@ -152,35 +154,19 @@ def test_one_lane_at_a_time_also_on_cuda(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("pruning", [False, True])
-def test_cells_run_and_learn(pruning: bool, folder: Path, tmp_path: Path) -> None:
-    strategies = [
-        "none",
-        "focal",
-        "balanced_sampling",
-        "ml_ros",
-        "binary_relevance",
-        "mlsmote",
-        "classifier_chain",
-    ]
-    rows = equipoise.run(
-        dataset=emails(),
-        backbone=f"transformer[model={folder}]",
-        strategy=strategies[:1] if pruning else strategies,
-        splits=1,
-        trials=2,
-        folds=2,
-        epochs=9,
-        batch_size=32,
-        pruning=pruning,
-        workers=1,
-        results=tmp_path / "results",
-    ).set_index("strategy")
-    skipped = [] if pruning else ["mlsmote", "classifier_chain"]
-    ran = rows.drop(skipped)
-    assert (rows.loc[skipped, "status"] == "skipped").all()
-    assert (ran["status"] == "ok").all(), ran["error"].tolist()
-    assert ran["scores/map"].min() > 0.6
-    assert ran["scores/map"].nunique() == len(ran), "every strategy reaches the training"
+def test_cells_run_and_learn(pruning: bool, folder: Path) -> None:
+    strategies = ["none", "focal", "balanced_sampling", "mlsmote", "classifier_chain"]
+    data = emails()
+    settings = {"trials": 1 + pruning, "folds": 2, "epochs": 9, "batch_size": 32, "pruning": pruning}
+    asked = strategies[:1] if pruning else strategies
+    suite = choose(None, ["emails"], [f"transformer[model={folder}]"], asked, settings, 1, None)
+    plan = make_plan(suite, device="cpu", data={"emails": data})
+    assert [cell.strategy for cell, _ in plan.skipped] == ([] if pruning else strategies[-2:])
+    rows = [run_alone(cell, data)[0] for cell in plan.cells]
+    assert {row["status"] for row in rows} == {"ok"}
+    maps = [row["metrics"]["scores/map"] for row in rows]
+    assert min(maps) > 0.6
+    assert len(set(maps)) == len(maps), "every strategy reaches the training"
 
 
 def test_misfits_and_errors_are_one_line(tmp_path: Path) -> None:
@@ -199,12 +185,12 @@ def test_minilm_learns_from_300_texts(tmp_path: Path) -> None:
     began = time.process_time()
     row = equipoise.run(
         dataset="design-emails[rows=375]",
-        backbone="transformer[max_tokens=64]",
+        backbone="transformer[max_tokens=48]",
         strategy="none",
         splits=1,
         trials=1,
         folds=1,
-        epochs=4,
+        epochs=3,
         batch_size=32,
         workers=1,
         results=tmp_path,
