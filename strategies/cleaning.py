@@ -108,15 +108,12 @@ def neighbours_with_labels(rows: Rows) -> Ints:
     scale = 1.0 / np.where(span > 0, span, 1.0)
     # One-hot columns of a category have their scale already.
     scale[columns.coded[np.repeat(columns.widths > 1, columns.widths)]] = 1.0
-    nominal = (
-        None
-        if rows.nominal is None
-        else np.append(rows.nominal, np.zeros(rows.Y.shape[1], rows.nominal.dtype))
-    )
-    if is_sparse(X):
-        parts: Any = [X @ scipy.sparse.diags(scale), rows.Y]
-        return neighbours(scipy.sparse.hstack(parts, format="csr"), 1, nominal)
-    return neighbours(np.hstack([X * scale, rows.Y]), 1, nominal)
+    width = rows.Y.shape[1]
+    nominal = None if rows.nominal is None else np.pad(rows.nominal, (0, width))  # labels are no categories
+    if not is_sparse(X):
+        return neighbours(np.hstack([X * scale, rows.Y]), 1, nominal)
+    parts: list[Any] = [scipy.sparse.csr_matrix(X).multiply(scale), scipy.sparse.csr_matrix(rows.Y)]
+    return neighbours(scipy.sparse.csr_matrix(scipy.sparse.hstack(parts)), 1, nominal)
 
 
 def label_distance(Y: np.ndarray, other: Ints) -> Floats:

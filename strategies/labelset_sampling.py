@@ -96,9 +96,12 @@ def tilted(Y: np.ndarray, target: Floats) -> Floats:
         value = np.log(mass.sum()) + top - theta @ target + 0.5 * RIDGE * (theta @ theta)
         return value, (mass / mass.sum()) @ sets - target + RIDGE * theta
 
-    options: Any = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-7}
     theta = scipy.optimize.minimize(
-        cost, np.zeros(len(target)), jac=True, method="L-BFGS-B", options=options
+        cost,
+        np.zeros(len(target)),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-7},
     ).x
     scores = sets @ theta
     weight = np.exp(scores - scores.max())
