@@ -61,7 +61,9 @@ class TextCNN(TokenBackbone):
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         ids, lengths = trimmed(x)
         is_padding = embeddings.padding(ids, lengths)[..., None]
+        # A text shorter than a filter is continued by these zeros.
         words = embeddings.look_up(self.words(params, x), ids).masked_fill(is_padding, 0.0)
+        # A shift is the same for all windows and ReLU keeps the order, so both may follow the maximum.
         strongest = [
             convolution.max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
             for size in WIDTHS
