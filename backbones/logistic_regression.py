@@ -28,5 +28,5 @@ class LogisticRegression(EstimatorBackbone):
     c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
 
     def estimator(self, seed: int) -> Any:
-        # Convex and solved to the end (the default is 100 iterations), without random numbers: the seed is not needed.
+        # The default of 100 iterations may end before convergence. The solver draws no random numbers and needs no seed.
         return linear_model.LogisticRegression(C=self.c, max_iter=1000)

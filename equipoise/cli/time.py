@@ -140,7 +140,7 @@ def _cost(sweep: timing.Sweep, price: float | None) -> float | None:
 
 
 def _left_out(cells: Sequence[tuple[Any, str]]) -> list[dict[str, str]]:
-    """Combinations that are not timed, with their reasons; each is listed once and not once per split."""
+    """Combinations that are not timed, with their reasons; each is listed once, not once per split."""
     reasons = {(c.dataset, c.backbone, c.strategy): reason for c, reason in cells}
     return [
         {"dataset": d, "backbone": b, "strategy": s, "reason": reason}

@@ -69,7 +69,7 @@ def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
 
 def _strategy(cell: Cell) -> Strategy:
     if cell.plugin is not None:
-        # A worker process has not loaded it yet; elsewhere this does nothing.
+        # A worker process has not loaded it yet.
         registry("strategy").add_file(cell.plugin)
     return get_strategy(cell.strategy)
 
