@@ -38,10 +38,12 @@ class TokenBackbone(Backbone):
     vector_features: ClassVar[bool] = False
     # On CPU lanes are computed one after the other, each batch trimmed to its longest text.
     batched_on_cuda: ClassVar[bool] = True
+    # One bias, that of the output layer, serves both purposes.
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
 
+    # Real fields would precede those of every subclass and fix their order.
     if TYPE_CHECKING:
         embedding: int
         max_tokens: int
@@ -62,6 +64,7 @@ class TokenBackbone(Backbone):
         return min(length, self.max_tokens)
 
     def features(self, kind: str) -> Features:
+        # The vocabulary is taken from the training texts; pretrained vectors only fill its table.
         return extractors.TokenIds(
             self.max_tokens, self.max_words, analyzer=self.analyzer, vectors=self._pretrained()
         )
@@ -109,6 +112,7 @@ class TokenBackbone(Backbone):
 
 def head(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
     """hidden·weight + bias → (B, L) of one lane or (K, B, L) of K lanes; the bias may have a row for each text."""
+    # A bias is (L,) of one lane or (K, L) of K lanes. Label inputs make it (B, L) or (K, B, L).
     bias, weight = params["bias"], params["weight"]
     # One kernel for product and sum.
     if hidden.dim() == 2:

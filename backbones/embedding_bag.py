@@ -36,6 +36,7 @@ class EmbeddingBag(TokenBackbone):
 
     embedding: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5)
+    # More than the other text models read: averaging a word costs little.
     max_tokens: int = 200
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})

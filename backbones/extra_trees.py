@@ -23,10 +23,12 @@ class ExtraTrees(EstimatorBackbone):
     reference: ClassVar[str] = "Geurts, Ernst & Wehenkel 2006, DOI 10.1007/s10994-006-6226-1"
 
     trees: int = 100
+    # Rows in a leaf, at least; then the share of the features that are tried at each node.
     min_leaf: int = tunable(1, low=1, high=16, log=True)
     max_share: float = tunable(0.1, low=0.02, high=1.0, log=True)
 
     def estimator(self, seed: int) -> Any:
+        # scikit-learn takes seeds of 32 bits only.
         return ensemble.ExtraTreesClassifier(
             self.trees, min_samples_leaf=self.min_leaf, max_features=self.max_share, random_state=seed % 2**31
         )

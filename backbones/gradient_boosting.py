@@ -23,9 +23,11 @@ class GradientBoosting(EstimatorBackbone):
     reference: ClassVar[str] = (
         "Friedman 2001, DOI 10.1214/aos/1013203451; histograms: Ke et al. 2017, LightGBM, NIPS 30"
     )
+    # scikit-learn bins dense arrays only.
     dense: ClassVar[bool] = True
 
     iterations: int = 100
+    # Not called `lr`, which in every backbone is the range for gradient steps.
     rate_of_learning: float = tunable(0.1, low=0.01, high=0.5, log=True)
     leaves: int = tunable(31, low=4, high=63, log=True)
     l2: float = tunable(1e-3, low=1e-6, high=10.0, log=True)

@@ -35,6 +35,7 @@ class GRU(LSTM):
         zeros, weights = x.new_zeros(1, len(x), self.hidden), [w_ih, w_hh, bias, torch.zeros_like(bias)]
         # As for the LSTM: not every CPU has a kernel in half precision.
         with torch.autocast(x.device.type, enabled=False):
+            # After the weights: biases, layers, dropout, training, bidirectional, batch first.
             states: Tensor = torch.gru(x, zeros, weights, True, 1, 0.0, needs_backward(x), False, True)[0]
         return states
 

@@ -30,9 +30,11 @@ class Linear(Backbone):
 
     name: ClassVar[str] = "linear"
     batched: ClassVar[bool] = True
+    # Both ranges presuppose inputs of unit mean square length, see `vectors`.
     lr: ClassVar[Tunable] = Tunable(0.2, 0.05, 1.0, log=True)
     C: ClassVar[Tunable] = Tunable(15.0, 1.0, 300.0, log=True)
     conditioning_bias: ClassVar[str] = "bias"
+    # Measured, see `Rate`; used by estimates of the cost only.
     rate: ClassVar[Rate | None] = Rate(row=4.5, label=0.05, weight=0.09, character=0.28)
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})

@@ -24,7 +24,9 @@ class LogisticRegression(EstimatorBackbone):
         "Pedregosa et al. 2011, JMLR 12:2825-2830; LIBLINEAR: Fan et al. 2008, JMLR 9:1871-1874"
     )
 
+    # Not called `C`, as in `linear_svc`.
     c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
 
     def estimator(self, seed: int) -> Any:
+        # The default of 100 iterations may end before convergence. The solver draws no random numbers and needs no seed.
         return linear_model.LogisticRegression(C=self.c, max_iter=1000)

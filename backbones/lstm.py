@@ -76,6 +76,7 @@ class LSTM(TokenBackbone):
         for direction in self._directions():
             # Reversed within the text: padding stays at the end.
             if direction == "backward":
+                # Word t of the reversed text is word length − 1 − t; padding stays behind the words.
                 ids = ids.gather(-1, torch.where(is_padding, position, lengths[..., None] - 1 - position))
             words = drop(embeddings.look_up(self.words(params, x), ids))
             weights = (params[f"{direction}_ih"], params[f"{direction}_hh"], params[f"{direction}_b"])
@@ -90,6 +91,7 @@ class LSTM(TokenBackbone):
 
     def _keep_gate(self) -> slice:
         """Where the biases of the gate that keeps the state are: the LSTM's forget gate, the GRU's update gate."""
+        # PyTorch orders the gates input, forget, cell, output and reset, update, new: it is the second in both.
         return slice(self.hidden, 2 * self.hidden)
 
     def _directions(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ class LSTM(TokenBackbone):
 
     def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         """The same for K lanes: (K, B, T, E) → (K, B, T, H)."""
+        # Our kernel takes the words first: (K, T, B, E).
         return ops_lstm.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
 
 

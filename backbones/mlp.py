@@ -31,6 +31,7 @@ class MLP(Backbone):
     batched: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 3e-1, log=True)
     C: ClassVar[Tunable] = Tunable(2.0, 0.3, 100.0, log=True)
+    # Label inputs enter before the hidden layer, where they can interact with the features.
     conditioning_bias: ClassVar[str] = "bias1"
     rate: ClassVar[Rate | None] = Rate(row=8.5, width=0.0041, label=0.097, character=0.28)
     output: ClassVar[str] = "bias2"
@@ -57,5 +58,6 @@ class MLP(Backbone):
         }
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        # ReLU and dropout in one operation, which keeps fewer arrays for the backward pass.
         hidden = drop.relu(ops_affine.affine(x, params["weight1"], params["bias1"]))
         return ops_affine.affine(hidden, params["weight2"], params["bias2"])

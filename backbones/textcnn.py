@@ -62,6 +62,7 @@ class TextCNN(TokenBackbone):
         ids, lengths = trimmed(x)
         # A learned embedding of padding would make a text depend on the longest one beside it.
         is_padding = embeddings.padding(ids, lengths)[..., None]
+        # A text shorter than a filter is continued by these zeros.
         words = embeddings.look_up(self.words(params, x), ids).masked_fill(is_padding, 0.0)
         # The shift is added after the maximum, which it does not change: on fewer numbers.
         strongest = [

@@ -1,4 +1,4 @@
-"""Python functions for users: run a suite or a combination; the best possible scores of a generated dataset, by its name."""
+"""Python functions for users: run a suite or a combination, and get the best possible scores of a generated dataset."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def run(
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
     """
+    # A plan knows data sets by name; those that are given as objects are handed to it beside the names.
     objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
     chosen = choose(
         suite,
@@ -81,6 +82,7 @@ def run(
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
+    # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     return flatten(row for row in store.rows() if row["key"] in keys)
 
@@ -134,6 +136,7 @@ def choose(
             raise EquipoiseError(
                 f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}"
             )
+        # Splits or seed of None are not given: a suite keeps its own, a combination gets the defaults below.
         return load_suite(suite).with_changes(settings, splits=splits, seed=seed)
     if missing := [n for n, v in names.items() if not v]:
         raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
@@ -153,6 +156,7 @@ def prepare(chosen: Suite, workers: int | str) -> None:
     possible = sum(
         len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
     )
+    # None stands for "auto", which never means more workers than CPUs. A single cell needs none.
     if possible > 1 and (parse_workers(workers) or cpus()) > 1:
         begin()
 
@@ -160,4 +164,5 @@ def prepare(chosen: Suite, workers: int | str) -> None:
 def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
+    # A string is a sequence, too, but it is one name.
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -21,8 +21,8 @@ class LDAM(Strategy):
     """LDAM: cross-entropy that demands a larger margin from the positives of rarer labels, re-weighted late in training.
 
     Each label is a cross-entropy on s (z − m_j y) with the margin m_j = max_margin · (n_min / n_j)^(1/4), where n_min is the
-    smallest count above 0. Once the share `defer` of the training is over, label j weighs (1 − β) / (1 − β^n_j), normalised to
-    mean 1 over the labels.
+    smallest count above 0. After a fraction `defer` of training, label j gets weight (1 − β) / (1 − β^n_j), normalised to mean 1
+    over the labels.
 
     Variant: the paper is about softmax over exclusive classes; this is its binary form, label by label. The paper's s = 30
     belongs to cosine logits, which lie between −1 and 1. These do not, so the default is s = 1: at 30 a margin of .5 would be 15

@@ -9,7 +9,7 @@ from equipoise.contracts.options import checked
 
 
 def get_backbone(spec: str) -> Backbone:
-    """The backbone of a spec: its name, perhaps with settings in brackets, which the search leaves as they are.
+    """The backbone of a spec, a name that may be followed by settings in brackets. The search leaves these settings as they are.
 
     Raises:
         EquipoiseError: an unknown name or setting, or a value of the wrong type.

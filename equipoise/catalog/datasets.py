@@ -49,6 +49,7 @@ def source_of(name_or_path: str | Path, options: Mapping[str, Any]) -> DatasetSo
 def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]]:
     """The source of a name or path, and the options in its brackets."""
     text = str(name_or_path)
+    # A file that exists is taken as it is, whatever characters its name has.
     if isinstance(name_or_path, Path) or _is_file(text):
         return _table(text), {}
     name, inside = _divided(text)
@@ -61,7 +62,9 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     if _is_path(name):
         return _table(name), options
     known = registry("dataset")
+    # All entries, also broken ones: `get` then reports why the plugin of that name failed to load.
     if name not in [entry.name for entry in known.entries()]:
+        # Not earlier, so that a folder never hides the data set of the same name.
         if Path(name).is_dir():
             return _table(name), options
         problem = unknown("dataset", name, known.names())
@@ -71,7 +74,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
 
 
 def _divided(text: str) -> tuple[str, str]:
-    """Split a text into name or path and the brackets that follow. `a[1].csv[text=x]` is a path, if there is such a file."""
+    """Split a text into a name or path and the brackets after it. In `a[1].csv[text=x]` the path is `a[1].csv`, if it exists."""
     places = [place for place, character in enumerate(text) if character == "["]
     files = (place for place in places if _is_file(text[:place].strip()))
     place = next(files, places[0] if places else len(text))

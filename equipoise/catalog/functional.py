@@ -21,6 +21,7 @@ else:
     torch = lazy("torch")
 
 
+# No generated `==`, which would compare arrays and fail.
 @dataclass(frozen=True, eq=False)
 class StandaloneLoss:
     """The loss of a strategy, with the label counts of one training set: `loss(logits, targets)`."""
@@ -35,7 +36,7 @@ class StandaloneLoss:
         Args:
             logits: (B, L), of any float type.
             targets: (B, L) of 0/1, of any type.
-            progress: the share of the training that is done, 0 to 1, for losses that change meanwhile (LDAM's re-weighting).
+            progress: the finished share of the training, 0 to 1, for losses that change over time (LDAM's re-weighting).
 
         Raises:
             EquipoiseError: logits or targets have another shape.
@@ -46,6 +47,7 @@ class StandaloneLoss:
                 f"logits and targets must both be (rows, {len(self.n_pos)}); "
                 f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
             )
+        # At least float32: counts above 2048 are not exact in float16, and those above 256 not in bfloat16.
         kind = torch.float64 if logits.dtype == torch.float64 else torch.float32
         n_pos = torch.as_tensor(self.n_pos, dtype=kind, device=logits.device)
         n_rows = torch.tensor(float(self.n_rows), dtype=kind, device=logits.device)
@@ -74,6 +76,7 @@ def loss_of(
     """
     cls = registry("strategy").get(name)
     strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
+    # The loss of a strategy that splits the problem is about its sub-problems, not about the labels.
     if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
         known = ", ".join(loss_names())
         raise EquipoiseError(f"strategy {name!r} has no loss of its own; those that do: {known}")

@@ -28,6 +28,7 @@ def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | Non
         name, path = waiting.pop()
         if name not in found:
             found[name] = path.read_bytes()
+            # Only top-level names matter: a package is hashed with all its modules.
             for top in _tops(found[name], name.count("/")):
                 place = find(top)
                 waiting += [] if place is None else _whole(place)
@@ -51,6 +52,7 @@ def _tops(source: bytes, depth: int) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
+        # Level 0 is an absolute import; level depth + 1 refers to the folder that holds the top-level module or package.
         elif isinstance(node, ast.ImportFrom) and node.level in (0, depth + 1):
             names = [node.module] if node.module else [alias.name for alias in node.names]
             yield from (name.partition(".")[0] for name in names)
@@ -60,6 +62,7 @@ def package_code(file: Path, members: Iterable[str]) -> str:
     """Hash an installed plugin: the module or package of this file, the others of its distribution, and their imports."""
     known = frozenset(members)
     files = filter(None, (file_of(name) for name in sorted(known)))
+    # `members` may be empty, as for an editable install, so the file itself is always included.
     starts = [start for place in (file, *files) for start in _whole(place)]
     sources = gathered(starts, lambda top: file_of(top) if top in known else None)
     own = file.parent.name if file.name == "__init__.py" else file.stem
@@ -74,6 +77,7 @@ def code(sources: Sources, own: Iterable[str]) -> str:
     """
     every = {**_elsewhere(sources, frozenset(own)), **sources}
     needs = [need for text in every.values() for need in _needs(text)]
+    # The engine is left out, since its hash is in every key already.
     ours = code_hash.texts(needs, frozenset(code_hash.engine_modules()))
     return code_hash.digest({**{name: _meant(text) for name, text in every.items()}, **ours})
 
@@ -88,9 +92,11 @@ def file_of(top: str) -> Path | None:
     """Return the file of a top-level module; None if it is not found or is not Python source."""
     try:
         spec = importlib.util.find_spec(top)
+    # `find_spec` raises ValueError for a module without a spec, such as `__main__`.
     except (ImportError, ValueError):
         return None
     origin = None if spec is None else spec.origin
+    # Compiled and built-in modules have an origin, too, but no imports that can be read.
     return Path(origin) if origin and origin.endswith(".py") else None
 
 
@@ -98,6 +104,7 @@ def _elsewhere(sources: Sources, own: frozenset[str]) -> Sources:
     """Read the modules that a plugin imports from elsewhere on the path: not its own, not installed, not Python's."""
 
     def find(top: str) -> Path | None:
+        # Modules of equipoise are hashed by `code_hash.texts`, which counts only the statements in use.
         foreign = top in own or top in sys.stdlib_module_names or top == code_hash.OURS or installed(top)
         return None if foreign else file_of(top)
 

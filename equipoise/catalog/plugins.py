@@ -50,7 +50,9 @@ class PluginFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self._folder = path, path.parent
+        # The same path gives the same package, so an edited file replaces its earlier version.
         self.package = PREFIX + hashlib.sha256(str(path).encode()).hexdigest()[:12]
+        # A file may be called my-method.py, which is no name for a module.
         self._main = path.stem if path.stem.isidentifier() else re.sub(r"\W", "_", path.stem)
         self.sources = gathered([(path.name, path)], self._beside)
         self._tops = {name.partition("/")[0].removesuffix(".py") for name in self.sources}
@@ -73,9 +75,11 @@ class PluginFile:
             self.unload()  # of an earlier version
             _LOADED[self.package] = self
         if _FINDER not in sys.meta_path:
+            # First, so that no other finder is asked for names of the private packages.
             sys.meta_path.insert(0, _FINDER)
         try:
             return importlib.import_module(f"{self.package}.{self._main}")
+        # A file may also call `sys.exit`, or Ctrl-C may interrupt it.
         except BaseException:
             self.unload()
             raise
@@ -92,12 +96,14 @@ class PluginFile:
         inside = "/".join(parts)
         names = [self.path.name] if inside == self._main else [f"{inside}/__init__.py", f"{inside}.py"]
         name = next((n for n in names if n in self.sources), None)
+        # Without `parts` it is the private package itself, which has no file.
         if name is None and parts:
             return None
         loader = _FromMemory(self, name)
         package = name is None or name.endswith("/__init__.py")
         origin = None if name is None else str(self._folder / name)
         spec = importlib.machinery.ModuleSpec(fullname, loader, origin=origin, is_package=package)
+        # Gives the module its `__file__`, which it may need to find files beside it.
         spec.has_location = origin is not None
         return spec
 
@@ -112,11 +118,13 @@ class PluginFile:
     ) -> ModuleType:
         """`__import__` of these modules: names of modules beside the file refer to the private package."""
         top = name.partition(".")[0]
+        # Relative imports need no help: these modules lie in the private package.
         if level or top not in self._tops:
             return builtins.__import__(name, globals, locals, fromlist, level)
         inner = f"{self.package}.{name}"
         if fromlist:
             return builtins.__import__(inner, globals, locals, fromlist, 0)
+        # `import a.b` binds the name `a`, so the top-level module is returned.
         importlib.import_module(inner)
         return sys.modules[f"{self.package}.{top}"]
 
@@ -153,6 +161,7 @@ def load(path: Path) -> ModuleType:
     """
     plugin = PluginFile(path)
     before = _LOADED.get(plugin.package)
+    # Unchanged files are not run again, so that their classes stay the same objects.
     if before is not None and before.sources == plugin.sources:
         return before.module()
     return plugin.module()
@@ -168,10 +177,12 @@ def code_of(cls: type[Any]) -> str:
     if top == OURS:
         return source_hash(cls)
     if top in _LOADED:
+        # From the sources in memory: the file may have been edited since it was loaded.
         return _LOADED[top].code
     module = sys.modules[cls.__module__]
     file = file_of(top) or getattr(module, "__file__", None)
     found = "unknown" if file is None else package_code(Path(file), _SIBLINGS.get(top, ()))
+    # Kept in the module, so that the first hash disappears together with the code it describes.
     if module.__dict__.setdefault("__equipoise_code__", found) != found:
         raise EquipoiseError(f"plugin {top} was edited after this process had loaded it: start again")
     return found

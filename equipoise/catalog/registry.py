@@ -38,7 +38,7 @@ class Entry:
 
     Attributes:
         origin: where it comes from, in words: "built-in", "plugin package.module", "file ./mine.py".
-        error: why it failed to load; None: it did not. Then `obj` is usable.
+        error: why it failed to load; None if `obj` is usable.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """What it is, in one line."""
+        """One line about the entry: the summary of the object, or why it failed to load."""
         if self.error is not None:
             return self.error
         return str(getattr(self.obj, "summary", "") or (inspect.getdoc(self.obj) or "").split("\n")[0])
@@ -89,7 +89,7 @@ class Registry:
         return entry.obj
 
     def add_file(self, path: str | Path) -> list[str]:
-        """Load a plugin file, again only if its text has changed; returns the names it defines.
+        """Load a plugin file, or load it again if it was edited; returns the names it defines.
 
         Raises:
             EquipoiseError: there is no such file, or it fails to load, defines nothing, or uses a name that is taken.
@@ -101,8 +101,10 @@ class Registry:
         try:
             module = plugins.load(file)
         except (Exception, SystemExit) as error:
+            # Entries of an earlier version do not stay behind: they would not match the file.
             self._drop(file)
             raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
+        # Not edited: adding its names again would report them as taken by itself.
         if module is before:
             return names
         self._drop(file)
@@ -138,6 +140,7 @@ class Registry:
     def _load_point(self, point: importlib.metadata.EntryPoint) -> None:
         origin = f"plugin {point.value}"
         try:
+            # An entry point refers to a module with any number of plugins, or to one object.
             loaded = point.load()
             found = (
                 list(_plugins(self.kind, loaded)) if inspect.ismodule(loaded) else [(_name(loaded), loaded)]
@@ -146,6 +149,7 @@ class Registry:
             for name, obj in found:
                 self._add(Entry(name, obj, origin, plugin=plugins.origin_of(self.kind, name, point)))
         except Exception as error:
+            # A broken plugin must not replace a working entry of the same name.
             key = point.name if point.name not in self._entries else f"{point.name} ({point.value})"
             self._entries[key] = Entry(key, None, origin, _one_line(error))
 
@@ -158,6 +162,7 @@ class Registry:
         self._entries[entry.name] = entry
 
 
+# Built on demand: loading all plugins takes time, and most commands need only one or two kinds.
 _REGISTRIES: dict[str, Registry] = {}
 
 
@@ -171,6 +176,7 @@ def registry(kind: str) -> Registry:
 def built_in(package_name: str) -> list[str]:
     """The public modules of a package of strategies, datasets or backbones."""
     package = importlib.import_module(package_name)
+    # `equipoise.strategies.testing` is the conformance kit, not a strategy.
     infos = pkgutil.iter_modules(package.__path__)
     return sorted(
         f"{package_name}.{m.name}" for m in infos if not m.name.startswith("_") and m.name != "testing"

@@ -11,6 +11,7 @@ from equipoise.core.errors import EquipoiseError
 
 _FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*$", re.DOTALL)
 _QUOTED = r"=\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*(?=,|$)"  # a value that holds commas or brackets
+# An item is key="quoted value", which may contain commas, or everything up to the next comma.
 _ITEM = re.compile(rf"[^,=]*{_QUOTED}|[^,]+")
 
 
@@ -22,6 +23,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     """
     match = _FORM.match(text)
     name, inside = match.groups(default="") if match else ("", "")
+    # Brackets are allowed inside quotation marks only.
     if match is None or set("[]") & set(re.sub(_QUOTED, "", inside)):
         raise EquipoiseError(f"cannot read {text!r}: write name or name[key=value,key=value]")
     settings: dict[str, Any] = {}
@@ -49,6 +51,7 @@ def _written(value: Any) -> str:
     if isinstance(value, list | tuple):
         value = "+".join(map(str, value))
     text = str(value)
+    # Quotation marks are needed where `literal` would read something else, such as a number instead of the text "5".
     same = type(literal(text)) is type(value) and literal(text) == value and text == text.strip() != ""
     return text if same and not set(text) & set(",[]'\"") else repr(value)
 
@@ -73,4 +76,5 @@ def literal(text: str) -> Any:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+    # Other literals, such as lists, stay text: the owner of the option converts or refuses it.
     return value if isinstance(value, int | float | str) else text

@@ -47,6 +47,7 @@ def compose(*parts: Strategy) -> Strategy:
     """
     flat = [q for p in parts for q in p.parts]
     if len(flat) > 1:
+        # `none+none` is `none`.
         flat = [p for p in flat if p.name != "none"] or flat[:1]
     names = [p.name for p in flat]
     for name in names:
@@ -64,7 +65,7 @@ def compose(*parts: Strategy) -> Strategy:
 
 
 def get_strategy(spec: str) -> Strategy:
-    """The strategy of a spec: names joined by `+`, each perhaps with settings in brackets; or `./file.py:name`.
+    """The strategy of a spec: names joined by `+`, each optionally followed by settings in brackets; or `./file.py:name`.
 
     The search leaves the settings in brackets as they are.
 
@@ -84,6 +85,7 @@ def get_strategy(spec: str) -> Strategy:
 
 def split_file(spec: str) -> tuple[str | None, str]:
     """Split `./mine.py:focal+scut` into ("./mine.py", "focal+scut"); a spec without a file into (None, spec)."""
+    # Not greedy: the file ends at the first ".py" that is followed by a colon or by the end.
     match = re.match(r"^\s*(.+?\.py)(?::(.*))?\s*$", spec)
     return (None, spec) if match is None else (match.group(1), match.group(2) or "")
 
@@ -94,12 +96,13 @@ def _one(text: str) -> Strategy:
     name, settings = parse(text)
     cls = registry("strategy").get(name)
     values = checked("strategy", name, cls, settings)
+    # Values that the user wrote are pinned, so that the search leaves them alone.
     strategy: Strategy = cls(**values, pinned=frozenset(values))
     return strategy
 
 
 def training_part(strategy: Strategy) -> Strategy:
-    """The parts that act while a network is trained, or the base strategy: what they share, they train alike."""
+    """The parts that act while a network is trained, or the base strategy; strategies that share them train equal networks."""
     parts = [p for p in strategy.parts if set(p.stages) - DECIDING]
     return compose(*parts) if parts else Strategy()
 
@@ -131,7 +134,7 @@ def fingerprint(strategy: Strategy) -> str:
 
 
 def plugin_file(spec: str) -> str | None:
-    """The absolute path of the plugin file that a spec names; None: it names none."""
+    """The absolute path of the plugin file that a spec names; None if it names none."""
     file, _ = split_file(spec)
     return None if file is None else str(Path(file).resolve())
 

@@ -28,9 +28,8 @@ def conformance(what: Sequence[str], json: bool) -> int:
     Raises:
         EquipoiseError: there is no such file or strategy.
     """
-    strategies = [
-        s for w in what for s in _strategies(w)
-    ]  # all of them before the first check: a typo costs no time
+    # All are loaded before the first is checked, so that a typo is reported at once.
+    strategies = [s for w in what for s in _strategies(w)]
     out, console = [], Console(stderr=True)
     for strategy in strategies:
         began = time.perf_counter()
@@ -46,6 +45,7 @@ def conformance(what: Sequence[str], json: bool) -> int:
 
 def _strategies(what: str) -> list[Strategy]:
     file = Path(what)
+    # Otherwise the path of a folder would be reported as an unknown strategy.
     if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):
         raise EquipoiseError(f"{what} is not a Python file: give ./mine.py or the name of a strategy")
     return [get_strategy(spec) for spec in expand(what)]

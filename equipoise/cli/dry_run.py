@@ -23,7 +23,8 @@ def cell_in_words(cell: Cell) -> str:
 
 
 def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, results: Path) -> None:
-    """What the loaders noted about the data, and the size of the sweep in one line."""
+    """Print the notes of the loaders about the data, and the size of the sweep in one line."""
+    # No markup anywhere: rich would take the brackets of a spec for its own.
     for data in plan.data.values():
         for note in data.notes:
             console.print(f"{data.name}: {note}", style="dim", markup=False)
@@ -38,7 +39,7 @@ def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, res
 
 
 def print_cells(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
-    """A line for each cell, and the estimated cost of those that are still to run."""
+    """Print a line for each cell, and the estimated cost of the cells that are still to run."""
     keys = {c.key for c in todo}
     for cell in plan.cells:
         console.print(f"{'run' if cell.key in keys else 'there':6} {cell_in_words(cell)}", markup=False)
@@ -53,6 +54,7 @@ def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -
     """The plan for programs: every cell with its state, every skipped pair with its reason."""
     keys = {cell.key for cell in todo}
     hours, unknown = core_hours(todo, plan.data)
+    # As if the cells that are still to run were the whole plan.
     counts = describe(replace(plan, cells=tuple(todo)))
     return {
         "cells": [{**_named(c), "state": "run" if c.key in keys else "there"} for c in plan.cells],

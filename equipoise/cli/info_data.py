@@ -1,4 +1,4 @@
-"""What `equipoise info` says of data that it reads or generates: a file, or a dataset with options."""
+"""The record of `equipoise info` for data that it reads or generates: a file, or a dataset with options."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def _best_scores(name: str) -> dict[str, Any]:
     """The Bayes-optimal scores of a generated dataset whose distribution is known; nothing for other data."""
     try:
         scores = bayes_scores(name)
+    # The distribution of most data sets is unknown, which is no mistake of the user.
     except EquipoiseError:
         return {}
     return {

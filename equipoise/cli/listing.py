@@ -26,7 +26,7 @@ KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone
 
 
 def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
-    """Print the names of one kind or of all, with one line on each.
+    """Print the names of one kind or of all kinds, each with a line about it.
 
     Args:
         what: a key of `KINDS`, or "suites"; None: all of them.
@@ -58,6 +58,7 @@ def details(name: str, json: bool) -> None:
     """
     record = _find(name)
     if json:
+        # Options of plugins may have defaults that JSON does not know.
         typer.echo(json_.dumps(record, indent=2, default=str))
         return
     console = Console()
@@ -67,6 +68,7 @@ def details(name: str, json: bool) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for key, value in record.items():
+        # Empty entries say nothing. An entry of 0 or false does, and equals none of these.
         if key in ("kind", "name") or value in (None, "", [], {}):
             continue
         table.add_row(key, escape(_words(value)))
@@ -74,7 +76,7 @@ def details(name: str, json: bool) -> None:
 
 
 def strategy_record(cls: Any) -> dict[str, Any]:
-    """What `info` and the table of strategies say of a strategy class."""
+    """The record of a strategy class, for `info` and for the table of strategies."""
     strategy = cls()
     return {
         "kind": "strategy",
@@ -100,6 +102,7 @@ def _records(kind: str) -> list[dict[str, Any]]:
 
 
 def _record(entry: Entry) -> dict[str, Any]:
+    # For a broken plugin `Entry.summary` is its error, which has a field of its own.
     summary = "" if entry.error else entry.summary
     return {"name": entry.name, "summary": summary, "origin": entry.origin, "error": entry.error}
 
@@ -123,6 +126,7 @@ def _find(name: str) -> dict[str, Any]:
             "summary": suite.title,
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
+    # Only now, so that a name with a dot is never taken for a file.
     if "/" in name or Path(name).suffix:
         return describe_data(name)
     raise unknown("name", name, [*known, *suite_names()])
@@ -144,7 +148,7 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
 
 
 def _committed(name: str) -> dict[str, Any]:
-    """Terms, citation and statistics of a built-in dataset, from the file that is kept of it: nothing is downloaded."""
+    """Terms, citation and statistics of a built-in dataset, from a committed file. Nothing is downloaded."""
     kept = committed(name)
     if kept is None:
         return {}
@@ -155,7 +159,7 @@ def _committed(name: str) -> dict[str, Any]:
 
 
 def _range(spec: Tunable) -> dict[str, Any]:
-    """What is set of a search range; the default always, also where it is 0 or false."""
+    """The fields of a search range that are set, and always the default, even if it is 0 or false."""
     return {
         k: v
         for k, v in dataclasses.asdict(spec).items()
@@ -164,7 +168,7 @@ def _range(spec: Tunable) -> dict[str, Any]:
 
 
 def _words(value: Any) -> str:
-    """A value of a record for people: an entry of a list or dictionary on each line."""
+    """A value of a record as text for people, with one line per entry of a list or dictionary."""
     if isinstance(value, dict):
         return "\n".join(f"{k}: {_inline(v)}" for k, v in value.items())
     if isinstance(value, list):
@@ -175,6 +179,7 @@ def _words(value: Any) -> str:
 def _inline(value: Any) -> str:
     if not isinstance(value, dict):
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    # A search range of `_range`.
     if "low" in value or "choices" in value:
         span = (
             " | ".join(map(str, value["choices"]))

@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Which balancing strategy works on imbalanced multilabel data, measured.",
     no_args_is_help=True,
     add_completion=False,
+    # Otherwise typer prints tracebacks with the values of variables, which may be private texts.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -27,6 +28,7 @@ def list_(
     what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
 ) -> None:
     """List the strategies, datasets, backbones and suites, with one line on each."""
+    # Each command writes its module out in full, since `tests/test_rooms.py` reads these names as imports.
     lazy("equipoise.cli.listing").listing(None if what is None else what.value, plugin or [], json)
 
 
@@ -180,6 +182,7 @@ def new(
 def main() -> None:
     """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
     try:
+        # Not standalone: errors are then raised, and all of them are worded alike below.
         code = app(standalone_mode=False, prog_name="equipoise")
     except EquipoiseError as error:
         _refuse(str(error))
@@ -188,6 +191,7 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
         sys.exit(0)
+    # A missing file, a full disk and the like: the message of the system says it best.
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
@@ -198,9 +202,11 @@ def main() -> None:
 
 def _misused(error: Exception) -> None:
     """Refuse an unknown option or a bad argument. Versions of typer differ in where the class of these errors lives."""
+    # `equipoise` by itself asks for help and is no mistake.
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
         sys.exit(0)
+    # All errors of typer have this method. Anything else is a fault of ours and needs its traceback.
     if not hasattr(error, "format_message"):
         raise error
     context = getattr(error, "ctx", None)

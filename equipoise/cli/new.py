@@ -31,6 +31,7 @@ def new(kind: str, name: str) -> None:
     _check_name(kind, name)
     file = Path(f"{name}.py")
     try:
+        # Mode x never overwrites, even if the file appears at this very moment.
         with file.open("x", encoding="utf-8") as handle:
             handle.write(filled(kind, name))
     except FileExistsError:
@@ -53,6 +54,7 @@ def class_name(name: str) -> str:
 def _usable(name: str) -> bool:
     """Whether it can name the file, and the class in it."""
     form = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
+    # `none` could name a file, but its class would be called `None`.
     return form is not None and not iskeyword(name) and not iskeyword(class_name(name))
 
 

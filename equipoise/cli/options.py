@@ -18,7 +18,7 @@ from equipoise.experiment.settings import Settings as SettingsFields
 
 
 class What(StrEnum):
-    """What `list` can list."""
+    """The kinds of names that `list` prints."""
 
     strategies = "strategies"
     datasets = "datasets"
@@ -27,7 +27,7 @@ class What(StrEnum):
 
 
 class New(StrEnum):
-    """What `new` has a template for."""
+    """The kinds of plugins for which `new` has a template."""
 
     strategy = "strategy"
 
@@ -65,8 +65,9 @@ Settings = Annotated[
 def derived(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command for typer in which each parameter marked with `Fields` has become the options of that dataclass.
 
-    The command itself gets a dictionary in its place, of the options that were given.
+    In place of that parameter, the command gets a dictionary of the options that the user gave.
     """
+    # Annotations are stored as text here; typer and `get_args` need what they stand for.
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, list[str]] = {}
     parameters: list[inspect.Parameter] = []
@@ -84,14 +85,16 @@ def derived(command: Callable[..., Any]) -> Callable[..., Any]:
             values[group] = {name: value for name, value in own.items() if value is not None}
         return command(**values)
 
+    # By keyword only: `Signature` refuses a positional parameter without a default after one that has one.
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    # typer reads the options from these two.
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     return called
 
 
 def _parameter(field: dataclasses.Field[Any], panel: str) -> inspect.Parameter:
-    """An option for a field. It is None where it is not given: a suite may have a default of its own."""
+    """An option for a field. It is None if the user does not give it, since a suite may have a default of its own."""
     kind = value_type(field) or str
     name = field.name.replace("_", "-")
     option = typer.Option(

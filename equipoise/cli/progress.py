@@ -29,6 +29,7 @@ class SweepProgress:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
+            # The report follows in the place of the bars.
             transient=True,
             refresh_per_second=4,  # the default of ten takes a twentieth of a core
             disable=not self._live,
@@ -80,4 +81,5 @@ class SweepProgress:
             self._console.print(f"{state} {words}: {row['cost']['seconds_total']:.1f} s", markup=False)
 
     def _problem(self, line: str) -> None:
+        # The console of the progress prints above the bars instead of into them.
         self._progress.console.print(line, style="yellow", markup=False)

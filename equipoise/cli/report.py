@@ -33,6 +33,7 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     if not rows:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
+    # Before anything is printed: a picture that cannot be drawn is an error.
     if picture is not None:
         _draw(rows, picture)
     if json:

@@ -65,23 +65,26 @@ def run(
         try:
             sweep(plan, store, workers=processes.count, redo=redo, watcher=progress.watcher)
         except KeyboardInterrupt:
+            # First, since the bars would overwrite the message.
             progress.stop()
             _interrupted(progress.finished, len(todo), results, redo)
     _report(console, plan, store, results)
 
 
 def _interrupted(done: int, todo: int, results: Path, redo: str) -> None:
+    # With --redo, the finished cells would be run once more.
     going_on = "" if redo == "missing" else ", without --redo,"
     typer.echo(
         f"interrupted: {done} of {todo} cells are done and kept in {results}; "
         f"the same command{going_on} goes on from there",
         err=True,
     )
+    # 128 + 2, the number of SIGINT, as in a shell.
     sys.exit(130)
 
 
 def _report(console: Console, plan: Plan, store: Store, results: Path) -> None:
-    """The results of the cells of this plan; exit code 1 where one has failed."""
+    """Print the results of the cells of this plan; exit with code 1 if a cell has failed."""
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     rows = [row for row in store.rows() if row["key"] in keys]
     render(rows, console)

@@ -1,4 +1,4 @@
-"""What `run` and `time` read out of the options that say which cells are meant."""
+"""Reads the options by which `run` and `time` select cells."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.suite import Suite
 from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
 
+# Generated, so that timing needs no download.
 DATASET = "design-emails"
 
 
@@ -57,6 +58,7 @@ def time(
     with Console(stderr=True).status("timing") as status:
         speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
     sweep = timing.estimate(plan, speeds, processes.count)
+    # All cells of a plan run on one device.
     machine: dict[str, Any] = {"device": plan.cells[0].device, "threads": THREADS}
     left_out = [*plan.skipped, *failures]
     if json:
@@ -86,13 +88,14 @@ def _chosen(
     splits: str | None,
     data_dir: Path | None,
 ) -> Suite:
-    """What `run` would take; without a suite, all strategies and all backbones that fit, where none are named."""
+    """The cells that `run` would run; without a suite, strategies and backbones default to all that fit the data."""
     if suite is None:
         datasets = datasets or [DATASET]
         strategies = strategies or ["all"]
         if not backbones:
             kinds = {load_dataset(name, data_dir=data_dir).kind for name in datasets}
             backbones = [b for b in registry("backbone").names() if kinds & get_backbone(b).accepts]
+    # No seed, since it does not influence the speed.
     return choose(suite, datasets, backbones, all_named(strategies), settings, splits_of(splits), None)
 
 
@@ -137,7 +140,7 @@ def _cost(sweep: timing.Sweep, price: float | None) -> float | None:
 
 
 def _left_out(cells: Sequence[tuple[Any, str]]) -> list[dict[str, str]]:
-    """Combinations that are not timed, with their reasons: each once, not once a split."""
+    """Combinations that are not timed, with their reasons; each is listed once, not once per split."""
     reasons = {(c.dataset, c.backbone, c.strategy): reason for c, reason in cells}
     return [
         {"dataset": d, "backbone": b, "strategy": s, "reason": reason}

@@ -29,7 +29,7 @@ _SAMPLE, _CHARACTERS = 300, 1000
 _SHARE = 0.3
 #: Characters of a usual word: one or two in Chinese and Japanese, four or five in Thai, Lao, Khmer and Burmese.
 _SHORT_WORD, _LONG_WORD = 2, 5
-#: "char" needs runs of characters that hold this many usual words on average; text that is segmented into words has one a run.
+#: "char" needs runs of characters that hold this many usual words on average; text that is segmented into words has one per run.
 _WORDS_IN_A_RUN = 1.5
 #: Words "hardly repeat" if this share of them occurs once, among at least so many words. In English texts of that length, fewer
 #: than .6 occur once.

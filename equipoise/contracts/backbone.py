@@ -32,7 +32,7 @@ class Rate:
     Attributes:
         row: constant. width: per feature. label: per label. weight: per thousand of width × labels.
         token: per token that `Backbone.tokens_read` counts.
-        character: per character of text, once a cell: features are fitted anew in each cell.
+        character: per character of text, once per cell, since each cell fits its features anew.
     """
 
     row: float

@@ -79,7 +79,7 @@ class FittedEstimator:
     """A fitted model: `logits(X)` gives (n, L) float32 log-odds, or scores up to a constant for exclusive classes."""
 
     def logits(self, X: Any) -> np.ndarray:
-        """Of rows X (n, d), dense or CSR."""
+        """Log-odds or scores (n, L) float32 of rows X (n, d), dense or CSR."""
         raise NotImplementedError
 
 
@@ -94,7 +94,7 @@ class LabelClassifier:
         self._constant: float | None = None
 
     def fit(self, X: Any, y: np.ndarray) -> LabelClassifier:
-        """Fit on (m, d) and (m,)."""
+        """Fit on rows X (m, d) and the 0/1 values y (m,) of one label."""
         # Rows of weight 0 do not count: without them, a label may have a single value.
         weighted = y if self.weights is None else y[self.weights > 0]
         if np.ptp(weighted) == 0:

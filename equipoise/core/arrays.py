@@ -30,6 +30,7 @@ def label_matrix(Y: ArrayLike, name: str = "Y") -> Bools:
     if array.dtype == np.bool_:
         return array
     bits = array.astype(np.bool_)
+    # NaN becomes True and differs from it, so it is refused as well.
     if not np.array_equal(bits, array):
         raise EquipoiseError(f"{name} holds values other than 0 and 1; 1 = the row has the label")
     return bits
@@ -96,5 +97,6 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
 def mean_defined(values: ArrayLike) -> float:
     """Mean of the values that are not NaN; NaN where there is none."""
     array = np.asarray(values, dtype=np.float64)
+    # `np.nanmean` would warn where nothing is left.
     kept = array[~np.isnan(array)]
     return float(kept.mean()) if kept.size else float("nan")

@@ -64,6 +64,7 @@ def engine_hash() -> str:
 def digest(parts: Any) -> str:
     """Return 16 hex digits over a value with a complete `repr`; the order of a mapping does not matter."""
     ordered = sorted(parts.items()) if isinstance(parts, dict) else parts
+    # Strings in source code may hold lone surrogates, which plain UTF-8 refuses.
     return hashlib.sha256(repr(ordered).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -112,9 +113,8 @@ def file_of(name: str) -> Path | None:
     top, *below = name.split(".")
     if top != OURS or not below:
         return None
-    spec = importlib.util.find_spec(
-        f"{top}.{below[0]}"
-    )  # `strategies` and others lie in folders of their own
+    # Not simply a path below this package: `strategies` and others lie in folders of their own.
+    spec = importlib.util.find_spec(f"{top}.{below[0]}")
     if spec is None or spec.origin is None:
         return None
     place = Path(spec.origin)
@@ -132,7 +132,8 @@ def _module(name: str) -> _Module | None:
     if file is None:
         return None
     changed = file.stat().st_mtime_ns
-    if name in sys.modules and _BEGAN < changed < time.time_ns():  # an earlier version may be loaded
+    # An earlier version may be loaded. A time in the future says nothing: the clocks of file servers differ.
+    if name in sys.modules and _BEGAN < changed < time.time_ns():
         raise EquipoiseError(f"{file} was edited after this process had started: start again")
     _READ[name] = file, changed
     return _Module(file.read_text(encoding="utf-8"), name)
@@ -148,6 +149,7 @@ def _differs(name: str, file: Path, then: int) -> bool:
         return True
     if file.stat().st_mtime_ns == then:
         return False
+    # An unchanged time makes parsing unnecessary; a changed one may be a mere touch or a new comment.
     module = _module(name)
     return module is None or module.texts != _Module(file.read_text(encoding="utf-8"), name).texts
 
@@ -183,6 +185,7 @@ class _Module:
     def _elsewhere(self, place: int, places: set[int]) -> Iterator[Need]:
         """Yield the definitions that one statement imports; of an imported module, those read as its attributes."""
         for alias, target in self._uses[place].imports:
+            # Not a module, so it is `from module import name`.
             if file_of(target) is None:
                 module, _, attribute = target.rpartition(".")
                 yield module, attribute
@@ -204,7 +207,7 @@ def _singles(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 class _Uses:
-    """What a statement and the statements inside it use: names, attributes of names, and imports."""
+    """The names, attributes of names and imports that a statement uses, the statements inside it included."""
 
     def __init__(self, statement: ast.stmt, module: str) -> None:
         self.names: set[str] = set()

@@ -39,10 +39,12 @@ class _Reducer(ast.NodeTransformer):
     """Removes from a tree everything that computes nothing."""
 
     def __init__(self) -> None:
+        # Annotations of attributes count in the body of a class, but not in the methods inside it.
         self._in_class = False
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
+        # A body that held nothing but a docstring must not become empty, which would be no valid tree.
         if isinstance(node, ast.stmt | ast.ExceptHandler) and getattr(node, "body", None) == []:
             node.body = [ast.Pass()]  # type: ignore[union-attr]  # `has a body` is what was asked
         return node
@@ -86,6 +88,7 @@ class _Reducer(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | Sequence[ast.AST]:
         """Drop `if TYPE_CHECKING:`, which never runs."""
         test = node.test
+        # Also written `typing.TYPE_CHECKING`.
         if getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING":
             return [part for part in map(self.visit, node.orelse) if part is not None]
         return self.generic_visit(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Known names listed in one error, so that it stays readable.
 _MOST = 100
 
 
@@ -22,4 +23,5 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     hint = f"; did you mean {close[0]!r}?" if close else ""
     more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
     listing = ", ".join(known[:_MOST]) + more if known else "none"
+    # The name is cut after 100 characters, since anything may have been passed in its place.
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")

@@ -26,4 +26,5 @@ class _LazyModule(ModuleType):
     """Asks the real module for every name: what a test patches there is seen here."""
 
     def __getattr__(self, name: str) -> Any:
+        # Not stored here: the import system keeps the module, and a name patched there must be seen at once.
         return getattr(importlib.import_module(self.__name__), name)

@@ -18,6 +18,7 @@ def not_for_children() -> Iterator[None]:
 @contextlib.contextmanager
 def deferred_sigint() -> Iterator[None]:
     """Ctrl-C takes effect at the end of the block. For imports: a module imported halfway would stay broken."""
+    # A process that ignores Ctrl-C must go on ignoring it: a worker leaves it to its parent.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return

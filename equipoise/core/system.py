@@ -8,6 +8,7 @@ from pathlib import Path
 
 def cpus() -> int:
     """Return the number of usable CPUs: those of the affinity mask, or fewer if the container has a smaller quota."""
+    # `os.cpu_count` knows neither the affinity mask nor the quota of a container.
     from joblib import cpu_count
 
     return max(1, int(cpu_count()))
@@ -22,6 +23,7 @@ def memory() -> int | None:
 def _free_here(file: Path = Path("/proc/meminfo")) -> int | None:
     try:
         lines = dict(line.split(":", 1) for line in file.read_text(encoding="ascii").splitlines())
+        # The kernel writes kB and means 1024 bytes.
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return None
@@ -38,9 +40,8 @@ def _free_in_container(
             stat = dict(line.split() for line in (base / "memory.stat").read_text().splitlines())
         except (OSError, ValueError):
             continue  # there is no such group, or it has no limit ("max")
-        cached = int(
-            stat.get("total_inactive_file", stat.get("inactive_file", 0))
-        )  # the kernel frees it on demand
+        # The page cache counts as used, but the kernel frees it on demand.
+        cached = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
         found.append(max(0, limit - used + cached))
     return min(found, default=None)
 
@@ -53,6 +54,7 @@ def _groups(folder: Path, mine: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
         lines = []
     second, first = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
     for root, controller, names in ((folder, "", second), (folder / "memory", "memory", first)):
+        # In a container its own group is usually the root of the tree; elsewhere the group is named in `mine`.
         yield root, names
         for line in lines:
             if line[1:2] == [controller] and line[2].strip("/"):

@@ -58,6 +58,7 @@ class Cell:
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
         # `code` says more exactly than our own version number which equipoise this is.
         libraries = {name: version for name, version in versions().items() if name != "equipoise"}
+        # Sorted keys: the order of fields in the class does not matter.
         text = json.dumps([fields, libraries], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

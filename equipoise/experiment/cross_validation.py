@@ -92,7 +92,7 @@ class CrossValidator:
             A result for each trial, None for one that was hopeless at a rung.
         """
         folds = range(self.n_folds)
-        # Trial → its jobs, one a fold. Hopeless trials are deleted; the others keep their order.
+        # Trial → its jobs, one per fold. Hopeless trials are deleted; the others keep their order.
         jobs = {t: [self._jobs.model(params, fold) for fold in folds] for t, params in enumerate(trials)}
         for epoch in rungs if hopeless is not None else ():
             paused = [
@@ -105,6 +105,7 @@ class CrossValidator:
                 if hopeless is not None and hopeless(t, epoch, score):
                     del jobs[t]
                 else:
+                    # Goes on where it paused, so that no step is trained twice.
                     jobs[t] = [job.resumed(m.networks) for job, m in zip(jobs[t], of_trial, strict=True)]
         models = await self._train([job for of_trial in jobs.values() for job in of_trial], on_step)
         # Each model predicts the rows that it was not trained on.
@@ -112,6 +113,7 @@ class CrossValidator:
         logits = self.predict(models, self.trainer.inputs, rows)
         results: list[CVResult | None] = [None] * len(trials)
         for i, t in enumerate(jobs):
+            # Only trials that went on have models, so a trial is counted by `i` among the models.
             part = slice(i * len(folds), (i + 1) * len(folds))
             results[t] = self._result(models[part], logits[part])
         return results
@@ -130,6 +132,7 @@ class CrossValidator:
         """
         task_logits: list[dict[int, np.ndarray]] = [{} for _ in models]
         label_sources = [sources(m.tasks) for m in models]
+        # A model with fewer rounds than others has nothing to predict in the later ones.
         for of_round in zip_longest(*map(rounds, label_sources), fillvalue=()):
             pairs = [(m, t) for m, tasks in enumerate(of_round) for t in tasks]
             networks = [models[m].networks[t] for m, t in pairs]
@@ -182,7 +185,7 @@ class CrossValidator:
         ]
 
     def _result(self, models: Sequence[FittedModel], logits: Sequence[np.ndarray]) -> CVResult:
-        """The result of one trial from its models and their held-out logits, one a fold."""
+        """The result of one trial from its models and their held-out logits, one array per fold."""
         # NaN marks rows without a prediction, so that using one by mistake cannot go unnoticed.
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, held_out in enumerate(logits):

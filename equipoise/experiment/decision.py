@@ -47,6 +47,7 @@ class DecisionRule:
 
     def thresholds(self, n_labels: int) -> dict[str, np.ndarray]:
         """The thresholds (L,) of "fixed" and "tuned", and of "own" if that decision compares logits with thresholds."""
+        # In logits: 0 stands for a probability of one half.
         rules = {"fixed": ThresholdRule(0.0), "tuned": self.tuned, "own": self.own}
         return {
             name: np.broadcast_to(rule.values, n_labels).astype(np.float64)
@@ -147,6 +148,7 @@ def _fit_own(
 
 
 def _context(Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]) -> Context:
+    # Counts of the rows that the decision is fitted on, not of those that a network was trained on.
     return replace(Context(Y.sum(0, dtype=np.int64), len(Y), folds=folds), rng=stream(*role))
 
 

@@ -31,7 +31,7 @@ class TrainingJob:
     Attributes:
         tasks: the sub-problems. ctx: the context in which the strategy made them.
         audit: what resampling did to the rows, for a refit; else empty.
-        lanes: one a task; where its training is finished already, its result.
+        lanes: one per task; a task whose training is finished has its result there instead.
     """
 
     tasks: Sequence[Task]
@@ -41,6 +41,7 @@ class TrainingJob:
 
     def paused_at(self, share: float) -> TrainingJob:
         """This job, to be trained up to a share of its steps and then paused."""
+        # At least one step, so that there is something to score.
         return self._each(lambda lane, _: replace(lane, pause=max(1, round(share * lane.steps))), self.lanes)
 
     def resumed(self, networks: Sequence[Trained]) -> TrainingJob:

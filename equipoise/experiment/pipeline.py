@@ -71,6 +71,7 @@ def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
 def _strategy(cell: Cell) -> Strategy:
     # A worker process knows no plugin files but those of its cells.
     if cell.plugin is not None:
+        # A worker process has not loaded it yet.
         registry("strategy").add_file(cell.plugin)
     return get_strategy(cell.strategy)
 
@@ -108,6 +109,7 @@ def _evaluate(
 ) -> dict[str, np.ndarray]:
     """Fit the decisions on out-of-fold logits, then predict and decide the test rows; returns the arrays to store."""
     chosen = with_params(strategy, result.params)
+    # Only these rows were held out and have logits.
     oof, Y = result.cv.logits[result.rows], validator.Y[result.rows]
     rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     # The test rows are read here for the first time: nothing is chosen after this line.

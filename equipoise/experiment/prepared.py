@@ -1,6 +1,6 @@
 """Prepares what all strategies of one data set, backbone and outer split share: the split, fitted features and inner folds.
 
-Comparisons of strategies are paired, so these are computed once and not once a cell. The plan puts the cells that share them
+Comparisons of strategies are paired, so these are computed once and not once per cell. The plan puts the cells that share them
 next to each other, so that a process holds one set at a time and needs no more memory than for a single cell.
 """
 
@@ -119,6 +119,7 @@ def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared
     began = time.perf_counter()
     features = backbone.features(data.kind).fit(data.X, data.nominal)
     seconds = time.perf_counter() - began
+    # Evenly spaced, since the rows of a file may be sorted.
     small = data.take(np.linspace(0, data.n_rows - 1, rows).astype(np.int64))
     prepared = _prepare(cell, small, backbone, _FittedFeatures(features))
     # In proportion to the sample, so that the caller can scale all costs by the number of rows.
@@ -128,7 +129,8 @@ def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared
 
 def _identity(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
     """Everything besides the data that a preparation depends on."""
-    # The spec of the backbone holds its settings; its class may differ between plugins of one name.
+    # The spec of the backbone holds its settings; its class may differ between plugins of one name. Of the settings of the
+    # cell, only the number of inner folds matters before training.
     return (
         type(backbone),
         cell.dataset_sha256,

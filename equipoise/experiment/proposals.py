@@ -61,6 +61,7 @@ def shared_draw(role: Role, name: str, spec: Tunable, trial: int) -> Any:
     """
     if trial == 0:
         return spec.default
+    # The smallest level whose 2^level draws include this trial is the number of binary digits of its number.
     return value_at(spec, _positions(role, name, position_of(spec), trial.bit_length())[trial])
 
 
@@ -123,6 +124,7 @@ def new_study(
         own_space: the parameters of this strategy; they keep their defaults in the shared trials.
         trials: the length of the search, half of which is enqueued.
     """
+    # By default, Optuna logs a line for every study.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         direction="maximize", sampler=_sampler(role), pruner=pruner or optuna.pruners.NopPruner()
@@ -146,6 +148,7 @@ def _sampler(role: Role) -> BaseSampler:
     from optuna.samplers import BaseSampler, TPESampler
 
     class SeparateTPE(BaseSampler):
+        # An empty joint space: Optuna then asks `sample_independent` for each parameter.
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:
             return {}
 
@@ -155,9 +158,11 @@ def _sampler(role: Role) -> BaseSampler:
         def sample_independent(
             self, study: Any, trial: Any, param_name: str, param_distribution: BaseDistribution
         ) -> Any:
+            # NumPy's RandomState, which Optuna uses, takes seeds of 32 bits.
             seed = seed_of("search", *role, param_name, trial.number) % 2**32
             tpe = TPESampler(
                 seed=seed,
+                # The shared trials have come before, so there is no need for random ones.
                 n_startup_trials=1,
                 n_ei_candidates=_CANDIDATES,
                 multivariate=False,

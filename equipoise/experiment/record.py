@@ -93,6 +93,7 @@ def cost_of(clock: Clock, training: TrainingCost, prepared: Prepared) -> dict[st
         "seconds_refit": refit,
         "seconds_predict": predict,
         "seconds_training": training.seconds,
+        # NaN if all lanes were reused, so that nothing was trained.
         "train_rows_per_s": training.rows / training.seconds if training.seconds else float("nan"),
         "steps": training.steps,
         "lanes": training.lanes,

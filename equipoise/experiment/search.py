@@ -126,6 +126,7 @@ def _search_decision(
     # A network that diverged has no scores to choose by.
     if not ranges or not np.isfinite(logits).all():
         return {name: spec.default for name, spec in ranges.items()}, []
+    # A role of its own, so that these draws have nothing to do with those for the network.
     study, propose = new_study(ranges, {}, ("decision", *validator.role), validator.settings.trials)
     trials: list[dict[str, Any]] = []
     for _ in range(validator.settings.trials):
@@ -187,8 +188,9 @@ def _steps_reporter(
     if report is None:
         return None
     settings, total = validator.settings, 0
+    # Fold 0 stands for all folds, whose sizes differ by at most one row.
     steps = settings.epochs * validator.steps_per_epoch(int(np.sum(validator.folds != 0)))
-    # An estimate for one network a fold: a strategy with several tasks takes more steps, hence the `min` below.
+    # An estimate for one network per fold. A strategy with several tasks takes more steps, hence the `min` below.
     expected = size * validator.n_folds * steps
 
     def on_step(lanes: int) -> None:

@@ -1,4 +1,4 @@
-"""The settings of a cell: the budget of search and training, and everything else that a user sets and that changes numbers."""
+"""The settings of a cell: the search and training budget, the same for every strategy, and all else that affects its results."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ PRECISIONS = ("float32", "bfloat16")
 class Settings:
     """How a cell is searched and trained; the same for every strategy.
 
-    To add a setting, add a field: the options of `equipoise run` and `time`, the [settings] table of a suite, the keywords of
+    To add a setting, add a field. The options of `equipoise run` and `time`, the [settings] table of a suite, the keywords of
     `equipoise.run` and the rows are derived from the fields. `--help` prints the help text of the field.
     """
 
-    trials: int = option(8, "Settings tried in the search; the first are the published defaults", low=1)
+    trials: int = option(
+        8, "Number of configurations the search tries; the first is the published defaults", low=1
+    )
     folds: int = option(3, "Inner folds; 1: a single stratified holdout of a quarter of the rows", low=1)
-    epochs: int = option(30, "Passes over the training rows, as gradient steps", low=1)
+    epochs: int = option(30, "Passes over the training rows, converted to a number of gradient steps", low=1)
     batch_size: int = option(64, "Rows per step, a multiple of 32")
     trial_batch: int = option(4, "Trials that are chosen and trained together", low=1)
     pruning: bool = option(False, "End trials early that fall behind (successive halving)")
     precision: str = option(
-        "float32", "Of matrix products in training (bfloat16 for GPUs)", choices=PRECISIONS
+        "float32", "Precision of matrix products in training (bfloat16 is meant for GPUs)", choices=PRECISIONS
     )
-    objective: str = option("macro_f1", "What the search maximises out of fold", choices=OBJECTIVES)
+    objective: str = option("macro_f1", "The out-of-fold score that the search maximises", choices=OBJECTIVES)
 
     def __post_init__(self) -> None:
+        # Also for settings made in Python, whose types nothing else has checked.
         checked("setting", "", self, vars(self))
         # A multiple of 32 keeps the bits of a training independent of the trainings beside it, see `engine.population`.
         if self.batch_size < 32 or self.batch_size % 32:
@@ -40,7 +43,7 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """From a suite's table or a command line's options.
+        """Make settings from the table of a suite or the options of a command line.
 
         Raises:
             EquipoiseError: an unknown name, a wrong type or an impossible value.

@@ -50,6 +50,7 @@ def require_planned_code(planned: str, strategy: Strategy, backbone: Backbone, *
         EquipoiseError: a file was edited in between, and the row would hold numbers that do not belong to its key.
     """
     names = ("equipoise", f"backbone {backbone.name!r}", f"strategy {strategy.spec!r}")
+    # The three parts of `predictions_code`, in the same order.
     parts = zip(names, planned.split("/"), predictions_code(strategy, backbone).split("/"), strict=True)
     changed = [name for name, before, now in parts if before != now]
     # Modules that the cell imported while it ran were hashed, if at all, before they were loaded.

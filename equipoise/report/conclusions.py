@@ -80,8 +80,8 @@ def _official(others: list[StrategyResult], seeds: int) -> str:
             f"the baseline ranks first, followed by {best.strategy} with {gain} macro-F1 (tuned thresholds)"
         )
     return (
-        f"On the official split{over} {lead}. It is one split, for comparison with published numbers; it cannot show what"
-        f" another draw of the rows would give: for that, run {FEW} splits (--splits {FEW})."
+        f"On the official split{over} {lead}. It is one split, for comparison with published numbers; it cannot show how"
+        f" results vary with the split; for that, run {FEW} splits (--splits {FEW})."
     )
 
 
@@ -117,7 +117,7 @@ def _no_winner(others: list[StrategyResult], splits: int) -> str:
     few = f" With {splits} splits only large differences can be significant." if splits < FEW else ""
     # Its interval alone excludes 0, but Holm's adjustment for all strategies does not.
     significant_alone = best.deltas[TUNED].low > 0
-    luck = ", which the best of several strategies may reach by chance" if significant_alone else ""
+    luck = ", but the best of several strategies can gain that much by chance" if significant_alone else ""
     size = _sized(best.deltas[TUNED])
     lead = (
         f"the largest gain is that of {best.strategy}, {size}{luck}"

@@ -99,9 +99,10 @@ LEFT_OUT = frozenset(
 
 
 def flatten(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A table with one line a row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
+    """A table with one line per row: plain fields, metrics ("fixed/macro_f1"), "param/…", "setting/…", "cost/…"."""
     flat = [_flat(row) for row in rows]
     always = ["key", "status", "dataset", "backbone", "strategy", "split"]
+    # Callers may select these columns even if there is no row.
     return pd.DataFrame(flat) if flat else pd.DataFrame(columns=always)
 
 

@@ -59,6 +59,7 @@ class Store:
         """Return the complete lines; describe an incomplete last one in `self.torn`."""
         self.torn = None
         try:
+            # The tail, what follows the last newline, is empty in a file that ends as it should.
             *lines, tail = self.rows_file.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
@@ -89,6 +90,7 @@ class Store:
                     "repair or remove that line"
                 ) from None
             if not _rescored(latest.get(row["key"]), row):
+                # A dictionary keeps the first place of a key; a cell that was run again moves to the end.
                 latest.pop(row["key"], None)
             latest[row["key"]] = row
         return list(latest.values())
@@ -105,9 +107,8 @@ class Store:
                 return {name: arrays[name] for name in arrays.files}
         except FileNotFoundError:
             raise EquipoiseError(f"no predictions for row {key!r} in {self.predictions_dir}") from None
-        except (
-            Exception
-        ) as error:  # zipfile, zlib and numpy each raise errors of their own for a damaged file
+        # zipfile, zlib and numpy each raise errors of their own for a damaged file.
+        except Exception as error:
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
 
     @contextlib.contextmanager
@@ -138,6 +139,7 @@ class Store:
         key, status = row.get("key"), row.get("status")
         if status not in STATUSES:
             raise EquipoiseError(f"row {key!r} has status {status!r}; known: {', '.join(STATUSES)}")
+        # Both may refuse the row, so they come first: a refused row leaves no predictions behind.
         path, line = self._predictions_file(str(key)), encode(row)
         with self.locked():
             if predictions is not None:
@@ -156,6 +158,7 @@ class Store:
             np.savez_compressed(handle, allow_pickle=False, **arrays)
             handle.flush()
             os.fsync(handle.fileno())
+        # A reader sees the earlier file or the whole new one, never a part of it.
         os.replace(part, path)
         _sync_folder(self.predictions_dir)
 

@@ -1,7 +1,8 @@
-"""Estimates how long a plan takes, in core-hours, from the rates that backbones declare: minutes or days?
+"""Estimate how long a plan takes, in core-hours, from the rates that backbones declare.
 
-The rates were measured in CPU time on one core of a server (2026, PyTorch 2, whole cells of 600 to 3000 rows). For those cells
-the estimate is right within a factor of two; on another machine or for unusual data it may be further off.
+The estimate is accurate enough to tell minutes from days. The rates were measured in CPU time on one core of a server (2026,
+PyTorch 2, whole cells of 600 to 3000 rows). For those cells the estimate is right within a factor of two; on another machine or
+for unusual data it may be further off.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS
 from equipoise.sweep.grouping import training_keys
 
 _WORD = re.compile(r"\w\w+")
-#: Characters of text that are read to count words.
+#: Number of characters of text that are read to count words.
 _SAMPLE = 2_000_000
-#: Microseconds of overhead for each text, once a cell.
+#: Overhead in microseconds per text, regardless of length, once per cell.
 TEXT = 9.0
-#: Cost of one of L networks (one a label) relative to a network by itself: they are trained side by side.
+#: Cost of one of L networks (one per label) relative to a network by itself. It is below 1 since they are trained side by side.
 PER_LABEL_NETWORK = 0.35
-#: Seconds of overhead for each cell.
+#: Fixed overhead of a cell, in seconds.
 CELL = 0.1
 
 
@@ -53,7 +54,7 @@ class Size:
 
     @classmethod
     def of(cls, data: Dataset) -> Size:
-        """The size of a data set; of texts, words are counted in the first two million characters."""
+        """The size of a data set. In texts, words are counted within the first two million characters only."""
         official = 0 if data.official is None else int((data.official != TEST).sum())
         if data.kind == "numeric":
             return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, 0, official)
@@ -74,19 +75,22 @@ class Size:
 
 
 def training_rows(rows: int) -> float:
-    """The number of training rows in a numbered outer split of `rows` rows."""
+    """Number of training rows of a data set of `rows` rows in a numbered (not the official) outer split."""
     return rows * (1 - 1 / OUTER_FOLDS)
 
 
 def passes(settings: Settings, rows: float) -> float:
-    """Rows that all models of a cell see in all epochs, at most: trials × inner folds, and the refit on all training rows."""
+    """Upper bound on the rows seen over all epochs, given `rows` training rows.
+
+    It counts every trial on every inner fold, plus the final fit on all rows.
+    """
     # k folds train on (k − 1)/k of the rows each, together on k − 1 times all rows; a single holdout trains on three quarters.
     inner = (settings.folds - 1) if settings.folds > 1 else 0.75
     return rows * settings.epochs * (settings.trials * inner + 1)
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:
-    """CPU seconds of a cell, at most; None for a backbone that declares no rate."""
+    """Upper bound on the CPU seconds of a cell; None if its backbone declares no rate."""
     backbone = get_backbone(cell.backbone)
     if (rate := backbone.rate) is None:
         return None
@@ -135,5 +139,5 @@ def duration(seconds: float) -> str:
 def _networks(spec: str, labels: int) -> float:
     """The cost of a strategy's networks as a multiple of a single one's; more than 1 if it splits the problem into tasks."""
     strategy: Any = get_strategy(spec)
-    # How many tasks there are is known only with the training rows; most such strategies make about one a label.
+    # How many tasks there are is known only with the training rows; most such strategies make about one per label.
     return max(1.0, PER_LABEL_NETWORK * labels) if "tasks" in strategy.stages else 1.0

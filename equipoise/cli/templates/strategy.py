@@ -53,8 +53,7 @@ class MyStrategy(Strategy):
         No `if` on a hyperparameter and no random numbers here: many settings are trained side by side, with tensors in
         the place of their numbers.
         """
-        weight = (
-            ctx.n_rows / ctx.n_pos.clamp(min=1.0)
-        ) ** self.power  # (L,); a label may have no positive row
+        # (L,); the counts are at least 1 here, because a label may have no positive row.
+        weight = (ctx.n_rows / ctx.n_pos.clamp(min=1.0)) ** self.power
         weighted: Tensor = bce(logits, targets) * (1.0 + targets * (weight - 1.0))  # positives only
         return weighted
