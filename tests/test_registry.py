@@ -170,6 +170,11 @@ def test_only_what_code_does_counts_in_its_hash() -> None:
     told = 'def f(x):\n    """Adds one."""\n    # a note\n\n    return (x + 1)\n'
     assert meaning(code) == meaning(told)
     assert meaning(code) != meaning(code.replace("1", "2"))
+    field = "class A:\n    n: int = option(8, 'How many', low=1)\n    rate: ClassVar[R] = Rate(row=2)\n"
+    assert meaning(field) == meaning(field.replace("How many", "A number").replace("row=2", "row=3"))
+    assert meaning(field) != meaning(field.replace("low=1", "low=2"))
+    assert meaning(field) != meaning(field.replace("8", "9"))
+    assert meaning(field) != meaning(field.replace("Rate(row=2)", "0.5"))
     assert meaning('def f():\n    return "a"') != meaning('def f():\n    return "b"')
     assert source_hash(registry("strategy").get("focal")) != source_hash(registry("strategy").get("none"))
 

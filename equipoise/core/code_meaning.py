@@ -1,7 +1,7 @@
 """Reduce Python source to what it computes: the text from which identities are hashed.
 
 Everything that is only read by people is left out: docstrings, comments, layout, annotations, the messages of `raise`, `assert`,
-warnings and logging, and class attributes that describe a method. So a corrected sentence invalidates no stored row.
+warnings and logging, help texts of options, and class attributes that describe a method or its cost. So a corrected sentence invalidates no stored row.
 """
 
 from __future__ import annotations
@@ -76,7 +76,16 @@ class _Reducer(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-        return None if self._in_class and names & PROSE else self.generic_visit(node)
+        # What a row of a backbone costs is for estimates; an attribute of that name with any other value counts.
+        priced = names == {"rate"} and isinstance(node.value, ast.Call) and _called(node.value) == "Rate"
+        return None if self._in_class and (names & PROSE or priced) else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Drop the help text of `option(default, help, …)`."""
+        if _called(node) == "option":
+            node.args = node.args[:1]
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "help"]
+        return self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> ast.AST | None:
         node.names = [alias for alias in node.names if alias.name not in TYPING]
@@ -137,6 +146,10 @@ class _Wordless(ast.NodeTransformer):
         """So is `"{}".format(name)`."""
         self.generic_visit(node)
         return ast.Constant("") if isinstance(f := node.func, ast.Attribute) and _is_empty(f.value) else node
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 def _is_empty(node: ast.expr) -> bool:
