@@ -1,7 +1,8 @@
 """Reduce Python source to what it computes: the text from which identities are hashed.
 
 Everything that is only read by people is left out: docstrings, comments, layout, annotations, the messages of `raise`, `assert`,
-warnings and logging, help texts of options, and class attributes that describe a method or its cost. So a corrected sentence invalidates no stored row.
+warnings and logging, help texts of options, and class attributes that describe a method or its cost. So a corrected sentence
+invalidates no stored row.
 """
 
 from __future__ import annotations
