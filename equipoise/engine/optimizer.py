@@ -45,6 +45,7 @@ class Adam:
             ParameterBuffer(layout, lanes, device),
         )
         self._runs = _runs(layout, free)
+        self._pieces: tuple[ParameterBuffer, list[tuple[list[Tensor], ...]]] | None = None
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
@@ -58,33 +59,45 @@ class Adam:
             self._all(rates)
 
     def _lane_by_lane(self, rates: np.ndarray) -> None:
-        fused: Any = torch._fused_adam_
-        fixed = {
-            "beta1": self.beta1,
-            "beta2": self.beta2,
-            "eps": self.eps,
-            "amsgrad": False,
-            "maximize": False,
-        }
-        numbers = zip(self.steps.tolist(), rates.tolist(), self._l2.tolist(), strict=True)
-        whole = self._params.gradients()
-        for k, (step, lr, l2) in enumerate(numbers):
-            for free, (p, m, v, g) in self._parts(k, whole):
-                decay = 0.0 if free else l2
-                fused(p, g, m, v, [], [_count(step)] * len(p), lr=lr, weight_decay=decay, **fixed)
-
-    def _parts(self, k: int, whole: ParameterBuffer | None) -> Iterator[tuple[bool, list[list[Any]]]]:
-        """Lane k's parameters, moments and gradients, a list of each: those under the penalty, and those free of it."""
-        stacks = (self._params.stack, self._first, self._second)
-        if whole is not None:
-            for free, here in self._runs:
-                yield free, [[s.pieces(here)[k]] for s in (*stacks, whole)]
+        steps = [[_count(step)] for step in self.steps.tolist()]
+        numbers = list(zip(steps, rates.tolist(), self._l2.tolist(), strict=True))
+        if (whole := self._params.gradients()) is not None:
+            self._penalise(whole)
+            for (p, g, m, v), (step, lr, _) in zip(self._memory(whole), numbers, strict=True):
+                _fused(p, g, m, v, step, lr, 0.0)
             return
-        columns: list[list[Any]] = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
-        names = self._params.stack.layout.names
+        for k, (step, lr, l2) in enumerate(numbers):
+            for free, (p, g, m, v) in self._parts(k):
+                _fused(p, g, m, v, step * len(p), lr, 0.0 if free else l2)
+
+    def _penalise(self, gradients: ParameterBuffer) -> None:
+        """Add λw to the gradients under the penalty: one pass over them all takes less than a second call for each lane."""
+        l2 = _column(self._l2, gradients.flat)
+        for free, here in self._runs:
+            if not free:
+                gradients.flat[:, here].addcmul_(self._params.stack.flat[:, here], l2)
+
+    def _memory(self, gradients: ParameterBuffer) -> list[tuple[list[Tensor], ...]]:
+        """Each lane's parameters, gradients and moments, each in one piece."""
+        if self._pieces is None or self._pieces[0] is not gradients:
+            stacks = (self._params.stack, gradients, self._first, self._second)
+            rows = zip(*(s.flat.unbind(0) for s in stacks), strict=True)
+            self._pieces = gradients, [tuple([tensor] for tensor in row) for row in rows]
+        return self._pieces[1]
+
+    def _parts(self, k: int) -> Iterator[tuple[bool, list[list[Any]]]]:
+        """Lane k's parameters, gradients and moments, a list of each: those under the penalty, and those free of it."""
+        params = self._params
+        columns: list[list[Any]] = [
+            params.stack.rows[k],
+            params.gradient(k),
+            self._first.rows[k],
+            self._second.rows[k],
+        ]
         for free in (False, True):
             chosen = [
-                (n in self._free) == free and g is not None for n, g in zip(names, columns[-1], strict=True)
+                (n in self._free) == free and g is not None
+                for n, g in zip(params.stack.layout.names, columns[1], strict=True)
             ]
             if any(chosen):
                 yield free, [list(compress(column, chosen)) for column in columns]
@@ -131,6 +144,22 @@ class Adam:
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
+        self._pieces = None
+
+
+def _fused(
+    p: list[Tensor],
+    g: list[Tensor],
+    m: list[Tensor],
+    v: list[Tensor],
+    step: list[Tensor],
+    lr: float,
+    l2: float,
+) -> None:
+    """The library's kernel, over some tensors of one lane."""
+    call: Any = torch._fused_adam_
+    betas = {"beta1": Adam.beta1, "beta2": Adam.beta2, "eps": Adam.eps}
+    call(p, g, m, v, [], step, lr=lr, weight_decay=l2, amsgrad=False, maximize=False, **betas)
 
 
 def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:

@@ -71,7 +71,6 @@ class ParameterBuffer:
 
     def _show(self, flat: Tensor) -> None:
         self.flat = flat
-        self._pieces: dict[tuple[int, int], tuple[Tensor, ...]] = {}
         layout = self.layout
         places = list(zip(layout.names, layout.shapes, layout.starts, strict=False))
         self.data = {name: self._view(shape, start) for name, shape, start in places}
@@ -88,12 +87,6 @@ class ParameterBuffer:
     def rows(self) -> list[list[Tensor]]:
         """Lane k's tensors, in the order of the names."""
         return [list(own) for own in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
-
-    def pieces(self, here: slice) -> tuple[Tensor, ...]:
-        """Each lane's memory in a range."""
-        if (here.start, here.stop) not in self._pieces:
-            self._pieces[here.start, here.stop] = self.flat[:, here].unbind(0)
-        return self._pieces[here.start, here.stop]
 
     def copy(self, k: int) -> dict[str, Tensor]:
         """Lane k's tensors as they are now."""
