@@ -23,10 +23,10 @@ class Workspace:
         self._held: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-        """A tensor with whatever is in it."""
+        """A tensor with whatever is in it; zeros the first time."""
         held = self._held.get(name)
         if held is None or held.shape != tuple(shape) or held.dtype != dtype:
-            held = self._held[name] = torch.empty(tuple(shape), dtype=dtype, device=device)
+            held = self._held[name] = torch.zeros(tuple(shape), dtype=dtype, device=device)
         return held
 
 

@@ -36,9 +36,9 @@ class GradientBuffer:
         self._lent: set[str] = set()
 
     def lend(self, name: str, shape: Sequence[int]) -> Tensor:
-        """Memory for a product with the parameter, good until the next step."""
+        """Memory for a product with the parameter, good until the next step; zeros at first."""
         if name in self._lent:  # used a second time in this step
-            return self.wide.new_empty(tuple(shape))
+            return self.wide.new_zeros(tuple(shape))
         self._lent.add(name)
         return self._workspace.take(name, shape, self.wide.dtype, self.wide.device)
 
