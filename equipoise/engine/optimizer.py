@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any
@@ -49,16 +49,16 @@ class Adam:
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update of every lane from its gradient."""
+    def step(self, updated: Callable[[int], None] | None = None) -> None:
+        """One update of every lane from its gradient; `updated(k)` is called after lane k's (on CPU only)."""
         rates = self._lr * rate(self.steps, self.totals)
         self.steps += 1
         if self._params.device.type == "cpu":
-            self._lane_by_lane(rates)
+            self._lane_by_lane(rates, updated)
         else:
-            self._all(rates)
+            self._all(rates, updated)
 
-    def _lane_by_lane(self, rates: np.ndarray) -> None:
+    def _lane_by_lane(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         steps = [[_count(step)] for step in self.steps.tolist()]
         numbers = list(zip(steps, rates.tolist(), self._l2.tolist(), strict=True))
         if (whole := self._params.gradients()) is not None:
@@ -69,6 +69,8 @@ class Adam:
         for k, (step, lr, l2) in enumerate(numbers):
             for free, (p, g, m, v) in self._parts(k):
                 _fused(p, g, m, v, step * len(p), lr, 0.0 if free else l2)
+            if updated is not None:
+                updated(k)
 
     def _penalise(self, gradients: ParameterBuffer) -> None:
         """Add λw to the gradients under the penalty: one pass over them all takes less than a second call for each lane."""
@@ -102,7 +104,8 @@ class Adam:
             if any(chosen):
                 yield free, [list(compress(column, chosen)) for column in columns]
 
-    def _all(self, rates: np.ndarray) -> None:
+    def _all(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
+        assert updated is None, "lanes are not updated in turn here"
         stack, whole = self._params.stack, self._params.gradients()
         if whole is not None:
             for free, here in self._runs:

@@ -30,6 +30,7 @@ from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
 from equipoise.ops.ranking import macro_average_precision
+from equipoise.ops.sparse import EmbeddingBags, ahead_of
 
 #: Steps whose batches are drawn at once.
 CHUNK = 64
@@ -82,6 +83,8 @@ class Population:
         self._out: list[Trained | None] = [None] * len(lanes)
         self._streams = [self._stream(lane) for lane in here]
         self._chunk, self._cursor = torch.empty(0), CHUNK
+        #: The next batch, where something was computed with it in advance.
+        self._next: tuple[object, Tensor, Tensor | None] | None = None
         for place, lane in enumerate(here):
             self._resume(place, lane)
 
@@ -114,17 +117,30 @@ class Population:
             self._step()
 
     def _step(self) -> None:
-        if self._cursor == CHUNK:
-            give_back()
-            self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
-        x, y, given = self._examples.gather(self._chunk[:, self._cursor])
+        (x, y, given), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
         with products_in(self._precision, self._device):
             logits = forward(self._backbone, self._params, x, self._dropout, given).float()
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
         logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
-        self._optimizer.step()
+        self._optimizer.step(self._ahead())
+
+    def _gathered(self) -> tuple[object, Tensor, Tensor | None]:
+        """What the lanes learn from next."""
+        if self._cursor == CHUNK:
+            give_back()
+            self._chunk, self._cursor = self._drawn(range(len(self._who)), CHUNK), 0
+        return self._examples.gather(self._chunk[:, self._cursor])
+
+    def _ahead(self) -> Callable[[int], None] | None:
+        """What to compute for the next step as soon as a lane is updated: products of sparse rows on CPU."""
+        apart = self._params.apart
+        if not apart or (self._halt <= self._optimizer.steps + 1).all():
+            return None
+        self._next = self._gathered()
+        rows = self._next[0]
+        return ahead_of(rows, apart) if isinstance(rows, EmbeddingBags) else None
 
     def _drawn(self, slots: Sequence[int], steps: int) -> Tensor:
         """Places in the bank's lists for the next steps, (K, steps, B)."""
@@ -189,6 +205,7 @@ class Population:
             self._streams[place] = self._stream(lane)
             self._halt[place] = _halt(lane)
             self._resume(place, lane)
+        self._next = None
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
             self._chunk[index, self._cursor :] = self._drawn(slots.tolist(), left)
@@ -201,6 +218,7 @@ class Population:
         if len(keep) == len(self._who):
             return
         self._who, self._halt = self._who[keep], self._halt[keep]
+        self._next = None
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
         self._streams = [self._streams[p] for p in keep]
         self._params = self._params.take(keep)

@@ -22,10 +22,12 @@ class GradientBuffer:
     Attributes:
         wide: the parameter, with the room behind it (see `ParameterBuffer`).
         apart: whether it will be told of, so that no memory need be kept for it.
+        ahead: the rows that come next, and what they give times each lane's updated parameter; see `sparse.ahead_of`.
     """
 
     def __init__(self, wide: Tensor, slot: Callable[[], Tensor]) -> None:
         self.wide, self.apart = wide, False
+        self.ahead: tuple[object, list[Tensor]] | None = None
         self._slot, self._workspace = slot, Workspace()
         self.forget()
 

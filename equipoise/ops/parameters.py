@@ -154,6 +154,11 @@ class Parameters:
             for leaf in own.values():
                 leaf.grad = None
 
+    @property
+    def apart(self) -> list[GradientBuffer]:
+        """Of the parameters whose gradients are made lane by lane."""
+        return [at for at in self._gradient_buffers.values() if at.apart]
+
     @cached_property
     def _gradients(self) -> ParameterBuffer:
         layout = self.stack.layout

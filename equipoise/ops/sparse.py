@@ -6,7 +6,7 @@ lanes beside it, and lanes that drew the same rows share what was gathered. On C
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -24,29 +24,31 @@ Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Some batches of B rows, one after the other, gathered at once; and the same turned round at once."""
+    """Some batches of B rows, one after the other, gathered at once."""
 
     rows: sp.csr_matrix
     batch: int
 
     def by_row(self, u: int) -> Entries:
         """Batch u as bags of features."""
-        return _part(self.rows, u * self.batch, self.batch)
+        start = u * self.batch
+        ends = self.rows.indptr[start : start + self.batch + 1]
+        here = slice(ends[0], ends[-1])
+        return _bags(self.rows.indices[here], self.rows.data[here], ends - ends[0])
 
     def by_feature(self, u: int) -> Entries:
         """Batch u as bags of its rows, 0 to B − 1."""
-        return _part(self._turned, u * self.rows.shape[1], self.rows.shape[1])
+        return self._turned[u]
 
     @cached_property
-    def _turned(self) -> Any:
-        """A row for each feature of the first batch, of the second, …"""
-        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
-        number, entries = np.arange(count // self.batch), np.diff(ends)
-        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
-        shape = (count, len(number) * width)
-        turned = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
-        turned.indices -= np.repeat((number * self.batch).astype(turned.indices.dtype), entries)
-        return turned
+    def _turned(self) -> list[Entries]:
+        """Each batch turned round by itself, so that what it is sorted into stays in the cache."""
+        shape, out = (self.batch, self.rows.shape[1]), []
+        for u in range(self.rows.shape[0] // self.batch):
+            indices, values, offsets = (part.numpy() for part in self.by_row(u))
+            own = sp.csr_matrix((values, indices, offsets), shape=shape).tocsc()
+            out.append(_bags(own.indices, own.data, own.indptr))
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,10 @@ class EmbeddingBags:
         which = [known.setdefault(own.tobytes(), len(known)) for own in rows]
         distinct = np.frombuffer(b"".join(known), dtype=rows.dtype)
         return cls(Gathered(matrix[distinct], rows.shape[1]), which)
+
+    def product(self, k: int, weight: Tensor) -> Tensor:
+        """Lane k's x·W: weight (d, h) → (B, h)."""
+        return _sum(weight, self.gathered.by_row(self.which[k]))
 
     def times(self, weight: Tensor) -> Tensor:
         """x·W: weight (K, d, h) → (K, B, h)."""
@@ -82,7 +88,11 @@ class _BagProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: EmbeddingBags, weight: Tensor, at: GradientBuffer | None) -> Tensor:
         ctx.x, ctx.at = x, at
-        return torch.stack([_sum(w, x.gathered.by_row(u)) for w, u in zip(weight, x.which, strict=True)])
+        if at is not None and at.ahead is not None:
+            (rows, products), at.ahead = at.ahead, None
+            if rows is x:
+                return torch.stack(products)
+        return torch.stack([x.product(k, own) for k, own in enumerate(weight)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
@@ -95,6 +105,23 @@ class _BagProducts(torch.autograd.Function):
             return None, torch.stack([of_lane(k) for k in range(len(own))]), None
         ctx.at.tell(of_lane)
         return None, None, None
+
+
+def ahead_of(x: EmbeddingBags, parameters: Sequence[GradientBuffer]) -> Callable[[int], None]:
+    """`multiply(k)`, to be called for one lane after the other as soon as its parameters are updated.
+
+    It multiplies them by the rows of the next step, which then takes the product as it is. Right after the update they
+    are in the processor's cache; by the next step, those of the other lanes have displaced them.
+    """
+    for at in parameters:
+        at.ahead = (x, [])
+
+    def multiply(k: int) -> None:
+        for at in parameters:
+            if at.ahead is not None:
+                at.ahead[1].append(x.product(k, at.wide[k]))
+
+    return multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +159,8 @@ class Stacked:
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
-def _part(matrix: Any, start: int, count: int) -> Entries:
-    """Some rows (of a CSR matrix; columns of a CSC one) as bags."""
-    ends = matrix.indptr[start : start + count + 1]
-    here = slice(ends[0], ends[-1])
-    parts = (matrix.indices[here], matrix.data[here], ends - ends[0])
+def _bags(*parts: np.ndarray) -> Entries:
+    """Indices, values and offsets as tensors."""
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 
