@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any
@@ -45,53 +45,71 @@ class Adam:
             ParameterBuffer(layout, lanes, device),
         )
         self._runs = _runs(layout, free)
+        self._pieces: tuple[ParameterBuffer, list[tuple[list[Tensor], ...]]] | None = None
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update of every lane from its gradient."""
+    def step(self, updated: Callable[[int], None] | None = None) -> None:
+        """One update of every lane from its gradient; `updated(k)` is called after lane k's (on CPU only)."""
         rates = self._lr * rate(self.steps, self.totals)
         self.steps += 1
         if self._params.device.type == "cpu":
-            self._lane_by_lane(rates)
+            self._lane_by_lane(rates, updated)
         else:
-            self._all(rates)
+            self._all(rates, updated)
 
-    def _lane_by_lane(self, rates: np.ndarray) -> None:
-        fused: Any = torch._fused_adam_
-        fixed = {
-            "beta1": self.beta1,
-            "beta2": self.beta2,
-            "eps": self.eps,
-            "amsgrad": False,
-            "maximize": False,
-        }
-        numbers = zip(self.steps.tolist(), rates.tolist(), self._l2.tolist(), strict=True)
+    def _lane_by_lane(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
+        steps = [[_count(step)] for step in self.steps.tolist()]
+        numbers = list(zip(steps, rates.tolist(), self._l2.tolist(), strict=True))
         # None if some gradients are not in one buffer; then each lane's are asked for in turn.
-        gradients = self._params.gradients()
-        for k, (step, lr, l2) in enumerate(numbers):
-            for free, (p, m, v, g) in self._parts(k, gradients):
-                decay = 0.0 if free else l2
-                fused(p, g, m, v, [], [_count(step)] * len(p), lr=lr, weight_decay=decay, **fixed)
-
-    def _parts(self, k: int, gradients: ParameterBuffer | None) -> Iterator[tuple[bool, list[list[Any]]]]:
-        """Lane k's parameters, moments and gradients, as lists: first those with a penalty, then those without."""
-        stacks = (self._params.stack, self._first, self._second)
-        # Parameters that are contiguous in memory are updated as if they were one tensor.
-        if gradients is not None:
-            for free, span in self._runs:
-                yield free, [[s.pieces(span)[k]] for s in (*stacks, gradients)]
+        if (gradients := self._params.gradients()) is not None:
+            self._penalise(gradients)
+            for (p, g, m, v), (step, lr, _) in zip(self._memory(gradients), numbers, strict=True):
+                _fused(p, g, m, v, step, lr, 0.0)
             return
-        columns: list[list[Any]] = [*(s.rows[k] for s in stacks), self._params.gradient(k)]
-        names = self._params.stack.layout.names
+        for k, (step, lr, l2) in enumerate(numbers):
+            for free, (p, g, m, v) in self._parts(k):
+                _fused(p, g, m, v, step * len(p), lr, 0.0 if free else l2)
+            if updated is not None:
+                updated(k)
+
+    def _penalise(self, gradients: ParameterBuffer) -> None:
+        """Add λw to the gradients of parameters with a penalty, in one pass over all lanes.
+
+        A second call of the kernel for the biases of each lane, without decay, would take longer.
+        """
+        l2 = _column(self._l2, gradients.flat)
+        for free, span in self._runs:
+            if not free:
+                gradients.flat[:, span].addcmul_(self._params.stack.flat[:, span], l2)
+
+    def _memory(self, gradients: ParameterBuffer) -> list[tuple[list[Tensor], ...]]:
+        """Each lane's parameters, gradients and moments, each as one flat tensor; made once, since making views takes long."""
+        if self._pieces is None or self._pieces[0] is not gradients:
+            stacks = (self._params.stack, gradients, self._first, self._second)
+            rows = zip(*(s.flat.unbind(0) for s in stacks), strict=True)
+            self._pieces = gradients, [tuple([tensor] for tensor in row) for row in rows]
+        return self._pieces[1]
+
+    def _parts(self, k: int) -> Iterator[tuple[bool, list[list[Any]]]]:
+        """Lane k's parameters, gradients and moments, as lists: first those with a penalty, then those without."""
+        params = self._params
+        columns: list[list[Any]] = [
+            params.stack.rows[k],
+            params.gradient(k),
+            self._first.rows[k],
+            self._second.rows[k],
+        ]
         for free in (False, True):
             chosen = [
-                (n in self._free) == free and g is not None for n, g in zip(names, columns[-1], strict=True)
+                (n in self._free) == free and g is not None
+                for n, g in zip(params.stack.layout.names, columns[1], strict=True)
             ]
             if any(chosen):
                 yield free, [list(compress(column, chosen)) for column in columns]
 
-    def _all(self, rates: np.ndarray) -> None:
+    def _all(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
+        assert updated is None, "lanes are not updated in turn here"
         stack, gradients = self._params.stack, self._params.gradients()
         if gradients is not None:
             for free, span in self._runs:
@@ -135,6 +153,22 @@ class Adam:
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
+        self._pieces = None
+
+
+def _fused(
+    p: list[Tensor],
+    g: list[Tensor],
+    m: list[Tensor],
+    v: list[Tensor],
+    step: list[Tensor],
+    lr: float,
+    l2: float,
+) -> None:
+    """Update some tensors of one lane by PyTorch's fused kernel."""
+    call: Any = torch._fused_adam_
+    betas = {"beta1": Adam.beta1, "beta2": Adam.beta2, "eps": Adam.eps}
+    call(p, g, m, v, [], step, lr=lr, weight_decay=l2, amsgrad=False, maximize=False, **betas)
 
 
 def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:

@@ -36,6 +36,7 @@ from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
 from equipoise.ops.ranking import macro_average_precision
+from equipoise.ops.sparse import EmbeddingBags, ahead_of
 
 #: Batches are drawn for this many steps at once.
 CHUNK = 64
@@ -95,6 +96,8 @@ class Population:
         self._samplers = [self._sampler(lane) for lane in in_slots]
         # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
+        #: The next batch, if something was computed with it in advance.
+        self._next: tuple[object, Tensor, Tensor | None] | None = None
         for slot, lane in enumerate(in_slots):
             self._resume(slot, lane)
 
@@ -128,10 +131,7 @@ class Population:
 
     def _step(self) -> None:
         """One gradient step of every slot."""
-        if self._cursor == CHUNK:
-            give_back()
-            self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
-        x, y, label_inputs = self._examples.gather(self._chunk[:, self._cursor])
+        (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
         with products_in(self._precision, self._device):
@@ -139,7 +139,23 @@ class Population:
         # A free slot may run past its last step.
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
         logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
-        self._optimizer.step()
+        self._optimizer.step(self._ahead())
+
+    def _gathered(self) -> tuple[object, Tensor, Tensor | None]:
+        """What the lanes learn from next."""
+        if self._cursor == CHUNK:
+            give_back()
+            self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+        return self._examples.gather(self._chunk[:, self._cursor])
+
+    def _ahead(self) -> Callable[[int], None] | None:
+        """What to compute for the next step as soon as a lane is updated: products of sparse rows on CPU."""
+        apart = self._params.apart
+        if not apart or (self._stop_at <= self._optimizer.steps + 1).all():
+            return None
+        self._next = self._gathered()
+        rows = self._next[0]
+        return ahead_of(rows, apart) if isinstance(rows, EmbeddingBags) else None
 
     def _drawn(self, slots: Sequence[int], steps: int) -> Tensor:
         """Draw the examples of the next steps for some slots, (K, steps, B)."""
@@ -214,6 +230,7 @@ class Population:
             self._samplers[slot] = self._sampler(lane)
             self._stop_at[slot] = _stop_step(lane)
             self._resume(slot, lane)
+        self._next = None  # it was gathered for the lanes that had the slots before
         # The rest of the current chunk holds batches of the lanes that had the slots before.
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
@@ -228,6 +245,7 @@ class Population:
         if len(keep) == len(self._lane_of):
             return
         self._lane_of, self._stop_at = self._lane_of[keep], self._stop_at[keep]
+        self._next = None
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
         self._samplers = [self._samplers[p] for p in keep]
         self._params = self._params.take(keep)

@@ -23,10 +23,10 @@ class Workspace:
         self._tensors: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-        """An uninitialised tensor; the memory of the last one with this name, if the shape and dtype are the same."""
+        """The memory of the last tensor with this name, with its values, if shape and dtype are the same; else zeros."""
         tensor = self._tensors.get(name)
         if tensor is None or tensor.shape != tuple(shape) or tensor.dtype != dtype:
-            tensor = self._tensors[name] = torch.empty(tuple(shape), dtype=dtype, device=device)
+            tensor = self._tensors[name] = torch.zeros(tuple(shape), dtype=dtype, device=device)
         return tensor
 
 

@@ -28,10 +28,11 @@ class Drop:
 
 
 class Dropout:
-    """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
+    """Inverted dropout for K lanes, each with its own probability and its own stream of 8-bit numbers.
 
-    The probability of a lane is rounded to a multiple of 1/65536. A lane with probability 0 is not changed, bit for bit. Lanes
-    of one role draw the same numbers; with `shared`, lanes of one role that start together draw them once.
+    A lane gets the same masks alone or beside others. Its probability is rounded to a multiple of 1/256, and what is kept is
+    scaled by the rounded one. A lane with probability 0 is not changed, bit for bit. Lanes of one role draw the same numbers;
+    with `shared`, lanes of one role that start together draw them once.
     """
 
     def __init__(
@@ -75,12 +76,11 @@ class Dropout:
 
     def _attach(self) -> None:
         """Prepare the tensors of all lanes, after a change of lanes."""
-        # A number below `levels` of the 65536 possible ones drops its element.
-        levels = np.minimum(np.round(self._probability * 65536), 65535).astype(np.int64)
+        # A byte below `levels` of the 256 possible ones drops its element; bytes are drawn as signed integers, from −128.
+        levels = np.minimum(np.round(self._probability * 256), 255).astype(np.int64)
         self.active = bool(levels.any())
-        # The numbers are drawn as signed integers, from −32768; one less, so that `_mask` can subtract and clamp.
-        self._levels = torch.as_tensor(levels - 32769, device=self._device).float()
-        self.scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
+        self._levels = torch.as_tensor(levels - 128, device=self._device).to(torch.int8)
+        self.scale = torch.as_tensor(256.0 / (256.0 - levels), device=self._device).to(torch.float32)
         sources = {id(bits): bits for bits in self._generators}
         self._sources = list(sources.values())
         position = {key: i for i, key in enumerate(sources)}
@@ -96,7 +96,6 @@ class Dropout:
 
     def mask(self, shape: Sequence[int]) -> Tensor:
         """The next mask of every lane, (K, …); its memory is used again for the next one."""
-        lanes = (len(self._probability), *([1] * (len(shape) - 1)))
         drawn = self._draw(self._sources, int(np.prod(shape[1:])))
         if len(drawn) < len(self._probability):
             out = self._workspace.take(
@@ -104,19 +103,20 @@ class Dropout:
             )
             drawn = torch.index_select(drawn, 0, self._source, out=out)
         mask = self._workspace.take("mask", shape, torch.float32, self._device)
-        return _mask(mask.copy_(drawn.view(tuple(shape))), self._levels.view(lanes), self.scale.view(lanes))
+        kept = drawn.ge_(self._levels[:, None]).view(tuple(shape))
+        return mask.copy_(kept).mul_(self.scale.view(-1, *([1] * (len(shape) - 1))))
 
     def mask_of(self, k: int, shape: Sequence[int]) -> Tensor:
         """The next mask of one lane."""
         drawn = self._draw([self._generators[k]], int(np.prod(shape))).view(tuple(shape))
-        return _mask(drawn.float(), self._levels[k], self.scale[k])
+        return drawn.ge_(self._levels[k]).float().mul_(self.scale[k])
 
     def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
-        """The next `count` numbers of each generator, int16, drawn four at a time as 64 bits."""
-        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
+        """The next `count` numbers of each generator, int8, drawn eight at a time as 64 bits."""
+        words = np.empty((len(sources), -(-count // 8)), dtype=np.uint64)
         for i, bits in enumerate(sources):
             words[i] = bits.random_raw(words.shape[1])
-        return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
+        return torch.from_numpy(words.view(np.int8)[:, :count]).to(self._device)
 
 
 class _Stacked(Drop):
@@ -165,14 +165,5 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (out,) = ctx.saved_tensors
         into: Any = torch.ops.aten.threshold_backward.grad_input
-        # The gradient overwrites the output: the layer that used it has finished its backward pass.
-        grad_h: Tensor = into(grad, out, 0.0, grad_input=out)
-        return (grad_h if ctx.scale is None else grad_h.mul_(ctx.scale)), None, None
-
-
-def _mask(drawn: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-    """`scale` where a number is above its level, else 0, in place of `drawn`.
-
-    All numbers are whole, so subtracting and clamping to 0..1 gives the comparison, several times faster than `>`.
-    """
-    return drawn.sub_(level).clamp_(0, 1).mul_(scale)
+        onward: Tensor = into(grad, out, 0.0, grad_input=out)  # whoever else read it has gone back already
+        return (onward if ctx.scale is None else onward.mul_(ctx.scale)), None, None

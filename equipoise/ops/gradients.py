@@ -25,10 +25,12 @@ class GradientBuffer:
         apart: whether the gradient is computed lane by lane, so that it needs no memory here.
         written: the gradient so far in this step; None if nothing was written.
         later: the function that computes the gradient of a lane; None if there is none.
+        ahead: the rows of the next step, and their products with each lane's updated parameter; see `sparse.ahead_of`.
     """
 
     def __init__(self, wide: Tensor, slot: Callable[[], Tensor]) -> None:
         self.wide, self.apart = wide, False
+        self.ahead: tuple[object, list[Tensor]] | None = None
         self._slot, self._workspace = slot, Workspace()
         self.forget()
 
@@ -39,10 +41,9 @@ class GradientBuffer:
         self._lent: set[str] = set()
 
     def lend(self, name: str, shape: Sequence[int]) -> Tensor:
-        """Memory for a product with the parameter, valid until the next step."""
-        # The parameter is used a second time in this step, and the first product is still needed.
-        if name in self._lent:
-            return self.wide.new_empty(tuple(shape))
+        """Memory for a product with the parameter, good until the next step; zeros at first."""
+        if name in self._lent:  # used a second time in this step
+            return self.wide.new_zeros(tuple(shape))
         self._lent.add(name)
         return self._workspace.take(name, shape, self.wide.dtype, self.wide.device)
 

@@ -78,7 +78,6 @@ class ParameterBuffer:
     def _show(self, flat: Tensor) -> None:
         """Use `flat` as the memory, and make the views of it."""
         self.flat = flat
-        self._pieces: dict[tuple[int, int], tuple[Tensor, ...]] = {}
         layout = self.layout
         # `starts` has one number more, the length of a row.
         tensors = list(zip(layout.names, layout.shapes, layout.starts, strict=False))
@@ -96,13 +95,6 @@ class ParameterBuffer:
     def rows(self) -> list[list[Tensor]]:
         """The tensors of each lane, in the order of the names."""
         return [list(lane) for lane in zip(*(d.unbind(0) for d in self.data.values()), strict=True)]
-
-    def pieces(self, span: slice) -> tuple[Tensor, ...]:
-        """A range of each lane's memory, as one flat tensor a lane."""
-        # The optimizer asks for the same ranges in every step, and making views takes longer than it seems.
-        if (span.start, span.stop) not in self._pieces:
-            self._pieces[span.start, span.stop] = self.flat[:, span].unbind(0)
-        return self._pieces[span.start, span.stop]
 
     def copy(self, k: int) -> dict[str, Tensor]:
         """A copy of lane k's tensors."""
@@ -172,6 +164,11 @@ class Parameters:
         for leaves in self._leaves:
             for leaf in leaves.values():
                 leaf.grad = None
+
+    @property
+    def apart(self) -> list[GradientBuffer]:
+        """Of the parameters whose gradients are made lane by lane."""
+        return [at for at in self._gradient_buffers.values() if at.apart]
 
     @cached_property
     def _gradients(self) -> ParameterBuffer:

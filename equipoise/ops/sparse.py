@@ -7,7 +7,7 @@ in one call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -25,30 +25,31 @@ Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """The rows of several batches of B rows each, gathered at once, and their transposes."""
+    """The rows of several batches of B rows each, gathered at once, and the transpose of each batch."""
 
     rows: sp.csr_matrix
     batch: int
 
     def by_row(self, u: int) -> Entries:
         """Batch u as B bags, each with the features of a row."""
-        return _part(self.rows, u * self.batch, self.batch)
+        start = u * self.batch
+        ends = self.rows.indptr[start : start + self.batch + 1]
+        here = slice(ends[0], ends[-1])
+        return _bags(self.rows.indices[here], self.rows.data[here], ends - ends[0])
 
     def by_feature(self, u: int) -> Entries:
         """Batch u as d bags, each with the rows (0 to B − 1) that have a feature."""
-        return _part(self._transposed, u * self.rows.shape[1], self.rows.shape[1])
+        return self._transposed[u]
 
     @cached_property
-    def _transposed(self) -> Any:
-        """The transposes of all batches, below each other: a row for each feature of the first batch, of the second, …"""
-        # Converted to columns at once: the indices of batch u are shifted by u·d, and its row numbers back by u·B.
-        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
-        number, entries = np.arange(count // self.batch), np.diff(ends)
-        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
-        shape = (count, len(number) * width)
-        transposed = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
-        transposed.indices -= np.repeat((number * self.batch).astype(transposed.indices.dtype), entries)
-        return transposed
+    def _transposed(self) -> list[Entries]:
+        """The transpose of each batch. One batch at a time, so that the memory it is sorted into stays in the cache."""
+        shape, out = (self.batch, self.rows.shape[1]), []
+        for u in range(self.rows.shape[0] // self.batch):
+            indices, values, offsets = (part.numpy() for part in self.by_row(u))
+            own = sp.csr_matrix((values, indices, offsets), shape=shape).tocsc()
+            out.append(_bags(own.indices, own.data, own.indptr))
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,10 @@ class EmbeddingBags:
         which = [known.setdefault(lane_rows.tobytes(), len(known)) for lane_rows in rows]
         distinct = np.frombuffer(b"".join(known), dtype=rows.dtype)
         return cls(Gathered(matrix[distinct], rows.shape[1]), which)
+
+    def product(self, k: int, weight: Tensor) -> Tensor:
+        """Lane k's x·W: weight (d, h) → (B, h)."""
+        return _sum(weight, self.gathered.by_row(self.which[k]))
 
     def times(self, weight: Tensor) -> Tensor:
         """The product x·W, (K, B, h), with a weight (K, d, h)."""
@@ -85,7 +90,12 @@ class _BagProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: EmbeddingBags, weight: Tensor, buffer: GradientBuffer | None) -> Tensor:
         ctx.x, ctx.buffer = x, buffer
-        return torch.stack([_sum(w, x.gathered.by_row(u)) for w, u in zip(weight, x.which, strict=True)])
+        if buffer is not None and buffer.ahead is not None:
+            # The products of these rows may have been computed at the end of the last step, see `ahead_of`.
+            (rows, products), buffer.ahead = buffer.ahead, None
+            if rows is x:
+                return torch.stack(products)
+        return torch.stack([x.product(k, own) for k, own in enumerate(weight)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
@@ -98,6 +108,23 @@ class _BagProducts(torch.autograd.Function):
             return None, torch.stack([of_lane(k) for k in range(len(grads))]), None
         ctx.buffer.tell(of_lane)
         return None, None, None
+
+
+def ahead_of(x: EmbeddingBags, parameters: Sequence[GradientBuffer]) -> Callable[[int], None]:
+    """`multiply(k)`, to be called for one lane after the other as soon as its parameters are updated.
+
+    It multiplies them by the rows of the next step, which then takes the product as it is. Right after the update they
+    are in the processor's cache; by the next step, those of the other lanes have displaced them.
+    """
+    for buffer in parameters:
+        buffer.ahead = (x, [])
+
+    def multiply(k: int) -> None:
+        for buffer in parameters:
+            if buffer.ahead is not None:
+                buffer.ahead[1].append(x.product(k, buffer.wide[k]))
+
+    return multiply
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +163,8 @@ class Stacked:
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
-def _part(matrix: Any, start: int, count: int) -> Entries:
-    """Some rows of a CSR matrix, or columns of a CSC matrix, as bags."""
-    ends = matrix.indptr[start : start + count + 1]
-    span = slice(ends[0], ends[-1])
-    parts = (matrix.indices[span], matrix.data[span], ends - ends[0])
+def _bags(*parts: np.ndarray) -> Entries:
+    """Indices, values and offsets as tensors."""
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 
