@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equipoise.contracts.features import Features, TfIdf
     from equipoise.ops.dropout import Drop
     from equipoise.ops.inputs import Inputs
-    from equipoise.readers.encoders import Encoder
+    from equipoise.readers.static_encoder import Encoder
 
 #: The widest vectors of common encoders, for estimates of memory that must not load a model.
 WIDEST = 1024
