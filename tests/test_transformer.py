@@ -195,7 +195,9 @@ def test_minilm_learns_from_300_texts(tmp_path: Path) -> None:
         workers=1,
         results=tmp_path,
     ).iloc[0]
-    scores: Any = {name: round(row[name], 3) for name in ("scores/map", "fixed/macro_f1", "tuned/macro_f1")}
+    scores: Any = {
+        name: round(float(row[name]), 3) for name in ("scores/map", "fixed/macro_f1", "tuned/macro_f1")
+    }
     print(scores, f"{time.process_time() - began:.0f} CPU seconds")
     assert row["status"] == "ok", row["error"]
     assert row["scores/map"] > 0.4
