@@ -39,12 +39,12 @@ CASES = {
 #: Part → what belongs to it, as (owner, name). The first four are what training cannot do without.
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "forward": [(population, "forward"), (predict, "forward")],
-    "loss and its grad_logits": [(population.PopulationLoss, "grad_logits")],
+    "loss and its gradient": [(population.PopulationLoss, "grad_logits")],
     "backward": [(torch.Tensor, "backward")],
     "optimizer": [(population.Adam, "step")],
     "batches": [(population.ExampleBank, "gather"), (population.Population, "_drawn")],
     "scores of held-out rows": [(population.Population, "_look")],
-    "choosing the width": [(train, "width")],
+    "choosing the width": [(train, "population_size")],
     "places": [(population.Population, "_fill"), (population.Population, "__init__")],
     "thresholds of trials": [(decision, "fit_decision_rule")],
 }

@@ -25,11 +25,10 @@ class Drop:
 
 
 class Dropout:
-    """Inverted dropout for K lanes, each with its own probability and its own stream of 8-bit numbers.
+    """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
 
-    A probability is rounded to a multiple of 1/256, and what is kept is scaled by the rounded one. A lane with probability 0
-    is left as it is, bit for bit. Lanes of one role draw the same numbers; with `shared`, those that begin together draw them
-    once.
+    A lane with probability 0 is left as it is, bit for bit. Lanes of one role draw the same numbers; with `shared`, those
+    that begin together draw them once.
     """
 
     def __init__(
@@ -71,10 +70,10 @@ class Dropout:
         self._attach()
 
     def _attach(self) -> None:
-        levels = np.minimum(np.round(self._share * 256), 255).astype(np.int64)
+        levels = np.minimum(np.round(self._share * 65536), 65535).astype(np.int64)
         self.active = bool(levels.any())
-        self._levels = torch.as_tensor(levels - 128, device=self._device).to(torch.int8)
-        self.scale = torch.as_tensor(256.0 / (256.0 - levels), device=self._device).to(torch.float32)
+        self._levels = torch.as_tensor(levels - 32768, device=self._device).to(torch.int16)
+        self.scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
         sources = {id(bits): bits for bits in self._bits}
         self._sources = list(sources.values())
         place = {key: i for i, key in enumerate(sources)}
@@ -104,10 +103,10 @@ class Dropout:
         return drawn.ge_(self._levels[k]).float().mul_(self.scale[k])
 
     def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
-        words = np.empty((len(sources), -(-count // 8)), dtype=np.uint64)
+        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
         for i, bits in enumerate(sources):
             words[i] = bits.random_raw(words.shape[1])
-        return torch.from_numpy(words.view(np.int8)[:, :count]).to(self._device)
+        return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
 
 
 class _Stacked(Drop):
