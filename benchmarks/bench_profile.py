@@ -39,7 +39,7 @@ CASES = {
 #: Part → its functions, as (owner, name). The first four are what any training needs.
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "forward": [(population, "forward"), (predict, "forward")],
-    "loss and its grad_logits": [(population.PopulationLoss, "grad_logits")],
+    "loss and its gradient": [(population.PopulationLoss, "grad_logits")],
     "backward": [(torch.Tensor, "backward")],
     "optimizer": [(population.Adam, "step")],
     "batches": [(population.ExampleBank, "gather"), (population.Population, "_drawn")],

@@ -28,9 +28,9 @@ class Drop:
 
 
 class Dropout:
-    """Inverted dropout for K lanes, each with its own probability and its own stream of 8-bit numbers.
+    """Inverted dropout for K lanes, each with its own probability and its own stream of 16-bit numbers.
 
-    A lane gets the same masks alone or beside others. Its probability is rounded to a multiple of 1/256, and what is kept is
+    A lane gets the same masks alone or beside others. Its probability is rounded to a multiple of 1/65536, and what is kept is
     scaled by the rounded one. A lane with probability 0 is not changed, bit for bit. Lanes of one role draw the same numbers;
     with `shared`, lanes of one role that start together draw them once.
     """
@@ -76,11 +76,11 @@ class Dropout:
 
     def _attach(self) -> None:
         """Prepare the tensors of all lanes, after a change of lanes."""
-        # A byte below `levels` of the 256 possible ones drops its element; bytes are drawn as signed integers, from −128.
-        levels = np.minimum(np.round(self._probability * 256), 255).astype(np.int64)
+        # A number below `levels` of the 65536 possible ones drops its element; they are drawn as signed integers, from −32768.
+        levels = np.minimum(np.round(self._probability * 65536), 65535).astype(np.int64)
         self.active = bool(levels.any())
-        self._levels = torch.as_tensor(levels - 128, device=self._device).to(torch.int8)
-        self.scale = torch.as_tensor(256.0 / (256.0 - levels), device=self._device).to(torch.float32)
+        self._levels = torch.as_tensor(levels - 32768, device=self._device).to(torch.int16)
+        self.scale = torch.as_tensor(65536.0 / (65536.0 - levels), device=self._device).to(torch.float32)
         sources = {id(bits): bits for bits in self._generators}
         self._sources = list(sources.values())
         position = {key: i for i, key in enumerate(sources)}
@@ -112,11 +112,11 @@ class Dropout:
         return drawn.ge_(self._levels[k]).float().mul_(self.scale[k])
 
     def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
-        """The next `count` numbers of each generator, int8, drawn eight at a time as 64 bits."""
-        words = np.empty((len(sources), -(-count // 8)), dtype=np.uint64)
+        """The next `count` numbers of each generator, int16, drawn four at a time as 64 bits."""
+        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
         for i, bits in enumerate(sources):
             words[i] = bits.random_raw(words.shape[1])
-        return torch.from_numpy(words.view(np.int8)[:, :count]).to(self._device)
+        return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
 
 
 class _Stacked(Drop):
