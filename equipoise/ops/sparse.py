@@ -24,31 +24,29 @@ Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Some batches of B rows, one after the other, gathered at once."""
+    """Some batches of B rows, one after the other, gathered at once; and the same turned round at once."""
 
     rows: sp.csr_matrix
     batch: int
 
     def by_row(self, u: int) -> Entries:
         """Batch u as bags of features."""
-        start = u * self.batch
-        ends = self.rows.indptr[start : start + self.batch + 1]
-        here = slice(ends[0], ends[-1])
-        return _bags(self.rows.indices[here], self.rows.data[here], ends - ends[0])
+        return _part(self.rows, u * self.batch, self.batch)
 
     def by_feature(self, u: int) -> Entries:
         """Batch u as bags of its rows, 0 to B − 1."""
-        return self._turned[u]
+        return _part(self._turned, u * self.rows.shape[1], self.rows.shape[1])
 
     @cached_property
-    def _turned(self) -> list[Entries]:
-        """Each batch turned round by itself, so that what it is sorted into stays in the cache."""
-        shape, out = (self.batch, self.rows.shape[1]), []
-        for u in range(self.rows.shape[0] // self.batch):
-            indices, values, offsets = (part.numpy() for part in self.by_row(u))
-            own = sp.csr_matrix((values, indices, offsets), shape=shape).tocsc()
-            out.append(_bags(own.indices, own.data, own.indptr))
-        return out
+    def _turned(self) -> Any:
+        """A row for each feature of the first batch, of the second, …"""
+        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
+        number, entries = np.arange(count // self.batch), np.diff(ends)
+        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
+        shape = (count, len(number) * width)
+        turned = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
+        turned.indices -= np.repeat((number * self.batch).astype(turned.indices.dtype), entries)
+        return turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +157,11 @@ class Stacked:
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
-def _bags(*parts: np.ndarray) -> Entries:
-    """Indices, values and offsets as tensors."""
+def _part(matrix: Any, start: int, count: int) -> Entries:
+    """Some rows (of a CSR matrix; columns of a CSC one) as bags."""
+    ends = matrix.indptr[start : start + count + 1]
+    here = slice(ends[0], ends[-1])
+    parts = (matrix.indices[here], matrix.data[here], ends - ends[0])
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 
