@@ -25,31 +25,30 @@ Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """The rows of several batches of B rows each, gathered at once, and the transpose of each batch."""
+    """The rows of several batches of B rows each, gathered at once, and their transposes."""
 
     rows: sp.csr_matrix
     batch: int
 
     def by_row(self, u: int) -> Entries:
         """Batch u as B bags, each with the features of a row."""
-        start = u * self.batch
-        ends = self.rows.indptr[start : start + self.batch + 1]
-        here = slice(ends[0], ends[-1])
-        return _bags(self.rows.indices[here], self.rows.data[here], ends - ends[0])
+        return _part(self.rows, u * self.batch, self.batch)
 
     def by_feature(self, u: int) -> Entries:
         """Batch u as d bags, each with the rows (0 to B − 1) that have a feature."""
-        return self._transposed[u]
+        return _part(self._transposed, u * self.rows.shape[1], self.rows.shape[1])
 
     @cached_property
-    def _transposed(self) -> list[Entries]:
-        """The transpose of each batch. One batch at a time, so that the memory it is sorted into stays in the cache."""
-        shape, out = (self.batch, self.rows.shape[1]), []
-        for u in range(self.rows.shape[0] // self.batch):
-            indices, values, offsets = (part.numpy() for part in self.by_row(u))
-            own = sp.csr_matrix((values, indices, offsets), shape=shape).tocsc()
-            out.append(_bags(own.indices, own.data, own.indptr))
-        return out
+    def _transposed(self) -> Any:
+        """The transposes of all batches, below each other: a row for each feature of the first batch, of the second, …"""
+        # Converted to columns at once: the indices of batch u are shifted by u·d, and its row numbers back by u·B.
+        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
+        number, entries = np.arange(count // self.batch), np.diff(ends)
+        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
+        shape = (count, len(number) * width)
+        transposed = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
+        transposed.indices -= np.repeat((number * self.batch).astype(transposed.indices.dtype), entries)
+        return transposed
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +162,11 @@ class Stacked:
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)
 
 
-def _bags(*parts: np.ndarray) -> Entries:
-    """Indices, values and offsets as tensors."""
+def _part(matrix: Any, start: int, count: int) -> Entries:
+    """Some rows of a CSR matrix, or columns of a CSC matrix, as bags."""
+    ends = matrix.indptr[start : start + count + 1]
+    span = slice(ends[0], ends[-1])
+    parts = (matrix.indices[span], matrix.data[span], ends - ends[0])
     indices, values, offsets = (torch.from_numpy(part) for part in parts)
     return indices, values, offsets
 
