@@ -129,8 +129,16 @@ def test_specs_round_trip(gamma: float, alpha: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["mlp[dropout=1.0]", "mlp[dropout=-0.1]", "mlp[hidden=0]", "lstm[max_tokens=0]"]
+    "spec",
+    [
+        "mlp[dropout=1.0]",
+        "mlp[dropout=-0.1]",
+        "mlp[hidden=0]",
+        "linear_svc[c=0]",
+        "logistic_regression[c=-1]",
+        "lstm[max_tokens=0]",
+    ],
 )
 def test_a_backbone_that_cannot_be_is_one_line(spec: str) -> None:
-    with pytest.raises(EquipoiseError, match=r"must (lie in|be 1 or more)"):
+    with pytest.raises(EquipoiseError, match=r"must (lie in|be 1 or more|be more than 0)"):
         get_backbone(spec)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.hyperparameters import Configurable, Tunable
+from equipoise.contracts.hyperparameters import Configurable, Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
@@ -82,6 +82,10 @@ class Backbone(Configurable):
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:
+        for name, spec in tunables(self).items():
+            # A search on a logarithmic scale says that the value is a positive magnitude; scikit-learn would fail in the cell.
+            if spec.log and not getattr(self, name) > 0:
+                raise EquipoiseError(f"{self.name}: {name} must be more than 0, got {getattr(self, name)}")
         # Wrong settings should fail here, with one line, and not in the middle of a sweep.
         if not 0 <= self.dropout_rate < 1:
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
