@@ -146,5 +146,6 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     out = {}
     for name in STRATEGIES:
         scores = np.array([[row[m] for m in MEASURES] for row in rows if row["strategy"] == name])
-        out[name] = tuple(scores.mean(0).tolist())
-    return out  # type: ignore[return-value]
+        f1, precision = scores.mean(0).tolist()
+        out[name] = (f1, precision)
+    return out

@@ -17,6 +17,8 @@ from equipoise.strategies.sampling import KANG, uniform
 
 #: Weight of the squared change of the log-odds. Small beside the data, it keeps a target that no weights can reach finite.
 RIDGE = 1e-4
+# No target is raised above this share: nearly all draws would be rows with that label.
+MOST = 0.95
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class BernoulliSampling(Strategy):
     other as before: a row with labels y is drawn with a weight ∝ exp(θ · y), and θ is fitted so that the targets are met.
 
     Variant: the paper subsamples a corpus; here the weights draw training rows. θ has a small ridge penalty, since a target
-    may be out of reach (a rare label that only occurs beside a frequent one).
+    may be out of reach (a rare label that only occurs beside a frequent one). No label's target is raised above 0.95.
     """
 
     name: ClassVar[str] = "bernoulli_sampling"
@@ -73,7 +75,8 @@ class BernoulliSampling(Strategy):
             return uniform(Y)
         flattened = share[present] ** self.power
         target = flattened * (share[present].sum() / flattened.sum())
-        return tilted(Y[:, present], np.minimum(target, 0.95))
+        # A label that almost every row has already is not made rarer by the limit.
+        return tilted(Y[:, present], np.minimum(target, np.maximum(MOST, share[present])))
 
 
 def tilted(Y: np.ndarray, target: Floats) -> Floats:

@@ -94,6 +94,8 @@ def test_exclusive_classes(backbone: Any, classes: int) -> None:
     assert logits.shape == (len(X), classes + 1)
     assert (logits[:, classes] == -LIMIT).all()
     assert (logits.argmax(1) == y)[1:].mean() > 0.8
+    sparse = backbone.fit(sp.csr_matrix(X), targets, None, 0, True).logits(sp.csr_matrix(X))
+    assert (sparse.argmax(1) == y)[1:].mean() > 0.8, "also for rows of text, which are sparse"
 
 
 def test_strategies_around_an_estimator(tmp_path: Path) -> None:

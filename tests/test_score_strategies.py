@@ -233,6 +233,9 @@ def test_bernoulli_sampling_gives_in_where_a_target_is_out_of_reach() -> None:
     assert np.isfinite(weights).all()
     assert drawn[1] > 0.2
     assert drawn[0] >= drawn[1]
+    Y[:99, 0] = 1
+    almost_off = get_strategy("bernoulli_sampling[power=0.999]").weights(Y, Context(Y.sum(0), 100))
+    assert almost_off @ Y == pytest.approx(Y.mean(0), abs=5e-3), "the limit makes no frequent label rarer"
     empty = get_strategy("bernoulli_sampling").weights(0 * Y, Context(0 * Y.sum(0), 100))
     assert (empty == empty[0]).all()
 

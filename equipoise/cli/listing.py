@@ -45,7 +45,7 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
         table.add_column(no_wrap=True, style="bold")
         table.add_column()
         for entry in entries:
-            broken = f"[red]broken[/red] ({entry['origin']}): " if entry["error"] else ""
+            broken = f"[red]broken[/red] ({escape(entry['origin'])}): " if entry["error"] else ""
             table.add_row(entry["name"], broken + escape(entry["error"] or entry["summary"]))
         console.print(table)
 

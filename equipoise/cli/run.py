@@ -13,6 +13,7 @@ from rich.console import Console
 
 from equipoise.api import choose, prepare
 from equipoise.cli.dry_run import as_data, print_cells, print_summary
+from equipoise.cli.options import LIVE
 from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
@@ -88,7 +89,7 @@ def _report(console: Console, plan: Plan, store: Store, results: Path) -> None:
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     rows = [row for row in store.rows() if row["key"] in keys]
     render(rows, console)
-    flag = "" if results == Path("results/live") else f" --results {results}"
+    flag = "" if results == LIVE else f" --results {results}"
     console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{flag}", style="dim")
     if failed := sum(row["status"] == "failed" for row in rows):
         typer.echo(f"{failed} of {len(rows)} cells failed; --redo failed runs those again", err=True)

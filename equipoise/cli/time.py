@@ -131,7 +131,7 @@ def _print_sweep(
     )
     if price is not None:
         console.print(
-            f"at {price:g} for an hour of one {unit}: about {_cost(sweep, price):.2g}", markup=False
+            f"at {price:g} for an hour of one {unit}: about {_cost(sweep, price):,.2f}", markup=False
         )
 
 

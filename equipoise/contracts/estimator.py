@@ -65,9 +65,9 @@ class EstimatorBackbone(Backbone):
             weights: (m,) weights of the rows, of mean 1, or None.
             exclusive: True if the columns are classes (labelsets) of which each row has one; rows without one are left out.
         """
-        rows = X.toarray() if self.dense and hasattr(X, "toarray") else X
+        rows = _rows(X, self.dense)
         if exclusive:
-            return _FittedClasses.of(self.estimator(seed), rows, targets, weights)
+            return _FittedClasses.of(self.estimator(seed), rows, targets, weights, self.dense)
         model = problem_transform.BinaryRelevance(
             LabelClassifier(self.estimator(seed), weights), require_dense=[self.dense, True]
         )
@@ -118,36 +118,42 @@ class _FittedLabels(FittedEstimator):
         self._classifiers, self._dense = classifiers, dense
 
     def logits(self, X: Any) -> np.ndarray:
-        rows = X.toarray() if self._dense and hasattr(X, "toarray") else X
+        rows = _rows(X, self._dense)
         return np.column_stack([c.log_odds(rows) for c in self._classifiers]).astype(np.float32)
 
 
 class _FittedClasses(FittedEstimator):
     """Exclusive classes: one column each, with a very low score for classes that no training row has."""
 
-    def __init__(self, estimator: Any, columns: np.ndarray, n_classes: int) -> None:
-        self._estimator, self._columns, self._n_classes = estimator, columns, n_classes
+    def __init__(self, estimator: Any, columns: np.ndarray, n_classes: int, dense: bool) -> None:
+        self._estimator, self._columns, self._n_classes, self._dense = estimator, columns, n_classes, dense
 
     @classmethod
-    def of(cls, estimator: Any, X: Any, targets: np.ndarray, weights: np.ndarray | None) -> _FittedClasses:
+    def of(
+        cls, estimator: Any, X: Any, targets: np.ndarray, weights: np.ndarray | None, dense: bool
+    ) -> _FittedClasses:
         known = np.flatnonzero(targets.any(1))
         y = targets[known].argmax(1)
         columns = np.unique(y)
         if len(columns) > 1:
             estimator.fit(X[known], y, sample_weight=None if weights is None else weights[known])
         # scikit-learn refuses to fit a single class.
-        return cls(estimator if len(columns) > 1 else None, columns, targets.shape[1])
+        return cls(estimator if len(columns) > 1 else None, columns, targets.shape[1], dense)
 
     def logits(self, X: Any) -> np.ndarray:
         out = np.full((X.shape[0], self._n_classes), -LIMIT, dtype=np.float32)
         if self._estimator is None:
             out[:, self._columns] = 0.0
         else:
-            rows = X.toarray() if hasattr(X, "toarray") and getattr(self._estimator, "dense", False) else X
-            scores = _scores(self._estimator, rows)
+            scores = _scores(self._estimator, _rows(X, self._dense))
             # With two classes, scikit-learn gives the score of the second only.
             out[:, self._columns] = np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
         return out
+
+
+def _rows(X: Any, dense: bool) -> Any:
+    """X (m, d) as an array if the estimator takes no CSR."""
+    return X.toarray() if dense and hasattr(X, "toarray") else X
 
 
 def _scores(estimator: Any, X: Any) -> np.ndarray:
