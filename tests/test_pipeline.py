@@ -420,6 +420,31 @@ def test_a_cell_whose_worker_dies_twice_becomes_a_failed_row_and_harms_no_other(
     assert sum(r["status"] == "ok" for r in rows) == 3
 
 
+UNGUARDED = """
+import equipoise
+
+equipoise.run(
+    dataset="design-emails[rows=120]", backbone="linear", strategy=["none", "focal"], splits=1, trials=2, workers=2, results="out"
+)
+"""
+
+
+def test_workers_that_cannot_start_end_the_sweep_with_one_message(tmp_path: Path) -> None:
+    """A script without a guard runs again in each worker, which dies of it: the sweep must not start workers for ever."""
+    (tmp_path / "unguarded.py").write_text(UNGUARDED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "unguarded.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith("or run with workers=1")
+    assert "worker processes cannot start" in done.stderr
+
+
 # --- what does not fit
 
 

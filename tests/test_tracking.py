@@ -171,6 +171,17 @@ def test_pictures_of_the_data_are_drawn_once_per_data_set(store: Store, drawn: l
     assert all("cooccurrence.png" in files(run) for run in runs(store))
 
 
+def test_pictures_of_the_data_show_all_training_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with one fold, whose out-of-fold rows are a quarter of them."""
+    shown: list[int] = []
+    monkeypatch.setattr(mlflow_files, "_draw_dataset", lambda Y, labels, cache: shown.append(len(Y)))
+    kept = make_predictions(40)
+    kept |= {"oof_Y": kept["oof_Y"][:10], "oof_logits": kept["oof_logits"][:10], "train_Y": kept["oof_Y"]}
+    store.append(make_row("k0"), kept)
+    Tracker(store).sync()
+    assert shown == [80]
+
+
 def test_a_run_cut_off_half_way_becomes_exactly_one_finished_run(store: Store, drawn: list[str]) -> None:
     with quiet():
         from mlflow import MlflowClient

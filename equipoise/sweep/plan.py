@@ -83,7 +83,10 @@ def make_plan(
                             cells.append(cell)
                         else:
                             skipped.append((cell, reason))
-    return Plan(tuple(_once(cells)), tuple(skipped), loaded)
+    # Blocks may overlap, so a cell may come twice; the last one stays, in its first place.
+    once = {cell.key: cell for cell in cells}
+    left_out = {cell.key: (cell, reason) for cell, reason in skipped}
+    return Plan(tuple(once.values()), tuple(left_out.values()), loaded)
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
@@ -181,11 +184,6 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
         if name in seen:
             raise EquipoiseError(f"{kind} {name!r} is given twice")
         seen.add(name)
-
-
-def _once(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells without repeats, because blocks may overlap."""
-    return list({cell.key: cell for cell in cells}.values())
 
 
 def describe(plan: Plan) -> dict[str, Any]:

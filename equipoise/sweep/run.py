@@ -33,6 +33,9 @@ REDO = ("missing", "failed", "all")
 #: A cell whose worker has died this often becomes a failed row.
 DEATHS = 2
 DIED = "the worker process died, twice (killed, or out of memory)"
+#: So many pools in a row may die before a cell starts; then nothing here can start a worker.
+STARTS = 3
+NO_START = 'worker processes cannot start; a script must guard its entry with `if __name__ == "__main__":`, or run with workers=1'
 #: Seconds between two updates of MLflow while cells run; the first comes after the first row.
 SYNC_EVERY = 10.0
 
@@ -122,6 +125,8 @@ def _in_processes(
     """
     left = {cell.key: cell for cell in cells}
     deaths = dict.fromkeys(left, 0)
+    # Pools in a row that broke before any cell had started, so that no cell is to blame.
+    failed_starts = 0
     with spooled({cell.dataset: data[cell.dataset] for cell in left.values()}) as files:
         while left:
             suspects = [cell for key, cell in left.items() if deaths[key]]
@@ -129,10 +134,15 @@ def _in_processes(
             with Pool(1 if suspects else min(workers, len(to_run)), files, watch.on_share) as pool:
                 try:
                     for key, result in pool.run(to_run):
+                        failed_starts = 0
                         yield left.pop(key), result
                 except BrokenProcessPool:
-                    for key in pool.running():
+                    running = pool.running()
+                    for key in running:
                         deaths[key] += 1
+                    failed_starts = 0 if running else failed_starts + 1
+            if failed_starts >= STARTS:
+                raise EquipoiseError(NO_START)
             for key in [k for k in left if deaths[k] >= DEATHS]:
                 cell = left.pop(key)
                 yield cell, (batches.failed(cell, RuntimeError(DIED)), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.store.rows import Row
-from equipoise.tracking.run_fields import slug
+from equipoise.tracking.run_fields import VIEW, slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,9 +90,12 @@ def _cell(value: Any) -> Any:
 
 def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path) -> None:
     labels = list(row["labels"])
-    cache = pictures / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
+    # With the version in the name, since pictures of an earlier one may show something else.
+    cache = pictures / f"v{VIEW}" / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
     if not all((cache / f"{name}.png").exists() for name in _DATASET_PICTURES):
-        _draw_dataset(np.concatenate([predictions["oof_Y"], predictions["test_Y"]]), labels, cache)
+        # All training rows: with one fold, `oof_Y` has a quarter of them. Rows of earlier versions have no `train_Y`.
+        training = predictions.get("train_Y", predictions["oof_Y"])
+        _draw_dataset(np.concatenate([training, predictions["test_Y"]]), labels, cache)
     for name in _DATASET_PICTURES:
         shutil.copyfile(cache / f"{name}.png", folder / f"{name}.png")
     file = folder / "pr_curves.png"
