@@ -28,6 +28,7 @@ act in this order. n is the number of training rows, L of labels, B of rows in a
                                                                 dropped, relabelled or synthesised
     tasks            Y (n, L) 0/1, after resampling             a list of `Task`, one network each        one owner
       with merge     one array (n, L_t) of logits a task        (n, L) logits
+      and vote       the same                                   (n, L) bool, the method's own decision
     weights          Y (n, L) 0/1 of the rows a network         (n,) or (S, n) sampling weights, finite   one owner
                      learns from                                and not negative, not all zero
     loss             logits (B, L) and 0/1 targets (B, L)       (B, L) or (B,) losses, not yet averaged   one owner
@@ -78,7 +79,7 @@ else:
     plain_arrays = lazy("equipoise.contracts.plain_arrays")
     cross_entropy = lazy("equipoise.ops.cross_entropy")
 
-#: The hooks that name a stage; `merge` belongs to `tasks`.
+#: The hooks that name a stage; `merge` and `vote` belong to `tasks`.
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
 #: Stages where several strategies act one after the other; the others have one owner.
 CHAINED = frozenset({"resample", "adjust"})
@@ -151,6 +152,15 @@ class Strategy(Configurable):
         """Join the logits of the sub-problems, one (n, L_t) array a task, into (n, L)."""
         return merge_columns(tasks, logits, len(ctx.n_pos))
 
+    def vote(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
+        """The method's own decision from the logits of the sub-problems, (n, L) bool.
+
+        To be overridden where the method decides otherwise than `merge(…) > 0`: label powerset, for example, predicts the most
+        probable labelset. It takes effect unless another part of a composition adjusts scores or decides: that part then acts
+        on the merged logits.
+        """
+        return self.merge(tasks, logits, ctx) > 0
+
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         """(n,) sampling weights, unnormalised; equal weights mean shuffled epochs without replacement.
 
@@ -205,8 +215,16 @@ class Strategy(Configurable):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The hooks that it overrides, without `merge`, which belongs to `tasks`."""
+        """The hooks that it overrides, without `merge` and `vote`, which belong to `tasks`."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
+
+    @property
+    def voter(self) -> Strategy | None:
+        """The part whose `vote` is the own decision; None where the merged logits are decided."""
+        owner = self.owner("tasks")
+        # Whoever adds a score map wants its effect, which votes, taken before it, would not show.
+        mapped = any("adjust" in p.stages for p in self.parts if p is not owner)
+        return None if type(owner).vote is Strategy.vote or mapped or "decide" in self.stages else owner
 
     def owner(self, stage: str) -> Strategy:
         """The part that overrides a hook with one owner, or the base strategy where none does."""
