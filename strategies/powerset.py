@@ -32,6 +32,7 @@ class LabelPowerset(Strategy):
         "Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern Recognition, DOI "
         "10.1016/j.patcog.2004.03.009"
     )
+    exclusive: ClassVar[bool] = True
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, np.arange(Y.shape[1]))]

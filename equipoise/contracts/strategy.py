@@ -126,6 +126,8 @@ class Strategy(Configurable):
         vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
             progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise
             `torch.vmap` batches it, at half the speed.
+        exclusive: True where all its tasks learn labelsets as exclusive classes, so that its `loss`, which then only says that it
+            has one, is softmax cross-entropy. Estimators, which take no other loss, can fit that.
         tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
             of the mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. A strategy that
             decides is tuned on the macro-F1 of its decisions.
@@ -135,6 +137,7 @@ class Strategy(Configurable):
     requires: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
     vectorized: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
     tuned_on: ClassVar[str] = "log_loss"
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:

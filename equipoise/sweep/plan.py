@@ -100,7 +100,7 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no labels as inputs"
-        if "loss" in part.stages and not backbone.gradient:
+        if "loss" in part.stages and not part.exclusive and not backbone.gradient:
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
             )
