@@ -29,7 +29,8 @@ class RebalancedFocal(Strategy):
     """R-FL: focal loss with weights that correct for rows being resampled through several of their labels.
 
     The weight is a + σ(b (r − μ)) with r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k: the rate at which label j alone would draw row i,
-    over the rate at which all its labels do. A row without labels gets the limit a + 1.
+    over the rate at which all its labels do. A row without labels gets the limit a + 1. n counts the rows before resampling: the
+    weights are made to go with class-balanced sampling from these, after which all labels are about equally frequent.
 
     Variant: μ = .9, the setting for text (for images .2 or .3). The papers' other rule, μ as the mean of the mean and the
     median of r over the training positives, needs the rows themselves, while a loss sees only n and N; compute it and pass
@@ -58,7 +59,8 @@ class NTRFocal(Strategy):
 
     With v = κ log(N/n − 1), q⁺ = σ(z − v) and q⁻ = σ(λ (z − v)), a positive costs −(1 − q⁺)^γ log q⁺ and a negative
     −(1/λ) (q⁻)^γ log(1 − q⁻). A λ above 1 makes the loss of a negative vanish sooner. n is clipped to ½ .. N − ½. Predictions
-    use z, without shift or scale.
+    use z, without shift or scale. The prior n / N is that of the rows trained on: the
+    paper derives −v (for κ = 1) as the bias that minimises their loss before anything is learned.
 
     Variant: both terms are multiplied by α_t = ½, as in the published program. The factor 1/λ is that of the paper's equation;
     a published program drops it.
@@ -122,7 +124,7 @@ class CBNTR(Strategy):
     alpha: float = tunable(0.5, low=0.05, high=0.95)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        return effective_weights(ctx.n_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
+        return effective_weights(ctx.trained_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:
@@ -139,7 +141,7 @@ def tolerant(logits: Tensor, targets: Tensor, ctx: Context, settings: Any) -> Te
     import torch
 
     # −v = κ log(n / (N − n)): the shift is the label's log-odds.
-    shifted = logits + settings.kappa * log_odds(ctx.n_pos, ctx.n_rows)
+    shifted = logits + settings.kappa * log_odds(ctx.trained_pos, ctx.trained_rows)
     positive = targets > 0
     scaled = torch.where(positive, shifted, settings.lam * shifted)
     unscale = torch.where(positive, torch.ones_like(scaled), torch.ones_like(scaled) / settings.lam)

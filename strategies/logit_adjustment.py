@@ -22,9 +22,9 @@ MENON = "Menon, Jayasumana, Rawat, Jain, Veit & Kumar 2021, Long-tail learning v
 class LogitAdjustedLoss(Strategy):
     """Logit-adjusted loss: train with the label's prior log-odds added to its logit, and predict without them.
 
-    Cross-entropy on z + τ log(π / (1 − π)), where π = n / N is the label's share of positives in the training rows (n clipped
-    to ½ .. N − ½). The network thus learns the part of the score that the prior does not explain. With τ = 1, z > 0 is the
-    Bayes decision for the balanced error.
+    Cross-entropy on z + τ log(π / (1 − π)), where π = n / N is the label's share of positives in the rows trained on, as they are
+    drawn (n clipped to ½ .. N − ½): the prior that the network would otherwise learn. It thus learns the part of the score that
+    the prior does not explain. With τ = 1, z > 0 is the Bayes decision for the balanced error.
 
     Variant: the paper adds τ log π to the logits of exclusive classes; this is its binary form, label by label.
     """
@@ -37,7 +37,7 @@ class LogitAdjustedLoss(Strategy):
     tau: float = tunable(1.0, low=0.0, high=2.0)  # share of the prior; 1 corrects fully for it
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        adjusted = logits + self.tau * log_odds(ctx.n_pos, ctx.n_rows)
+        adjusted = logits + self.tau * log_odds(ctx.trained_pos, ctx.trained_rows)
         return bce(adjusted, targets.to(adjusted.dtype))
 
 
@@ -45,9 +45,9 @@ class LogitAdjustedLoss(Strategy):
 class LogitAdjustment(Strategy):
     """Post-hoc logit adjustment: subtract τ times the label's prior log-odds from the logits of a model trained as usual.
 
-    z ↦ z − τ log(π / (1 − π)) with π = n / N in the training rows (n clipped to ½ .. N − ½); nothing is fitted. All scores of a
-    label move by the same amount, so the ranking of rows for a label and any decision at its tuned threshold stay the same;
-    the ranking of labels within a row changes.
+    z ↦ z − τ log(π / (1 − π)) with π = n / N in the rows before resampling (n clipped to ½ .. N − ½); nothing is fitted. All
+    scores of a label move by the same amount, so the ranking of rows for a label and any decision at its tuned threshold stay
+    the same; the ranking of labels within a row changes.
 
     Variant: the binary form, label by label, of the paper's rule for exclusive classes.
     """

@@ -12,7 +12,7 @@
         power: float = tunable(0.5, low=0.0, high=1.0)
 
         def loss(self, logits, targets, ctx):
-            weight = (ctx.n_rows / (ctx.n_pos + 1.0)) ** self.power
+            weight = (ctx.trained_rows / (ctx.trained_pos + 1.0)) ** self.power
             return weight * bce(logits, targets)
 
 That is a whole plugin. `equipoise new strategy rare_first` writes such a file with comments, `equipoise check ./rare_first.py`
@@ -49,7 +49,9 @@ A hook must
 - use no random numbers (`ctx.rng` is None there).
 
 A hook may
-- use `ctx.n_pos` and `ctx.n_rows`, the label counts *before* resampling, and in `loss` also `ctx.progress`, 0 to 1;
+- use the label counts in `ctx`: `n_pos` and `n_rows` of the rows *before* resampling, `trained_pos` and `trained_rows` of those
+  that a network learns from. A loss that balances labels takes the latter, else `ml_ros+yours` would balance them twice;
+- use, in `loss`, `ctx.progress`, 0 to 1;
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
   the label counts of the task they belong to.
 
@@ -98,6 +100,11 @@ class Context:
         rng: the random stream of this hook alone (None in `loss`, which is deterministic).
         progress: the share of the training that is done, 0 to 1 (in `loss`, a scalar tensor).
         folds: (n,) the fold in which each row was held out; in `adjust` and `decide` only.
+        trained_pos: (L,) number of positives of each label in the rows that a network learns from: after resampling, and in
+            `loss` among the rows of its task as they are drawn. With sampling weights, that is the share of positives among the
+            rows drawn during the training, times the number of rows, and no whole number. Where nothing is known of those rows
+            (in `resample`, `adjust` and `decide`), it is `n_pos`.
+        trained_rows: the number of those rows.
     """
 
     n_pos: Any
@@ -105,10 +112,18 @@ class Context:
     rng: np.random.Generator = field(default=None, repr=False)  # type: ignore[assignment]
     progress: Any = 0.0
     folds: Any = field(default=None, repr=False)
+    trained_pos: Any = None
+    trained_rows: Any = None
+
+    def __post_init__(self) -> None:
+        if self.trained_pos is None:
+            object.__setattr__(self, "trained_pos", self.n_pos)
+        if self.trained_rows is None:
+            object.__setattr__(self, "trained_rows", self.n_rows)
 
     @property
     def prior(self) -> Any:
-        """(L,) share of positive training rows of each label."""
+        """(L,) share of positives of each label in the training rows before any resampling."""
         return self.n_pos / self.n_rows
 
 
@@ -123,9 +138,9 @@ class Strategy(Configurable):
             or "given" (a backbone that takes labels as inputs).
             A data set or backbone that does not fit is skipped with this reason.
         off: the settings at which it must equal `none` bit for bit; None if there are none.
-        vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
-            progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise
-            `torch.vmap` batches it, at half the speed.
+        vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos and trained_pos
+            (K, 1, L), n_rows, trained_rows, progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once
+            for all of them; otherwise `torch.vmap` batches it, at half the speed.
         exclusive: True where all its tasks learn labelsets as exclusive classes, so that its `loss`, which then only says that it
             has one, is softmax cross-entropy. Estimators, which take no other loss, can fit that.
         tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
