@@ -25,6 +25,7 @@ class BalancedBagging(Strategy):
     """
 
     name: ClassVar[str] = "balanced_bagging"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "Liu, Wu & Zhou 2009, Exploratory undersampling for class-imbalance learning, IEEE TSMC B, DOI "
         "10.1109/TSMCB.2008.2007853"

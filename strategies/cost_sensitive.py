@@ -24,6 +24,7 @@ class CostSensitive(Strategy):
     """
 
     name: ClassVar[str] = "cost_sensitive"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "King & Zeng 2001, Logistic regression in rare events data, Political Analysis, DOI "

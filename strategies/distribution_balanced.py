@@ -38,6 +38,7 @@ class RebalancedFocal(Strategy):
     """
 
     name: ClassVar[str] = "rebalanced_focal"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
@@ -47,6 +48,10 @@ class RebalancedFocal(Strategy):
     mu: float = tunable(0.9, low=0.05, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return TWICE
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -67,6 +72,7 @@ class NTRFocal(Strategy):
     """
 
     name: ClassVar[str] = "ntr_focal"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
@@ -88,6 +94,7 @@ class DistributionBalanced(Strategy):
     """
 
     name: ClassVar[str] = "distribution_balanced"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 8 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {**RebalancedFocal.off, **NTRFocal.off}
@@ -99,6 +106,10 @@ class DistributionBalanced(Strategy):
     lam: float = tunable(2.0, low=1.0, high=5.0)
     gamma: float = tunable(2.0, low=0.0, high=5.0)
     alpha: float = tunable(0.5, low=0.05, high=0.95)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return TWICE
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -113,6 +124,7 @@ class CBNTR(Strategy):
     """
 
     name: ClassVar[str] = "cb_ntr"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = HUANG
     off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, **NTRFocal.off}
@@ -125,6 +137,12 @@ class CBNTR(Strategy):
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return effective_weights(ctx.trained_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
+
+
+#: Class-balanced sampling ("draws") is what these weights were made for.
+TWICE: Mapping[str, str] = {
+    "rows": "corrects twice: it weights by the label frequencies of the data, although they were changed by {other}"
+}
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:

@@ -32,6 +32,7 @@ class LDAM(Strategy):
     """
 
     name: ClassVar[str] = "ldam"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Cao, Wei, Gaidon, Arechiga & Ma 2019, Learning imbalanced datasets with label-distribution-aware "

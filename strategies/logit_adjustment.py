@@ -30,6 +30,7 @@ class LogitAdjustedLoss(Strategy):
     """
 
     name: ClassVar[str] = "logit_adjusted_loss"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
@@ -53,11 +54,20 @@ class LogitAdjustment(Strategy):
     """
 
     name: ClassVar[str] = "logit_adjustment"
+    changes: ClassVar[frozenset[str]] = frozenset({"shift"})
     tuned_on: ClassVar[str] = "macro_f1"  # log-loss would choose no adjustment at all
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
     tau: float = tunable(1.0, low=0.0, high=2.0)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        # Out-of-fold logits do not tell under which prior they were learned, so it takes that of the data.
+        return dict.fromkeys(
+            ("rows", "draws", "prior"),
+            "corrects twice: it subtracts the prior of the data from scores, although it was changed by {other}",
+        )
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         # Half a row away from 0 and N, as in training: the log-odds of a prior of 0 or 1 would be infinite.

@@ -26,6 +26,7 @@ class Propensity(Strategy):
     """
 
     name: ClassVar[str] = "propensity"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Jain, Prabhu & Varma 2016, Extreme multi-label loss functions for recommendation, tagging, ranking and other missing "

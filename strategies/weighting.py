@@ -25,6 +25,7 @@ class PosWeight(Strategy):
     """
 
     name: ClassVar[str] = "pos_weight"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}

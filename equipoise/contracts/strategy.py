@@ -85,6 +85,14 @@ else:
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
 #: Stages where several strategies act one after the other; the others have one owner.
 CHAINED = frozenset({"resample", "adjust"})
+#: What a strategy may change for the parts of a composition that act after it, by its name in `Strategy.changes`.
+CHANGES = {
+    "rows": "how frequent the labels are among the training rows",
+    "draws": "how frequent the labels are among the rows drawn into batches, or into the samples of sub-problems",
+    "prior": "the prior of a label in its scores: the loss treats positives and negatives differently because of it",
+    "halves": "rows are split into copies that share the labels among them",
+    "shift": "the scores of a label are moved by a constant",
+}
 #: Stages that act on a network that is trained already.
 DECIDING = frozenset({"adjust", "decide"})
 
@@ -143,6 +151,7 @@ class Strategy(Configurable):
             for all of them; otherwise `torch.vmap` batches it, at half the speed.
         exclusive: True where all its tasks learn labelsets as exclusive classes, so that its `loss`, which then only says that it
             has one, is softmax cross-entropy. Estimators, which take no other loss, can fit that.
+        changes: what it changes for the parts of a composition that act after it, keys of `CHANGES`; see `clashes`.
         tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
             of the mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. A strategy that
             decides is tuned on the macro-F1 of its decisions.
@@ -153,6 +162,7 @@ class Strategy(Configurable):
     off: ClassVar[Mapping[str, Any] | None] = None
     vectorized: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
+    changes: ClassVar[frozenset[str]] = frozenset()
     tuned_on: ClassVar[str] = "log_loss"
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
@@ -225,6 +235,15 @@ class Strategy(Configurable):
                 that does not resample.
         """
         return plain_arrays.fit_resample(self, X, Y, seed, nominal)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        """What it should not follow in a composition: a key of `CHANGES` → why, in a sentence about it and the other part.
+
+        The sentence has {other} in the place of the name of the part that makes the change, e.g. "subtracts the prior,
+        although it was corrected by {other}". `run`, `check` and `info` print it.
+        """
+        return {}
 
     @property
     def parts(self) -> tuple[Strategy, ...]:

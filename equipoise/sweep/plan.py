@@ -11,7 +11,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
@@ -184,6 +184,12 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
         if name in seen:
             raise EquipoiseError(f"{kind} {name!r} is given twice")
         seen.add(name)
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """A line for each composition of a plan whose parts work against each other."""
+    specs = dict.fromkeys(cell.strategy for cell in plan.cells)
+    return [line for spec in specs for line in clash_warnings(get_strategy(spec))]
 
 
 def describe(plan: Plan) -> dict[str, Any]:

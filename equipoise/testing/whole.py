@@ -19,7 +19,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import CHANGES, Strategy
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
@@ -46,6 +46,12 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         f"name {cls.name!r} is not a lower-case word",
     )
     # The decorator replaces `field(…)` by its default; a Field that is left shows that it was forgotten.
+    unknown = (set(exam.strategy.changes) | set(exam.strategy.clashes)) - set(CHANGES)
+    demand(
+        not unknown,
+        "declared",
+        f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
+    )
     votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
     demand(not votes_alone, "vote", "`vote` has no effect in a strategy without `tasks`")
     unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
