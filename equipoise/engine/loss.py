@@ -119,7 +119,7 @@ class _Group:
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
         # (K, L) becomes (K, 1, L), and (K,) becomes (K, 1, 1).
-        columns = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
+        columns: dict[str, Any] = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
         ctx = Context(**columns, progress=_column(progress))
         return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 

@@ -95,13 +95,15 @@ def objective(
     Each fold is decided by maps that were fitted on the other folds. A strategy that decides is scored by its own decision,
     every other one at tuned thresholds: at fixed thresholds, the search would prefer hyperparameters that merely shift logits.
     """
+    # Votes are no exception. Searched by the macro-F1 of its votes, `label_powerset` on yeast (`linear`, 3 splits) would gain in
+    # that (.411 → .440) and lose in all else: subset accuracy .239 → .226, tuned macro-F1 .496 → .488, mAP .518 → .510.
     decided = np.zeros(Y.shape, dtype=bool)
     adjusted = np.array(logits)
     for fold in np.unique(folds):
         held_out, rest = folds == fold, folds != fold
         rule = fit_decision_rule(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
         adjusted[held_out] = rule.adjust(logits[held_out])
-        decision = rule.own if "decide" in strategy.stages else rule.tuned
+        decision = rule.own if rule.own is not None and "decide" in strategy.stages else rule.tuned
         decided[held_out] = decision(adjusted[held_out])
     if metric == "map":
         return float(metrics.mean_average_precision(Y, adjusted))
