@@ -63,8 +63,8 @@ class Transformer(Backbone):
 
     model: str = "minilm"
     max_tokens: int = 128
-    frozen: int = option(0, low=0)
-    dropout: float = tunable(0.1, low=0.0, high=0.3)
+    frozen: int = option(0, at_least=0)
+    dropout: float = tunable(0.1, low=0.0, high=0.3, at_least=0, below=1)
 
     def tokens_read(self, length: int) -> int:
         return min(round(_PIECES * length) + 2, self.max_tokens)
