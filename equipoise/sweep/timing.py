@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.engine.scheduler import run_one
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_cell, trainer_for
@@ -158,12 +158,13 @@ def _measure_pair(
             try:
                 speeds.append(_speed(cell, small, epochs, say))
             except Exception as error:
-                failures.append((cell, f"{type(error).__name__}: {' '.join(str(error).split())}"))
+                failures.append((cell, one_line(error)))
     except EquipoiseError:
         raise
     except Exception as error:
-        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise EquipoiseError(f"{cells[0].dataset} with {cells[0].backbone} fails: {message}") from error
+        raise EquipoiseError(
+            f"{cells[0].dataset} with {cells[0].backbone} fails: {one_line(error)}"
+        ) from error
 
 
 def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Prepared, int]:
