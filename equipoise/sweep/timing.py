@@ -22,7 +22,7 @@ from equipoise.experiment.pipeline import run_cell, trainer_for
 from equipoise.experiment.prepared import Prepared, sample
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.device import repeatable, resolve
-from equipoise.sweep.estimate import passes, training_rows
+from equipoise.sweep.estimate import official_rows, passes, training_rows
 from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.plan import Plan, describe
 
@@ -61,18 +61,17 @@ class Speed:
     rows: int
     epochs: int
 
-    def seconds(self, cell: Cell, rows: int, training: bool = True) -> float:
-        """Seconds of a cell on a data set of `rows` rows, at most, without features.
+    def seconds(self, cell: Cell, data: Dataset, training: bool = True) -> float:
+        """Seconds of a cell on a data set, at most, without features.
 
         Args:
             training: False if the cell reuses the networks of another.
         """
-        each = self.setup + self.rest * rows
+        models, rest = cell.settings.trials + 1, self.rest * data.n_rows
         if not training:
-            return self.rest * rows * (cell.settings.trials + 1)
-        return passes(cell.settings, training_rows(rows)) / self.rows_per_s + each * (
-            cell.settings.trials + 1
-        )
+            return rest * models
+        rows = training_rows(data.n_rows, cell.split, official_rows(data))
+        return passes(cell.settings, rows) / self.rows_per_s + (self.setup + rest) * models
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def estimate(plan: Plan, speeds: Sequence[Speed], workers: int) -> Sweep:
     """Estimate the cost of a plan with `workers` processes, if no trial is pruned."""
     trained = training_keys(plan.cells)
     each = [
-        speed.seconds(cell, plan.data[cell.dataset].n_rows, training=cell.key in trained)
+        speed.seconds(cell, plan.data[cell.dataset], training=cell.key in trained)
         for cell, speed in _speeds(plan, speeds)
     ]
     # Features are computed once for all strategies of a split.
@@ -129,8 +128,8 @@ def records(plan: Plan, speeds: Sequence[Speed]) -> list[dict[str, Any]]:
     out = []
     for speed in speeds:
         pair = (speed.dataset, speed.backbone)
-        rows = plan.data[speed.dataset].n_rows
-        seconds, none = speed.seconds(cells[pair], rows), base[pair].seconds(cells[pair], rows)
+        data = plan.data[speed.dataset]
+        seconds, none = speed.seconds(cells[pair], data), base[pair].seconds(cells[pair], data)
         out.append({**asdict(speed), "seconds_per_cell": seconds, "times_none": seconds / none})
     return out
 
