@@ -17,6 +17,7 @@ from typing import Any
 
 from equipoise.experiment.budget import warning
 from equipoise.report import significance
+from equipoise.report.feature_notes import features_sentence
 from equipoise.report.significance import Difference
 from equipoise.resampling.audit import sentence
 from equipoise.splits.outer import OFFICIAL, Split, split_name
@@ -78,6 +79,7 @@ class Comparison:
     devices: list[str]
     superseded: int  # unused rows of the same cells from earlier code or versions
     official: bool  # whether this comparison is on the split that comes with the data
+    features: str = ""  # a sentence about what is unusual about the fitted features
     bound: str = ""  # a sentence where the budget or a range may have decided the comparison
     variant: str = ""  # how this differs from other comparisons of the same data set and backbone
 
@@ -133,6 +135,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         devices=sorted({str(row["device"]) for row in current if row.get("device")}),
         superseded=len(rows) - len(current),
         official=rows[0]["split"] == OFFICIAL,
+        features=features_sentence(row for row in current if row["status"] == "ok"),
         bound=warning(row for row in current if row["status"] == "ok"),
     )
 
