@@ -48,6 +48,7 @@ class SentenceEmbedding(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias", "bias1"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
 
     model: str = "minilm"
     hidden: int = option(0, at_least=0)

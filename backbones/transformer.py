@@ -59,6 +59,7 @@ class Transformer(Backbone):
     lr: ClassVar[Tunable] = Tunable(5e-5, 1e-5, 1e-4, log=True)
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
     rate: ClassVar[Rate | None] = Rate(row=2000, token=900.0, character=0.3)
 
     model: str = "minilm"

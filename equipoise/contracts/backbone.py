@@ -63,6 +63,7 @@ class Backbone(Configurable):
         output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
             (`equipoise.engine.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
+        paths: the names of the fields that hold a path; `content` is the hash of what lies there.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
@@ -78,6 +79,7 @@ class Backbone(Configurable):
     conditioning_bias: ClassVar[str] = ""
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()
+    paths: ClassVar[frozenset[str]] = frozenset()
     gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
@@ -144,6 +146,15 @@ class Backbone(Configurable):
             EquipoiseError: such a file is missing.
         """
         return ""
+
+    @property
+    def identity(self) -> str:
+        """The name in keys of rows and of random streams: the spec, with the content of its files in the place of their paths.
+
+        Raises:
+            EquipoiseError: a file is missing.
+        """
+        return f"{self._spec(without=self.paths)}@{content}" if (content := self.content) else self.spec
 
     @property
     def structure(self) -> tuple[object, ...]:

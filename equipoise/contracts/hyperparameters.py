@@ -103,10 +103,13 @@ class Configurable:
     @property
     def spec(self) -> str:
         """The name with settings in brackets: the pinned fields, and those that differ from their defaults."""
+        return self._spec(without=frozenset())
+
+    def _spec(self, without: frozenset[str]) -> str:
         shown = []
         for f in options(self):
             value = getattr(self, f.name)
-            if f.name in self.pinned or value != f.default:
+            if f.name not in without and (f.name in self.pinned or value != f.default):
                 shown.append(f"{f.name}={_shown(value)}")
         return f"{self.name}[{','.join(shown)}]" if shown else self.name
 

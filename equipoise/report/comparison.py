@@ -1,6 +1,6 @@
 """Groups rows into comparisons: which rows are comparable, which strategies are complete, how each differs from `none`.
 
-A comparison holds rows with the same data (by hash), backbone and settings. Its units are pairs (seed, split). Only
+A comparison holds rows with the same data and backbone (by content) and settings. Its units are pairs (seed, split). Only
 strategies with a finished row on every unit are ranked; the others are listed with what is missing and why. An unfinished
 sweep, or a strategy that was run on additional splits, must not make all other strategies incomplete: see `_common`. The
 official split is a comparison of its own, because it is one draw of the rows; its seeds say nothing about other draws.
@@ -105,7 +105,9 @@ def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
-        data = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")))
+        # A file of word vectors may have been moved between two rows.
+        backbone = str(row.get("backbone_identity") or row["backbone"])
+        data = (str(row["dataset"]), backbone, str(row.get("dataset_sha256", "")))
         name = (*data, settings, row["split"] == OFFICIAL)
         groups.setdefault(name, []).append(dict(row))
     comparisons = [_comparison(group) for group in groups.values()]

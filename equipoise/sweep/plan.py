@@ -165,6 +165,7 @@ def _cell(
         settings=block.settings,
         device=device,
         code=predictions_code(strategy, backbone),
+        identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),
     )
