@@ -22,6 +22,7 @@ from equipoise.experiment.pipeline import run_cell, trainer_for
 from equipoise.experiment.prepared import Prepared, sample
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.device import repeatable, resolve
+from equipoise.readers.downloads import data_folder
 from equipoise.sweep.estimate import official_rows, passes, training_rows
 from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.plan import Plan, describe
@@ -101,7 +102,8 @@ def measure(plan: Plan, say: Say = lambda line: None) -> tuple[list[Speed], list
         data = plan.data[dataset]
         new = [c for c in cells[1:] if (spec, c.strategy, data.kind) not in seen]
         seen |= {(spec, c.strategy, data.kind) for c in new}
-        _measure_pair([cells[0], *new], data, say, speeds, failures)
+        with data_folder(plan.data_dir):
+            _measure_pair([cells[0], *new], data, say, speeds, failures)
     return speeds, failures
 
 
