@@ -29,11 +29,12 @@ class Domain:
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, numbers.Real) or not math.isfinite(value):
             return False
+        number: Any = value
         return (
-            (self.above is None or value > self.above)
-            and (self.at_least is None or value >= self.at_least)
-            and (self.below is None or value < self.below)
-            and (self.at_most is None or value <= self.at_most)
+            (self.above is None or number > self.above)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.below is None or number < self.below)
+            and (self.at_most is None or number <= self.at_most)
         )
 
     def words(self, name: str) -> str:
