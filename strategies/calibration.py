@@ -32,7 +32,7 @@ class Temperature(Strategy):
         "Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern neural networks, ICML, arXiv:1706.04599"
     )
 
-    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
+    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True, at_least=0)
     per_label: bool = False
 
     @property
@@ -60,7 +60,7 @@ class Platt(Strategy):
         "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, MIT Press"
     )
 
-    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True)  # 0: Platt's own, unshrunk
+    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True, at_least=0)  # 0: Platt's own, unshrunk
     per_label: bool = True
 
     @property

@@ -37,9 +37,9 @@ class ClassBalanced(Strategy):
     off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, "gamma": 0.0, "alpha": -1.0}
 
     # 1: equal weights; towards 0: weights ∝ 1 / n
-    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True, above=0, at_most=1)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = effective_weights(ctx.n_pos, self.one_minus_beta)

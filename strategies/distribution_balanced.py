@@ -41,11 +41,11 @@ class RebalancedFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)  # smallest weight
-    b: float = tunable(10.0, low=1.0, high=20.0)  # steepness of the sigmoid
+    a: float = tunable(0.1, low=0.0, high=1.0, at_least=0)  # smallest weight
+    b: float = tunable(10.0, low=1.0, high=20.0, at_least=0)  # steepness of the sigmoid
     mu: float = tunable(0.9, low=0.05, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -69,10 +69,10 @@ class NTRFocal(Strategy):
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
 
-    kappa: float = tunable(0.05, low=0.0, high=0.2)  # strength of the shift by the prior
-    lam: float = tunable(2.0, low=1.0, high=5.0)  # scale of the negatives' logits
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)  # strength of the shift by the prior
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)  # scale of the negatives' logits
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return tolerant(logits, targets, ctx, self)
@@ -90,13 +90,13 @@ class DistributionBalanced(Strategy):
     reference: ClassVar[str] = f"{WU}; eq. 8 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {**RebalancedFocal.off, **NTRFocal.off}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)
-    b: float = tunable(10.0, low=1.0, high=20.0)
+    a: float = tunable(0.1, low=0.0, high=1.0, at_least=0)
+    b: float = tunable(10.0, low=1.0, high=20.0, at_least=0)
     mu: float = tunable(0.9, low=0.05, high=0.95)
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -115,11 +115,11 @@ class CBNTR(Strategy):
     reference: ClassVar[str] = HUANG
     off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, **NTRFocal.off}
 
-    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True)
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True, above=0, at_most=1)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return effective_weights(ctx.n_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)

@@ -34,7 +34,7 @@ class LogitAdjustedLoss(Strategy):
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
-    tau: float = tunable(1.0, low=0.0, high=2.0)  # share of the prior; 1 corrects fully for it
+    tau: float = tunable(1.0, low=0.0, high=2.0, at_least=0)  # share of the prior; 1 corrects fully for it
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         adjusted = logits + self.tau * log_odds(ctx.n_pos, ctx.n_rows)
@@ -57,7 +57,7 @@ class LogitAdjustment(Strategy):
     reference: ClassVar[str] = MENON
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
-    tau: float = tunable(1.0, low=0.0, high=2.0)
+    tau: float = tunable(1.0, low=0.0, high=2.0, at_least=0)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         # Half a row away from 0 and N, as in training: the log-odds of a prior of 0 or 1 would be infinite.

@@ -50,7 +50,7 @@ class RAkELd(LabelPowerset):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-    k: int = tunable(3, low=2, high=6)  # labels per group
+    k: int = tunable(3, low=2, high=6, at_least=1)  # labels per group
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, part) for part in dealt(Y.shape[1], self.k, ctx.rng)]
@@ -72,8 +72,8 @@ class RAkELo(LabelPowerset):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
 
-    k: int = tunable(3, low=2, high=6)
-    multiple: float = tunable(2.0, low=1.0, high=4.0)  # groups per label; the cost grows with it
+    k: int = tunable(3, low=2, high=6, at_least=1)
+    multiple: float = tunable(2.0, low=1.0, high=4.0, above=0)  # groups per label; the cost grows with it
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         labels, k = Y.shape[1], min(self.k, Y.shape[1])

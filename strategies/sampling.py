@@ -33,7 +33,7 @@ class BalancedSampling(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, 0.0) + (1.0 - self.mix) * uniform(Y)
@@ -54,8 +54,8 @@ class SqrtSampling(Strategy):
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    power: float = tunable(0.5, low=0.0, high=1.0)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0, at_most=1)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, self.power) + (1.0 - self.mix) * uniform(Y)
@@ -75,7 +75,7 @@ class ProgressiveSampling(Strategy):
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"end": 0.0}
 
-    end: float = tunable(1.0, low=0.0, high=1.0)
+    end: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         start = uniform(Y)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from equipoise import thresholds
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies.calibration import Platt
 
@@ -81,10 +82,10 @@ class TopK(Strategy):
         "RCut: Yang 2001, A study of thresholding strategies for text categorization, SIGIR, DOI 10.1145/383952.383975"
     )
 
-    k: int = 0  # 0: chosen out of fold
+    k: int = option(0, at_least=0)  # 0: chosen out of fold
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        k = self.k if self.k > 0 else best_k(logits, Y)
+        k = min(self.k, logits.shape[1]) if self.k > 0 else best_k(logits, Y)
         return lambda z: highest(z, np.full(len(z), k))
 
 

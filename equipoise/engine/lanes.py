@@ -109,6 +109,7 @@ class Trained:
         settled: the share of the steps after which that score hardly changed (1 if it never settled).
         paused: the state to resume from, if the lane was paused before its last step.
         estimator: the fitted model of a backbone that is not trained by gradient steps; `params` is then empty.
+        seconds: what fitting the estimator took; 0 for networks, which are trained side by side.
     """
 
     params: dict[str, Tensor] = field(repr=False)
@@ -118,6 +119,7 @@ class Trained:
     settled: float = 1.0
     paused: Paused | None = None
     estimator: Any = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def row_of(
         **evaluate(arrays),
         metrics_code=versions.metrics_code(),
         labels=list(prepared.data.labels),
+        features=getattr(prepared.features, "note", ""),
         audit=model.audit,
         trials=result.trials,
         decision_trials=result.decision_trials,

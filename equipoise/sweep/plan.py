@@ -33,11 +33,15 @@ else:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite."""
+    """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite.
+
+    `data_dir` is where vectors of texts are kept; None for the default folder.
+    """
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
     data: Mapping[str, Dataset]
+    data_dir: Path | None = None
 
 
 def make_plan(
@@ -86,7 +90,7 @@ def make_plan(
     # Blocks may overlap, so a cell may come twice; the last one stays, in its first place.
     once = {cell.key: cell for cell in cells}
     left_out = {cell.key: (cell, reason) for cell, reason in skipped}
-    return Plan(tuple(once.values()), tuple(left_out.values()), loaded)
+    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir)
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
@@ -165,6 +169,7 @@ def _cell(
         settings=block.settings,
         device=device,
         code=predictions_code(strategy, backbone),
+        identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),
     )

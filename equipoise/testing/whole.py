@@ -20,6 +20,7 @@ from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import Strategy
+from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
@@ -64,7 +65,7 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         copy = pickle.loads(pickle.dumps(exam.strategy))
         demand(copy == exam.strategy, "pickles", "a pickled copy is not equal to the original")
     except Exception as error:
-        demand(False, "pickles", f"{type(error).__name__}: {error}")
+        demand(False, "pickles", one_line(error))
 
 
 def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
