@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -66,6 +66,11 @@ class Platt(Strategy):
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        why = "fits the scores of each label to its frequency again, which takes back the shift of {other}"
+        return {"shift": why} if self.per_label else {}
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)

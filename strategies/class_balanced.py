@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ClassBalanced(Strategy):
     """Class-balanced focal loss: weights each label by one over its effective number of samples, (1 − β) / (1 − β^n).
 
-    The weight applies to a label's positives and negatives alike. A label without positives is treated as n = 1.
+    The weight applies to a label's positives and negatives alike. A label without positives is treated as n = 1. n counts the
+    rows trained on: the weights balance what the labels add to the loss, and copies of a row add to it like others.
 
     Variant: the settings used on text, β = .9, γ = 2, α = .5 (Huang et al. 2021, whose program also multiplies by 10); on
     images β = .99, .999 and .9999 are usual. The hyperparameter is 1 − β, since β acts through its distance from 1. Weights are
@@ -42,5 +43,5 @@ class ClassBalanced(Strategy):
     alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        weight = effective_weights(ctx.n_pos, self.one_minus_beta)
+        weight = effective_weights(ctx.trained_pos, self.one_minus_beta)
         return weight * focal_loss(logits, targets, self.gamma, self.alpha)

@@ -32,6 +32,7 @@ class LPROS(Strategy):
     """
 
     name: ClassVar[str] = "lp_ros"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
@@ -57,6 +58,7 @@ class LPRUS(Strategy):
     """
 
     name: ClassVar[str] = "lp_rus"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 

@@ -32,6 +32,7 @@ class LabelsetSampling(Strategy):
     """
 
     name: ClassVar[str] = "labelset_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "labelsets as classes: Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern "
         f"Recognition, DOI 10.1016/j.patcog.2004.03.009; sampling: {KANG}"
@@ -60,6 +61,7 @@ class BernoulliSampling(Strategy):
     """
 
     name: ClassVar[str] = "bernoulli_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "Chung, Vorland, Maney & Brown 2025, A multivariate Bernoulli-based sampling method for multi-label data with "
         "application to meta-research, arXiv:2512.08371"

@@ -30,6 +30,7 @@ class MLSMOTE(Strategy):
     """
 
     name: ClassVar[str] = "mlsmote"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Charte, Rivera, del Jesus & Herrera 2015, MLSMOTE: approaching imbalanced multilabel learning through synthetic "
         "instance generation, Knowledge-Based Systems, DOI 10.1016/j.knosys.2015.07.019"

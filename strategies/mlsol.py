@@ -98,6 +98,7 @@ class MLSOL(Strategy):
     """
 
     name: ClassVar[str] = "mlsol"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Liu & Tsoumakas 2019, Synthetic oversampling of multi-label data based on local label distribution, ECML PKDD, DOI "
         "10.1007/978-3-030-46147-8_11; Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, "
@@ -137,6 +138,7 @@ class MLUL(Strategy):
     """
 
     name: ClassVar[str] = "mlul"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, Pattern Recognition, DOI "
         "10.1016/j.patcog.2021.108294"

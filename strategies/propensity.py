@@ -19,13 +19,14 @@ class Propensity(Strategy):
 
     The estimated propensity of a label with n positives in N rows is 1 / (1 + C (n + B)^−A) with C = (log N − 1) (B + 1)^A:
     rare labels are assumed to be missing more often. Positives weigh 1 + C (n + B)^−A, from log N for a label with one positive
-    down to 1, and negatives 1.
+    down to 1, and negatives 1. n and N count the rows before resampling: what was recorded is a matter of the data.
 
     Variant: only the positive term is weighted, and negatives are not corrected for the missing labels among them; so the loss
     stays convex in the logits. A and B are the paper's values for data sets without a measured propensity.
     """
 
     name: ClassVar[str] = "propensity"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Jain, Prabhu & Varma 2016, Extreme multi-label loss functions for recommendation, tagging, ranking and other missing "

@@ -44,6 +44,7 @@ class MLROS(Strategy):
     """
 
     name: ClassVar[str] = "ml_ros"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
@@ -65,6 +66,7 @@ class MLRUS(Strategy):
     """
 
     name: ClassVar[str] = "ml_rus"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 

@@ -27,6 +27,7 @@ class BalancedSampling(Strategy):
     """
 
     name: ClassVar[str] = "balanced_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "class-aware sampling: Shen, Lin & Huang 2016, Relay backpropagation for effective learning of deep convolutional "
         "neural networks, ECCV, DOI 10.1007/978-3-319-46478-7_29"
@@ -51,6 +52,7 @@ class SqrtSampling(Strategy):
     """
 
     name: ClassVar[str] = "sqrt_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
@@ -72,6 +74,7 @@ class ProgressiveSampling(Strategy):
     """
 
     name: ClassVar[str] = "progressive_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"end": 0.0}
 

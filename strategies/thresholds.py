@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,6 +61,10 @@ class SCut(Strategy):
     )
 
     smooth: bool = True
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return {"shift": "chooses the threshold of each label again, which takes back the shift of {other}"}
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = thresholds.scut_smoothed if self.smooth else thresholds.scut

@@ -11,7 +11,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
@@ -104,7 +104,7 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no labels as inputs"
-        if "loss" in part.stages and not backbone.gradient:
+        if "loss" in part.stages and not part.exclusive and not backbone.gradient:
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
             )
@@ -189,6 +189,12 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
         if name in seen:
             raise EquipoiseError(f"{kind} {name!r} is given twice")
         seen.add(name)
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """A line for each composition of a plan whose parts work against each other."""
+    specs = dict.fromkeys(cell.strategy for cell in plan.cells)
+    return [line for spec in specs for line in clash_warnings(get_strategy(spec))]
 
 
 def describe(plan: Plan) -> dict[str, Any]:
