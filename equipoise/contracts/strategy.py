@@ -119,8 +119,9 @@ class Strategy(Configurable):
         name: its name in suites, on the command line and in results.
         reference: author, year and DOI of the method.
         requires: what it cannot do without: "numeric" (inputs that can be interpolated), "text", "labels" (two labels or more),
-            or "given" (a backbone that takes labels as inputs).
-            A data set or backbone that does not fit is skipped with this reason.
+            "given" (a backbone that takes labels as inputs), or "file" (rows of the user's own in the file that its field
+            `file` names; the pipeline reads them and offers them to `resample` as `rows.offered`).
+            A data set or backbone that does not fit, or a missing file name, is skipped with this reason.
         off: the settings at which it must equal `none` bit for bit; None if there are none.
         vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
             progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise

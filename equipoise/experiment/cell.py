@@ -35,6 +35,8 @@ class Cell:
         code: hashes of the engine's, the backbone's and the strategy's code, see `equipoise.experiment.versions`.
         plugin: the file that defines the strategy; None if it is built in or installed.
         plugins: where each plugin that takes part comes from, for the row.
+        external: the hash of the external rows that the strategy adds; "" if it adds none.
+        identity: the strategy's spec with that hash in the place of the file's path; "" if the strategy names no file.
     """
 
     dataset: str
@@ -48,14 +50,18 @@ class Cell:
     code: str
     plugin: str | None = None
     plugins: tuple[Origin, ...] = ()
+    external: str = ""
+    identity: str = ""
 
     @cached_property
     def key(self) -> str:
         """16 hex digits over what decides the predictions: the data's content, the code, the settings, the libraries.
 
-        The name of the data set and the origin of a plugin are left out: the same content gives the same key.
+        The name of the data set, the origin of a plugin and the path of a file are left out: the same content gives the same
+        key.
         """
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
+        fields["strategy"] = fields.pop("identity") or self.strategy
         # `code` says more exactly than our own version number which equipoise this is.
         libraries = {name: version for name, version in versions().items() if name != "equipoise"}
         # Sorted keys: the order of fields in the class does not matter.
@@ -78,6 +84,7 @@ class Cell:
             "code": self.code,
             # For the reader of the row; the content of a plugin is part of `code`.
             "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
+            "external_sha256": self.external or None,
             "versions": versions(),
             "threads": devices.THREADS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

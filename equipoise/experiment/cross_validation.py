@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from equipoise.engine.scheduler import Trainer
 from equipoise.experiment.jobs import JobBuilder, TrainingJob
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense, Inputs, Sparse
+
+if TYPE_CHECKING:
+    from equipoise.experiment.external import External
 
 Params = Mapping[str, Any]
 
@@ -49,6 +52,8 @@ class CrossValidator:
         folds: (n,) the inner fold that holds out each row; −1 for a row that no fold holds out.
         role: dataset, backbone, split and seed, which name all random streams. The strategy is not part of it, so that all
             strategies start from the same weights and see the same batches.
+        external: rows of the user's own that the strategy may add; they lie behind the others in `features` and in the
+            trainer's inputs. None if it names no file.
     """
 
     strategy: Strategy
@@ -60,6 +65,7 @@ class CrossValidator:
     role: tuple[object, ...]
     settings: Settings
     trainer: Trainer
+    external: External | None = None
 
     @property
     def n_folds(self) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from equipoise.contracts.backbone import Backbone
     from equipoise.contracts.features import Features
     from equipoise.experiment.cell import Cell
+    from equipoise.experiment.external import External
 
 
 @dataclass(eq=False)
@@ -37,6 +38,8 @@ class Prepared:
         folds: (n,) the inner fold that holds out each training row; −1 for a row that no fold holds out.
         role: names all random streams of the cells.
         seconds: time of the preparation, which counts as no strategy's cost.
+        sampled: if `data` is a sample, the data set that it was taken from, and which rows were.
+        external: the external rows of cells that were run, by their hash.
     """
 
     data: Dataset
@@ -48,7 +51,14 @@ class Prepared:
     folds: np.ndarray
     role: tuple[object, ...]
     seconds: float
+    sampled: tuple[Dataset, np.ndarray] | None = None
+    external: dict[str, External] = field(default_factory=dict, repr=False)
     _on: dict[Any, Inputs] = field(default_factory=dict, repr=False)
+
+    @property
+    def origin(self) -> tuple[Dataset, np.ndarray]:
+        """The whole data set, and for each row of `data` its row there."""
+        return self.sampled or (self.data, np.arange(self.data.n_rows))
 
     def on(self, device: Any) -> Inputs:
         """The inputs of the training rows on a device; always the same object, so that all strategies' lanes can share it."""
@@ -120,10 +130,12 @@ def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared
     features = backbone.features(data.kind).fit(data.X, data.nominal)
     seconds = time.perf_counter() - began
     # Evenly spaced, since the rows of a file may be sorted.
-    small = data.take(np.linspace(0, data.n_rows - 1, rows).astype(np.int64))
+    taken = np.linspace(0, data.n_rows - 1, rows).astype(np.int64)
+    small = data.take(taken)
     prepared = _prepare(cell, small, backbone, _FittedFeatures(features))
     # In proportion to the sample, so that the caller can scale all costs by the number of rows.
     prepared.seconds += seconds * rows / data.n_rows
+    prepared.sampled = data, taken
     return prepared
 
 
