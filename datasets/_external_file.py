@@ -126,7 +126,9 @@ def _listed(table: Table, name: str, data: Dataset, own: TableColumns) -> NDArra
         # A cell that is a label as it stands is not split. This file need not use the separator of the data set's file.
         ways = [names_in(cell, mark) for mark in ("", *filter(None, [own.separator]), *SEPARATORS)]
         if (labels := next((way for way in ways if way <= number.keys()), None)) is None:
-            strange = min((sorted(way - number.keys()) for way in ways), key=len)[0]
+            # Of the ways to split the cell, the one that gives most labels was probably meant.
+            meant = max(ways, key=lambda way: len(way & number.keys()))
+            strange = min(meant - number.keys())
             raise unknown(f"label at {table.at(row, name)}:", strange, number)
         Y[row, [number[label] for label in labels]] = 1
     return Y

@@ -49,6 +49,8 @@ A hook must
 
 A hook may
 - use `ctx.n_pos` and `ctx.n_rows`, the label counts *before* resampling, and in `loss` also `ctx.progress`, 0 to 1;
+- in `resample`, add rows of a file of the user's: with `requires = frozenset({"file"})` and a field `file`, `rows.offered` holds
+  those that give nothing held out away, and `rows.include` adds some of them (see `external_rows`);
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
   the label counts of the task they belong to.
 
