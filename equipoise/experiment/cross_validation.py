@@ -13,6 +13,7 @@ import numpy as np
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
+from equipoise.core.arrays import is_sparse
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.scheduler import Trainer
@@ -214,10 +215,9 @@ class CVResult:
 
 def features_of(inputs: Inputs, vector_features: bool) -> Any:
     """The inputs as an array (n, d), dense or CSR, in which resamplers may compute distances; None if they are no vectors."""
-    if not vector_features:
+    if not vector_features or not isinstance(inputs, Dense | Sparse):
         return None
-    if isinstance(inputs, Dense):
-        return inputs.array()
-    if isinstance(inputs, Sparse):
-        return inputs.matrix
-    return None
+    array: Any = inputs.array() if isinstance(inputs, Dense) else inputs.matrix
+    # Read-only, since all strategies share it: a resampler that wrote to it would change the cells after it.
+    (array.data if is_sparse(array) else array).flags.writeable = False
+    return array

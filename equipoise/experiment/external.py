@@ -106,7 +106,7 @@ def external_in(prepared: Prepared, rows: ExternalRows) -> External:
     inputs = prepared.inputs
     # Extractors of scikit-learn refuse an empty table.
     if len(kept):
-        inputs = inputs.followed_by(prepared.features.transform(rows.X[kept]))  # type: ignore[arg-type]
+        inputs = inputs.followed_by(prepared.features.transform(rows.X[kept]))
     used = np.isin(pairs[0], kept)
     own = (np.searchsorted(kept, pairs[0][used]), pairs[1][used])
     counts = {"file": len(rows), "parent_tested": len(from_test), "equal_tested": len(like_test)}

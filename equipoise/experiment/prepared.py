@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.arrays import is_sparse
 from equipoise.core.seeds import seed_of
 from equipoise.experiment.cross_validation import features_of
 from equipoise.ops.inputs import Inputs
@@ -85,11 +84,7 @@ class Prepared:
     @cached_property
     def feature_array(self) -> Any:
         """The training rows as an array (n, d), dense or CSR, for resamplers that compute distances; None if there is none."""
-        array = features_of(self.inputs, self.backbone.vector_features)
-        # Read-only, since all strategies share it: a resampler that wrote to it would change the cells after it.
-        if array is not None:
-            (array.data if is_sparse(array) else array).flags.writeable = False
-        return array
+        return features_of(self.inputs, self.backbone.vector_features)
 
 
 class Preparations:

@@ -26,7 +26,9 @@ _CHANGE = 1e-3  # a relative change of MeanIR up to this counts as none
 def audit(before: Rows, after: Rows) -> dict[str, Any]:
     """Statistics of the rows before and after resampling: {"before": …, "after": …, "synthetic": number of synthetic rows}.
 
-    Where external rows were offered, also {"external": {"offered": …, "included": number of them among the rows after}}.
+    Where external rows were offered, also {"external": {"offered": …, "included": number of them among the rows after}}; a cell
+    adds "file" (rows of the file), and how many of them its split leaves out: "parent_tested" (a parent is a test row) and
+    "equal_tested" (a test row equals the row or a parent).
 
     "before" and "after" have rows, unlabelled (rows without any label), duplicates (rows equal to an earlier one in features
     and labels), labelsets, singletons and rare_labelsets (labelsets with 1 and with 1–3 rows), mean_ir, cvir, scumble, and
