@@ -146,6 +146,24 @@ def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
     return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
 
 
+def external_file(strategy: Strategy) -> str:
+    """The file of external rows that a strategy names; "" if it names none.
+
+    Raises:
+        EquipoiseError: several of its parts add rows of a file.
+    """
+    files = {p.name: str(getattr(p, "file", "")) for p in strategy.parts if "file" in p.requires}
+    if len(files) > 1:
+        raise EquipoiseError(f"{' and '.join(files)} both add rows of a file: keep one of them")
+    return next(iter(files.values()), "")
+
+
+def with_external_file(strategy: Strategy, file: str) -> Strategy:
+    """A copy that names another file of external rows."""
+    parts = [bind(p, {"file": file}) if "file" in p.requires else p for p in strategy.parts]
+    return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
+
+
 def fingerprint(strategy: Strategy) -> str:
     """A hash of the code of each part, joined by plus signs."""
     return "+".join(code_of(type(p)) for p in strategy.parts)

@@ -28,6 +28,8 @@ def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, res
     for data in plan.data.values():
         for note in data.notes:
             console.print(f"{data.name}: {note}", style="dim", markup=False)
+    for note in plan.notes:
+        console.print(note, style="dim", markup=False)
     for name in dict.fromkeys(cell.dataset for cell in plan.cells if cell.split == OFFICIAL):
         console.print(f"{name}: {_official(plan.data[name])}", style="dim", markup=False)
     counts = describe(plan)
@@ -67,6 +69,7 @@ def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -
         },
         "workers": {"count": workers.count, "why": workers.why},
         "results": str(results),
+        "notes": list(plan.notes),
     }
 
 

@@ -52,6 +52,8 @@ A hook may
 - use the label counts in `ctx`: `n_pos` and `n_rows` of the rows *before* resampling, `trained_pos` and `trained_rows` of those
   that a network learns from. A loss that balances labels takes the latter, else `ml_ros+yours` would balance them twice;
 - use, in `loss`, `ctx.progress`, 0 to 1;
+- in `resample`, add rows of a file of the user's: with `requires = frozenset({"file"})` and a field `file`, `rows.offered` holds
+  those that give nothing held out away, and `rows.include` adds some of them (see `external_rows`);
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
   the label counts of the task they belong to.
 
@@ -143,8 +145,9 @@ class Strategy(Configurable):
         name: its name in suites, on the command line and in results.
         reference: author, year and DOI of the method.
         requires: what it cannot do without: "numeric" (inputs that can be interpolated), "text", "labels" (two labels or more),
-            or "given" (a backbone that takes labels as inputs).
-            A data set or backbone that does not fit is skipped with this reason.
+            "given" (a backbone that takes labels as inputs), or "file" (rows of the user's own in the file that its field
+            `file` names; the pipeline reads them and offers them to `resample` as `rows.offered`).
+            A data set or backbone that does not fit, or a missing file name, is skipped with this reason.
         off: the settings at which it must equal `none` bit for bit; None if there are none.
         vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos and trained_pos
             (K, 1, L), n_rows, trained_rows, progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once

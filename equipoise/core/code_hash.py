@@ -36,6 +36,7 @@ LEFT_OUT = MappingProxyType(
         "catalog.registry": "finds classes; their code is hashed by itself",
         "catalog.plugins": "finds classes; their code is hashed by itself",
         "catalog.plugin_code": "computes hashes",
+        "datasets._external_file": "reads rows that have a hash of their own in the key",
         "resampling.audit": "describes a resampling in the row",
         "experiment.budget": "says where a range or the number of steps binds",
         "experiment.cell": "describes a cell",

@@ -22,7 +22,7 @@ else:
     devices = lazy("equipoise.ops.device")
 
 #: Fields of a cell that do not influence its predictions.
-_DESCRIBES = frozenset({"dataset", "backbone", "identity", "plugin", "plugins"})
+_DESCRIBES = frozenset({"dataset", "backbone", "identity", "strategy_identity", "plugin", "plugins"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Cell:
         identity: `Backbone.identity`, what names the backbone in the key and in random streams; "" for its spec.
         plugin: the file that defines the strategy; None if it is built in or installed.
         plugins: where each plugin that takes part comes from, for the row.
+        external: the hash of the external rows that the strategy adds; "" if it adds none.
+        strategy_identity: the strategy's spec with that hash in the place of the file's path; "" if the strategy names no file.
     """
 
     dataset: str
@@ -50,6 +52,8 @@ class Cell:
     identity: str = ""
     plugin: str | None = None
     plugins: tuple[Origin, ...] = ()
+    external: str = ""
+    strategy_identity: str = ""
 
     @property
     def backbone_identity(self) -> str:
@@ -60,11 +64,11 @@ class Cell:
     def key(self) -> str:
         """16 hex digits over what decides the predictions: the data's content, the code, the settings, the libraries.
 
-        The name of the data set, the paths of a backbone's files and the origin of a plugin are left out: the same content gives
-        the same key.
+        The name of the data set, the paths of files and the origin of a plugin are left out: the same content gives the same key.
         """
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
         fields["backbone"] = self.backbone_identity
+        fields["strategy"] = self.strategy_identity or self.strategy
         # `code` says more exactly than our own version number which equipoise this is.
         libraries = {name: version for name, version in versions().items() if name != "equipoise"}
         # Sorted keys: the order of fields in the class does not matter.
@@ -88,6 +92,7 @@ class Cell:
             "code": self.code,
             # For the reader of the row; the content of a plugin is part of `code`.
             "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
+            "external_sha256": self.external or None,
             "versions": versions(),
             "threads": devices.THREADS,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from equipoise.experiment.budget import edges
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.cross_validation import CrossValidator, FittedModel
 from equipoise.experiment.decision import fit_decision_rule
+from equipoise.experiment.external import External, external_of
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
 from equipoise.experiment.search import SearchResult, search, search_space
@@ -40,9 +42,14 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     """
     strategy = _strategy(cell)
     require_planned_code(cell.code, strategy, prepared.backbone)
-    validator = _validator(strategy, cell, prepared, trainer)
-    # The clock starts after the preparation: all strategies share it, so it is no strategy's cost.
     began = time.perf_counter()
+    external = external_of(strategy, cell, prepared)
+    spent = time.perf_counter() - began
+    if external is not None:
+        trainer = replace(trainer, inputs=external.on(trainer.device))
+    validator = _validator(strategy, cell, prepared, trainer, external)
+    # The clock starts after the preparation: all strategies share it, so it is no strategy's cost; external rows are.
+    began = time.perf_counter() - spent
     result, model, clock = await _fit(validator, report, began)
     arrays = _evaluate(strategy, validator, prepared, result, model)
     clock.append(trainer.cost.spent(began))
@@ -76,17 +83,20 @@ def _strategy(cell: Cell) -> Strategy:
     return get_strategy(cell.strategy)
 
 
-def _validator(strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trainer) -> CrossValidator:
+def _validator(
+    strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trainer, external: External | None
+) -> CrossValidator:
     return CrossValidator(
         strategy,
         prepared.backbone,
-        prepared.feature_array,
+        prepared.feature_array if external is None else external.feature_array,
         prepared.nominal,
         prepared.Y,
         prepared.folds,
         prepared.role,
         cell.settings,
         trainer,
+        external,
     )
 
 

@@ -21,6 +21,7 @@ from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import predictions_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
+from equipoise.sweep.external_files import ExternalFiles
 from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.suite import Block, Suite
 
@@ -35,13 +36,15 @@ else:
 class Plan:
     """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite.
 
-    `data_dir` is where vectors of texts are kept; None for the default folder.
+    `data_dir` is where vectors of texts are kept; None for the default folder. `notes` are sentences for the user about files of
+    external rows.
     """
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
     data: Mapping[str, Dataset]
     data_dir: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -64,6 +67,7 @@ def make_plan(
     loaded = dict(data or {})
     cells: list[Cell] = []
     skipped: list[tuple[Cell, str]] = []
+    files = ExternalFiles()
     for block in suite.blocks:
         strategies = [_strategy(s) for spec in block.strategies for s in expand(spec)]
         backbones = [(get_backbone(b).spec, get_backbone(b)) for b in block.backbones]
@@ -84,13 +88,13 @@ def make_plan(
                         )
                         reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
                         if reason is None:
-                            cells.append(cell)
+                            cells.append(files.read_for(cell, strategy, loaded[name]))
                         else:
                             skipped.append((cell, reason))
     # Blocks may overlap, so a cell may come twice; the last one stays, in its first place.
     once = {cell.key: cell for cell in cells}
     left_out = {cell.key: (cell, reason) for cell, reason in skipped}
-    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir)
+    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir, tuple(files.notes))
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
@@ -100,6 +104,8 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
     for part in strategy.parts:
         if "numeric" in part.requires and not backbone.interpolates(data.kind):
             return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to interpolate"
+        if "file" in part.requires and not getattr(part, "file", ""):
+            return f"{part.name} needs a file of rows to add: {part.name}[file=./more.csv]"
         if "text" in part.requires and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:

@@ -64,7 +64,7 @@ class Exam:
 
         Notes exceptions, side effects, changed arguments, and results that differ with the same stream.
         """
-        quietly(lambda: getattr(self.strategy, name)(*arguments(name, world)))
+        quietly(lambda: getattr(self.strategy, name)(*arguments(self.strategy, name, world)))
         first = self._call(name, world, 0)
         expected = self.results[(name, world.name)] = self._as_arrays(name, world, first)
         again = self._as_arrays(name, world, self._call(name, world, 0))
@@ -85,7 +85,7 @@ class Exam:
         self.results[(name, world.name)] = self._as_arrays(name, world, self._call(name, world, 0))
 
     def _call(self, name: str, world: World, seed: int) -> Any:
-        args = arguments(name, world, seed)
+        args = arguments(self.strategy, name, world, seed)
         before = frozen(args)
         result = self.run(name, world.name, lambda: getattr(self.strategy, name)(*args))
         untouched = same(before, frozen(args))
@@ -99,11 +99,11 @@ class Exam:
         return frozen(result)
 
 
-def arguments(hook: str, world: World, seed: int = 0) -> list[Any]:
+def arguments(strategy: Strategy, hook: str, world: World, seed: int = 0) -> list[Any]:
     """Fresh arguments for a hook in a world, with the context last."""
     ctx: Context = world.ctx(seed)
     if hook == "resample":
-        return [world.rows(), ctx]
+        return [world.rows(strategy), ctx]
     if hook in ("adjust", "decide"):
         return [world.logits.copy(), world.Y.copy(), world.ctx(seed, folds=world.folds.copy())]
     return [world.Y.copy(), ctx]

@@ -158,7 +158,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         )
         map_stage.valid_map(trial, hook, world, fitted)
         return
-    argument: Any = world.rows() if hook == "resample" else world.Y.copy()
+    argument: Any = world.rows(strategy) if hook == "resample" else world.Y.copy()
     out = trial.run(hook, world.name, lambda: getattr(strategy, hook)(argument, world.ctx()))
     check = {
         "resample": data_stage.valid_rows,

@@ -25,7 +25,7 @@ class MyStrategy(Strategy):
     # Author, year and DOI of the method, which reports print.
     reference: ClassVar[str] = "unpublished"
     # What it cannot do without: "numeric" inputs, "text", "labels" (two or more), "given" (a model that takes labels as
-    # inputs). A combination that does not fit is skipped with this reason.
+    # inputs), "file" (rows of the user's own). A combination that does not fit is skipped with this reason.
     requires: ClassVar[frozenset[str]] = frozenset()
     # The setting at which the method does nothing, if there is one: `equipoise check` then tests that it equals `none`
     # exactly. Delete the line otherwise.
