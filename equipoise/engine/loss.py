@@ -40,6 +40,11 @@ class PopulationLoss:
         self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
 
     @property
+    def sees_representation(self) -> bool:
+        """Whether the loss of any lane depends on the representation."""
+        return any(group.sees_representation for group in self._groups)
+
+    @property
     def at_once(self) -> bool:
         """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
@@ -58,6 +63,21 @@ class PopulationLoss:
             for group, i in zip(self._groups, self._members, strict=True)
         ]
         return torch.cat(by_group)[self._order]
+
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
+        """The gradients of each lane's mean loss in its logits (K, B, L) and in its representation (K, B, H).
+
+        The second is 0 for lanes whose loss does not see the representation.
+        """
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+        by_group = [
+            group.gradients(logits[i], representation[i], targets[i], done[i])
+            for group, i in zip(self._groups, self._members, strict=True)
+        ]
+        of_logits, of_representation = zip(*by_group, strict=True)
+        return torch.cat(of_logits)[self._order], torch.cat(of_representation)[self._order]
 
     def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
@@ -80,11 +100,18 @@ class _Group:
         self._n_rows = torch.tensor([float(lane.n_rows) for lane in lanes], device=device)
 
     @property
+    def sees_representation(self) -> bool:
+        return self._strategy.sees_representation
+
+    @property
     def one_by_one(self) -> bool:
         return type(self._strategy) in _ONE_BY_ONE
 
-    def __call__(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
+    def __call__(
+        self, logits: Tensor, targets: Tensor, done: Tensor, representation: Tensor | None = None
+    ) -> Tensor:
+        seen = {} if representation is None else {"representation": representation}
+        arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper, seen)
         if len(logits) > 1:
             return self._all(arguments)
         # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
@@ -99,6 +126,17 @@ class _Group:
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
 
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, done: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if not self.sees_representation:
+            # A copy, since the gradient of plain cross-entropy is in memory that the next step uses again.
+            return self.grad_logits(logits, targets, done).clone(), torch.zeros_like(representation)
+        with torch.enable_grad():
+            leaves = logits.detach().requires_grad_(), representation.detach().requires_grad_()
+            loss = self(leaves[0], targets, done, leaves[1]).sum()
+            return torch.autograd.grad(loss, leaves)
+
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
             return self._vectorized(*arguments)
@@ -112,17 +150,31 @@ class _Group:
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _vectorized(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        n_pos: Tensor,
+        n_rows: Tensor,
+        progress: Tensor,
+        hyper: Any,
+        seen: Any,
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
-        ctx = Context(n_pos[:, None], _column(n_rows), progress=_column(progress))
+        ctx = Context(n_pos[:, None], _column(n_rows), progress=_column(progress), **seen)
         return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 
     def _one(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        n_pos: Tensor,
+        n_rows: Tensor,
+        progress: Tensor,
+        hyper: Any,
+        seen: Any,
     ) -> Tensor:
         strategy = bind(self._strategy, hyper)
-        return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+        return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress, **seen)).mean()
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
