@@ -63,8 +63,8 @@ A hook may
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
   the label counts of the task they belong to.
 
-Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation, after
-`head`. The settings of these three are chosen after the network, see `tuned_on`.
+Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation,
+after `head`. The settings of these three are chosen after the network, see `tuned_on`.
 """
 
 from __future__ import annotations

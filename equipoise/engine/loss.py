@@ -79,10 +79,16 @@ class PopulationLoss:
         of_logits, of_representation = zip(*by_group, strict=True)
         return torch.cat(of_logits)[self._order], torch.cat(of_representation)[self._order]
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        progress: np.ndarray,
+        representation: Tensor | None = None,
+    ) -> Tensor:
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         by_group = [
-            group(logits[i], targets[i], done[i])
+            group(logits[i], targets[i], done[i], None if representation is None else representation[i])
             for group, i in zip(self._groups, self._members, strict=True)
         ]
         return torch.cat(by_group)[self._order]

@@ -18,6 +18,7 @@ from equipoise.experiment.budget import edges
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.cross_validation import CrossValidator, FittedModel
 from equipoise.experiment.decision import fit_decision_rule
+from equipoise.experiment.heads import refitted_logits
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
 from equipoise.experiment.search import SearchResult, search, search_space
@@ -115,4 +116,6 @@ def _evaluate(
     # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
     logits = validator.predict([model], inputs, [np.arange(len(prepared.test))])[0]
+    if "head" in strategy.stages:
+        logits = refitted_logits(chosen, validator, model, inputs, logits)
     return predictions(prepared, result, rule, logits)
