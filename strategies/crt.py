@@ -37,16 +37,11 @@ class ClassifierRetraining(Strategy):
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context
     ) -> Head:
-        draws = expected_draws(Y, self.mix)
-        drawn = draws > 0
-        h, targets, counts = (
-            representation[drawn].astype(np.float64),
-            Y[drawn].astype(np.float64),
-            draws[drawn],
-        )
+        h, draws = representation.astype(np.float64), expected_draws(Y, self.mix)
         # A representation of zeros only, as a dead hidden layer gives, has no length to be divided by.
         length = float(np.sqrt(np.mean(np.sum(h * h, axis=1)))) or 1.0
-        W, b = weighted_logistic(h / length, targets, counts, self.C)
+        drawn = draws > 0
+        W, b = weighted_logistic(h[drawn] / length, Y[drawn].astype(np.float64), draws[drawn], self.C)
         return Linear(W / length, b)
 
 
@@ -72,30 +67,36 @@ def weighted_logistic(h: Floats, targets: Floats, counts: Floats, C: float) -> t
     Args:
         h: (n, H) inputs of mean square length 1. targets: (n, L) 0/1. counts: (n,) positive weights of the rows.
     """
-    share = counts @ targets / counts.sum()
+    total = counts.sum()
+    share = counts @ targets / total
     # Half a row away from 0 and 1: labels that all rows have, or none has, stay at these log-odds.
-    half = 0.5 / counts.sum()
-    start = scipy.special.logit(np.clip(share, half, 1 - half))
+    start = scipy.special.logit(np.clip(share, 0.5 / total, 1 - 0.5 / total))
     varies = (share > 0) & (share < 1)
     H, L = h.shape[1], int(varies.sum())
     W, b = np.zeros((H, len(share))), start.copy()
     if not L:
         return W, b
-    y, curvature = targets[:, varies], C * counts.sum() * share[varies] * (1 - share[varies])
-    # In units of its standard error: without these, rare labels, whose cost is nearly flat, would stop before they converge.
-    units = np.vstack([np.tile(1 / np.sqrt(curvature / H + 1), (H, 1)), 1 / np.sqrt(curvature)])
+    # On the principal axes of the inputs, and in units of its standard error, each step has about the same curvature. Without
+    # that, rare labels and directions with little variance would take thousands of steps.
+    centre = counts @ h / total
+    variance, axes = np.linalg.eigh((h - centre).T @ (counts[:, None] * (h - centre)) / total)
+    inputs, y, prior = (h - centre) @ axes, targets[:, varies], share[varies] * (1 - share[varies])
+    curvature = C * total * prior * np.append(np.maximum(variance, 0.0), 1.0)[:, None]
+    curvature[:H] += 1.0
+    units = 1 / np.sqrt(curvature)
 
     def cost(flat: Floats) -> tuple[float, Floats]:
         steps = flat.reshape(H + 1, L) * units
-        w, z = steps[:H], h @ steps[:H] + (start[varies] + steps[H])
+        w, z = steps[:H], inputs @ steps[:H] + (start[varies] + steps[H])
         # log(1 + e^z) − y z cannot overflow.
         value = C * float(counts @ (np.logaddexp(0.0, z) - y * z).sum(1)) + 0.5 * float(np.sum(w * w))
         error = C * counts[:, None] * (scipy.special.expit(z) - y)
-        slope = np.vstack([h.T @ error + w, error.sum(0)])
+        slope = np.vstack([inputs.T @ error + w, error.sum(0)])
         return value, (slope * units).ravel()
 
     options = {"maxiter": 500, "ftol": 1e-10, "gtol": 1e-3}
     best = scipy.optimize.minimize(cost, np.zeros((H + 1) * L), jac=True, method="L-BFGS-B", options=options)
     steps = best.x.reshape(H + 1, L) * units
-    W[:, varies], b[varies] = steps[:H], start[varies] + steps[H]
+    W[:, varies] = axes @ steps[:H]
+    b[varies] = start[varies] + steps[H] - centre @ W[:, varies]
     return W, b

@@ -74,7 +74,8 @@ def _normalises_in_place(h, Y, w, b, ctx):
 
 
 def _by_length(h, Y, w, b, ctx):
-    scale = 1.0 / np.linalg.norm(w, axis=0)
+    with np.errstate(divide="ignore"):
+        scale = 1.0 / np.linalg.norm(w, axis=0)
     return lambda x, z: z * scale
 
 
@@ -97,8 +98,9 @@ def _dropped(h, Y, w, b, ctx):
 
 
 def _inverse(h, Y, w, b, ctx):
-    rates = Y.mean(0)
-    return lambda x, z: z - np.log(1.0 / rates)
+    with np.errstate(divide="ignore"):
+        shift = np.log(1.0 / Y.mean(0))
+    return lambda x, z: z - shift
 
 
 FAULTS = [
