@@ -22,8 +22,9 @@ class MulSupCon(Strategy):
 
     Each label of each row (anchor i, label j) takes the other rows p of the batch with that label as positives:
     L_ij = −mean_p log[exp(h_i · h_p / T) / Σ_{a ≠ i} exp(h_i · h_a / T)], with h the inputs of the last layer at length 1. So a
-    row that shares two labels with the anchor counts twice. The loss is the mean cross-entropy + weight · the mean of L_ij over
-    all labels of all rows that have a positive in the batch. A row that a batch draws twice is its own positive.
+    row that shares two labels with the anchor counts twice. The loss of a row is its cross-entropy, summed over labels, plus
+    weight · the mean of L_ij over all labels of all rows that have a positive in the batch; all of it divided by the number of
+    labels. A row that a batch draws twice is its own positive.
 
     Variant: the authors pretrain with the contrastive loss alone, on a projection head, with augmented inputs and a queue of
     rows encoded by a slowly moving copy of the network, and train the classifier afterwards. Here both losses are minimised at
@@ -50,7 +51,8 @@ class MulSupCon(Strategy):
         if ctx.representation is None:
             return own
         contrast = contrastive(ctx.representation.float(), targets.float(), self.temperature)
-        return own + (self.weight * contrast).to(own.dtype)
+        # The engine averages over labels, too; with many labels, a contrast that is not divided would drown the cross-entropy.
+        return own + (self.weight / logits.shape[-1] * contrast).to(own.dtype)
 
 
 def contrastive(h: Tensor, y: Tensor, temperature: Any) -> Tensor:

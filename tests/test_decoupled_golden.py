@@ -170,8 +170,8 @@ def test_mulsupcon_is_cross_entropy_plus_the_contrastive_loss_of_the_batch(
     loss = equipoise.loss_of("mulsupcon", y.sum(0), 32, weight=weight, temperature=temperature)
     found = loss(z, torch.from_numpy(y), representation=torch.from_numpy(h))
     assert found.shape == (32, L)
-    expected = float(bce(z, torch.from_numpy(y)).mean()) + weight * contrast(h, y, temperature)
-    assert float(found.mean()) == pytest.approx(expected, rel=1e-6)
+    expected = float(bce(z, torch.from_numpy(y)).sum(1).mean()) + weight * contrast(h, y, temperature)
+    assert float(found.mean()) * L == pytest.approx(expected, rel=1e-6)
     with pytest.raises(
         EquipoiseError, match=r"mulsupcon needs the inputs of the last layer: pass repr.*32 rows"
     ):

@@ -26,6 +26,7 @@ from equipoise.experiment.prepared import Preparations
 from equipoise.experiment.search import SearchResult, search
 from equipoise.experiment.settings import Settings
 from equipoise.ops.device import repeatable
+from equipoise.ops.dropout import Drop
 from equipoise.ops.inputs import Dense
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.plan import Plan, make_plan, misfit
@@ -230,3 +231,7 @@ def test_which_backbones_learn_a_representation() -> None:
     assert get_backbone("transformer").represents
     for name in ("linear", "sentence_embedding"):
         assert not get_backbone(name).represents
+    with pytest.raises(ValueError, match="linear learns no representation"):
+        get_backbone("linear").head_of({})
+    with pytest.raises(NotImplementedError, match="must define represent"):
+        get_backbone("linear").represent({}, None, Drop())

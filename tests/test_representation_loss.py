@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -149,13 +149,11 @@ def test_in_two_parts_the_logits_have_the_same_bits(case: str) -> None:
     backbone, inputs = CASES[case]
     lanes = [a_lane(k, backbone, Strategy()) for k in range(3)]
     params = Parameters.of([t.params for t in run(lanes, inputs())], CPU)
-    rates, roles = [n.backbone.dropout_rate for n in lanes], [n.role for n in lanes]
-    x = inputs().gather(torch.arange(96).view(3, 32))
-    dropouts = [Dropout(rates, roles, CPU, shared=backbone.stacks(CPU)) for _ in range(2)]
+    x, roles = inputs().gather(torch.arange(96).view(3, 32)), [n.role for n in lanes]
+    dropouts = [Dropout([0.0, 0.3, 0.5], roles, CPU, shared=backbone.stacks(CPU)) for _ in range(2)]
     whole = forward(backbone, params, x, dropouts[0])
     hidden, logits = forward_in_two(backbone, params, x, dropouts[1], None)
-    assert torch.equal(whole, logits)
-    assert hidden.shape[:2] == (3, 32)
+    assert torch.equal(whole, logits) and hidden.shape[:2] == (3, 32)  # noqa: PT018
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -173,10 +171,8 @@ def test_gradients_are_those_of_the_whole_loss(case: str) -> None:
     torch.autograd.backward((logits, hidden), found)
     for k, lane in enumerate(lanes):
         # Each lane by itself, with autograd through everything.
-        leaves = {
-            n: p[None].clone().requires_grad_() if backbone.batched else p.clone().requires_grad_()
-            for n, p in start[k].items()
-        }
+        one = (lambda p: p[None]) if backbone.batched else (lambda p: p)
+        leaves = {n: one(p).clone().requires_grad_() for n, p in start[k].items()}
         x = inputs().gather(examples[[k]])
         h = backbone.represent(leaves, x if backbone.batched else x[0], Drop())
         z = backbone.classify(leaves, h)
@@ -252,13 +248,3 @@ def test_the_start_of_the_output_bias_is_that_of_cross_entropy() -> None:
     lanes = [a_lane(0, MLP(hidden=5), s) for s in (Strategy(), get_strategy("mulsupcon"), Pulled())]
     plain, *others = best_constant_logits(lanes, BATCH)
     assert all(np.array_equal(plain, other) for other in others)
-
-
-def test_none_of_this_is_for_a_backbone_without_representation() -> None:
-    from equipoise.backbones.linear import Linear
-
-    weights: dict[str, Any] = {"weight": torch.zeros(3, 2), "bias": torch.zeros(1, 2)}
-    with pytest.raises(ValueError, match="linear learns no representation"):
-        Linear().head_of(weights)
-    with pytest.raises(NotImplementedError, match="must define represent"):
-        Linear().represent(weights, torch.zeros(1, 4, 3), Drop())

@@ -41,6 +41,7 @@ class MyStrategy(Strategy):
     #   merge(tasks, logits, ctx) -> (n, L)       ... and join their logits (after training)
     #   weights(Y, ctx) -> (n,)                   how often each row is drawn into a batch
     #   loss(logits, targets, ctx) -> (B, L)      what training minimises, not yet averaged
+    #   head(representation, Y, weight, bias, ctx) -> function    replace the last layer after training
     #   adjust(logits, Y, ctx) -> function        correct the logits after training
     #   decide(logits, Y, ctx) -> function        turn logits into labels, e.g. with thresholds
     #
