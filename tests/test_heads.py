@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from equipoise.api import choose
 from equipoise.backbones.mlp import MLP
@@ -50,6 +51,7 @@ class Watching(Strategy):
     def head(self, representation: Any, Y: Any, weight: Any, bias: Any, ctx: Any) -> Any:
         self.seen.append((representation, Y, weight, bias))
         assert (ctx.n_pos.tolist(), ctx.n_rows) == (Y.sum(0).tolist(), len(Y))
+        assert {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"} == {1}
         return lambda h, z: z + 1.0
 
 
@@ -70,7 +72,7 @@ def searched(bench: CrossValidator) -> SearchResult:
 def test_a_head_sees_the_rows_that_its_network_was_trained_on_and_no_other() -> None:
     strategy = Watching()
     bench = validator(strategy)
-    with repeatable(CPU):
+    with repeatable(CPU), threadpool_limits(2, user_api="blas"):
         cv = run_one(bench.cross_validate([{"lr": 0.05, "C": 10.0}]))[0]
         assert cv is not None
         out = FoldNetworks.of(bench, cv).out_of_fold(strategy)

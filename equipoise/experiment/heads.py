@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equipoise.contracts.strategy import Context, Head, Strategy
+from equipoise.core.lazy import lazy
 from equipoise.core.seeds import stream
 
 if TYPE_CHECKING:
+    import threadpoolctl
+
     from equipoise.experiment.cross_validation import CrossValidator, CVResult, FittedModel
     from equipoise.ops.inputs import Inputs
+else:
+    threadpoolctl = lazy("threadpoolctl")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +54,12 @@ class FoldNetworks:
     def out_of_fold(self, strategy: Strategy) -> np.ndarray:
         """(n, L) logits of the strategy's heads, each fitted on the rows that its fold trained on, in the rows it held out."""
         out = np.array(self.logits)
-        for fold, (model, h) in enumerate(zip(self.models, self.representations, strict=True)):
-            held_out = self.validator.folds == fold
-            head = _fitted(strategy, self.validator, model, h[~held_out], ~held_out, fold)
-            out[held_out] = head(h[held_out], out[held_out])
+        # Products on several threads add in another order.
+        with threadpoolctl.threadpool_limits(limits=1):
+            for fold, (model, h) in enumerate(zip(self.models, self.representations, strict=True)):
+                held_out = self.validator.folds == fold
+                head = _fitted(strategy, self.validator, model, h[~held_out], ~held_out, fold)
+                out[held_out] = head(h[held_out], out[held_out])
         return out
 
 
@@ -67,9 +74,10 @@ def refitted_logits(
     training = np.ones(len(validator.Y), dtype=bool)
     rows = [np.arange(len(training))]
     (h,) = represent(validator, [model], validator.trainer.inputs, rows)
-    head = _fitted(strategy, validator, model, h, training, None)
     (new,) = represent(validator, [model], inputs, [np.arange(len(logits))])
-    return head(new, logits).astype(logits.dtype)
+    with threadpoolctl.threadpool_limits(limits=1):
+        head = _fitted(strategy, validator, model, h, training, None)
+        return head(new, logits).astype(logits.dtype)
 
 
 def represent(
