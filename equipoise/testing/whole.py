@@ -153,7 +153,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
     if "numeric" in strategy.requires and world.shared is None:  # not input that the strategy claims to take
         return
     if hook == "head":
-        args = arguments(hook, world)
+        args = arguments(strategy, hook, world)
         head_stage.valid_head(trial, world, trial.run(hook, world.name, lambda: strategy.head(*args)))
         return
     if hook in ("adjust", "decide"):
