@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Lower bound of a fitted slope: with a slope of 0 or below, calibration would tie or reverse the ranking of the rows.
 MIN_SLOPE = 1e-3
@@ -39,6 +43,11 @@ class Temperature(Strategy):
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same(
+            "none", "dividing the logits of a label by a positive number keeps their order and their signs"
+        )
+
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         targets = Y.astype(np.float64)
         return fitted(logits, targets, self.shrinkage, bias=False, per_label=self.per_label)
@@ -66,6 +75,9 @@ class Platt(Strategy):
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same("none", "a rising line for each label keeps the order of its rows", ["map", "tuned"])
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)

@@ -108,6 +108,8 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
     delta = result.deltas.get(name)
     if delta is None:
         return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
+    if result.same_as.get(name) == BASELINE and delta.mean != 0:
+        return Text(number(delta.mean, True) + " ", style="dim")  # noise: it cannot differ
     if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
     colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"
