@@ -14,6 +14,8 @@ from equipoise.contracts.strategy import Strategy
 
 #: The columns that every rising map of a label's scores leaves as they are.
 RANKED = ("map", "tuned")
+#: The reason that follows from `Strategy.off`.
+OFF = "its settings switch it off"
 #: Settings of one strategy of which pairs are tried, too; of more, there would be too many.
 _PAIRS = 3
 
@@ -60,7 +62,7 @@ def declared(strategy: Strategy, backbone: Backbone, n_labels: int) -> list[Equa
 def _without_declaration(part: Strategy) -> Iterator[Equality]:
     """What follows from the contract alone."""
     if part.off is not None and part.fixed_at(**part.off):
-        yield Equality("none", {column: column for column in COLUMNS}, "its settings switch it off")
+        yield Equality("none", {column: column for column in COLUMNS}, OFF)
     elif part.stages == ("decide",):
         yield Equality(
             "none",

@@ -21,9 +21,9 @@ COLUMNS = ("map", "fixed", "tuned", "own")
 class Equality:
     """A strategy's results that cannot differ from those of another strategy.
 
-    It holds in exact arithmetic and at equal settings: for each hyperparameter that both search, at the same value.
-    What a measurement shows nevertheless is noise. Rounding errors grow in networks with hidden layers, and a search may settle
-    elsewhere.
+    It holds in exact arithmetic, if the folds are stratified perfectly, and at equal settings: for each hyperparameter that both
+    search, at the same value. What a measurement shows nevertheless is noise. Rounding errors grow in networks with hidden
+    layers, a search may settle elsewhere, and a label with an odd number of positives is not equally frequent in two folds.
 
     Attributes:
         strategy: the spec of the other strategy.

@@ -28,6 +28,7 @@ CHECKS = {
     "tasks": "every label must be predicted by a task, and columns, rows, classes and label inputs must exist",
     "merge": "column j of the merged logits must be label j's log-odds, computed from that row alone",
     "off": "with the settings `off`, training and decisions must equal those of no strategy bit for bit",
+    "same_as": "what `same_as` declares must hold wherever it declares it; fix settings on which it depends (`fixed_at`)",
     "space": "every value in the search space must be valid",
     "trains": "a short training with thresholds and predictions must succeed",
 }

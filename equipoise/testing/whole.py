@@ -26,6 +26,7 @@ from equipoise.experiment.cross_validation import CrossValidator
 from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
+from equipoise.splits.outer import stratified_folds
 from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twin
 from equipoise.testing.exam import Exam, Stopped, quietly
 from equipoise.testing.worlds import World, worlds
@@ -200,18 +201,20 @@ def _check_off(exam: Exam, world: World) -> None:
         )
 
 
-def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
-    """The results of a small cell with the linear backbone: out-of-fold logits, test scores and decisions.
+def trained(
+    strategy: Strategy, world: World, backbone: Backbone | None = None, settings: Settings = SETTINGS
+) -> dict[str, np.ndarray]:
+    """The results of a small cell, with the linear backbone if no other is given: out-of-fold logits, test scores, decisions.
 
     It goes through all steps of a cell: cross-validation, fitting the decision, refitting and predicting.
     """
     from equipoise.ops.device import repeatable
 
     cpu = torch.device("cpu")
-    backbone: Backbone = registry("backbone").get("linear")()
-    n, X = len(world.Y), np.asarray(world.shared[world.index])
+    backbone = backbone or registry("backbone").get("linear")()
+    X = np.asarray(world.shared[world.index])
     # The same role for every strategy: equal random streams are what makes `off` comparable bit for bit.
-    role, folds = ("conformance",), np.arange(n) % 2
+    role, folds = ("conformance",), stratified_folds(world.Y, settings.folds, 0)
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
         validator = CrossValidator(
@@ -222,8 +225,8 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
             world.Y,
             folds,
             role,
-            SETTINGS,
-            Trainer(inputs, SETTINGS.batch_size, cpu),
+            settings,
+            Trainer(inputs, settings.batch_size, cpu),
         )
         params = {"lr": 0.05, "C": 10.0}
         result = run_one(validator.cross_validate([params]))[0]
@@ -235,8 +238,7 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
         predictions = rule.all(logits)
     return {
         "out-of-fold logits": result.logits,
-        "scores": predictions["scores"],
-        "decisions": predictions["own"],
+        **predictions,
     }
 
 
