@@ -21,6 +21,8 @@ from equipoise.testing.worlds import World, worlds
 BACKBONES = ("linear", "mlp", "logistic_regression")
 #: Long enough for different losses to show; rounding errors have no time to grow in the hidden layer.
 SETTINGS = Settings(trials=1, folds=2, epochs=10)
+#: A strong penalty, since a weight on a whole label changes little else in a linear model.
+C = 1.0
 #: How far two scores may be in another order, in standard deviations of a label's scores: rounding in single precision.
 ORDER = 1e-3
 #: The share of decisions that may differ, since a score may lie at its threshold up to rounding.
@@ -62,7 +64,7 @@ class _Comparisons:
                     reasons.setdefault(reason, []).append((variant, equality))
         if reasons:
             # Not judged: what the engine or scikit-learn import is not the strategy's doing.
-            quietly(lambda: trained(Strategy(), self._world, self._backbone, SETTINGS))
+            quietly(lambda: trained(Strategy(), self._world, self._backbone, SETTINGS, C))
         for cases in reasons.values():
             # The first are the defaults; settings that are far apart find a condition that was forgotten.
             for i in sorted({0, len(cases) // 2, len(cases) - 1}):
@@ -90,7 +92,7 @@ class _Comparisons:
             self._known[strategy.spec] = self._exam.run(
                 "training",
                 self._world.name,
-                lambda: trained(strategy, self._world, self._backbone, SETTINGS),
+                lambda: trained(strategy, self._world, self._backbone, SETTINGS, C),
             )
         return self._known[strategy.spec]
 

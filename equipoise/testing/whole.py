@@ -202,7 +202,11 @@ def _check_off(exam: Exam, world: World) -> None:
 
 
 def trained(
-    strategy: Strategy, world: World, backbone: Backbone | None = None, settings: Settings = SETTINGS
+    strategy: Strategy,
+    world: World,
+    backbone: Backbone | None = None,
+    settings: Settings = SETTINGS,
+    C: float = 10.0,
 ) -> dict[str, np.ndarray]:
     """The results of a small cell, with the linear backbone if no other is given: out-of-fold logits, test scores, decisions.
 
@@ -228,7 +232,7 @@ def trained(
             settings,
             Trainer(inputs, settings.batch_size, cpu),
         )
-        params = {"lr": 0.05, "C": 10.0}
+        params = {"lr": 0.05, "C": C}
         result = run_one(validator.cross_validate([params]))[0]
         assert result is not None
         rule = fit_decision_rule(with_params(strategy, params), result.logits, world.Y, folds, role)
