@@ -45,14 +45,11 @@ class ASL(Strategy):
     focus_gradient: bool = True
 
     def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
-        return same(self._focal(), "without a margin and with equal powers it is focal loss")
-
-    def _focal(self) -> str | None:
-        """The spec of the focal loss that this loss is; None if it is none."""
         equal = self.gamma_neg == self.gamma_pos and self.fixed >= {"gamma_neg", "gamma_pos"}
         if not (equal and self.focus_gradient and self.fixed_at(margin=0.0)):
-            return None
-        return counterpart(self, Focal, gamma=self.gamma_neg, alpha=-1.0)
+            return []
+        other = counterpart(self, Focal, gamma=self.gamma_neg, alpha=-1.0)
+        return same(other, "without a margin and with equal powers it is focal loss")
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)

@@ -18,6 +18,7 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.equality import COLUMNS, Equality
+from equipoise.core.code_meaning import meaning
 from equipoise.experiment.pipeline import run_alone
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
@@ -217,3 +218,13 @@ def test_info_says_it() -> None:
     assert "sqrt_sampling[power=0.0] equals balanced_sampling in everything" in said
     records = json.loads(CliRunner().invoke(app, ["info", "binary_relevance", "--json"]).stdout)["same_as"]
     assert {"same_as": "none", "backbones": ["logistic_regression"]}.items() <= records[0].items()
+
+
+def test_a_declaration_is_no_part_of_the_identity_of_a_strategy() -> None:
+    """It makes no prediction: rows stay valid when one is added."""
+    source = "class A(Strategy):\n    def loss(self, z, y, ctx):\n        return z\n"
+    declaring = (
+        source + "    def same_as(self, backbone, n_labels):\n        return same('none', 'a reason')\n"
+    )
+    assert meaning(declaring) == meaning(source)
+    assert meaning(declaring.replace("same_as", "merge")) != meaning(source)

@@ -20,7 +20,8 @@ LEGEND = (
     " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
     " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
     " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
-    " .25); *: p < .05 after Holm's correction for the strategies compared."
+    " .25); *: p < .05 after Holm's correction for the strategies compared,"
+    " without those that cannot differ."
 )
 
 
