@@ -82,8 +82,9 @@ class ArffFile(DatasetSource):
             raise EquipoiseError(
                 f"{path}: which columns are labels? put {listed.name} in the same folder, or use labels=a+b"
             )
+        known = set(table.names)
         for name in names:
-            if name not in table.names:
+            if name not in known:
                 raise unknown(f"label of {path.name}:", str(name), table.names)
         return {str(name) for name in names}, note
 
