@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.system import cpus
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
-from equipoise.store.rows import flatten
+from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
@@ -84,7 +85,10 @@ def run(
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
     # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    return flatten(row for row in store.rows() if row["key"] in keys)
+    rows = store.rows(Selection())
+    if store.damage:
+        warnings.warn(store.damage, stacklevel=2)
+    return flatten(row for row in rows if row["key"] in keys)
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
