@@ -157,9 +157,7 @@ def choose(
 
 def prepare(chosen: Suite, workers: int | str) -> None:
     """Where there may be several workers, begin their imports in another process while this one makes the plan."""
-    possible = sum(
-        len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
-    )
+    possible = sum(block.size for block in chosen.blocks)
     # None stands for "auto", which never means more workers than CPUs. A single cell needs none.
     if possible > 1 and (parse_workers(workers) or cpus()) > 1:
         begin()

@@ -21,7 +21,6 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.store.rows import clean, decode, encode, fingerprint, flatten
 from equipoise.store.store import Store
 
-
 #: What names the cell of a row.
 CELL = {"dataset": "letters", "backbone": "linear", "strategy": "none", "split": 0}
 

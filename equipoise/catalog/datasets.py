@@ -65,7 +65,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     # All entries, also broken ones: `get` then reports why the plugin of that name failed to load.
     if name not in [entry.name for entry in known.entries()]:
         # Not earlier, so that a folder never hides the data set of the same name.
-        if Path(name).is_dir():
+        if _is_folder(name):
             return _table(name), options
         problem = unknown("dataset", name, known.names())
         raise EquipoiseError(f"{problem}; a file is given by its path, as in mails.csv")
@@ -89,6 +89,13 @@ def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
     except (OSError, ValueError):  # a folder without permission, or a name too long for the file system
+        return False
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
         return False
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from equipoise.core.errors import shown
+
 #: Outcomes of a cell.
 STATUSES = ("ok", "failed", "skipped")
 #: The fields that name a cell and its outcome; no row can do without them.
@@ -27,13 +29,13 @@ def fault(row: Mapping[str, Any]) -> str | None:
         return f"without {', '.join(missing)}"
     for name, (sound, wanted) in _FIELDS.items():
         if name in row and not sound(row[name]):
-            return f"{name} must be {wanted}, not {row[name]!r:.40}"
+            return f"{name} must be {wanted}, not {shown(row[name], 40)}"
     return None
 
 
 def too_deep(value: Any) -> bool:
     """Whether lists and mappings are nested deeper than `DEPTH`. It needs no recursion."""
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(DEPTH):
         level = [part for item in level if isinstance(item, list | dict) for part in _parts(item)]
     return bool(level)
@@ -64,7 +66,9 @@ def _is_audit(value: Any) -> bool:
         return False
     names = ("mean_ir", "rows", "scumble", "duplicates")
     sides = [value[side] for side in ("before", "after") if side in value]
-    return all(isinstance(side, dict) and all(_is_number(side.get(name)) for name in names) for side in sides)
+    return all(
+        isinstance(side, dict) and all(_is_number(side.get(name, "")) for name in names) for side in sides
+    )
 
 
 def _list_of(kind: type) -> Callable[[Any], bool]:
