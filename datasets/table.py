@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.datasets._column_roles import WORD, assign
 from equipoise.datasets._label_matrix import constant, label_matrix
 from equipoise.datasets._table_options import TableOptions
@@ -37,7 +38,7 @@ class TableSource(TableOptions, DatasetSource):
         Raises:
             EquipoiseError: the table cannot be read or used. The message names the file, and line and column if any.
         """
-        path = Path(self.name).expanduser()
+        path = user_path(self.name)
         table = self._read(path)
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")

@@ -76,8 +76,14 @@ epochs = 1
 batch_size = 32
 objective = "macro_f1"
 [[blocks]]
-splits = "official"
+strategies = ["asl"]
+splits = 1
 """
+#: Values of TOML in places where others are expected.
+ODD_TOML = (
+    "3", "-1", "0", "1e309", "nan", "true", '""', '"x"', '"official"', "[]", "[[]]", "[1]", '["none", "none"]', "{}", "{a = 1}",
+    "1979-05-27", "9223372036854775807", "9" * 5000, "[" * DEEP, "[" * 300 + "]" * 300, '["~nosuchuser/x.csv"]', '"\\u0000"',
+)  # fmt: skip
 CSV = "text,x,a,b\n" + "".join(f'"mail {i}, about {i % 7}",{i / 2},{i % 2},{i % 3 // 2}\n' for i in range(20))
 JSONL = "".join(
     json.dumps({"text": f"mail {i} on {i % 7}", "x": i / 2, "tags": ["a", "b"][: i % 3]}) + "\n"
@@ -235,7 +241,13 @@ def try_specs(rng: random.Random) -> None:
 
 
 def try_suites(rng: random.Random) -> None:
-    Path("suite.toml").write_bytes(damaged(SUITE.encode(), rng))
+    lines = SUITE.splitlines()
+    if rng.random() < 0.6:
+        at = rng.choice([number for number, line in enumerate(lines) if "=" in line])
+        name = rng.choice((lines[at].partition("=")[0], "name", "settings", "blocks", "title", "trials"))
+        lines[at] = f"{name} = {rng.choice(ODD_TOML)}"
+    suite = "\n".join(lines).encode()
+    Path("suite.toml").write_bytes(suite if rng.random() < 0.5 else damaged(suite, rng))
     command("run", "suite.toml", "--dry-run", "--results", "results")
 
 

@@ -74,7 +74,8 @@ def literal(text: str) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    # The last two: more brackets or minus signs than the parser can nest.
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     # Other literals, such as lists, stay text: the owner of the option converts or refuses it.
     return value if isinstance(value, int | float | str) else text

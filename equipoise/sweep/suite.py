@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError, shown, unknown
+from equipoise.core.paths import is_file
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, Split
 
@@ -104,7 +105,7 @@ def load_suite(name_or_path: str) -> Suite:
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
-        if not path.is_file():
+        if not is_file(path):
             raise EquipoiseError(f"no suite file at {name_or_path}")
         try:
             text = path.read_text(encoding="utf-8")
