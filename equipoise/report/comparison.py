@@ -38,7 +38,7 @@ MEANS = {
     "rcr_at_10": "tuned/rcr_at_10",
 }
 DIFFERENCES = ("fixed_macro_f1", "tuned_macro_f1", "own_macro_f1")
-_SUPPORT = "tuned/rcr_rows_at_10"
+SUPPORT = "tuned/rcr_rows_at_10"
 
 
 @dataclass
@@ -128,7 +128,7 @@ def _comparison(rows: list[Row]) -> Comparison:
     units = _common(_tried(current, finished))
     results = [_result(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
     _rank(results, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
-    supports = {_unit(row): _number(row, _SUPPORT) for row in current if row["status"] == "ok"}
+    supports = {_unit(row): _number(row, SUPPORT) for row in current if row["status"] == "ok"}
     return Comparison(
         dataset=str(rows[0]["dataset"]),
         backbone=str(rows[0]["backbone"]),
@@ -281,12 +281,11 @@ def _compare_with(base: StrategyResult, others: list[StrategyResult], difference
 
 def _name_variants(comparisons: list[Comparison], hashes: list[str]) -> None:
     """If there are several comparisons of one data set × backbone, name what differs between them in `variant`."""
+    same_name: dict[tuple[str, str], list[tuple[Comparison, str]]] = {}
+    for comparison, sha in zip(comparisons, hashes, strict=True):
+        same_name.setdefault((comparison.dataset, comparison.backbone), []).append((comparison, sha))
     for index, comparison in enumerate(comparisons):
-        twins = [
-            (other, hashes[number])
-            for number, other in enumerate(comparisons)
-            if (other.dataset, other.backbone) == (comparison.dataset, comparison.backbone)
-        ]
+        twins = same_name[comparison.dataset, comparison.backbone]
         names = dict.fromkeys(name for other, _ in twins for name in other.settings)
         differences = [
             f"{name}={comparison.settings.get(name, '–')}"

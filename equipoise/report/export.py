@@ -11,13 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from equipoise.report import table as report_table
-from equipoise.report.comparison import Comparison, StrategyResult, compare
+from equipoise.report.comparison import MEANS, SUPPORT, Comparison, StrategyResult, compare
 from equipoise.report.conclusions import conclusions
-from equipoise.store.rows import clean
+from equipoise.store.rows import Selection, clean
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+
+#: The parts of rows that a report reads, for `Store.rows`.
+PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}))
 
 
 def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
