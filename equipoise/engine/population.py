@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -31,12 +32,13 @@ from equipoise.engine.optimizer import Adam
 from equipoise.engine.predict import forward, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
+from equipoise.ops.chain import Chain
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
 from equipoise.ops.ranking import macro_average_precision
-from equipoise.ops.sparse import EmbeddingBags, ahead_of
+from equipoise.ops.sparse import EmbeddingBags, Stacked, ahead_of
 
 #: Batches are drawn for this many steps at once.
 CHUNK = 64
@@ -134,11 +136,18 @@ class Population:
         (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
-        with products_in(self._precision, self._device):
+        # Label inputs enter through a second affine map beside the chain; `Stacked` rows go through autograd.
+        chained = self._backbone.chained and label_inputs is None and not isinstance(x, Stacked)
+        chain = Chain() if chained else nullcontext()
+        with products_in(self._precision, self._device), chain:
             logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
         # A free slot may run past its last step.
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
-        logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
+        grad = self._loss.grad_logits(logits.detach(), y, progress)
+        if isinstance(chain, Chain):
+            chain.backward(logits, grad)
+        else:
+            logits.backward(grad)
         self._optimizer.step(self._ahead())
 
     def _gathered(self) -> tuple[object, Tensor, Tensor | None]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.core.seeds import seed_of
 from equipoise.ops.buffers import Workspace
+from equipoise.ops.chain import apply
 
 
 class Drop:
@@ -128,11 +129,9 @@ class _Stacked(Drop):
         return h * self._dropout.mask(h.shape).clone() if self._dropout.active else h
 
     def relu(self, h: Tensor) -> Tensor:
-        rectified: Any = _Rectified.apply
         dropout = self._dropout
-        out: Tensor = (
-            rectified(h, dropout.mask(h.shape), dropout.scale) if dropout.active else rectified(h, None, None)
-        )
+        mask = (dropout.mask(h.shape), dropout.scale) if dropout.active else (None, None)
+        out: Tensor = apply(_Rectified, h, *mask)
         return out
 
 

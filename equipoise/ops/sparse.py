@@ -17,6 +17,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from equipoise.ops.chain import apply
 from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 
 #: Indices, values and offsets of bags. The entries of bag r are those from offsets[r] to offsets[r + 1].
@@ -72,10 +73,9 @@ class EmbeddingBags:
 
     def times(self, weight: Tensor) -> Tensor:
         """The product x·W, (K, B, h), with a weight (K, d, h)."""
-        product: Any = _BagProducts.apply
         if (buffer := gradient_buffer(weight)) is not None:
             buffer.apart = True
-        out: Tensor = product(self, weight, buffer)
+        out: Tensor = apply(_BagProducts, self, weight, buffer)
         return out
 
 
