@@ -15,6 +15,10 @@ from equipoise.engine.learning_rate import rate
 from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
 
+#: Learning rates are computed for this many steps at once.
+_AT_ONCE = 64
+
+
 class Adam:
     """Adam (Kingma & Ba 2015, arXiv 1412.6980); each lane has its own learning rate, penalty, schedule and step.
 
@@ -46,24 +50,41 @@ class Adam:
         )
         self._runs = _runs(layout, free)
         self._pieces: tuple[ParameterBuffer, list[tuple[list[Tensor], ...]]] | None = None
+        self._columns: dict[str, Tensor] | None = None
+        # The learning rates (K, _AT_ONCE) of the next steps, and the position of the next step among them.
+        self._schedule: np.ndarray | None = None
+        self._at = 0
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
     def step(self, updated: Callable[[int], None] | None = None) -> None:
         """One update of every lane from its gradient; `updated(k)` is called after lane k's (on CPU only)."""
-        rates = self._lr * rate(self.steps, self.totals)
+        rates = self._rates()
         self.steps += 1
         if self._params.device.type == "cpu":
             self._lane_by_lane(rates, updated)
         else:
             self._all(rates, updated)
 
+    def _rates(self) -> np.ndarray:
+        """The learning rate of each lane, (K,), for its next step; computed for some steps at once."""
+        if self._schedule is None or self._at == _AT_ONCE:
+            steps = self.steps[:, None] + np.arange(_AT_ONCE)
+            self._schedule, self._at = self._lr[:, None] * rate(steps, self.totals[:, None]), 0
+        self._at += 1
+        rates: np.ndarray = self._schedule[:, self._at - 1]
+        return rates
+
+    def _changed(self) -> None:
+        """Forget what was computed from the numbers of the lanes."""
+        self._schedule = self._columns = None
+
     def _lane_by_lane(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         steps = [[_count(step)] for step in self.steps.tolist()]
         numbers = list(zip(steps, rates.tolist(), self._l2.tolist(), strict=True))
-        # None if some gradients are not in one buffer; then each lane's are asked for in turn.
-        if (gradients := self._params.gradients()) is not None:
-            self._penalise(gradients)
+        # None if some gradients are not in one buffer; then each lane's are asked for in turn. The penalty is added for all
+        # lanes in one pass: a second call of the kernel for the biases of each lane, without decay, would take longer.
+        if (gradients := self._params.gradients(self._penalty())) is not None:
             for (p, g, m, v), (step, lr, _) in zip(self._memory(gradients), numbers, strict=True):
                 _fused(p, g, m, v, step, lr, 0.0)
             return
@@ -73,15 +94,12 @@ class Adam:
             if updated is not None:
                 updated(k)
 
-    def _penalise(self, gradients: ParameterBuffer) -> None:
-        """Add λw to the gradients of parameters with a penalty, in one pass over all lanes.
-
-        A second call of the kernel for the biases of each lane, without decay, would take longer.
-        """
-        l2 = _column(self._l2, gradients.flat)
-        for free, span in self._runs:
-            if not free:
-                gradients.flat[:, span].addcmul_(self._params.stack.flat[:, span], l2)
+    def _penalty(self) -> dict[str, Tensor]:
+        """λ of each lane, (K, 1, …), for the parameters that have a penalty; made anew when lanes change."""
+        if self._columns is None:
+            wide = self._params.stack.wide
+            self._columns = {n: _column(self._l2, w) for n, w in wide.items() if n not in self._free}
+        return self._columns
 
     def _memory(self, gradients: ParameterBuffer) -> list[tuple[list[Tensor], ...]]:
         """Each lane's parameters, gradients and moments, each as one flat tensor; made once, since making views takes long."""
@@ -135,6 +153,7 @@ class Adam:
     def put(self, k: int, lr: float, l2: float, steps: int) -> None:
         """Give slot k to a new lane."""
         self._lr[k], self._l2[k], self.steps[k], self.totals[k] = lr, l2, 0, steps
+        self._changed()
         self._first.flat[k].zero_()
         self._second.flat[k].zero_()
 
@@ -145,6 +164,7 @@ class Adam:
     def restore(self, k: int, state: tuple[int, dict[str, Tensor], dict[str, Tensor]]) -> None:
         """Continue lane k from a state."""
         self.steps[k] = state[0]
+        self._changed()
         self._first.put(k, state[1])
         self._second.put(k, state[2])
 
@@ -154,6 +174,7 @@ class Adam:
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
         self._pieces = None
+        self._changed()
 
 
 def _fused(
