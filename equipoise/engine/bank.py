@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,7 +13,13 @@ from torch import Tensor
 from equipoise.contracts.tasks import LabelInputs
 from equipoise.engine.lanes import Lane
 from equipoise.ops.buffers import Workspace
-from equipoise.ops.inputs import Inputs
+from equipoise.ops.inputs import Inputs, Sparse
+from equipoise.ops.sparse import EmbeddingBags
+
+#: Features, targets (K, B, L) and label inputs (K, B, G) of a step.
+Batch: TypeAlias = tuple[object, Tensor, Tensor | None]
+#: Sparse batches that are gathered by one call, whatever the number of lanes.
+_BATCHES = 16
 
 
 class ExampleBank:
@@ -45,17 +52,27 @@ class ExampleBank:
             torch.from_numpy(np.concatenate(label_inputs)).to(device) if label_inputs else None
         )
 
-    def gather(self, examples: Tensor) -> tuple[object, Tensor, Tensor | None]:
-        """Features, targets (K, B, L) and label inputs (K, B, G) of examples (K, B).
+    def steps_at_once(self, lanes: int) -> int:
+        """For how many steps `gather` should be called at once: several where a call takes long beside its copying."""
+        on_cpu = self._rows.device.type == "cpu"
+        return max(1, _BATCHES // lanes) if on_cpu and isinstance(self.inputs, Sparse) else 1
 
-        Their memory is used again for the next batch.
+    def gather(self, examples: Tensor) -> list[Batch]:
+        """The batch of each of S steps, from examples (K, S, B).
+
+        The memory of dense features and targets is used again by the next call.
         """
-        flat = examples.reshape(-1)
-        x = self.inputs.gather(self._rows.index_select(0, flat).view(examples.shape), self._workspace)
-        labels = (
-            None if self._label_inputs is None else self._pick("label inputs", self._label_inputs, examples)
-        )
-        return x, self._pick("targets", self._targets, examples), labels
+        lanes, steps, size = examples.shape
+        # Step by step, all lanes of one after the other.
+        ordered = examples.transpose(0, 1).reshape(steps * lanes, size).contiguous()
+        rows = self._rows.index_select(0, ordered.view(-1)).view(ordered.shape)
+        x = self.inputs.gather(rows, self._workspace)
+        y = self._pick("targets", self._targets, ordered).view(steps, lanes, size, -1)
+        labels: Sequence[Tensor | None] = [None] * steps
+        if self._label_inputs is not None:
+            labels = list(self._pick("label inputs", self._label_inputs, ordered).view(steps, lanes, size, -1))
+        each = x.steps(steps) if isinstance(x, EmbeddingBags) else [x]
+        return list(zip(each, y, labels, strict=True))
 
     def _pick(self, name: str, values: Tensor, examples: Tensor) -> Tensor:
         """Rows of `values` as float32 (K, B, …), in memory that the next batch uses again."""

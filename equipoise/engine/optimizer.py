@@ -49,6 +49,7 @@ class Adam:
             ParameterBuffer(layout, lanes, device),
         )
         self._runs = _runs(layout, free)
+        self._split: list[list[tuple[bool, list[bool], list[list[Tensor]]]]] = []
         self._pieces: tuple[ParameterBuffer, list[tuple[list[Tensor], ...]]] | None = None
         self._columns: dict[str, Tensor] | None = None
         # The learning rates (K, _AT_ONCE) of the next steps, and the position of the next step among them.
@@ -111,20 +112,26 @@ class Adam:
 
     def _parts(self, k: int) -> Iterator[tuple[bool, list[list[Any]]]]:
         """Lane k's parameters, gradients and moments, as lists: first those with a penalty, then those without."""
-        params = self._params
-        columns: list[list[Any]] = [
-            params.stack.rows[k],
-            params.gradient(k),
-            self._first.rows[k],
-            self._second.rows[k],
-        ]
-        for free in (False, True):
-            chosen = [
-                (n in self._free) == free and g is not None
-                for n, g in zip(params.stack.layout.names, columns[1], strict=True)
-            ]
-            if any(chosen):
-                yield free, [list(compress(column, chosen)) for column in columns]
+        gradients = self._params.gradient(k)
+        for free, chosen, (p, m, v) in self._lists(k):
+            g = list(compress(gradients, chosen))
+            if all(each is not None for each in g):
+                yield free, [p, g, m, v]
+            elif any(given := [each is not None for each in g]):
+                yield free, [list(compress(column, given)) for column in (p, g, m, v)]
+
+    def _lists(self, k: int) -> list[tuple[bool, list[bool], list[list[Tensor]]]]:
+        """Lane k's parameters and moments with and without a penalty, and which parameters these are; made once."""
+        if not self._split:
+            self._split = [[] for _ in range(len(self._params))]
+        if not self._split[k]:
+            stacks = (self._params.stack, self._first, self._second)
+            for free in (False, True):
+                chosen = [(n in self._free) == free for n in self._params.stack.layout.names]
+                if any(chosen):
+                    columns = [list(compress(stack.rows[k], chosen)) for stack in stacks]
+                    self._split[k].append((free, chosen, columns))
+        return self._split[k]
 
     def _all(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         assert updated is None, "lanes are not updated in turn here"
@@ -173,7 +180,7 @@ class Adam:
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
-        self._pieces = None
+        self._pieces, self._split = None, []
         self._changed()
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from equipoise.core.seeds import stream
-from equipoise.engine.bank import ExampleBank, matrix
+from equipoise.engine.bank import Batch, ExampleBank, matrix
 from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
@@ -98,8 +98,10 @@ class Population:
         self._samplers = [self._sampler(lane) for lane in in_slots]
         # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
+        # Batches of the next steps that are gathered already.
+        self._batches: deque[Batch] = deque()
         #: The next batch, if something was computed with it in advance.
-        self._next: tuple[object, Tensor, Tensor | None] | None = None
+        self._next: Batch | None = None
         for slot, lane in enumerate(in_slots):
             self._resume(slot, lane)
 
@@ -150,12 +152,20 @@ class Population:
             logits.backward(grad)
         self._optimizer.step(self._ahead())
 
-    def _gathered(self) -> tuple[object, Tensor, Tensor | None]:
+    def _gathered(self) -> Batch:
         """What the lanes learn from next."""
-        if self._cursor == CHUNK:
-            give_back()
-            self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
-        return self._examples.gather(self._chunk[:, self._cursor])
+        if not self._batches:
+            if self._cursor == CHUNK:
+                give_back()
+                self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+            end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
+            self._batches.extend(self._examples.gather(self._chunk[:, self._cursor : end]))
+        return self._batches.popleft()
+
+    def _forget_batches(self) -> None:
+        """Forget the batches that were gathered for the lanes in the slots before a change."""
+        self._next = None
+        self._batches.clear()
 
     def _ahead(self) -> Callable[[int], None] | None:
         """What to compute for the next step as soon as a lane is updated: products of sparse rows on CPU."""
@@ -239,7 +249,7 @@ class Population:
             self._samplers[slot] = self._sampler(lane)
             self._stop_at[slot] = _stop_step(lane)
             self._resume(slot, lane)
-        self._next = None  # it was gathered for the lanes that had the slots before
+        self._forget_batches()
         # The rest of the current chunk holds batches of the lanes that had the slots before.
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
@@ -254,7 +264,7 @@ class Population:
         if len(keep) == len(self._lane_of):
             return
         self._lane_of, self._stop_at = self._lane_of[keep], self._stop_at[keep]
-        self._next = None
+        self._forget_batches()
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
         self._samplers = [self._samplers[p] for p in keep]
         self._params = self._params.take(keep)
