@@ -16,7 +16,7 @@ On CPU with one thread, the bits of a lane do not depend on the other lanes, for
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -99,7 +99,7 @@ class Population:
         # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
         # Batches of the next steps that are gathered already.
-        self._batches: deque[Batch] = deque()
+        self._batches: Iterator[Batch] = iter(())
         #: The next batch, if something was computed with it in advance.
         self._next: Batch | None = None
         for slot, lane in enumerate(in_slots):
@@ -154,18 +154,18 @@ class Population:
 
     def _gathered(self) -> Batch:
         """What the lanes learn from next."""
-        if not self._batches:
-            if self._cursor == CHUNK:
-                give_back()
-                self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
-            end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
-            self._batches.extend(self._examples.gather(self._chunk[:, self._cursor : end]))
-        return self._batches.popleft()
+        if (batch := next(self._batches, None)) is not None:
+            return batch
+        if self._cursor == CHUNK:
+            give_back()
+            self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+        end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
+        self._batches = self._examples.gather(self._chunk[:, self._cursor : end])
+        return next(self._batches)
 
     def _forget_batches(self) -> None:
         """Forget the batches that were gathered for the lanes in the slots before a change."""
-        self._next = None
-        self._batches.clear()
+        self._next, self._batches = None, iter(())
 
     def _ahead(self) -> Callable[[int], None] | None:
         """What to compute for the next step as soon as a lane is updated: products of sparse rows on CPU."""
