@@ -41,6 +41,15 @@ class PopulationLoss:
         self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the gradients of all lanes have a closed form, `closed`."""
+        return self._closed
+
+    def closed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The gradient (K, B, L) of the mean loss of any K of the lanes."""
+        return self._groups[0].closed(logits, targets)
+
+    @property
     def at_once(self) -> bool:
         """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
@@ -52,7 +61,7 @@ class PopulationLoss:
             progress: (K,) the share of each lane's training that is done.
         """
         if self._closed:
-            return self._groups[0].closed(logits, targets)
+            return self.closed(logits, targets)
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
             return self._groups[0].grad_logits(logits, targets, done)

@@ -14,7 +14,6 @@ from torch import Tensor
 from equipoise.engine.learning_rate import rate
 from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
-
 #: Learning rates are computed for this many steps at once.
 _AT_ONCE = 64
 

@@ -29,7 +29,7 @@ from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import Adam
-from equipoise.engine.predict import forward, predict_blocks
+from equipoise.engine.predict import forward, forward_lane, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
 from equipoise.ops.chain import Chain
@@ -138,19 +138,38 @@ class Population:
         (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
+        if not self._backbone.stacks(self._device) and self._loss.is_closed:
+            self._in_turn(x, y, label_inputs)
+        else:
+            self._together(x, y, label_inputs)
+        self._optimizer.step(self._ahead())
+
+    def _together(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of all lanes at once."""
         # Label inputs enter through a second affine map beside the chain; `Stacked` rows go through autograd.
         chained = self._backbone.chained and label_inputs is None and not isinstance(x, Stacked)
-        chain = Chain() if chained else nullcontext()
-        with products_in(self._precision, self._device), chain:
+        chain = Chain() if chained else None
+        with products_in(self._precision, self._device), chain or nullcontext():
             logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
         # A free slot may run past its last step.
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
         grad = self._loss.grad_logits(logits.detach(), y, progress)
-        if isinstance(chain, Chain):
+        if chain is not None:
             chain.backward(logits, grad)
         else:
             logits.backward(grad)
-        self._optimizer.step(self._ahead())
+
+    def _in_turn(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of one lane after the other.
+
+        What a lane's forward pass keeps for the way back is still in the processor's cache then, and memory holds it for one
+        lane only. Losses without a closed form would take longer lane by lane than all at once.
+        """
+        for k in range(len(self._lane_of)):
+            with products_in(self._precision, self._device):
+                logits = forward_lane(self._backbone, self._params, k, x, self._dropout, label_inputs)
+            logits = logits.float()
+            logits.backward(self._loss.closed(logits.detach()[None], y[k : k + 1])[0])
 
     def _gathered(self) -> Batch:
         """What the lanes learn from next."""

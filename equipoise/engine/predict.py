@@ -36,12 +36,23 @@ def forward(
         conditioned = _conditioned(backbone, params.stacked, label_inputs)
         out: Tensor = backbone.forward(conditioned, x, dropout.stacked() if dropout else Drop())
         return out
-    drops = [dropout.of_lane(k) if dropout else Drop() for k in range(len(params))]
-    lanes = [
-        _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
-        for k in range(len(params))
-    ]
-    return torch.stack([backbone.forward(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
+    lanes = range(len(params))
+    return torch.stack([forward_lane(backbone, params, k, x, dropout, label_inputs) for k in lanes])
+
+
+def forward_lane(
+    backbone: Any,
+    params: Parameters,
+    k: int,
+    x: Any,
+    dropout: Dropout | None,
+    label_inputs: Tensor | None = None,
+) -> Tensor:
+    """Logits (B, L) of lane k, of a backbone that takes the parameters of one lane; the other arguments are all lanes'."""
+    drop = dropout.of_lane(k) if dropout else Drop()
+    own = _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
+    logits: Tensor = backbone.forward(own, x[k], drop)
+    return logits
 
 
 def _conditioned(
