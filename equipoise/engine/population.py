@@ -115,17 +115,17 @@ class Population:
             on_step: called after each step with the numbers of the lanes that took it.
         """
         has_held_out = self._lanes[0].held_out is not None
-        while (self._lane_of != _FREE).any():
+        while (busy := self._lane_of != _FREE).any():
             self._step()
-            done = self._optimizer.steps
             if on_step is not None:
-                on_step(self._lane_of[self._lane_of != _FREE])
-            ended = (self._lane_of != _FREE) & (done >= self._stop_at)
-            if has_held_out and (due := (self._lane_of != _FREE) & (ended | self._at_look())).any():
+                on_step(self._lane_of[busy])
+            ended = busy & (self._optimizer.steps >= self._stop_at)
+            if has_held_out and (due := busy & (ended | self._at_look())).any():
                 self._look(np.flatnonzero(due))
-            for slot in np.flatnonzero(ended).tolist():
-                self._finish(slot)
-            self._fill()
+            if ended.any():
+                for slot in np.flatnonzero(ended).tolist():
+                    self._finish(slot)
+                self._fill()
         return [t for t in self._out if t is not None]
 
     def advance(self, steps: int) -> None:
