@@ -69,12 +69,17 @@ ClusterUrl = Annotated[
     ),
 ]
 TlsCa = Annotated[
-    Optional[Path], typer.Option(help="For tls://: the authority's PEM file.", rich_help_panel=CLUSTER)
-]  # noqa: UP045
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the authority's PEM file.", rich_help_panel=CLUSTER),
+]
 TlsCert = Annotated[
-    Optional[Path], typer.Option(help="For tls://: the certificate.", rich_help_panel=CLUSTER)
-]  # noqa: UP045
-TlsKey = Annotated[Optional[Path], typer.Option(help="For tls://: the private key.", rich_help_panel=CLUSTER)]  # noqa: UP045
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the certificate.", rich_help_panel=CLUSTER),
+]
+TlsKey = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the private key.", rich_help_panel=CLUSTER),
+]
 AllowMixed = Annotated[
     bool,
     typer.Option(
