@@ -111,13 +111,9 @@ def test_nothing_to_do_needs_no_scheduler(machines: Machines) -> None:
 @pytest.mark.slow
 def test_encrypted_with_certificates(machines: Machines, local: Local) -> None:
     for name in ("ours", "other"):
-        made = subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
-            + ["-keyout", f"{name}.key", "-out", f"{name}.pem"],
-            cwd=machines.folder,
-            capture_output=True,
-            check=False,
-        )
+        words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
+        command = ["openssl", *words, "-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        made = subprocess.run(command, cwd=machines.folder, capture_output=True, check=False)
         assert made.returncode == 0, made.stderr
     ours, key, other = (machines.folder / name for name in ("ours.pem", "ours.key", "other.pem"))
     machines.url = f"tls://127.0.0.1:{machines.port}"
@@ -128,7 +124,7 @@ def test_encrypted_with_certificates(machines: Machines, local: Local) -> None:
     machines.worker("--tls-ca", str(ours), "--tls-cert", str(ours), "--tls-key", str(key))
     plan = plan_of("none", splits=1)
     store = Store(machines.folder / "store")
-    with pytest.raises(EquipoiseError, match="no scheduler answers at tls://.* with these TLS files"):
+    with pytest.raises(EquipoiseError, match=r"no scheduler answers at tls://.* with these TLS files"):
         sweep(plan, store, executor=Cluster(machines.url, other, other, machines.folder / "other.key"))
     sweep(plan, store, executor=Cluster(machines.url, ours, ours, key))
     assert contents(store) == local(plan)
