@@ -12,8 +12,8 @@ from typing import Any
 from equipoise.cluster.address import Address, distributed
 from equipoise.core.errors import EquipoiseError
 
-#: Seconds in which a scheduler must answer.
-ANSWER = 10.0
+#: Seconds in which a scheduler must answer, and a worker that takes a chunk of data, perhaps over a slow line.
+ANSWER, TAKEN = 10.0, 60.0
 #: Seconds between two attempts to connect.
 RETRY = 0.5
 
@@ -63,7 +63,9 @@ class Connection:
             Exception: whatever the function raises, or why the worker could not load it.
         """
         try:
-            return (await self._client.run(function, *args, workers=[worker]))[worker]
+            answers = await asyncio.wait_for(self._client.run(function, *args, workers=[worker]), TAKEN)
+            return answers[worker]
+        # Of a time-out, too, which is an OSError: a worker that stands still must not keep data from the others.
         except (OSError, KeyError):
             raise WorkerLost from None
 
@@ -100,34 +102,55 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(address: Address, patience: float) -> AsyncIterator[Connection]:
-    """Connect to a scheduler, trying again for `patience` seconds.
+async def connected(
+    address: Address, patience: float, on_wait: Callable[[], None] = lambda: None
+) -> AsyncIterator[Connection]:
+    """Connect to a scheduler, trying again for `patience` seconds; `on_wait` is called after the first failure.
 
     Raises:
         EquipoiseError: none answers.
     """
-    connection = await _connect(address, time.monotonic() + patience)
+    connection = await _connect(address, patience, on_wait)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def _connect(address: Address, deadline: float) -> Connection:
-    while True:
-        client = distributed().Client(
-            address.url, asynchronous=True, timeout=ANSWER, security=address.security(), set_as_default=False
-        )
-        connection = Connection(client)
-        try:
-            await asyncio.wait_for(client, ANSWER)
-            return connection
-        except (TimeoutError, OSError):
-            await connection.close()
+async def _connect(address: Address, patience: float, on_wait: Callable[[], None]) -> Connection:
+    deadline = time.monotonic() + patience
+    while (connection := await _try(address)) is None:
         if time.monotonic() > deadline:
             tls = " with these TLS files" if address.tls_ca else ""
             raise EquipoiseError(
                 f"no scheduler answers at {address.url}{tls}; start one with `dask scheduler --host {address.host} "
                 f"--port {address.port}`, and workers with `equipoise worker {address.url}`"
             )
+        on_wait()
+        on_wait = _said
         await asyncio.sleep(RETRY)
+    return connection
+
+
+async def _try(address: Address) -> Connection | None:
+    """Connect once; None if no scheduler answers."""
+    try:
+        # First without dask, which would go on trying in its own way, and log every failure.
+        _, probe = await asyncio.wait_for(asyncio.open_connection(address.host, address.port), ANSWER)
+        probe.close()
+    except OSError:
+        return None
+    client = distributed().Client(
+        address.url, asynchronous=True, timeout=ANSWER, security=address.security(), set_as_default=False
+    )
+    connection = Connection(client)
+    try:
+        await asyncio.wait_for(client, ANSWER)
+        return connection
+    except OSError:
+        await connection.close()
+        return None
+
+
+def _said() -> None:
+    """Take the place of a callback that has been called."""

@@ -61,7 +61,7 @@ class Crew:
         try:
             while self._assignments.left:
                 self._tend(await self._connection.workers())
-                with suppress(asyncio.TimeoutError):
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._finished.wait(), POLL)
                 self._finished.clear()
         finally:
@@ -78,6 +78,8 @@ class Crew:
                 # It was not reached for a moment; an exception of another kind is a fault of ours, raised here.
                 employment.result()
                 self._assignments.back(worker)
+                self._admitted.discard(worker)
+                self._running.discard(worker)
                 del self._employed[worker]
         for worker in present - self._employed.keys():
             self._employed[worker] = asyncio.create_task(self._employ(worker))

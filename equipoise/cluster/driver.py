@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from equipoise.cluster import packing
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from equipoise.contracts.dataset import Dataset
     from equipoise.experiment.cell import Cell
 
-#: Seconds to wait for a lost scheduler before the sweep ends.
-PATIENCE = 300.0
+#: Seconds to wait for a scheduler at the start, and for one that was lost, before the sweep ends.
+START, PATIENCE = 30.0, 300.0
 
 
 class Driver:
@@ -60,19 +61,20 @@ class Driver:
         """
         if warning := self.address.warning():
             self.put(warning)
-        patience = 0.0
+        url = self.address.url
+        patience, waiting = START, f"no scheduler answers at {url} yet; trying for {START:.0f} seconds"
         while self.assignments.left:
             try:
-                async with connected(self.address, patience) as connection:
-                    if patience:
-                        self.put(f"the scheduler at {self.address.url} is back")
+                async with connected(self.address, patience, partial(self.put, waiting)) as connection:
+                    if patience == PATIENCE:
+                        self.put(f"the scheduler at {url} is back")
                     await Crew(self, connection).work()
             except SchedulerLost:
-                self.put(
-                    f"the scheduler at {self.address.url} is lost; waiting up to {PATIENCE / 60:.0f} minutes for it "
-                    "to come back (finished cells are kept, and the same command goes on from there)"
+                patience = PATIENCE
+                waiting = (
+                    f"the scheduler at {url} is lost; waiting up to {PATIENCE / 60:.0f} minutes for it to come back "
+                    "(finished cells are kept, and the same command goes on from there)"
                 )
-            patience = PATIENCE
 
     def refusal(self, worker: Identity) -> str | None:
         """The reason in words why a worker may not take part; None if it may."""

@@ -130,7 +130,7 @@ class Machines:
                 process.terminate()
         for process in self._started:
             try:
-                process.wait(20)
+                process.wait(8)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -96,6 +96,7 @@ def test_a_cell_that_kills_every_worker_is_one_failed_row(
     assert contents(store) == local(plan_of("none", "focal", splits=1))
 
 
+@pytest.mark.global_rng  # dask draws the pauses between attempts to connect from `random`
 def test_the_scheduler_killed_and_started_again(machines: Machines, plan: Plan, local: Local) -> None:
     scheduler = machines.scheduler()
     machines.worker()

@@ -95,9 +95,13 @@ def test_without_a_worker_a_line_says_so_and_the_sweep_waits(machines: Machines,
     assert contents(store) == local(plan)
 
 
-def test_without_a_scheduler_there_is_one_line(machines: Machines) -> None:
+def test_without_a_scheduler_there_is_one_line(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("equipoise.cluster.driver.START", 1.0)
+    said: list[str] = []
+    store, watcher = Store(machines.folder / "store"), Watcher(on_problem=said.append)
     with pytest.raises(EquipoiseError, match=rf"no scheduler answers at {machines.url}; start one with"):
-        sweep(plan_of("none", splits=1), Store(machines.folder / "store"), executor=Cluster(machines.url))
+        sweep(plan_of("none", splits=1), store, executor=Cluster(machines.url), watcher=watcher)
+    assert said == [f"no scheduler answers at {machines.url} yet; trying for 1 seconds"]
 
 
 def test_nothing_to_do_needs_no_scheduler(machines: Machines) -> None:
@@ -109,7 +113,10 @@ def test_nothing_to_do_needs_no_scheduler(machines: Machines) -> None:
 
 
 @pytest.mark.slow
-def test_encrypted_with_certificates(machines: Machines, local: Local) -> None:
+def test_encrypted_with_certificates(
+    machines: Machines, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("equipoise.cluster.driver.START", 1.0)
     for name in ("ours", "other"):
         words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
         command = ["openssl", *words, "-keyout", f"{name}.key", "-out", f"{name}.pem"]
