@@ -18,9 +18,10 @@ from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
+from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
-from equipoise.sweep.run import Watcher, sweep
+from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
 from equipoise.sweep.worker_count import parse_workers
 

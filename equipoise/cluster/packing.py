@@ -9,8 +9,8 @@ import copy
 import hashlib
 import pickle
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from equipoise.contracts.dataset import Dataset
 
@@ -49,7 +49,7 @@ def unpacked(file: Path) -> Dataset:
     return pickle.loads(head, buffers=buffers)
 
 
-def _parts(handle: BinaryIO) -> Iterator[bytearray]:
+def _parts(handle: BufferedReader) -> Iterator[bytearray]:
     while size := handle.read(8):
         part = bytearray(int.from_bytes(size, "little"))
         if handle.readinto(part) != len(part):
