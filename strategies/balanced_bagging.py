@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task
 
@@ -31,8 +32,10 @@ class BalancedBagging(Strategy):
         "10.1109/TSMCB.2008.2007853"
     )
 
-    m: int = 4  # networks per label: time against variance, so it is not searched
-    ratio: float = tunable(1.0, low=1.0, high=8.0)  # rows of the common value per row of the rare one
+    m: int = option(4, at_least=1)  # networks per label: time against variance, so it is not searched
+    ratio: float = tunable(
+        1.0, low=1.0, high=8.0, above=0
+    )  # rows of the common value per row of the rare one
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, majority_vote
 
@@ -64,8 +65,8 @@ class EnsembleChains(Strategy):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
-    m: int = 10  # chains, the paper's number; each trains one network per label
-    share: float = tunable(0.67, low=0.3, high=1.0)  # of the rows, for each chain
+    m: int = option(10, at_least=1)  # chains, the paper's number; each trains one network per label
+    share: float = tunable(0.67, low=0.3, high=1.0, above=0, at_most=1)  # of the rows, for each chain
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         n, labels = Y.shape

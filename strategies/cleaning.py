@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy
 
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.options import option
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.arrays import Bools, Floats, Ints, is_sparse
@@ -38,8 +39,8 @@ class MLeNN(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
-    threshold: float = tunable(0.75, low=0.5, high=1.0)
-    k: int = tunable(3, low=1, high=7)
+    threshold: float = tunable(0.75, low=0.5, high=1.0, at_least=0, at_most=1)
+    k: int = tunable(3, low=1, high=7, at_least=1)
 
     @property
     def clashes(self) -> Mapping[str, str]:
@@ -82,8 +83,8 @@ class MLTL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
-    threshold: float = 0.0  # 0: derived from the data
-    variant: str = field(default="pair", metadata={"choices": ("pair", "nearest", "authors")})
+    threshold: float = option(0.0, at_least=0, at_most=1)  # 0: derived from the data
+    variant: str = option("pair", choices=("pair", "nearest", "authors"))
 
     @property
     def clashes(self) -> Mapping[str, str]:

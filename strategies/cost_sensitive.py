@@ -32,7 +32,7 @@ class CostSensitive(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: full balance
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)  # 0: plain cross-entropy; 1: full balance
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch

@@ -39,7 +39,7 @@ class LabelsetSampling(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 1.0}
 
-    power: float = tunable(0.0, low=0.0, high=1.0)
+    power: float = tunable(0.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         _, ids, sizes = labelset_ids(Y)
@@ -68,7 +68,7 @@ class BernoulliSampling(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 1.0}
 
-    power: float = tunable(0.5, low=0.0, high=1.0)
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         share = Y.mean(0)

@@ -40,10 +40,10 @@ class LDAM(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"max_margin": 0.0, "scale": 1.0, "defer": 1.0}
 
-    max_margin: float = tunable(0.5, low=0.0, high=2.0)
-    scale: float = tunable(1.0, low=0.5, high=30.0, log=True)
-    defer: float = tunable(0.8, low=0.5, high=1.0)
-    one_minus_beta: float = tunable(1e-4, low=1e-5, high=0.5, log=True)
+    max_margin: float = tunable(0.5, low=0.0, high=2.0, at_least=0)
+    scale: float = tunable(1.0, low=0.5, high=30.0, log=True, above=0)
+    defer: float = tunable(0.8, low=0.5, high=1.0, at_least=0, at_most=1)
+    one_minus_beta: float = tunable(1e-4, low=1e-5, high=0.5, log=True, above=0, at_most=1)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)

@@ -37,7 +37,7 @@ class MLSMOTE(Strategy):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
 
-    k: int = tunable(5, low=3, high=10)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         rare = np.flatnonzero(minority(label_counts(rows.Y)))

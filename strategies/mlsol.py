@@ -107,8 +107,8 @@ class MLSOL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.3, low=0.0, high=0.9)
-    k: int = tunable(5, low=3, high=10)
+    p: float = tunable(0.3, low=0.0, high=0.9, at_least=0)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         budget = int(len(rows) * self.p)
@@ -146,8 +146,8 @@ class MLUL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.3, low=0.0, high=0.5)
-    k: int = tunable(5, low=3, high=10)
+    p: float = tunable(0.3, low=0.0, high=0.5, at_least=0, below=1)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         budget = int(len(rows) * self.p)

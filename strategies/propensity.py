@@ -33,8 +33,8 @@ class Propensity(Strategy):
         "label applications, KDD, DOI 10.1145/2939672.2939756"
     )
 
-    a: float = tunable(0.55, low=0.1, high=1.0)  # how fast the propensity grows with n
-    b: float = tunable(1.5, low=0.1, high=10.0, log=True)
+    a: float = tunable(0.55, low=0.1, high=1.0, at_least=0)  # how fast the propensity grows with n
+    b: float = tunable(1.5, low=0.1, high=10.0, log=True, above=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = inverse_propensity(ctx.n_pos, ctx.n_rows, self.a, self.b)

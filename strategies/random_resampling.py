@@ -48,7 +48,7 @@ class MLROS(Strategy):
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.25, low=0.0, high=1.0)
+    p: float = tunable(0.25, low=0.0, high=1.0, at_least=0)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         return rows.repeat(clones(rows.Y, int(len(rows) * self.p), ctx.rng))
@@ -70,7 +70,7 @@ class MLRUS(Strategy):
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.1, low=0.0, high=0.5)
+    p: float = tunable(0.1, low=0.0, high=0.5, at_least=0, at_most=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         kept = np.ones(len(rows), dtype=bool)

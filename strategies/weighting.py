@@ -30,7 +30,9 @@ class PosWeight(Strategy):
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: both classes weigh the same
+    power: float = tunable(
+        1.0, low=0.0, high=1.5, at_least=0
+    )  # 0: plain cross-entropy; 1: both classes weigh the same
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         # A label without positives has nothing to weigh; the clamp only avoids a division by zero.
@@ -54,7 +56,7 @@ class InverseFrequency(Strategy):
     reference: ClassVar[str] = "the inverse class frequency heuristic, which has no single source"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return inverse_frequency(ctx.trained_pos) ** self.power * bce(logits, targets)
@@ -74,7 +76,7 @@ class InverseFrequencySoftmax(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.CrossEntropyLoss"
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = inverse_frequency(ctx.trained_pos) ** self.power

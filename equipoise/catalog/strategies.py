@@ -43,7 +43,8 @@ def compose(*parts: Strategy) -> Strategy:
     """Compose strategies into one. `none` in a composition is left out.
 
     Raises:
-        EquipoiseError: a strategy is given twice, or two override the same hook with one owner (the error names both).
+        EquipoiseError: a strategy is given twice, two override the same hook with one owner, or one has a head and another
+            tasks (the error names both).
     """
     flat = [q for p in parts for q in p.parts]
     if len(flat) > 1:
@@ -61,6 +62,10 @@ def compose(*parts: Strategy) -> Strategy:
                     f"{owners[stage]!r} and {part.name!r} both own the {stage} stage: keep one of them"
                 )
             owners[stage] = part.name
+    if "head" in owners and "tasks" in owners:
+        raise EquipoiseError(
+            f"{owners['head']!r} replaces the last layer of one network, but {owners['tasks']!r} trains several: keep one of them"
+        )
     return flat[0] if len(flat) == 1 else Composition(members=tuple(flat))
 
 
@@ -143,6 +148,24 @@ def space(strategy: Strategy) -> dict[str, Tunable]:
 def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
     """A copy with these hyperparameters, "focal.gamma" → value. Keys of other objects, such as "lr", are ignored."""
     parts = [bind(p, _own(p.name, params)) for p in strategy.parts]
+    return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
+
+
+def external_file(strategy: Strategy) -> str:
+    """The file of external rows that a strategy names; "" if it names none.
+
+    Raises:
+        EquipoiseError: several of its parts add rows of a file.
+    """
+    files = {p.name: str(getattr(p, "file", "")) for p in strategy.parts if "file" in p.requires}
+    if len(files) > 1:
+        raise EquipoiseError(f"{' and '.join(files)} both add rows of a file: keep one of them")
+    return next(iter(files.values()), "")
+
+
+def with_external_file(strategy: Strategy, file: str) -> Strategy:
+    """A copy that names another file of external rows."""
+    parts = [bind(p, {"file": file}) if "file" in p.requires else p for p in strategy.parts]
     return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
 
 

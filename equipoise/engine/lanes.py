@@ -73,13 +73,17 @@ class Lane:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ."""
+        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ.
+
+        Lanes whose loss sees the representation are apart from the others, which would have to make theirs available for nothing.
+        """
         return (
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
             self.precision,
             None if self.label_inputs is None else self.label_inputs.labels.shape[1],
+            self.strategy.sees_representation,
         )
 
 
@@ -113,6 +117,7 @@ class Trained:
         settled: the share of the steps after which that score hardly changed (1 if it never settled).
         paused: the state to resume from, if the lane was paused before its last step.
         estimator: the fitted model of a backbone that is not trained by gradient steps; `params` is then empty.
+        seconds: what fitting the estimator took; 0 for networks, which are trained side by side.
     """
 
     params: dict[str, Tensor] = field(repr=False)
@@ -122,6 +127,7 @@ class Trained:
     settled: float = 1.0
     paused: Paused | None = None
     estimator: Any = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

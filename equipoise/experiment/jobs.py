@@ -102,14 +102,19 @@ class JobBuilder:
                 _with_label_inputs(lane, task, rows, of_fold) for lane, task in zip(lanes, tasks, strict=True)
             ]
         resampled = audit(of_fold.rows, rows) if fold is None and resamplers else {}
+        if resampled and self._validator.external is not None:
+            resampled["external"] |= self._validator.external.counts
         return TrainingJob(tasks, ctx, resampled, lanes)
 
     def _fold(self, fold: int | None) -> _Fold:
         if fold not in self._folds:
             validator = self._validator
             index = np.arange(len(validator.Y)) if fold is None else np.flatnonzero(validator.folds != fold)
-            rows = Rows(index, validator.Y[index], validator.features, nominal=validator.nominal)
             held_out = None if fold is None else np.flatnonzero(validator.folds == fold)
+            offered = None if validator.external is None else validator.external.offer(held_out)
+            rows = Rows(
+                index, validator.Y[index], validator.features, nominal=validator.nominal, offered=offered
+            )
             self._folds[fold] = _Fold(rows, held_out, None if held_out is None else validator.Y[held_out])
         return self._folds[fold]
 

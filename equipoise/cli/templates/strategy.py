@@ -25,7 +25,7 @@ class MyStrategy(Strategy):
     # Author, year and DOI of the method, which reports print.
     reference: ClassVar[str] = "unpublished"
     # What it cannot do without: "numeric" inputs, "text", "labels" (two or more), "given" (a model that takes labels as
-    # inputs). A combination that does not fit is skipped with this reason.
+    # inputs), "file" (rows of the user's own). A combination that does not fit is skipped with this reason.
     requires: ClassVar[frozenset[str]] = frozenset()
     # The setting at which the method does nothing, if there is one: `equipoise check` then tests that it equals `none`
     # exactly. Delete the line otherwise.
@@ -42,6 +42,7 @@ class MyStrategy(Strategy):
     #   vote(tasks, logits, ctx) -> (n, L) bool   ... or their decisions, where the method has them vote
     #   weights(Y, ctx) -> (n,)                   how often each row is drawn into a batch
     #   loss(logits, targets, ctx) -> (B, L)      what training minimises, not yet averaged
+    #   head(representation, Y, weight, bias, ctx) -> function    replace the last layer after training
     #   adjust(logits, Y, ctx) -> function        correct the logits after training
     #   decide(logits, Y, ctx) -> function        turn logits into labels, e.g. with thresholds
     #
