@@ -77,7 +77,7 @@ class LogitAdjustment(Strategy):
         # Out-of-fold logits do not tell under which prior they were learned, so it takes that of the data.
         return dict.fromkeys(
             ("rows", "draws", "prior"),
-            "corrects twice: it subtracts the prior of the data from scores, although it was changed by {other}",
+            "corrects twice: it subtracts the prior of the data from scores, although that was changed by {other}",
         )
 
     def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:

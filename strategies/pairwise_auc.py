@@ -25,6 +25,7 @@ class PairwiseAUC(Strategy):
     """
 
     name: ClassVar[str] = "pairwise_auc"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "squared hinge: Gao & Zhou 2015, On the consistency of AUC pairwise optimization, IJCAI, arXiv:1208.0645; in "

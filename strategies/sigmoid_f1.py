@@ -26,6 +26,7 @@ class SigmoidF1(Strategy):
     """
 
     name: ClassVar[str] = "sigmoid_f1"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Bénédict, Koops, Odijk & de Rijke 2022, sigmoidF1: a smooth F1 score surrogate loss for multilabel "

@@ -23,7 +23,7 @@ from equipoise.testing import check
 
 TWICE = (
     "balanced_sampling+logit_adjustment: logit_adjustment corrects twice: it subtracts the prior of the data from scores, "
-    "although it was changed by balanced_sampling"
+    "although that was changed by balanced_sampling"
 )
 
 
@@ -33,6 +33,7 @@ TWICE = (
         "ml_ros+logit_adjustment",
         "balanced_bagging+logit_adjustment",
         "logit_adjusted_loss+logit_adjustment",
+        "pairwise_auc+logit_adjustment",
         "ml_ros+distribution_balanced",
         "remedial+mltl",
         "remedial[variant=no_empty]+mltl[variant=nearest]",
@@ -79,7 +80,7 @@ def test_others_are_not_blamed(spec: str) -> None:
 
 def test_parts_with_one_fault_share_a_line() -> None:
     (line,) = clash_warnings(get_strategy("ml_ros+balanced_sampling+pos_weight+logit_adjustment"))
-    assert line.endswith("although it was changed by ml_ros, balanced_sampling and pos_weight")
+    assert line.endswith("although that was changed by ml_ros, balanced_sampling and pos_weight")
     assert len(clash_warnings(get_strategy("remedial+mltl+logit_adjustment+platt"))) == 3
 
 

@@ -108,7 +108,7 @@ CHAINED = frozenset({"resample", "adjust"})
 CHANGES = {
     "rows": "how frequent the labels are among the training rows",
     "draws": "how frequent the labels are among the rows drawn into batches, or into the samples of sub-problems",
-    "prior": "the prior of a label in its scores: the loss treats positives and negatives differently because of it",
+    "prior": "the prior of a label in its scores: they are no log-odds under the label frequencies of the rows trained on",
     "halves": "rows are split into copies that share the labels among them",
     "shift": "the scores of a label are moved by a constant",
 }

@@ -41,6 +41,10 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
     problems = [p for t, task in enumerate(tasks) if (p := _problem(task, world)) and (p := f"task {t}: {p}")]
     if not demand(not problems, "tasks", problems[0] if problems else ""):
         return False
+    all_classes = all(task.classes is not None for task in tasks)
+    demand(
+        all_classes or not exam.strategy.exclusive, "tasks", "`exclusive` is True, and a task has no classes"
+    )
     missing = set(range(world.n_labels)) - {c for task in tasks for c in task.columns}
     # A strategy with its own `merge` may derive a label's logit from those of others.
     own_merge = "merge" in vars(type(exam.strategy))

@@ -171,6 +171,7 @@ FAULTY = [
         lambda Y, ctx: [Task((j,), label_inputs=tuple(range(j + 1, Y.shape[1]))) for j in range(Y.shape[1])],
     ),
     tasker("classes_twice", "tasks", lambda Y, ctx: [Task(tuple(range(Y.shape[1])), classes=Y)]),
+    tasker("not_exclusive", "tasks", exclusive=True),
     tasker("no_tasks", "shapes", lambda Y, ctx: tuple(Task((0,)) for _ in ()) if len(Y) else None),
     tasker("merge_reversed", "merge", None, _reversed, needs=frozenset({"labels"})),
     tasker("merge_over_rows", "merge", None, _over_rows),
