@@ -25,7 +25,7 @@ class LogisticRegression(EstimatorBackbone):
     )
 
     # Not called `C`, as in `linear_svc`.
-    c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
+    c: float = tunable(1.0, low=0.01, high=1000.0, log=True, above=0)
 
     def estimator(self, seed: int) -> Any:
         # The default of 100 iterations may end before convergence. The solver draws no random numbers and needs no seed.

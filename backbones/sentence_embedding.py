@@ -48,10 +48,11 @@ class SentenceEmbedding(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias", "bias1"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
 
     model: str = "minilm"
-    hidden: int = option(0, low=0)
-    dropout: float = 0.2
+    hidden: int = option(0, at_least=0)
+    dropout: float = option(0.2, at_least=0, below=1)
     max_tokens: int | None = None
     concat: str = field(default="none", metadata={"choices": ("none", "tfidf")})
     max_features: int = 5000

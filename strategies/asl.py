@@ -35,9 +35,9 @@ class ASL(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"gamma_neg": 0.0, "gamma_pos": 0.0, "margin": 0.0}
 
-    gamma_neg: float = tunable(4.0, low=0.0, high=8.0)
-    gamma_pos: float = tunable(1.0, low=0.0, high=4.0)
-    margin: float = tunable(0.05, low=0.0, high=0.3)
+    gamma_neg: float = tunable(4.0, low=0.0, high=8.0, at_least=0)
+    gamma_pos: float = tunable(1.0, low=0.0, high=4.0, at_least=0)
+    margin: float = tunable(0.05, low=0.0, high=0.3, at_least=0, below=1)
     focus_gradient: bool = True
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:

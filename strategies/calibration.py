@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ class Temperature(Strategy):
         "Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern neural networks, ICML, arXiv:1706.04599"
     )
 
-    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
+    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True, at_least=0)
     per_label: bool = False
 
     @property
@@ -60,12 +60,17 @@ class Platt(Strategy):
         "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, MIT Press"
     )
 
-    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True)  # 0: Platt's own, unshrunk
+    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True, at_least=0)  # 0: Platt's own, unshrunk
     per_label: bool = True
 
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        why = "fits the scores of each label to its frequency again, which takes back the shift of {other}"
+        return {"shift": why} if self.per_label else {}
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)

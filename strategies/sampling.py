@@ -27,13 +27,14 @@ class BalancedSampling(Strategy):
     """
 
     name: ClassVar[str] = "balanced_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "class-aware sampling: Shen, Lin & Huang 2016, Relay backpropagation for effective learning of deep convolutional "
         "neural networks, ECCV, DOI 10.1007/978-3-319-46478-7_29"
     )
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, 0.0) + (1.0 - self.mix) * uniform(Y)
@@ -51,11 +52,12 @@ class SqrtSampling(Strategy):
     """
 
     name: ClassVar[str] = "sqrt_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    power: float = tunable(0.5, low=0.0, high=1.0)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0, at_most=1)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, self.power) + (1.0 - self.mix) * uniform(Y)
@@ -72,10 +74,11 @@ class ProgressiveSampling(Strategy):
     """
 
     name: ClassVar[str] = "progressive_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"end": 0.0}
 
-    end: float = tunable(1.0, low=0.0, high=1.0)
+    end: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         start = uniform(Y)

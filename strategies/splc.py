@@ -32,12 +32,11 @@ class SPLC(Strategy):
     reference: ClassVar[str] = ZHANG
     off: ClassVar[Mapping[str, Any]] = {"tau": 1.0, "margin": 0.0, "gamma": 0.0}
 
-    tau: float = tunable(
-        0.6, low=0.5, high=1.0
-    )  # probability above which a negative counts as a missing label
-    begin: float = tunable(0.05, low=0.01, high=0.5)
-    margin: float = tunable(1.0, low=0.0, high=2.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
+    # The probability above which a negative counts as a missing label.
+    tau: float = tunable(0.6, low=0.5, high=1.0, at_least=0, at_most=1)
+    begin: float = tunable(0.05, low=0.01, high=0.5, at_least=0, at_most=1)
+    margin: float = tunable(1.0, low=0.0, high=2.0, at_least=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         y = wide(targets)

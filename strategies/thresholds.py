@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from equipoise import thresholds
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies.calibration import Platt
 
@@ -61,6 +62,10 @@ class SCut(Strategy):
 
     smooth: bool = True
 
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return {"shift": "chooses the threshold of each label again, which takes back the shift of {other}"}
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = thresholds.scut_smoothed if self.smooth else thresholds.scut
         per_label = fit(logits, Y, ctx.folds)
@@ -81,10 +86,10 @@ class TopK(Strategy):
         "RCut: Yang 2001, A study of thresholding strategies for text categorization, SIGIR, DOI 10.1145/383952.383975"
     )
 
-    k: int = 0  # 0: chosen out of fold
+    k: int = option(0, at_least=0)  # 0: chosen out of fold
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        k = self.k if self.k > 0 else best_k(logits, Y)
+        k = min(self.k, logits.shape[1]) if self.k > 0 else best_k(logits, Y)
         return lambda z: highest(z, np.full(len(z), k))
 
 

@@ -41,7 +41,8 @@ class StandaloneLoss:
         Raises:
             EquipoiseError: logits or targets have another shape.
         """
-        shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
+        # A tensor without dimensions has no length, and no shape that is right.
+        shape = (len(logits) if logits.dim() else 0, len(self.n_pos))
         if logits.shape != shape or targets.shape != shape:
             raise EquipoiseError(
                 f"logits and targets must both be (rows, {len(self.n_pos)}); "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.options import checked
-from equipoise.contracts.strategy import CHAINED, DECIDING, Strategy
+from equipoise.contracts.strategy import CHAINED, DECIDING, STAGES, Strategy
 from equipoise.core.errors import EquipoiseError
 
 
@@ -110,6 +110,24 @@ def training_part(strategy: Strategy) -> Strategy:
 def deciding_parts(strategy: Strategy) -> list[Strategy]:
     """The parts that act on trained networks only: score maps and decisions."""
     return [p for p in strategy.parts if p.stages and not set(p.stages) - DECIDING]
+
+
+def clash_warnings(strategy: Strategy) -> list[str]:
+    """A line for each part of a composition that corrects again, or takes back, what parts before it have changed."""
+    # The parts in the order in which they act: by stage, and within a stage as they are written.
+    acting = sorted((p for p in strategy.parts if p.stages), key=lambda p: min(map(STAGES.index, p.stages)))
+    lines = []
+    for i, part in enumerate(acting):
+        # One line for each sentence: its reason may hold for several changes.
+        for sentence in dict.fromkeys(part.clashes.values()):
+            unwelcome = {change for change, s in part.clashes.items() if s == sentence}
+            if others := [p.name for p in acting[:i] if p.changes & unwelcome]:
+                lines.append(f"{strategy.spec}: {part.name} {sentence.format(other=_listed(others))}")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def space(strategy: Strategy) -> dict[str, Tunable]:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from equipoise.catalog.registry import Entry, registry
+from equipoise.catalog.strategies import clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
@@ -92,6 +93,23 @@ def strategy_record(cls: Any) -> dict[str, Any]:
     }
 
 
+def _composition_record(spec: str) -> dict[str, Any]:
+    """The record of strategies joined by plus signs.
+
+    Raises:
+        EquipoiseError: an unknown part, or parts that exclude each other.
+    """
+    strategy = get_strategy(spec)
+    return {
+        "kind": "strategy",
+        "name": strategy.spec,
+        "parts": {p.spec: p.stages for p in strategy.parts},
+        "needs": sorted(set().union(*(p.requires for p in strategy.parts))),
+        "search": {n: _range(t) for n, t in space(strategy).items()},
+        "warnings": clash_warnings(strategy),
+    }
+
+
 def _records(kind: str) -> list[dict[str, Any]]:
     if kind == "suites":
         return [
@@ -126,6 +144,8 @@ def _find(name: str) -> dict[str, Any]:
             "summary": suite.title,
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
+    if "+" in name and not Path(name).exists():
+        return _composition_record(name)
     # Only now, so that a name with a dot is never taken for a file.
     if "/" in name or Path(name).suffix:
         return describe_data(name)

@@ -19,7 +19,7 @@ from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
 from equipoise.report.export import render
 from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.plan import Plan, make_plan, warnings_of
 from equipoise.sweep.run import outstanding, sweep
 from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
 
@@ -52,6 +52,8 @@ def run(
     if not dry_run:
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
     plan = make_plan(chosen, device=device, data_dir=data_dir)
+    for line in warnings_of(plan):
+        typer.echo(f"warning: {line}", err=True)
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)

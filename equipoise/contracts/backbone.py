@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.hyperparameters import Configurable, Tunable, tunables
+from equipoise.contracts.hyperparameters import Configurable, Tunable
 from equipoise.contracts.options import options
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
@@ -63,6 +63,7 @@ class Backbone(Configurable):
         output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
             (`equipoise.engine.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
+        paths: the names of the fields that hold a path; `content` is the hash of what lies there.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
@@ -78,22 +79,23 @@ class Backbone(Configurable):
     conditioning_bias: ClassVar[str] = ""
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()
+    paths: ClassVar[frozenset[str]] = frozenset()
     gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:
-        for name, spec in tunables(self).items():
-            # A search on a logarithmic scale says that the value is a positive magnitude; scikit-learn would fail in the cell.
-            if spec.log and not getattr(self, name) > 0:
-                raise EquipoiseError(f"{self.name}: {name} must be more than 0, got {getattr(self, name)}")
         # Wrong settings should fail here, with one line, and not in the middle of a sweep.
+        super().__post_init__()
         if not 0 <= self.dropout_rate < 1:
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
         for f in options(self):
-            value = getattr(self, f.name)
-            low = f.metadata.get("low", 1)
-            if isinstance(value, int) and not isinstance(value, bool) and value < low:
-                raise EquipoiseError(f"{self.name}: {f.name} must be {low} or more, got {value}")
+            value, declared = getattr(self, f.name), "domain" in f.metadata
+            # A logarithmic range says that the value is a positive magnitude; scikit-learn would fail in the cell.
+            if not declared and "tunable" in f.metadata and f.metadata["tunable"].log and not value > 0:
+                raise EquipoiseError(f"{self.name}: {f.name} must be more than 0, got {value}")
+            # A whole number is a size or a count, unless its domain says otherwise.
+            if not declared and isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
             if value not in (choices := f.metadata.get("choices", (value,))):
                 raise EquipoiseError(
                     f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
@@ -144,6 +146,15 @@ class Backbone(Configurable):
             EquipoiseError: such a file is missing.
         """
         return ""
+
+    @property
+    def identity(self) -> str:
+        """The name in keys of rows and of random streams: the spec, with the content of its files in the place of their paths.
+
+        Raises:
+            EquipoiseError: a file is missing.
+        """
+        return f"{self._spec(without=self.paths)}@{content}" if (content := self.content) else self.spec
 
     @property
     def structure(self) -> tuple[object, ...]:

@@ -12,7 +12,7 @@
         power: float = tunable(0.5, low=0.0, high=1.0)
 
         def loss(self, logits, targets, ctx):
-            weight = (ctx.n_rows / (ctx.n_pos + 1.0)) ** self.power
+            weight = (ctx.trained_rows / (ctx.trained_pos + 1.0)) ** self.power
             return weight * bce(logits, targets)
 
 That is a whole plugin. `equipoise new strategy rare_first` writes such a file with comments, `equipoise check ./rare_first.py`
@@ -28,6 +28,7 @@ act in this order. n is the number of training rows, L of labels, B of rows in a
                                                                 dropped, relabelled or synthesised
     tasks            Y (n, L) 0/1, after resampling             a list of `Task`, one network each        one owner
       with merge     one array (n, L_t) of logits a task        (n, L) logits
+      and vote       the same                                   (n, L) bool, the method's own decision
     weights          Y (n, L) 0/1 of the rows a network         (n,) or (S, n) sampling weights, finite   one owner
                      learns from                                and not negative, not all zero
     loss             logits (B, L) and 0/1 targets (B, L)       (B, L) or (B,) losses, not yet averaged   one owner
@@ -48,7 +49,9 @@ A hook must
 - use no random numbers (`ctx.rng` is None there).
 
 A hook may
-- use `ctx.n_pos` and `ctx.n_rows`, the label counts *before* resampling, and in `loss` also `ctx.progress`, 0 to 1;
+- use the label counts in `ctx`: `n_pos` and `n_rows` of the rows *before* resampling, `trained_pos` and `trained_rows` of those
+  that a network learns from. A loss that balances labels takes the latter, else `ml_ros+yours` would balance them twice;
+- use, in `loss`, `ctx.progress`, 0 to 1;
 - in `resample`, add rows of a file of the user's: with `requires = frozenset({"file"})` and a field `file`, `rows.offered` holds
   those that give nothing held out away, and `rows.include` adds some of them (see `external_rows`);
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
@@ -80,10 +83,18 @@ else:
     plain_arrays = lazy("equipoise.contracts.plain_arrays")
     cross_entropy = lazy("equipoise.ops.cross_entropy")
 
-#: The hooks that name a stage; `merge` belongs to `tasks`.
+#: The hooks that name a stage; `merge` and `vote` belong to `tasks`.
 STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
 #: Stages where several strategies act one after the other; the others have one owner.
 CHAINED = frozenset({"resample", "adjust"})
+#: What a strategy may change for the parts of a composition that act after it, by its name in `Strategy.changes`.
+CHANGES = {
+    "rows": "how frequent the labels are among the training rows",
+    "draws": "how frequent the labels are among the rows drawn into batches, or into the samples of sub-problems",
+    "prior": "the prior of a label in its scores: the loss treats positives and negatives differently because of it",
+    "halves": "rows are split into copies that share the labels among them",
+    "shift": "the scores of a label are moved by a constant",
+}
 #: Stages that act on a network that is trained already.
 DECIDING = frozenset({"adjust", "decide"})
 
@@ -99,6 +110,11 @@ class Context:
         rng: the random stream of this hook alone (None in `loss`, which is deterministic).
         progress: the share of the training that is done, 0 to 1 (in `loss`, a scalar tensor).
         folds: (n,) the fold in which each row was held out; in `adjust` and `decide` only.
+        trained_pos: (L,) number of positives of each label in the rows that a network learns from: after resampling, and in
+            `loss` among the rows of its task as they are drawn. With sampling weights, that is the share of positives among the
+            rows drawn during the training, times the number of rows, and no whole number. Where nothing is known of those rows
+            (in `resample`, `adjust` and `decide`), it is `n_pos`.
+        trained_rows: the number of those rows.
     """
 
     n_pos: Any
@@ -106,10 +122,18 @@ class Context:
     rng: np.random.Generator = field(default=None, repr=False)  # type: ignore[assignment]
     progress: Any = 0.0
     folds: Any = field(default=None, repr=False)
+    trained_pos: Any = None
+    trained_rows: Any = None
+
+    def __post_init__(self) -> None:
+        if self.trained_pos is None:
+            object.__setattr__(self, "trained_pos", self.n_pos)
+        if self.trained_rows is None:
+            object.__setattr__(self, "trained_rows", self.n_rows)
 
     @property
     def prior(self) -> Any:
-        """(L,) share of positive training rows of each label."""
+        """(L,) share of positives of each label in the training rows before any resampling."""
         return self.n_pos / self.n_rows
 
 
@@ -125,9 +149,12 @@ class Strategy(Configurable):
             `file` names; the pipeline reads them and offers them to `resample` as `rows.offered`).
             A data set or backbone that does not fit, or a missing file name, is skipped with this reason.
         off: the settings at which it must equal `none` bit for bit; None if there are none.
-        vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos (K, 1, L), n_rows,
-            progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once for all of them; otherwise
-            `torch.vmap` batches it, at half the speed.
+        vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos and trained_pos
+            (K, 1, L), n_rows, trained_rows, progress and tunable fields (K, 1, 1), and returns (K, …). It is then called once
+            for all of them; otherwise `torch.vmap` batches it, at half the speed.
+        exclusive: True where all its tasks learn labelsets as exclusive classes, so that its `loss`, which then only says that it
+            has one, is softmax cross-entropy. Estimators, which take no other loss, can fit that.
+        changes: what it changes for the parts of a composition that act after it, keys of `CHANGES`; see `clashes`.
         tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
             of the mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. A strategy that
             decides is tuned on the macro-F1 of its decisions.
@@ -137,6 +164,8 @@ class Strategy(Configurable):
     requires: ClassVar[frozenset[str]] = frozenset()
     off: ClassVar[Mapping[str, Any] | None] = None
     vectorized: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
+    changes: ClassVar[frozenset[str]] = frozenset()
     tuned_on: ClassVar[str] = "log_loss"
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
@@ -153,6 +182,15 @@ class Strategy(Configurable):
     def merge(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
         """Join the logits of the sub-problems, one (n, L_t) array a task, into (n, L)."""
         return merge_columns(tasks, logits, len(ctx.n_pos))
+
+    def vote(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
+        """The method's own decision from the logits of the sub-problems, (n, L) bool.
+
+        To be overridden where the method decides otherwise than `merge(…) > 0`: label powerset, for example, predicts the most
+        probable labelset. It takes effect unless another part of a composition adjusts scores or decides: that part then acts
+        on the merged logits.
+        """
+        return self.merge(tasks, logits, ctx) > 0
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         """(n,) sampling weights, unnormalised; equal weights mean shuffled epochs without replacement.
@@ -202,14 +240,31 @@ class Strategy(Configurable):
         return plain_arrays.fit_resample(self, X, Y, seed, nominal)
 
     @property
+    def clashes(self) -> Mapping[str, str]:
+        """What it should not follow in a composition: a key of `CHANGES` → why, in a sentence about it and the other part.
+
+        The sentence has {other} in the place of the name of the part that makes the change, e.g. "subtracts the prior,
+        although it was corrected by {other}". `run`, `check` and `info` print it.
+        """
+        return {}
+
+    @property
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies that a composition consists of; for any other, the strategy itself."""
         return (self,)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The hooks that it overrides, without `merge`, which belongs to `tasks`."""
+        """The hooks that it overrides, without `merge` and `vote`, which belong to `tasks`."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))
+
+    @property
+    def voter(self) -> Strategy | None:
+        """The part whose `vote` is the own decision; None where the merged logits are decided."""
+        owner = self.owner("tasks")
+        # Whoever adds a score map wants its effect, which votes, taken before it, would not show.
+        mapped = any("adjust" in p.stages for p in self.parts if p is not owner)
+        return None if type(owner).vote is Strategy.vote or mapped or "decide" in self.stages else owner
 
     def owner(self, stage: str) -> Strategy:
         """The part that overrides a hook with one owner, or the base strategy where none does."""

@@ -76,15 +76,18 @@ class _Group:
         names = continuous_fields(self._strategy)
         values = {n: [float(getattr(lane.strategy, n)) for lane in lanes] for n in names}
         self._hyper = {n: torch.tensor(v, dtype=torch.float32, device=device) for n, v in values.items()}
-        self._n_pos = torch.as_tensor(np.stack([lane.n_pos for lane in lanes]), device=device).float()
-        self._n_rows = torch.tensor([float(lane.n_rows) for lane in lanes], device=device)
+        #: The label counts of a context, with a row for each lane.
+        self._counts = {
+            name: torch.as_tensor(np.stack([_count(lane, name) for lane in lanes]), device=device).float()
+            for name in ("n_pos", "n_rows", "trained_pos", "trained_rows")
+        }
 
     @property
     def one_by_one(self) -> bool:
         return type(self._strategy) in _ONE_BY_ONE
 
     def __call__(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
+        arguments: tuple[Any, ...] = (logits, targets, self._counts, done, self._hyper)
         if len(logits) > 1:
             return self._all(arguments)
         # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
@@ -112,17 +115,17 @@ class _Group:
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _vectorized(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
-        ctx = Context(n_pos[:, None], _column(n_rows), progress=_column(progress))
+        # (K, L) becomes (K, 1, L), and (K,) becomes (K, 1, 1).
+        columns: dict[str, Any] = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
+        ctx = Context(**columns, progress=_column(progress))
         return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 
-    def _one(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
-    ) -> Tensor:
+    def _one(self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any) -> Tensor:
         strategy = bind(self._strategy, hyper)
-        return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+        return strategy.loss(logits, targets, Context(**counts, progress=progress)).mean()
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
@@ -131,6 +134,12 @@ def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
     ctx = Context(torch.as_tensor(n_pos).float(), torch.tensor(float(n_rows)), progress=torch.tensor(0.0))
     with torch.no_grad():
         return max(1, strategy.loss(zeros, zeros, ctx).numel() // _PROBE)
+
+
+def _count(lane: Lane, name: str) -> Any:
+    """A label count of a lane; where it does not say what it trains on, that is what there was before resampling."""
+    value = getattr(lane, name)
+    return getattr(lane, name.replace("trained", "n")) if value is None else value
 
 
 def _kind(strategy: Strategy) -> tuple[object, ...]:

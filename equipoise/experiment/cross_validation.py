@@ -132,7 +132,24 @@ class CrossValidator:
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Merged logits (v_m, L) of each model for its own rows of the inputs.
+        """Merged logits (v_m, L) of each model for its own rows of the inputs."""
+        by_model = self.task_logits(models, inputs, rows)
+        return [self.merge(m, logits) for m, logits in zip(models, by_model, strict=True)]
+
+    def merge(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray:
+        """The logits (n, L) of a model from those of its tasks, (n, L_t) each."""
+        # The part of a composition that split the problem also joins the logits.
+        return self.strategy.owner("tasks").merge(model.tasks, task_logits, model.ctx)
+
+    def vote(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray | None:
+        """The strategy's own decision (n, L) from the logits of its tasks; None if it decides from the merged logits."""
+        voter = self.strategy.voter
+        return None if voter is None else voter.vote(model.tasks, task_logits, model.ctx)
+
+    def task_logits(
+        self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[list[np.ndarray]]:
+        """For each model, the logits (v_m, L_t) of its tasks for its own rows of the inputs.
 
         Networks that take labels as inputs (of a classifier chain) need the decisions of earlier tasks, so prediction goes in
         rounds. Each round predicts with the networks of all models at once.
@@ -152,12 +169,7 @@ class CrossValidator:
             )
             for (m, t), logits in zip(pairs, predicted, strict=True):
                 task_logits[m][t] = logits
-        # The part of a composition that split the problem also joins the logits.
-        merge = self.strategy.owner("tasks").merge
-        return [
-            merge(m.tasks, [by_task[t] for t in range(len(by_task))], m.ctx)
-            for m, by_task in zip(models, task_logits, strict=True)
-        ]
+        return [[by_task[t] for t in range(len(by_task))] for by_task in task_logits]
 
     def _label_inputs(
         self, model: FittedModel, label_sources: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int

@@ -124,5 +124,6 @@ def _evaluate(
     rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
-    logits = validator.predict([model], inputs, [np.arange(len(prepared.test))])[0]
-    return predictions(prepared, result, rule, logits)
+    task_logits = validator.task_logits([model], inputs, [np.arange(len(prepared.test))])[0]
+    logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+    return predictions(prepared, result, rule, logits, votes)

@@ -156,8 +156,8 @@ def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) 
         # No leak: a frozen encoder is not fitted, and reads every text by itself. All at once, so that no strategy pays for it.
         unfitted.encode(data.X)
     features = unfitted.fit(data.X[train], data.nominal)
-    # The content of the data set, not its name: renamed data give the same numbers.
-    role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
+    # The content of the data and of the backbone's files, not their names: what is renamed gives the same numbers.
+    role = (cell.dataset_sha256, cell.backbone_identity, cell.split, cell.seed)
     folds = _folds(data.Y[train], cell.settings.folds, seed_of("folds", *role) % 2**63)
     inputs = features.transform(data.X[train])
     return Prepared(

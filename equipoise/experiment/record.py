@@ -25,14 +25,19 @@ Clock = Sequence[float]
 
 
 def predictions(
-    prepared: Prepared, result: SearchResult, rule: DecisionRule, logits: np.ndarray
+    prepared: Prepared,
+    result: SearchResult,
+    rule: DecisionRule,
+    logits: np.ndarray,
+    votes: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
     `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; a decision by
-    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays.
+    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays. `votes` (n, L) is the own
+    decision of a strategy that decides by the votes of its tasks: these are stored, since `test_logits` do not tell them.
     """
-    decided = rule.all(logits)
+    decided = rule.all(logits, votes)
     Y = prepared.data.Y
     return {
         "test_rows": prepared.test,
@@ -72,6 +77,7 @@ def row_of(
         **evaluate(arrays),
         metrics_code=versions.metrics_code(),
         labels=list(prepared.data.labels),
+        features=getattr(prepared.features, "note", ""),
         audit=model.audit,
         trials=result.trials,
         decision_trials=result.decision_trials,

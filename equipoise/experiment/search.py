@@ -156,7 +156,8 @@ def _pruned_by_study(batch: Sequence[Any]) -> Callable[[int, int, float], bool]:
     """A function of trial (its position in the batch), epoch and score: True where the study's pruner ends the trial."""
 
     def hopeless(trial: int, epoch: int, score: float) -> bool:
-        batch[trial].report(score, epoch)
+        # The study would end every trial without a score, perhaps all of them; 0 is the lowest score, as in `_value`.
+        batch[trial].report(score if math.isfinite(score) else 0.0, epoch)
         return bool(batch[trial].should_prune())
 
     return hopeless

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.ops.gradients import GradientBuffer
+from equipoise.ops.gradients import GradientBuffer, attach
 
 #: float32 numbers in 64 bytes.
 _STRIDE = 16
@@ -130,7 +130,7 @@ class Parameters:
         self._leaves: list[dict[str, Tensor]] = []
         self._gradient_buffers = {n: GradientBuffer(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
-            leaf.gradient_buffer = self._gradient_buffers[name]  # type: ignore[attr-defined]
+            attach(self._gradient_buffers[name], leaf)
 
     @classmethod
     def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Parameters:

@@ -1,6 +1,6 @@
 """Groups rows into comparisons: which rows are comparable, which strategies are complete, how each differs from `none`.
 
-A comparison holds rows with the same data (by hash), backbone and settings. Its units are pairs (seed, split). Only
+A comparison holds rows with the same data and backbone (by content) and settings. Its units are pairs (seed, split). Only
 strategies with a finished row on every unit are ranked; the others are listed with what is missing and why. An unfinished
 sweep, or a strategy that was run on additional splits, must not make all other strategies incomplete: see `_common`. The
 official split is a comparison of its own, because it is one draw of the rows; its seeds say nothing about other draws.
@@ -17,6 +17,7 @@ from typing import Any
 
 from equipoise.experiment.budget import warning
 from equipoise.report import significance
+from equipoise.report.feature_notes import features_sentence
 from equipoise.report.significance import Difference
 from equipoise.resampling.audit import sentence
 from equipoise.splits.outer import OFFICIAL, Split, split_name
@@ -78,6 +79,7 @@ class Comparison:
     devices: list[str]
     superseded: int  # unused rows of the same cells from earlier code or versions
     official: bool  # whether this comparison is on the split that comes with the data
+    features: str = ""  # a sentence about what is unusual about the fitted features
     bound: str = ""  # a sentence where the budget or a range may have decided the comparison
     variant: str = ""  # how this differs from other comparisons of the same data set and backbone
 
@@ -103,7 +105,9 @@ def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
-        data = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")))
+        # A file of word vectors may have been moved between two rows.
+        backbone = str(row.get("backbone_identity") or row["backbone"])
+        data = (str(row["dataset"]), backbone, str(row.get("dataset_sha256", "")))
         name = (*data, settings, row["split"] == OFFICIAL)
         groups.setdefault(name, []).append(dict(row))
     comparisons = [_comparison(group) for group in groups.values()]
@@ -133,6 +137,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         devices=sorted({str(row["device"]) for row in current if row.get("device")}),
         superseded=len(rows) - len(current),
         official=rows[0]["split"] == OFFICIAL,
+        features=features_sentence(row for row in current if row["status"] == "ok"),
         bound=warning(row for row in current if row["status"] == "ok"),
     )
 

@@ -78,6 +78,7 @@ def _plain(comparison: Comparison) -> dict[str, Any]:
         "splits": [{"seed": seed, "split": split} for seed, split in comparison.units],
         "devices": comparison.devices,
         "superseded_rows": comparison.superseded,
+        "features": comparison.features,
         "warning": comparison.bound,
         "strategies": [_record(comparison, result) for result in comparison.results],
         "conclusions": conclusions(comparison),

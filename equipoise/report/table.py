@@ -47,6 +47,8 @@ def _print_comparison(comparison: Comparison, console: Console) -> None:
     for result in comparison.results:
         if result.state != "ranked":
             console.print(_missing(result, len(comparison.units)))
+    if comparison.features:
+        console.print(Text(comparison.features, style="dim"))
     if comparison.bound:
         console.print(Text(comparison.bound, style="yellow"))
     for sentence in conclusions(comparison):

@@ -94,7 +94,18 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
-    {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "plugins", "traceback"}
+    {
+        "per_label",
+        "labels",
+        "trials",
+        "decision_trials",
+        "edges",
+        "audit",
+        "versions",
+        "plugins",
+        "traceback",
+        "backbone_identity",
+    }
 )
 
 

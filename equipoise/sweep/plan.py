@@ -11,7 +11,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
@@ -36,12 +36,14 @@ else:
 class Plan:
     """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite.
 
-    `notes` are sentences for the user about files of external rows.
+    `data_dir` is where vectors of texts are kept; None for the default folder. `notes` are sentences for the user about files of
+    external rows.
     """
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
     data: Mapping[str, Dataset]
+    data_dir: Path | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -92,7 +94,7 @@ def make_plan(
     # Blocks may overlap, so a cell may come twice; the last one stays, in its first place.
     once = {cell.key: cell for cell in cells}
     left_out = {cell.key: (cell, reason) for cell, reason in skipped}
-    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, tuple(files.notes))
+    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir, tuple(files.notes))
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
@@ -108,7 +110,7 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no labels as inputs"
-        if "loss" in part.stages and not backbone.gradient:
+        if "loss" in part.stages and not part.exclusive and not backbone.gradient:
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
             )
@@ -173,6 +175,7 @@ def _cell(
         settings=block.settings,
         device=device,
         code=predictions_code(strategy, backbone),
+        identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),
     )
@@ -192,6 +195,12 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
         if name in seen:
             raise EquipoiseError(f"{kind} {name!r} is given twice")
         seen.add(name)
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """A line for each composition of a plan whose parts work against each other."""
+    specs = dict.fromkeys(cell.strategy for cell in plan.cells)
+    return [line for spec in specs for line in clash_warnings(get_strategy(spec))]
 
 
 def describe(plan: Plan) -> dict[str, Any]:

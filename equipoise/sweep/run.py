@@ -12,6 +12,7 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
+from equipoise.readers.downloads import data_folder
 from equipoise.store.store import Store
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
@@ -78,7 +79,7 @@ def sweep(
     """
     wanted = parse_workers(workers)
     watch = watcher or Watcher()
-    with store.locked():
+    with store.locked(), data_folder(plan.data_dir):
         cells = outstanding(plan, store, redo)
         statuses = store.statuses()
         # A line that a killed sweep left half-written.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.errors import one_line
 from equipoise.testing.findings import Findings
 from equipoise.testing.guard import frozen, same, unchanged
 from equipoise.testing.worlds import World
@@ -49,7 +50,7 @@ class Exam:
         except Stopped:  # from a nested call, and noted there
             raise
         except Exception as error:
-            self.findings.note("raises", hook, world, f"{type(error).__name__}: {error}")
+            self.findings.note("raises", hook, world, one_line(error))
             raise Stopped from error
 
     def attempt(self, hook: str, world: str, check: Callable[[], None]) -> None:

@@ -19,7 +19,8 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import CHANGES, Strategy
+from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
@@ -46,6 +47,14 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         f"name {cls.name!r} is not a lower-case word",
     )
     # The decorator replaces `field(…)` by its default; a Field that is left shows that it was forgotten.
+    unknown = (set(exam.strategy.changes) | set(exam.strategy.clashes)) - set(CHANGES)
+    demand(
+        not unknown,
+        "declared",
+        f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
+    )
+    votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
+    demand(not votes_alone, "vote", "`vote` has no effect in a strategy without `tasks`")
     unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
     demand(not unprocessed, "declared", f"{', '.join(unprocessed)}: the class lacks @dataclass(frozen=True)")
     for name, spec in tunables(cls).items():
@@ -64,7 +73,7 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         copy = pickle.loads(pickle.dumps(exam.strategy))
         demand(copy == exam.strategy, "pickles", "a pickled copy is not equal to the original")
     except Exception as error:
-        demand(False, "pickles", f"{type(error).__name__}: {error}")
+        demand(False, "pickles", one_line(error))
 
 
 def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
@@ -231,8 +240,8 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
         rule = fit_decision_rule(with_params(strategy, params), result.logits, world.Y, folds, role)
         model = run_one(validator.refit(params))
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
-        logits = validator.predict([model], test, [np.arange(len(test))])[0]
-        predictions = rule.all(logits)
+        task_logits = validator.task_logits([model], test, [np.arange(len(test))])[0]
+        predictions = rule.all(validator.merge(model, task_logits), validator.vote(model, task_logits))
     return {
         "out-of-fold logits": result.logits,
         "scores": predictions["scores"],
