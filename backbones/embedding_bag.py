@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
@@ -51,5 +51,5 @@ class EmbeddingBag(TokenBackbone):
             "bias": torch.zeros(outputs),
         }
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        return head(params, drop(embeddings.average(self.words(params, x), *trimmed(x))))
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        return drop(embeddings.average(self.words(params, x), *trimmed(x)))

@@ -49,6 +49,7 @@ class SentenceEmbedding(Backbone):
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias", "bias1"})
     paths: ClassVar[frozenset[str]] = frozenset({"model"})
+    head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
 
     model: str = "minilm"
     hidden: int = option(0, at_least=0)
@@ -90,12 +91,20 @@ class SentenceEmbedding(Backbone):
             }
         return params
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    @property
+    def represents(self) -> bool:
+        # Without a hidden layer, the last layer gets the vectors of the frozen encoder, from which nothing was learned.
+        return self.hidden > 0
+
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         from equipoise.ops.affine import affine
 
-        if self.hidden:
-            x = drop.relu(affine(x, params["weight1"], params["bias1"]))
-        return affine(x, params["weight"], params["bias"])
+        return drop.relu(affine(x, params["weight1"], params["bias1"])) if self.hidden else x
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        from equipoise.ops.affine import affine
+
+        return affine(representation, params["weight"], params["bias"])
 
     def _encoder(self) -> Encoder:
         from equipoise.readers.encoders import encoder

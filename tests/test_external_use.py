@@ -171,5 +171,5 @@ def test_settings_of_a_cell_are_left_alone() -> None:
     data = some("numeric")
     [cell] = plan_of(data, f"external_rows[file={write(data)}]+scut").cells
     assert cell.strategy == "external_rows[file=more.csv]+scut"
-    assert cell.identity == f"external_rows[file={cell.external}]+scut"
+    assert cell.strategy_identity == f"external_rows[file={cell.external}]+scut"
     assert cell.settings == Settings(**TINY)

@@ -43,7 +43,8 @@ def compose(*parts: Strategy) -> Strategy:
     """Compose strategies into one. `none` in a composition is left out.
 
     Raises:
-        EquipoiseError: a strategy is given twice, or two override the same hook with one owner (the error names both).
+        EquipoiseError: a strategy is given twice, two override the same hook with one owner, or one has a head and another
+            tasks (the error names both).
     """
     flat = [q for p in parts for q in p.parts]
     if len(flat) > 1:
@@ -61,6 +62,10 @@ def compose(*parts: Strategy) -> Strategy:
                     f"{owners[stage]!r} and {part.name!r} both own the {stage} stage: keep one of them"
                 )
             owners[stage] = part.name
+    if "head" in owners and "tasks" in owners:
+        raise EquipoiseError(
+            f"{owners['head']!r} replaces the last layer of one network, but {owners['tasks']!r} trains several: keep one of them"
+        )
     return flat[0] if len(flat) == 1 else Composition(members=tuple(flat))
 
 

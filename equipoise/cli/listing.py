@@ -85,7 +85,7 @@ def strategy_record(cls: Any) -> dict[str, Any]:
         "summary": (inspect.getdoc(cls) or "").split("\n")[0],
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
         "stages": list(strategy.stages),
-        "needs": sorted(cls.requires),
+        "needs": sorted(strategy.needs),
         "reference": cls.reference,
         "search": {n: _range(t) for n, t in tunables(cls).items()},
         "options": {f.name: f.default for f in options(cls) if "tunable" not in f.metadata},

@@ -16,6 +16,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
@@ -64,6 +65,8 @@ class Backbone(Configurable):
             (`equipoise.engine.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
         paths: the names of the fields that hold a path; `content` is the hash of what lies there.
+        head: the names of the weight (H, L) and the bias of the last layer, which is linear in the learned representation (H,);
+            None if there is no learned representation. Such a backbone defines `represent` and `classify` instead of `forward`.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
@@ -80,6 +83,7 @@ class Backbone(Configurable):
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()
     paths: ClassVar[frozenset[str]] = frozenset()
+    head: ClassVar[tuple[str, str] | None] = None
     gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
@@ -119,7 +123,29 @@ class Backbone(Configurable):
 
         A row's logits must not depend on the other rows of the batch.
         """
-        raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+        if self.head is None:
+            raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+        return self.classify(params, self.represent(params, x, drop))
+
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        """The learned representation that the last layer gets, (K, B, H) or (B, H); arguments as for `forward`."""
+        raise NotImplementedError(f"backbone {self.name!r} must define represent()")
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        """The last layer: logits (K, B, L) or (B, L) of a representation."""
+        raise NotImplementedError(f"backbone {self.name!r} must define classify()")
+
+    def head_of(self, params: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """The weight (H, L) and the bias (L,) of the last layer of one network, such that z = h·weight + bias."""
+        if self.head is None:
+            raise ValueError(f"{self.name} learns no representation")
+        weight, bias = (params[name].detach().cpu().numpy() for name in self.head)
+        return weight, bias.reshape(-1)
+
+    @property
+    def represents(self) -> bool:
+        """Whether it learns a representation, with these settings."""
+        return self.head is not None and type(self).represent is not Backbone.represent
 
     def interpolates(self, kind: str) -> bool:
         """Whether resamplers may take distances between its features of inputs of this kind, and average them."""

@@ -20,7 +20,7 @@ tests it against the rules below, and `--strategy ./rare_first.py` runs it.
 
 A strategy overrides one hook or several; none of them must be there. What it leaves out keeps the meaning of the base class:
 all rows as they are, one network, every row equally often, cross-entropy, unchanged logits, and the threshold 0.5. The hooks
-act in this order. n is the number of training rows, L of labels, B of rows in a batch:
+act in this order. n is the number of training rows, L of labels, B of rows in a batch, H of units before the last layer:
 
     hook             gets                                       returns                                   several?
     ---------------  -----------------------------------------  ----------------------------------------  --------
@@ -32,6 +32,9 @@ act in this order. n is the number of training rows, L of labels, B of rows in a
     weights          Y (n, L) 0/1 of the rows a network         (n,) or (S, n) sampling weights, finite   one owner
                      learns from                                and not negative, not all zero
     loss             logits (B, L) and 0/1 targets (B, L)       (B, L) or (B,) losses, not yet averaged   one owner
+    head             the representation (n, H) of the rows a    a function (m, H) representation, (m, L)  one owner
+                     network learned from, their Y (n, L), the  logits of the network → (m, L) logits
+                     last layer's weight (H, L) and bias (L,)
     adjust           out-of-fold logits (n, L), their Y (n, L)  a function (m, L) logits → (m, L) logits  a chain
     decide           the same, after `adjust`                   a function (m, L) logits → (m, L) bool    one owner
 
@@ -48,6 +51,14 @@ A hook must
 - take hyperparameters as tensors, with no Python `if` on a tunable number: many settings train side by side in one program;
 - use no random numbers (`ctx.rng` is None there).
 
+With `sees_representation = True`, a loss also gets `ctx.representation`, the (B, H) inputs of the network's last layer, and its
+gradient goes into them as well as into the logits. It is None where there is no network: the engine asks for the best constant
+logits, or for the shape of the loss. The loss is then its part that depends on the logits.
+
+`head` is fitted once for each network: in cross-validation on the rows that its fold's network was trained on, and applied to
+the fold's held-out rows; after the refit on all training rows, and applied to the test rows. The rows are the original ones,
+before any resampling. It cannot be combined with `tasks`: there would be several networks.
+
 A hook may
 - use the label counts in `ctx`: `n_pos` and `n_rows` of the rows *before* resampling, `trained_pos` and `trained_rows` of those
   that a network learns from. A loss that balances labels takes the latter, else `ml_ros+yours` would balance them twice;
@@ -57,14 +68,15 @@ A hook may
 - see fewer labels than the data set has: where another strategy has split the problem, `weights` and `loss` get the columns and
   the label counts of the task they belong to.
 
-Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation.
+Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation,
+after `head`. The settings of these three are chosen after the network, see `tuned_on`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -84,7 +96,7 @@ else:
     cross_entropy = lazy("equipoise.ops.cross_entropy")
 
 #: The hooks that name a stage; `merge` and `vote` belong to `tasks`.
-STAGES = ("resample", "weights", "loss", "tasks", "adjust", "decide")
+STAGES = ("resample", "weights", "loss", "tasks", "head", "adjust", "decide")
 #: Stages where several strategies act one after the other; the others have one owner.
 CHAINED = frozenset({"resample", "adjust"})
 #: What a strategy may change for the parts of a composition that act after it, by its name in `Strategy.changes`.
@@ -96,7 +108,11 @@ CHANGES = {
     "shift": "the scores of a label are moved by a constant",
 }
 #: Stages that act on a network that is trained already.
-DECIDING = frozenset({"adjust", "decide"})
+DECIDING = frozenset({"head", "adjust", "decide"})
+#: The requirement of a strategy that acts on what a network has learned.
+REPRESENTATION = "representation"
+#: A fitted `head`: representation (m, H) and logits (m, L) of the network → logits (m, L).
+Head: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,7 @@ class Context:
             rows drawn during the training, times the number of rows, and no whole number. Where nothing is known of those rows
             (in `resample`, `adjust` and `decide`), it is `n_pos`.
         trained_rows: the number of those rows.
+        representation: (B, H) what the network's last layer gets, in a `loss` that sees it; None where there is no network.
     """
 
     n_pos: Any
@@ -122,6 +139,7 @@ class Context:
     rng: np.random.Generator = field(default=None, repr=False)  # type: ignore[assignment]
     progress: Any = 0.0
     folds: Any = field(default=None, repr=False)
+    representation: Any = field(default=None, repr=False)
     trained_pos: Any = None
     trained_rows: Any = None
 
@@ -145,8 +163,9 @@ class Strategy(Configurable):
         name: its name in suites, on the command line and in results.
         reference: author, year and DOI of the method.
         requires: what it cannot do without: "numeric" (inputs that can be interpolated), "text", "labels" (two labels or more),
-            "given" (a backbone that takes labels as inputs), or "file" (rows of the user's own in the file that its field
-            `file` names; the pipeline reads them and offers them to `resample` as `rows.offered`).
+            "given" (a backbone that takes labels as inputs), "representation" (a backbone that learns one; a strategy with a
+            `head`, or a loss that sees the representation, needs no declaration), or "file" (rows of the user's own in the file
+            that its field `file` names; the pipeline reads them and offers them to `resample` as `rows.offered`).
             A data set or backbone that does not fit, or a missing file name, is skipped with this reason.
         off: the settings at which it must equal `none` bit for bit; None if there are none.
         vectorized: True where `loss` also accepts K trainings at once: logits and targets (K, B, L), n_pos and trained_pos
@@ -155,9 +174,11 @@ class Strategy(Configurable):
         exclusive: True where all its tasks learn labelsets as exclusive classes, so that its `loss`, which then only says that it
             has one, is softmax cross-entropy. Estimators, which take no other loss, can fit that.
         changes: what it changes for the parts of a composition that act after it, keys of `CHANGES`; see `clashes`.
+        sees_representation: True where `loss` uses `ctx.representation`, which is (K, B, H) if `vectorized`.
         tuned_on: what a strategy that only maps scores is tuned on, after the network has been chosen as for `none`: "log_loss"
-            of the mapped scores, or "macro_f1" at one half, for a map that is meant to move decisions there. A strategy that
-            decides is tuned on the macro-F1 of its decisions.
+            of the mapped scores; "macro_f1" at one half, for a map that is meant to move decisions there; or "objective", that
+            of the search at tuned thresholds, for a `head` that puts rows in another order. A strategy that decides is tuned on
+            the macro-F1 of its decisions.
     """
 
     reference: ClassVar[str] = ""
@@ -166,6 +187,7 @@ class Strategy(Configurable):
     vectorized: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
     changes: ClassVar[frozenset[str]] = frozenset()
+    sees_representation: ClassVar[bool] = False
     tuned_on: ClassVar[str] = "log_loss"
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
@@ -206,6 +228,19 @@ class Strategy(Configurable):
         Plain tensor code for one training. The fields of this strategy may be scalar tensors here, so never branch on them.
         """
         return bce(logits, targets)
+
+    def head(
+        self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context
+    ) -> Head:
+        """Fit another last layer to a trained network; returns it as a function of representation and logits.
+
+        The function gets the network's own logits, too, so that a head that changes nothing keeps their bits.
+
+        Args:
+            representation: (n, H) of the rows that the network was trained on, without dropout. Y: (n, L) their labels.
+            weight: (H, L) and bias: (L,) of the last layer: its logits are representation · weight + bias, up to rounding.
+        """
+        return lambda h, z: z
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         """Fit a correction of the logits on out-of-fold logits (n, L) and labels (n, L); returns it as a function."""
@@ -265,6 +300,12 @@ class Strategy(Configurable):
         # Whoever adds a score map wants its effect, which votes, taken before it, would not show.
         mapped = any("adjust" in p.stages for p in self.parts if p is not owner)
         return None if type(owner).vote is Strategy.vote or mapped or "decide" in self.stages else owner
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All requirements: `requires`, and a representation where a hook acts on one."""
+        acts = "head" in self.stages or self.sees_representation
+        return self.requires | {REPRESENTATION} if acts else self.requires
 
     def owner(self, stage: str) -> Strategy:
         """The part that overrides a hook with one owner, or the base strategy where none does."""

@@ -73,13 +73,17 @@ class Lane:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ."""
+        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ.
+
+        Lanes whose loss sees the representation are apart from the others, which would have to make theirs available for nothing.
+        """
         return (
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
             self.precision,
             None if self.label_inputs is None else self.label_inputs.labels.shape[1],
+            self.strategy.sees_representation,
         )
 
 

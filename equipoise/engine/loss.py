@@ -40,6 +40,11 @@ class PopulationLoss:
         self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
 
     @property
+    def sees_representation(self) -> bool:
+        """Whether the loss of any lane depends on the representation."""
+        return any(group.sees_representation for group in self._groups)
+
+    @property
     def at_once(self) -> bool:
         """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
@@ -59,10 +64,31 @@ class PopulationLoss:
         ]
         return torch.cat(by_group)[self._order]
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
+        """The gradients of each lane's mean loss in its logits (K, B, L) and in its representation (K, B, H).
+
+        The second is 0 for lanes whose loss does not see the representation.
+        """
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         by_group = [
-            group(logits[i], targets[i], done[i])
+            group.gradients(logits[i], representation[i], targets[i], done[i])
+            for group, i in zip(self._groups, self._members, strict=True)
+        ]
+        of_logits, of_representation = zip(*by_group, strict=True)
+        return torch.cat(of_logits)[self._order], torch.cat(of_representation)[self._order]
+
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        progress: np.ndarray,
+        representation: Tensor | None = None,
+    ) -> Tensor:
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+        by_group = [
+            group(logits[i], targets[i], done[i], None if representation is None else representation[i])
             for group, i in zip(self._groups, self._members, strict=True)
         ]
         return torch.cat(by_group)[self._order]
@@ -83,11 +109,18 @@ class _Group:
         }
 
     @property
+    def sees_representation(self) -> bool:
+        return self._strategy.sees_representation
+
+    @property
     def one_by_one(self) -> bool:
         return type(self._strategy) in _ONE_BY_ONE
 
-    def __call__(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        arguments: tuple[Any, ...] = (logits, targets, self._counts, done, self._hyper)
+    def __call__(
+        self, logits: Tensor, targets: Tensor, done: Tensor, representation: Tensor | None = None
+    ) -> Tensor:
+        seen = {} if representation is None else {"representation": representation}
+        arguments: tuple[Any, ...] = (logits, targets, self._counts, done, self._hyper, seen)
         if len(logits) > 1:
             return self._all(arguments)
         # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
@@ -102,6 +135,17 @@ class _Group:
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
 
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, done: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if not self.sees_representation:
+            # A copy, since the gradient of plain cross-entropy is in memory that the next step uses again.
+            return self.grad_logits(logits, targets, done).clone(), torch.zeros_like(representation)
+        with torch.enable_grad():
+            leaves = logits.detach().requires_grad_(), representation.detach().requires_grad_()
+            loss = self(leaves[0], targets, done, leaves[1]).sum()
+            return torch.autograd.grad(loss, leaves)
+
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
             return self._vectorized(*arguments)
@@ -115,17 +159,19 @@ class _Group:
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _vectorized(
-        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any
+        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any, seen: Any
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
         # (K, L) becomes (K, 1, L), and (K,) becomes (K, 1, 1).
         columns: dict[str, Any] = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
-        ctx = Context(**columns, progress=_column(progress))
+        ctx = Context(**columns, progress=_column(progress), **seen)
         return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 
-    def _one(self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any) -> Tensor:
+    def _one(
+        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any, seen: Any
+    ) -> Tensor:
         strategy = bind(self._strategy, hyper)
-        return strategy.loss(logits, targets, Context(**counts, progress=progress)).mean()
+        return strategy.loss(logits, targets, Context(**counts, progress=progress, **seen)).mean()
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:

@@ -28,7 +28,7 @@ from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import Adam
-from equipoise.engine.predict import forward, predict_blocks
+from equipoise.engine.predict import forward, forward_in_two, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
 from equipoise.ops.dropout import Dropout
@@ -134,12 +134,25 @@ class Population:
         (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
-        with products_in(self._precision, self._device):
-            logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
         # A free slot may run past its last step.
         progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
-        logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
+        if self._loss.sees_representation:
+            self._back_through_both(x, y, label_inputs, progress)
+        else:
+            with products_in(self._precision, self._device):
+                logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
+            logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
         self._optimizer.step(self._ahead())
+
+    def _back_through_both(
+        self, x: object, y: Tensor, label_inputs: Tensor | None, progress: np.ndarray
+    ) -> None:
+        """Compute the gradients of losses that depend on the representation as well as on the logits."""
+        with products_in(self._precision, self._device):
+            hidden, logits = forward_in_two(self._backbone, self._params, x, self._dropout, label_inputs)
+            outputs = logits.float(), hidden.float()
+        gradients = self._loss.gradients(outputs[0].detach(), outputs[1].detach(), y, progress)
+        torch.autograd.backward(outputs, gradients)
 
     def _gathered(self) -> tuple[object, Tensor, Tensor | None]:
         """What the lanes learn from next."""

@@ -171,6 +171,12 @@ class CrossValidator:
                 task_logits[m][t] = logits
         return [[by_task[t] for t in range(len(by_task))] for by_task in task_logits]
 
+    def represent(
+        self, networks: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """The learned representation (v_k, H) of each network for its own rows (v_k,) of the inputs."""
+        return predict(networks, inputs, rows, self.trainer.device, method="represent")
+
     def _label_inputs(
         self, model: FittedModel, label_sources: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
     ) -> np.ndarray | None:
@@ -209,7 +215,8 @@ class CrossValidator:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, held_out in enumerate(logits):
             joined[self.folds == fold] = held_out
-        return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])))
+        kept = tuple(models) if "head" in self.strategy.stages else ()
+        return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])), kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,10 +226,12 @@ class CVResult:
     Attributes:
         logits: (n, L) out-of-fold logits, NaN in rows that no fold held out.
         settled: the share of the steps after which the held-out score hardly changed, averaged over folds and tasks.
+        models: the trained models, one for each fold, if the strategy replaces their last layer; else empty, to save memory.
     """
 
     logits: np.ndarray
     settled: float
+    models: tuple[FittedModel, ...] = ()
 
 
 def features_of(inputs: Inputs, vector_features: bool) -> Any:

@@ -111,15 +111,26 @@ def objective(
 
 
 def decision_score(
-    strategy: Strategy, logits: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
+    strategy: Strategy,
+    logits: np.ndarray,
+    Y: np.ndarray,
+    folds: np.ndarray,
+    role: tuple[object, ...],
+    metric: str = "macro_f1",
 ) -> float:
-    """The score by which settings of score maps and decisions are chosen, cross-fitted like `objective`; higher is better.
+    """The score by which settings of heads, score maps and decisions are chosen, cross-fitted like `objective`; higher is better.
 
     It is the macro-F1 of the strategy's own decisions. For a strategy that only maps scores it is minus the mean log-loss,
     unless one of its parts says `tuned_on = "macro_f1"`: a map that keeps the order of the rows of each label changes neither
-    tuned decisions nor average precision, so `objective` could not tell its settings apart.
+    tuned decisions nor average precision, so `objective` could not tell its settings apart. It can where a part puts rows in
+    another order, and says `tuned_on = "objective"`.
     """
-    decides = "decide" in strategy.stages or any(p.tuned_on == "macro_f1" for p in deciding_parts(strategy))
+    # A head beside score maps has been chosen before them, by itself.
+    parts = [p for p in deciding_parts(strategy) if "head" not in p.stages] or deciding_parts(strategy)
+    tuned_on = {p.tuned_on for p in parts}
+    decides = "decide" in strategy.stages or "macro_f1" in tuned_on
+    if "objective" in tuned_on and not decides:
+        return objective(strategy, logits, Y, folds, role, metric)
     adjusted, decided = np.array(logits), np.zeros(Y.shape, dtype=bool)
     for fold in np.unique(folds):
         held_out, rest = folds == fold, folds != fold

@@ -20,6 +20,7 @@ from equipoise.experiment.cell import Cell
 from equipoise.experiment.cross_validation import CrossValidator, FittedModel
 from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.external import External, external_of
+from equipoise.experiment.heads import refitted_logits
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
 from equipoise.experiment.search import SearchResult, search, search_space
@@ -126,4 +127,6 @@ def _evaluate(
     inputs = prepared.test_inputs.to(validator.trainer.device)
     task_logits = validator.task_logits([model], inputs, [np.arange(len(prepared.test))])[0]
     logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+    if "head" in strategy.stages:
+        logits = refitted_logits(chosen, validator, model, inputs, logits)
     return predictions(prepared, result, rule, logits, votes)

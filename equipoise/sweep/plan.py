@@ -14,7 +14,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import REPRESENTATION, Strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.datasets.statistics import official_sizes
@@ -114,6 +114,8 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
             )
+        if REPRESENTATION in part.needs and not backbone.represents:
+            return f"{part.name} acts on a learned representation; {backbone.spec} has none"
         if "labels" in part.requires and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
     return _too_few(data, folds, split)

@@ -88,7 +88,7 @@ def _check_part(strategy: Strategy) -> list[Finding]:
 
 
 def _check_hooks(exam: Exam) -> None:
-    from equipoise.testing import data_stage, loss_stage, map_stage, task_stage
+    from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage
     from equipoise.testing.worlds import suitable_worlds
 
     worlds, stages = suitable_worlds(exam.strategy.requires), exam.strategy.stages
@@ -100,6 +100,8 @@ def _check_hooks(exam: Exam) -> None:
         task_stage.check_tasks(exam, worlds)
     if "loss" in stages:
         loss_stage.check_loss(exam, worlds)
+    if "head" in stages:
+        head_stage.check_head(exam, worlds)
     for hook in ("adjust", "decide"):
         if hook in stages:
             map_stage.check_map(exam, hook, worlds)

@@ -95,6 +95,9 @@ class Exam:
     def _as_arrays(self, name: str, world: World, result: Any) -> Any:
         """A hook's result as plain arrays; a fitted map is represented by its values at the world's logits."""
         if callable(result) and not isinstance(result, np.ndarray):
+            if name == "head":
+                h = world.hidden.copy()
+                return self.run(name, world.name, lambda: frozen(result(h, world.last_layer(h))))
             return self.run(name, world.name, lambda: frozen(result(world.logits.copy())))
         return frozen(result)
 
@@ -104,6 +107,8 @@ def arguments(strategy: Strategy, hook: str, world: World, seed: int = 0) -> lis
     ctx: Context = world.ctx(seed)
     if hook == "resample":
         return [world.rows(strategy), ctx]
+    if hook == "head":
+        return [world.hidden.copy(), world.Y.copy(), world.weight.copy(), world.bias.copy(), ctx]
     if hook in ("adjust", "decide"):
         return [world.logits.copy(), world.Y.copy(), world.ctx(seed, folds=world.folds.copy())]
     return [world.Y.copy(), ctx]

@@ -22,6 +22,7 @@ CHECKS = {
     "weights": "weights must be finite, not negative, and not all zero",
     "finite": "loss and gradient must be finite at |z| = 80, in half precision, and for absent or all-positive labels",
     "scale": "the loss must be unreduced; its mean must not grow with the batch size",
+    "representation": "a loss that sees the representation must send a gradient into it, and accept None in its place",
     "vmap": "the loss must be plain tensor code: no Python branch, float() or .item() on a tunable field or on ctx",
     "lanes": "with vectorized = True, loss() must also take (K, B, L): reduce over negative dimensions with keepdim=True",
     "lane": "a lane must have the same bits alone and among others; compute functions of (L,) statistics on blocks of rows",

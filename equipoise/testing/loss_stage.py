@@ -28,6 +28,8 @@ def check_loss(exam: Exam, worlds: list[World]) -> None:
         exam.attempt("loss", world.name, partial(_check_loss_in, exam, world))
     if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
         return
+    if exam.strategy.sees_representation:
+        exam.attempt("loss", worlds[0].name, partial(_check_representation, exam, worlds[0]))
     for check in (_check_scale, _check_permuted, check_many_lanes):
         exam.attempt("loss", worlds[0].name, partial(check, exam, worlds[0]))
 
@@ -56,6 +58,12 @@ def context(world: World, progress: float = 0.0) -> Context:
         trained_pos=n_pos.sqrt(),
         trained_rows=n_rows.sqrt(),
     )
+
+
+def representation(world: World) -> Tensor:
+    """The representation (BATCH, UNITS) of the rows of `batch`."""
+    rows = stream("batch", world.name).integers(0, len(world.Y), BATCH)
+    return torch.from_numpy(world.hidden[rows])
 
 
 def bound(strategy: Strategy, values: Mapping[str, Any] | None = None) -> Strategy:
@@ -107,6 +115,9 @@ def judged(
         case: a description of the batch, for findings.
     """
     ctx, demand = context(world, progress), exam.findings.demand
+    h = representation(world)
+    if strategy.sees_representation:
+        ctx = replace(ctx, representation=h.clone())
     leaf = z.detach().clone().requires_grad_()
     counts = (ctx.n_pos, ctx.trained_pos)
     before, labels, counts_before = z.clone(), y.clone(), [c.clone() for c in counts]
@@ -118,6 +129,7 @@ def judged(
         and torch.equal(y, labels)
         and all(map(torch.equal, counts, counts_before))
     )
+    untouched &= ctx.representation is None or torch.equal(ctx.representation, h)
     demand(untouched, "in_place", "loss", world.name, f"logits, targets or ctx were changed ({case})")
     if not _valid_shape(exam, world, loss, z):
         return None
@@ -165,6 +177,26 @@ def _check_gradient(exam: Exam, world: World, loss: Tensor, leaf: Tensor, case: 
     # Only here: without positives or negatives a zero gradient may be right.
     if case == "usual logits" and world.name == "usual":
         demand(bool(gradient.any()), "finite", "loss", world.name, "the gradient is zero everywhere")
+
+
+def _check_representation(exam: Exam, world: World) -> None:
+    """Check that a gradient reaches the representation, and that the loss works without one."""
+    strategy, (z, y), demand = bound(exam.strategy), batch(world), exam.findings.demand
+    h = representation(world).requires_grad_()
+    seen = replace(context(world), representation=h * 1.0)
+    loss = exam.run("loss", world.name, lambda: strategy.loss(z, y, seen))
+    reached = torch.autograd.grad(loss.mean(), h, allow_unused=True)[0] if loss.requires_grad else None
+    sent = reached is not None and bool(reached.any())
+    demand(sent, "representation", "loss", world.name, "no gradient reaches the representation")
+    finite = reached is None or bool(torch.isfinite(reached).all())
+    demand(finite, "representation", "loss", world.name, "the gradient in the representation is not finite")
+    try:
+        alone = strategy.loss(z, y, context(world))
+        works = isinstance(alone, Tensor) and alone.shape == loss.shape and bool(torch.isfinite(alone).all())
+        problem = "without a representation the loss is not finite or has another shape"
+    except Exception as error:
+        works, problem = False, f"without a representation: {type(error).__name__}: {error}"
+    demand(works, "representation", "loss", world.name, problem)
 
 
 def _check_scale(exam: Exam, world: World) -> None:

@@ -19,16 +19,17 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
-from equipoise.contracts.strategy import CHANGES, Strategy
+from equipoise.contracts.strategy import CHANGES, REPRESENTATION, Strategy
 from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
 from equipoise.experiment.decision import fit_decision_rule
+from equipoise.experiment.heads import FoldNetworks, refitted_logits
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
-from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twin
-from equipoise.testing.exam import Exam, Stopped, quietly
+from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage, twin
+from equipoise.testing.exam import Exam, Stopped, arguments, quietly
 from equipoise.testing.worlds import World, worlds
 
 SETTINGS = Settings(trials=1, folds=2, epochs=2)  # the smallest cell that goes through every step
@@ -151,6 +152,10 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         return
     if "numeric" in strategy.requires and world.shared is None:  # not input that the strategy claims to take
         return
+    if hook == "head":
+        args = arguments(hook, world)
+        head_stage.valid_head(trial, world, trial.run(hook, world.name, lambda: strategy.head(*args)))
+        return
     if hook in ("adjust", "decide"):
         ctx = world.ctx(folds=world.folds.copy())
         fitted = trial.run(
@@ -174,9 +179,10 @@ def check_training(exam: Exam) -> None:
         return
     world = worlds()["usual"]
     # Imports the engine, whose side effects are not the strategy's.
-    quietly(lambda: trained(Strategy(), world))
+    name = _backbone(exam.strategy)
+    quietly(lambda: trained(Strategy(), world, name))
     try:
-        out = exam.run("training", world.name, lambda: trained(exam.strategy, world))
+        out = exam.run("training", world.name, lambda: trained(exam.strategy, world, name))
     except Stopped:
         return
     valid = all(np.isfinite(z).all() and z.ndim == 2 and z.shape[1] == world.n_labels for z in out.values())
@@ -195,10 +201,11 @@ def _check_off(exam: Exam, world: World) -> None:
     ):
         return
     try:
-        off_results = exam.run("training", world.name, lambda: trained(bind(exam.strategy, off), world))
+        name = _backbone(exam.strategy)
+        off_results = exam.run("training", world.name, lambda: trained(bind(exam.strategy, off), world, name))
     except Stopped:
         return
-    baseline = trained(Strategy(), world)
+    baseline = trained(Strategy(), world, name)
     for name, value in baseline.items():
         exam.findings.demand(
             off_results[name].tobytes() == value.tobytes(),
@@ -209,15 +216,20 @@ def _check_off(exam: Exam, world: World) -> None:
         )
 
 
-def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
-    """The results of a small cell with the linear backbone: out-of-fold logits, test scores and decisions.
+def _backbone(strategy: Strategy) -> str:
+    """The simplest backbone on which a strategy runs."""
+    return "mlp" if any(REPRESENTATION in part.needs for part in strategy.parts) else "linear"
+
+
+def trained(strategy: Strategy, world: World, backbone_name: str = "linear") -> dict[str, np.ndarray]:
+    """The results of a small cell: out-of-fold logits, test scores and decisions.
 
     It goes through all steps of a cell: cross-validation, fitting the decision, refitting and predicting.
     """
     from equipoise.ops.device import repeatable
 
     cpu = torch.device("cpu")
-    backbone: Backbone = registry("backbone").get("linear")()
+    backbone: Backbone = registry("backbone").get(backbone_name)()
     n, X = len(world.Y), np.asarray(world.shared[world.index])
     # The same role for every strategy: equal random streams are what makes `off` comparable bit for bit.
     role, folds = ("conformance",), np.arange(n) % 2
@@ -237,13 +249,19 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
         params = {"lr": 0.05, "C": 10.0}
         result = run_one(validator.cross_validate([params]))[0]
         assert result is not None
-        rule = fit_decision_rule(with_params(strategy, params), result.logits, world.Y, folds, role)
+        oof = result.logits
+        if "head" in strategy.stages:
+            oof = FoldNetworks.of(validator, result).out_of_fold(strategy)
+        rule = fit_decision_rule(with_params(strategy, params), oof, world.Y, folds, role)
         model = run_one(validator.refit(params))
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
         task_logits = validator.task_logits([model], test, [np.arange(len(test))])[0]
-        predictions = rule.all(validator.merge(model, task_logits), validator.vote(model, task_logits))
+        logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+        if "head" in strategy.stages:
+            logits = refitted_logits(strategy, validator, model, test, logits)
+        predictions = rule.all(logits, votes)
     return {
-        "out-of-fold logits": result.logits,
+        "out-of-fold logits": oof,
         "scores": predictions["scores"],
         "decisions": predictions["own"],
     }

@@ -42,6 +42,7 @@ class MyStrategy(Strategy):
     #   vote(tasks, logits, ctx) -> (n, L) bool   ... or their decisions, where the method has them vote
     #   weights(Y, ctx) -> (n,)                   how often each row is drawn into a batch
     #   loss(logits, targets, ctx) -> (B, L)      what training minimises, not yet averaged
+    #   head(representation, Y, weight, bias, ctx) -> function    replace the last layer after training
     #   adjust(logits, Y, ctx) -> function        correct the logits after training
     #   decide(logits, Y, ctx) -> function        turn logits into labels, e.g. with thresholds
     #
