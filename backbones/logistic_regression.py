@@ -24,6 +24,8 @@ class LogisticRegression(EstimatorBackbone):
         "Pedregosa et al. 2011, JMLR 12:2825-2830; LIBLINEAR: Fan et al. 2008, JMLR 9:1871-1874"
     )
 
+    separate_labels: ClassVar[bool] = True
+
     # Not called `C`, as in `linear_svc`.
     c: float = tunable(1.0, low=0.01, high=1000.0, log=True, above=0)
 

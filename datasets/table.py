@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource, TableColumns
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.datasets._column_roles import WORD, assign
 from equipoise.datasets._label_matrix import constant, label_matrix
 from equipoise.datasets._table_options import TableOptions
@@ -38,7 +39,7 @@ class TableSource(TableOptions, DatasetSource):
         Raises:
             EquipoiseError: the table cannot be read or used. The message names the file, and line and column if any.
         """
-        path = Path(self.name).expanduser()
+        path = user_path(self.name)
         table = self._read(path)
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.system import cpus
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
-from equipoise.store.rows import flatten
+from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
@@ -84,7 +85,10 @@ def run(
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
     # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    return flatten(row for row in store.rows() if row["key"] in keys)
+    rows = store.rows(Selection())
+    if store.damage:
+        warnings.warn(store.damage, stacklevel=2)
+    return flatten(row for row in rows if row["key"] in keys)
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
@@ -153,9 +157,7 @@ def choose(
 
 def prepare(chosen: Suite, workers: int | str) -> None:
     """Where there may be several workers, begin their imports in another process while this one makes the plan."""
-    possible = sum(
-        len(b.datasets) * len(b.backbones) * len(b.strategies) * len(b.outer_splits) for b in chosen.blocks
-    )
+    possible = sum(block.size for block in chosen.blocks)
     # None stands for "auto", which never means more workers than CPUs. A single cell needs none.
     if possible > 1 and (parse_workers(workers) or cpus()) > 1:
         begin()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Lower bound of a fitted slope: with a slope of 0 or below, calibration would tie or reverse the ranking of the rows.
 MIN_SLOPE = 1e-3
@@ -38,6 +42,11 @@ class Temperature(Strategy):
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same(
+            "none", "dividing the logits of a label by a positive number keeps their order and their signs"
+        )
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         targets = Y.astype(np.float64)
@@ -71,6 +80,9 @@ class Platt(Strategy):
     def clashes(self) -> Mapping[str, str]:
         why = "fits the scores of each label to its frequency again, which takes back the shift of {other}"
         return {"shift": why} if self.per_label else {}
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same("none", "a rising line for each label keeps the order of its rows", ["map", "tuned"])
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies._shared import effective_weights
-from equipoise.strategies.focal import focal_loss
+from equipoise.strategies.focal import Focal, focal_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class ClassBalanced(Strategy):
     one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True, above=0, at_most=1)
     gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
     alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal) if self.fixed_at(one_minus_beta=1.0) else None
+        return same(other, "at β = 0 all labels weigh 1")
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = effective_weights(ctx.trained_pos, self.one_minus_beta)

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import effective_weights, log_odds, wide
-from equipoise.strategies.focal import class_share, focal_factor, focal_loss
+from equipoise.strategies.focal import Focal, class_share, focal_factor, focal_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 WU = (
     "Wu, Huang, Liu, Wang & Lin 2020, Distribution-balanced loss for multi-label classification in long-tailed datasets, "
@@ -21,6 +24,12 @@ WU = (
 HUANG = (
     "Huang, Giledereli, Köksal, Özgür & Ozkirimli 2021, Balancing methods for multi-label text classification with "
     "long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
+)
+
+#: Why losses with some of their factors switched off equal others.
+UNWEIGHTED, TOLERANCE_OFF = (
+    "at a = ½ and b = 0 all weights are 1",
+    "at κ = 0 and λ = 1 negatives are treated as in focal loss",
 )
 
 
@@ -53,6 +62,10 @@ class RebalancedFocal(Strategy):
     def clashes(self) -> Mapping[str, str]:
         return TWICE
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal) if self.fixed_at(a=0.5, b=0.0) else None
+        return same(other, UNWEIGHTED)
+
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
         return weight * focal_loss(logits, targets, self.gamma, self.alpha)
@@ -81,6 +94,10 @@ class NTRFocal(Strategy):
     lam: float = tunable(2.0, low=1.0, high=5.0, above=0)  # scale of the negatives' logits
     gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
     alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal) if self.fixed_at(kappa=0.0, lam=1.0) else None
+        return [*same(other, TOLERANCE_OFF), *unshifted(self, backbone)]
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return tolerant(logits, targets, ctx, self)
@@ -111,6 +128,11 @@ class DistributionBalanced(Strategy):
     def clashes(self) -> Mapping[str, str]:
         return TWICE
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        unweighted = counterpart(self, NTRFocal) if self.fixed_at(a=0.5, b=0.0) else None
+        other = counterpart(self, RebalancedFocal) if self.fixed_at(kappa=0.0, lam=1.0) else None
+        return [*same(unweighted, UNWEIGHTED), *same(other, TOLERANCE_OFF), *unshifted(self, backbone)]
+
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
         return weight * tolerant(logits, targets, ctx, self)
@@ -135,6 +157,10 @@ class CBNTR(Strategy):
     gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
     alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, NTRFocal) if self.fixed_at(one_minus_beta=1.0) else None
+        return [*same(other, "at β = 0 all labels weigh 1"), *unshifted(self, backbone)]
+
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return effective_weights(ctx.trained_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
 
@@ -143,6 +169,14 @@ class CBNTR(Strategy):
 TWICE: Mapping[str, str] = {
     "rows": "corrects twice: it weights by the label frequencies of the data, although they were changed by {other}"
 }
+
+
+def unshifted(strategy: Strategy, backbone: Backbone) -> list[Equality]:
+    """A loss that shifts logits by κ times the log-odds of the label equals itself with κ = 0, apart from that shift."""
+    if not backbone.absorbs_shifts or strategy.fixed_at(kappa=0.0):
+        return []
+    other = counterpart(strategy, type(strategy), kappa=0.0)
+    return same(other, "the bias of the output takes up the shift by the prior", ["map", "tuned"])
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import log_odds
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 MENON = "Menon, Jayasumana, Rawat, Jain, Veit & Kumar 2021, Long-tail learning via logit adjustment, ICLR, arXiv:2007.07314"
 
@@ -36,6 +39,14 @@ class LogitAdjustedLoss(Strategy):
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
     tau: float = tunable(1.0, low=0.0, high=2.0, at_least=0)  # share of the prior; 1 corrects fully for it
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        if not backbone.absorbs_shifts:
+            return []
+        shift = "the bias of the output takes up the prior, so that logits are those of none minus a constant"
+        # Any τ gives the same tuned decisions; those at one half depend on it, and each of the two searches its own.
+        post_hoc = counterpart(self, LogitAdjustment) if "tau" in self.fixed else None
+        return [*same("none", shift, ["map", "tuned"]), *same(post_hoc, shift, ["map", "fixed", "tuned"])]
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         adjusted = logits + self.tau * log_odds(ctx.trained_pos, ctx.trained_rows)
@@ -68,6 +79,9 @@ class LogitAdjustment(Strategy):
             ("rows", "draws", "prior"),
             "corrects twice: it subtracts the prior of the data from scores, although it was changed by {other}",
         )
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same("none", "a constant subtracted from a label's logits keeps their order", ["map", "tuned"])
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         # Half a row away from 0 and N, as in training: the log-odds of a prior of 0 or 1 would be infinite.

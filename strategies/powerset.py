@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, majority_vote
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class RAkELd(LabelPowerset):
 
     k: int = tunable(3, low=2, high=6, at_least=1)  # labels per group
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return one_group(self, n_labels, "k")
+
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         return [labelset_task(Y, part) for part in dealt(Y.shape[1], self.k, ctx.rng)]
 
@@ -87,6 +93,9 @@ class RAkELo(LabelPowerset):
     k: int = tunable(3, low=2, high=6, at_least=1)
     multiple: float = tunable(2.0, low=1.0, high=4.0, above=0)  # groups per label; the cost grows with it
 
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return one_group(self, n_labels, "k", "multiple")
+
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         labels, k = Y.shape[1], min(self.k, Y.shape[1])
         # A dictionary serves as an ordered set: a set of tuples would be iterated in an order that depends on hashing.
@@ -98,10 +107,17 @@ class RAkELo(LabelPowerset):
         return [labelset_task(Y, np.array(part)) for part in groups]
 
 
+def one_group(strategy: RAkELd | RAkELo, n_labels: int, *settings: str) -> list[Equality]:
+    """RAkEL with a single group of all labels is a label powerset; these settings must be fixed."""
+    single = strategy.k >= n_labels and strategy.fixed.issuperset(settings)
+    return same("label_powerset" if single else None, "its only group holds all labels")
+
+
 def dealt(labels: int, k: int, rng: np.random.Generator) -> list[np.ndarray]:
     """A random partition of the labels 0 .. labels − 1 into groups of k; the last group may be smaller."""
     order = rng.permutation(labels)
-    return [order[start : start + k] for start in range(0, labels, k)]
+    # Sorted, since the order inside a group would only change the order of its classes, and with it their initial weights.
+    return [np.sort(order[start : start + k]) for start in range(0, labels, k)]
 
 
 def labelset_task(Y: np.ndarray, columns: np.ndarray) -> Task:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
 from equipoise import thresholds
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies.calibration import Platt
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Largest working array of `rowwise`, rows × labels²: 64 MB of float64.
 MAX_CELLS = 8_000_000
@@ -65,6 +69,10 @@ class SCut(Strategy):
     @property
     def clashes(self) -> Mapping[str, str]:
         return {"shift": "chooses the threshold of each label again, which takes back the shift of {other}"}
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        # Compared with its own tuned decisions, which are those of none: it only decides.
+        return same("none", "its thresholds are the tuned ones", [], own="tuned") if self.smooth else []
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = thresholds.scut_smoothed if self.smooth else thresholds.scut

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog import plugins
 from equipoise.core.errors import EquipoiseError, one_line, unknown
 from equipoise.core.lazy import lazy
+from equipoise.core.paths import is_file
 
 if TYPE_CHECKING:
     from equipoise.contracts import backbone, strategy
@@ -94,9 +95,9 @@ class Registry:
         Raises:
             EquipoiseError: there is no such file, or it fails to load, defines nothing, or uses a name that is taken.
         """
-        file = Path(path).resolve()
-        if not file.is_file():
+        if not is_file(path):
             raise EquipoiseError(f"no plugin file at {path}")
+        file = Path(path).resolve()
         names, before = self._files.get(file, ([], None))
         try:
             module = plugins.load(file)

@@ -17,6 +17,7 @@ from rich.table import Table
 from equipoise.catalog.registry import Entry, registry
 from equipoise.catalog.strategies import clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
+from equipoise.cli.info_same import equal_strategies, in_words
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.errors import unknown
@@ -72,6 +73,8 @@ def details(name: str, json: bool) -> None:
         # Empty entries say nothing. An entry of 0 or false does, and equals none of these.
         if key in ("kind", "name") or value in (None, "", [], {}):
             continue
+        if key == "same_as":
+            key, value = "cannot differ", [in_words(equal) for equal in value]
         table.add_row(key, escape(_words(value)))
     console.print(table)
 
@@ -135,7 +138,9 @@ def _find(name: str) -> dict[str, Any]:
         known += entries
         if name in entries:
             obj = registry(kind).get(name)
-            return strategy_record(obj) if kind == "strategy" else _other(kind, entries[name])
+            if kind != "strategy":
+                return _other(kind, entries[name])
+            return strategy_record(obj) | {"same_as": equal_strategies(obj())}
     if name in suite_names():
         suite = load_suite(name)
         return {

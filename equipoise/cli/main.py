@@ -10,7 +10,7 @@ import typer
 
 from equipoise.cli import options
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, cut
 from equipoise.core.lazy import lazy
 
 app = typer.Typer(
@@ -216,7 +216,7 @@ def _misused(error: Exception) -> None:
 
 def _refuse(line: str) -> NoReturn:
     """End with one line, whatever line breaks the message has."""
-    typer.echo(f"error: {' '.join(line.split())}", err=True)
+    typer.echo(f"error: {cut(' '.join(line.split()))}", err=True)
     sys.exit(2)
 
 

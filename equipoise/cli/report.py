@@ -15,7 +15,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
-from equipoise.report.export import render, to_json
+from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
 from equipoise.sweep.plan import expand
@@ -26,11 +26,15 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     """Print the report over the rows of a store, or over those of one suite; draw them where a picture is asked for.
 
     Raises:
-        EquipoiseError: there are no such rows, or the picture cannot be written.
+        EquipoiseError: there are no such rows, or the picture cannot be written; or, after the report on the others, that some
+            rows are damaged.
     """
-    rows = Store(folder).rows()
+    store = Store(folder)
+    rows = store.rows(PARTS)
     if suite is not None:
         rows = _of_suite(rows, suite)
+    if not rows and store.damage:
+        raise EquipoiseError(store.damage)
     if not rows:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
@@ -41,6 +45,8 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
         typer.echo(to_json(rows))
     else:
         render(rows, Console())
+    if store.damage:
+        raise EquipoiseError(store.damage)
 
 
 def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:

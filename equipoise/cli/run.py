@@ -17,7 +17,7 @@ from equipoise.cli.options import LIVE
 from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
-from equipoise.report.export import render
+from equipoise.report.export import PARTS, render
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan, warnings_of
 from equipoise.sweep.run import outstanding, sweep
@@ -89,7 +89,7 @@ def _interrupted(done: int, todo: int, results: Path, redo: str) -> None:
 def _report(console: Console, plan: Plan, store: Store, results: Path) -> None:
     """Print the results of the cells of this plan; exit with code 1 if a cell has failed."""
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
-    rows = [row for row in store.rows() if row["key"] in keys]
+    rows = [row for row in store.rows(PARTS) if row["key"] in keys]
     render(rows, console)
     flag = "" if results == LIVE else f" --results {results}"
     console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{flag}", style="dim")

@@ -67,6 +67,8 @@ class Backbone(Configurable):
         paths: the names of the fields that hold a path; `content` is the hash of what lies there.
         head: the names of the weight (H, L) and the bias of the last layer, which is linear in the learned representation (H,);
             None if there is no learned representation. Such a backbone defines `represent` and `classify` instead of `forward`.
+        separate_labels: True if each label is fitted by itself and without random numbers, so that one network per label gives
+            the same as one for all labels.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
@@ -84,6 +86,7 @@ class Backbone(Configurable):
     biases: ClassVar[frozenset[str]] = frozenset()
     paths: ClassVar[frozenset[str]] = frozenset()
     head: ClassVar[tuple[str, str] | None] = None
+    separate_labels: ClassVar[bool] = False
     gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
@@ -150,6 +153,15 @@ class Backbone(Configurable):
     def interpolates(self, kind: str) -> bool:
         """Whether resamplers may take distances between its features of inputs of this kind, and average them."""
         return kind == "numeric" and self.vector_features
+
+    @property
+    def absorbs_shifts(self) -> bool:
+        """Whether a constant added to the logits of a label in training only changes the bias of the output.
+
+        That bias has no penalty and starts at the best constant logit, which the constant moves as well. So the training is the
+        same, and the logits differ by the constant.
+        """
+        return self.gradient and self.output in self.biases
 
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` gets all lanes at once on this device."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -181,7 +182,7 @@ def _checked_names(name: str, labels: Any, columns: int) -> tuple[str, ...]:
     names = tuple(str(label) for label in labels)
     if len(names) != columns:
         raise EquipoiseError(f"{name}: {len(names)} label names for {columns} label columns")
-    if repeated := sorted({label for label in names if names.count(label) > 1}):
+    if repeated := sorted(label for label, times in Counter(names).items() if times > 1):
         raise EquipoiseError(f"{name}: label names must differ; repeated: {', '.join(repeated)}")
     return names
 

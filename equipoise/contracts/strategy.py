@@ -70,6 +70,9 @@ A hook may
 
 Test rows are never seen by a hook. `adjust` and `decide` get logits that were predicted for rows held out in cross-validation,
 after `head`. The settings of these three are chosen after the network, see `tuned_on`.
+
+Where a strategy cannot differ from another one, as at settings that switch it off, it says so in `same_as`. Reports then do not
+count the two as a comparison, and the kit trains both to see whether it is true.
 """
 
 from __future__ import annotations
@@ -80,7 +83,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from equipoise.contracts.hyperparameters import Configurable
+from equipoise.contracts.hyperparameters import Configurable, tunables
 from equipoise.contracts.tasks import Task, merge_columns
 from equipoise.core.lazy import lazy
 
@@ -88,6 +91,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from equipoise.contracts import plain_arrays
+    from equipoise.contracts.backbone import Backbone
+    from equipoise.contracts.equality import Equality
     from equipoise.contracts.rows import Rows
     from equipoise.ops import cross_entropy
 else:
@@ -249,6 +254,23 @@ class Strategy(Configurable):
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         """Fit a decision on out-of-fold logits (n, L) and labels (n, L); returns it as a function logits → bool."""
         return lambda z: z > 0
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> Sequence[Equality]:
+        """The strategies from which this one, with its settings, cannot differ on a backbone and data with L labels.
+
+        For example, a score map that keeps the order of the rows of each label changes no tuned decision:
+
+            return same("none", "it divides all logits by one number", ["map", "tuned"])
+
+        Settings at which something holds must be fixed, see `fixed_at`. Two cases need no declaration: the settings `off`, and
+        that a strategy which only decides changes nothing at one half and at tuned thresholds.
+        """
+        return ()
+
+    def fixed_at(self, **values: Any) -> bool:
+        """Whether the search leaves all these settings at these values."""
+        fixed, searched = self.fixed, tunables(self)
+        return all(getattr(self, n) == v and (n in fixed or n not in searched) for n, v in values.items())
 
     def fit_resample(self, X: Any, Y: Any, seed: int = 0, nominal: Any = None) -> tuple[Any, Any]:
         """Resample plain arrays, as in imbalanced-learn; the parts of a composition resample one after the other.

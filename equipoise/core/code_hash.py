@@ -37,6 +37,8 @@ LEFT_OUT = MappingProxyType(
         "catalog.plugins": "finds classes; their code is hashed by itself",
         "catalog.plugin_code": "computes hashes",
         "datasets._external_file": "reads rows that have a hash of their own in the key",
+        "contracts.equality": "declares what cannot differ, for the report",
+        "catalog.equalities": "declares what cannot differ, for the report",
         "resampling.audit": "describes a resampling in the row",
         "experiment.budget": "says where a range or the number of steps binds",
         "experiment.cell": "describes a cell",

@@ -7,15 +7,35 @@ from collections.abc import Iterable
 
 #: Known names listed in one error, so that it stays readable.
 _MOST = 100
-#: Characters of an exception that is shown as one line.
-_LONGEST = 500
+#: Characters of a message, and those of its end that stay where it is cut.
+_MESSAGE, _END = 480, 120
 
 
 class EquipoiseError(ValueError):
     """Bad input; the message is one line that says what is wrong and what would be right.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. Messages quote what users wrote, which may be of any
+    length, so a long message loses its middle.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(cut(message))
+
+
+def cut(message: str) -> str:
+    """The message on one line of at most 480 characters."""
+    line = " ".join(message.split()) if len(message.splitlines()) > 1 else message
+    return line if len(line) <= _MESSAGE else f"{line[: _MESSAGE - _END - 3]} … {line[-_END:]}"
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as Python writes it, for a message; at most `most` characters of it."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python refuses to write an integer of more than 4300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
@@ -29,7 +49,7 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
 
 
-def one_line(error: BaseException, longest: int = _LONGEST) -> str:
+def one_line(error: BaseException, longest: int = _MESSAGE) -> str:
     """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
     try:
         message = " ".join(str(error).split())

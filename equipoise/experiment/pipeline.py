@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.equalities import equalities
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy, with_params
 from equipoise.contracts.dataset import Dataset
@@ -43,6 +44,8 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     """
     strategy = _strategy(cell)
     require_planned_code(cell.code, strategy, prepared.backbone)
+    # Before the training, so that a mistake in a plugin's declaration costs no time.
+    same_as = equalities(strategy, prepared.backbone, prepared.Y.shape[1])
     began = time.perf_counter()
     external = external_of(strategy, cell, prepared)
     spent = time.perf_counter() - began
@@ -59,7 +62,7 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     # Recorded for the report, which warns if the budget or a range decided what the search chose.
     at_edges = edges(search_space(validator), result.params)
     cost = cost_of(clock, trainer.cost, prepared)
-    return row_of(cell, prepared, result, model, arrays, at_edges, cost), arrays
+    return row_of(cell, prepared, result, model, arrays, at_edges, same_as, cost), arrays
 
 
 def run_alone(cell: Cell, data: Dataset, report: Report = None) -> CellResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from equipoise.experiment.evaluation import DECISIONS, evaluate
 from equipoise.splits.outer import split_hash
 
 if TYPE_CHECKING:
+    from equipoise.contracts.equality import Equality
     from equipoise.engine.train import TrainingCost
     from equipoise.experiment.cell import Cell
     from equipoise.experiment.cross_validation import FittedModel
@@ -62,6 +64,7 @@ def row_of(
     model: FittedModel,
     arrays: dict[str, np.ndarray],
     edges: Sequence[str],
+    same_as: Sequence[Equality],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the row of a cell that succeeded."""
@@ -72,6 +75,8 @@ def row_of(
         params=result.params,
         settled=result.cv.settled,
         edges=list(edges),
+        # In the row, because the code that ran declares it; a report must not need the plugin.
+        same_as=[{**dataclasses.asdict(e), "columns": dict(e.columns)} for e in same_as],
         objective=result.value,
         # From the arrays that are stored, not from those in memory, so that a rescore gives the same numbers.
         **evaluate(arrays),

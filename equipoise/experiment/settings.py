@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.contracts.options import checked, option
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 
 OBJECTIVES = ("macro_f1", "map")
 PRECISIONS = ("float32", "bfloat16")
+#: Larger values are a slip of the pen; memory or time would run out long before the end.
+MOST = {"trials": 10_000, "folds": 1000, "epochs": 100_000, "batch_size": 2**20, "trial_batch": 10_000}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ class Settings:
         checked("setting", "", self, vars(self))
         # A multiple of 32 keeps the bits of a training independent of the trainings beside it, see `engine.population`.
         if self.batch_size < 32 or self.batch_size % 32:
-            raise EquipoiseError(f"batch_size must be a multiple of 32, got {self.batch_size}")
+            raise EquipoiseError(f"batch_size must be a multiple of 32, got {shown(self.batch_size)}")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise EquipoiseError(f"{name} must be {most:,} or less, got {shown(getattr(self, name))}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:

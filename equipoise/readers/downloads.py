@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 
 ENVIRONMENT = "EQUIPOISE_DATA"
 
@@ -37,7 +38,7 @@ class Pin:
 def default_data_dir() -> Path:
     """The folder $EQUIPOISE_DATA, or else the platform's cache folder for applications."""
     if chosen := os.environ.get(ENVIRONMENT):
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     import pooch
 
     return Path(pooch.os_cache("equipoise"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +81,15 @@ def make_plan(
             if block.splits == OFFICIAL:
                 _check_official(loaded[name])
             for backbone_spec, backbone in backbones:
+                # Not once for each split: hashing code takes most of the time of a large plan.
+                codes = [predictions_code(strategy, backbone) for strategy, _ in strategies]
+                cell_of = partial(
+                    _cell, name, loaded[name], backbone_spec, backbone, block=block, device=where
+                )
                 for split in block.outer_splits:
                     # Innermost, because neighbours in the plan that share all but the strategy train side by side.
-                    for strategy, file in strategies:
-                        cell = _cell(
-                            name, loaded[name], backbone_spec, backbone, strategy, file, split, block, where
-                        )
+                    for (strategy, file), code in zip(strategies, codes, strict=True):
+                        cell = cell_of(strategy, file, code, split)
                         reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
                         if reason is None:
                             cells.append(files.read_for(cell, strategy, loaded[name]))
@@ -163,7 +167,9 @@ def _cell(
     backbone: Backbone,
     strategy: Strategy,
     file: str | None,
+    code: str,
     split: Split,
+    *,
     block: Block,
     device: str,
 ) -> Cell:
@@ -176,7 +182,7 @@ def _cell(
         seed=block.seed,
         settings=block.settings,
         device=device,
-        code=predictions_code(strategy, backbone),
+        code=code,
         identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),

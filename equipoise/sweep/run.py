@@ -13,7 +13,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
-from equipoise.store.store import Store
+from equipoise.store.store import STATUS_ONLY, Store
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.pool import Pool, spooled, throttled
@@ -56,9 +56,12 @@ def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
     Raises:
         EquipoiseError: `redo` is not one of `REDO`.
     """
+    return _outstanding(plan, redo, {} if redo == "all" else store.statuses())
+
+
+def _outstanding(plan: Plan, redo: str, statuses: Mapping[str, str]) -> list[Cell]:
     if redo not in REDO:
         raise EquipoiseError(f"redo must be one of {', '.join(REDO)}, got {redo!r}")
-    statuses = {} if redo == "all" else store.statuses()
     repeated = {"failed"} if redo == "failed" else set()
     return [c for c in plan.cells if c.key not in statuses or statuses[c.key] in repeated]
 
@@ -80,13 +83,14 @@ def sweep(
     wanted = parse_workers(workers)
     watch = watcher or Watcher()
     with store.locked(), data_folder(plan.data_dir):
-        cells = outstanding(plan, store, redo)
-        statuses = store.statuses()
-        # A line that a killed sweep left half-written.
-        if store.torn:
-            watch.on_problem(store.torn)
+        rows = store.rows(STATUS_ONLY)
+        statuses = {row["key"]: row["status"] for row in rows}
+        cells = _outstanding(plan, redo, {} if redo == "all" else statuses)
+        # A line that a killed sweep left half-written, and lines that are damaged.
+        for problem in filter(None, (store.torn, store.damage)):
+            watch.on_problem(problem)
         planned = {cell.key for cell in plan.cells}
-        if outdated := sum(row["key"] in planned and stale(row) for row in store.rows()):
+        if outdated := sum(row["key"] in planned and stale(row) for row in rows):
             watch.on_problem(
                 f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
