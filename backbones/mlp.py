@@ -29,6 +29,7 @@ class MLP(Backbone):
 
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 3e-1, log=True)
     C: ClassVar[Tunable] = Tunable(2.0, 0.3, 100.0, log=True)
     # Label inputs enter before the hidden layer, where they can interact with the features.

@@ -41,6 +41,7 @@ class SentenceEmbedding(Backbone):
     reference: ClassVar[str] = "Reimers & Gurevych 2019, DOI 10.18653/v1/D19-1410"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(0.1, 0.01, 1.0, log=True)
     C: ClassVar[Tunable] = Tunable(10.0, 0.5, 300.0, log=True)  # low ends suit a hidden layer
     rate: ClassVar[Rate | None] = Rate(row=8.5, label=0.4)

@@ -118,6 +118,10 @@ class Registry:
         self._files[file] = [n for n, _ in found], module
         return self._files[file][0]
 
+    def remove_file(self, path: str | Path) -> None:
+        """Forget what a plugin file defined; without effect if it was not loaded."""
+        self._drop(Path(path).resolve())
+
     def origin(self, name: str) -> plugins.Origin | None:
         """Return which plugin a name comes from; None if it is built in or unknown."""
         entry = self._entries.get(name)

@@ -27,7 +27,7 @@ def cell_in_words(cell: Cell) -> str:
     return f"{cell.dataset} · {cell.backbone} · {cell.strategy} · {split_name(cell.split)}"
 
 
-def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, results: Path) -> None:
+def print_summary(console: Console, plan: Plan, todo: int, workers: str, results: Path) -> None:
     """Print the notes of the loaders about the data, and the size of the sweep in one line."""
     # No markup anywhere: rich would take the brackets of a spec for its own.
     for data in plan.data.values():

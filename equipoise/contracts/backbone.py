@@ -55,6 +55,8 @@ class Backbone(Configurable):
         batched: True if `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False if it takes one lane's, so that the engine loops over lanes.
         batched_on_cuda: the same on CUDA, where batching may pay although it does not on CPU.
+        chained: True if `forward` of all lanes consists of `affine` and `drop.relu` only, each on the result of the one
+            before. It is then trained without autograd, in less time and with the same bits.
         lanes_at_once: the most lanes that are held in memory side by side; None for as many as pay.
         lr: the default and the range of the peak learning rate.
         C: the default and the range of the inverse strength of the L2 penalty, as in scikit-learn: the objective is
@@ -78,6 +80,7 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
+    chained: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = None
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.1, 300.0, log=True)

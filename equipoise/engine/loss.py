@@ -35,6 +35,7 @@ class PopulationLoss:
             kinds.setdefault(_kind(lane.strategy), []).append(k)
         members = [np.array(of_kind) for of_kind in kinds.values()]
         self._groups = [_Group([lanes[k] for k in of_kind], device) for of_kind in kinds.values()]
+        self._closed = len(self._groups) == 1 and self._groups[0].is_closed
         self._members = [torch.as_tensor(of_kind, device=device) for of_kind in members]
         #: Brings concatenated results of the groups back into the order of the lanes.
         self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
@@ -43,6 +44,15 @@ class PopulationLoss:
     def sees_representation(self) -> bool:
         """Whether the loss of any lane depends on the representation."""
         return any(group.sees_representation for group in self._groups)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gradients of all lanes have a closed form, `closed`."""
+        return self._closed
+
+    def closed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The gradient (K, B, L) of the mean loss of any K of the lanes."""
+        return self._groups[0].closed(logits, targets)
 
     @property
     def at_once(self) -> bool:
@@ -55,6 +65,8 @@ class PopulationLoss:
         Args:
             progress: (K,) the share of each lane's training that is done.
         """
+        if self._closed:
+            return self.closed(logits, targets)
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
             return self._groups[0].grad_logits(logits, targets, done)
@@ -126,11 +138,19 @@ class _Group:
         # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
         return self._all(tuple(_twice(a) for a in arguments))[:1]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gradient has a closed form: that of plain cross-entropy, the most common loss by far."""
+        return type(self._strategy).loss is Strategy.loss
+
+    def closed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The gradient in closed form."""
+        memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
+        return grad_logits(logits, targets, memory)
+
     def grad_logits(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        # Plain cross-entropy, the most common loss by far, has a gradient in closed form.
-        if type(self._strategy).loss is Strategy.loss:
-            memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
-            return grad_logits(logits, targets, memory)
+        if self.is_closed:
+            return self.closed(logits, targets)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]

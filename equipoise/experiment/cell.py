@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog.plugins import Origin
 from equipoise.core.lazy import lazy
 from equipoise.experiment.settings import Settings
-from equipoise.experiment.versions import versions
+from equipoise.experiment.versions import cpu_capability, versions
 from equipoise.splits.outer import Split
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Cell:
             "external_sha256": self.external or None,
             "versions": versions(),
             "threads": devices.THREADS,
+            # Not in the key: a store may move to another machine, and go on there.
+            "cpu": cpu_capability(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": None,
             "traceback": None,
