@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import scipy.sparse
 
 from equipoise import load_dataset
+from equipoise.cli import main
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._external_file import read_external
@@ -27,6 +28,8 @@ MAILS = "id,subject,body,bug,ui\n" + "".join(
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 @pytest.fixture
@@ -150,23 +153,36 @@ def test_a_missing_file(mails: Dataset) -> None:
 # --- the command line
 
 
-def equipoise(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "equipoise", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert done.returncode == code, done.stderr
-    return done
+class Said(NamedTuple):
+    """What a command printed."""
+
+    out: str
+    err: str
+
+
+Say = Callable[..., Said]
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run `equipoise` with these arguments in this process, and check its exit code."""
+
+    def run(*words: str, code: int = 0) -> Said:
+        monkeypatch.setattr(sys, "argv", ["equipoise", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = Said(*capsys.readouterr())
+        assert (end.value.code or 0) == code, said.err
+        return said
+
+    return run
 
 
 RUN = ("run", "--dataset", "mails.csv", "--backbone", "linear", "--strategy", "none", "--strategy")
 BRIEF = ("--splits", "2", "--trials", "1", "--folds", "2", "--epochs", "1")
 
 
-def test_a_sweep_in_several_processes_reads_a_file_by_its_relative_path(mails: Dataset) -> None:
+def test_a_sweep_in_several_processes_reads_a_file_by_its_relative_path(mails: Dataset, say: Say) -> None:
     Path("data").mkdir()
     copy = "text number4 of thing4"  # row 4 again, under another parent
     file = csv(
@@ -176,11 +192,11 @@ def test_a_sweep_in_several_processes_reads_a_file_by_its_relative_path(mails: D
         name="data/a.csv",
     )
     wanted = f"external_rows[file=./{file},share=1]"
-    planned = equipoise(*RUN, wanted, *BRIEF, "--dry-run").stdout
+    planned = say(*RUN, wanted, *BRIEF, "--dry-run").out
     assert (
         "mails: 61 external rows in a.csv, made from 60 of 60 rows; 1 equal a row of the data set" in planned
     )
-    said = equipoise(*RUN, wanted, *BRIEF, "--workers", "2").stdout
+    said = say(*RUN, wanted, *BRIEF, "--workers", "2").out
     rows = [json.loads(line) for line in Path("results/live/rows.jsonl").read_text().splitlines()]
     mine = [row for row in rows if row["strategy"].startswith("external_rows")]
     assert [row["status"] for row in rows] == ["ok"] * 4
@@ -192,21 +208,21 @@ def test_a_sweep_in_several_processes_reads_a_file_by_its_relative_path(mails: D
     assert "of 61 external rows" in said
     # The same rows in another place need no new training.
     Path(file).rename("b.csv")
-    again = json.loads(
-        equipoise(*RUN, "external_rows[file=b.csv,share=1]", *BRIEF, "--dry-run", "--json").stdout
-    )
+    again = json.loads(say(*RUN, "external_rows[file=b.csv,share=1]", *BRIEF, "--dry-run", "--json").out)
     assert {cell["state"] for cell in again["cells"]} == {"there"}
     assert len(again["notes"]) == 1
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",)])
-def test_bad_rows_end_the_command_before_anything_is_trained(mails: Dataset, words: Sequence[str]) -> None:
+def test_bad_rows_end_the_command_before_anything_is_trained(
+    mails: Dataset, say: Say, words: Sequence[str]
+) -> None:
     csv(HEAD, "a,b,1", "a,b,99")
-    done = equipoise(*RUN, "external_rows[file=more.csv]+scut", *BRIEF, *words, code=2)
-    assert done.stderr.startswith(
+    done = say(*RUN, "external_rows[file=more.csv]+scut", *BRIEF, *words, code=2)
+    assert done.err.startswith(
         "error: more.csv line 3, column 'parent' has '99', which names no row of mails"
     )
-    assert done.stderr.count("\n") == 1
+    assert done.err.count("\n") == 1
     assert not Path("results").exists()
 
 

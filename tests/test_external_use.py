@@ -95,11 +95,21 @@ def test_transformer(tmp_path: Path, tiny_bert: Callable[[Path], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "strategy", ["{}+ml_ros+focal", "{}+mlsmote", "mlsmote+{}", "remedial+{}+scut", "{}+classifier_chain"]
+    ("backbone", "strategy"),
+    [
+        ("linear", "{}+ml_ros+focal"),
+        ("linear", "{}+mlsmote"),
+        ("linear", "mlsmote+{}"),
+        ("linear", "remedial+{}+scut"),
+        ("linear", "{}+classifier_chain"),
+        ("mlp[hidden=8]", "{}+crt"),
+        ("mlp[hidden=8]", "{}+knn_blend"),
+        ("mlp[hidden=8]", "{}+mulsupcon"),
+    ],
 )
-def test_it_composes(strategy: str) -> None:
+def test_it_composes(backbone: str, strategy: str) -> None:
     data = some("numeric")
-    plan = plan_of(data, strategy.format(f"external_rows[file={write(data)},share=1]"))
+    plan = plan_of(data, strategy.format(f"external_rows[file={write(data)},share=1]"), backbone)
     row, _ = run_alone(plan.cells[0], data)
     counts, after = row["audit"]["external"], row["audit"]["after"]
     assert counts["included"] == counts["offered"] > 0
