@@ -117,7 +117,9 @@ def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
         raise _wrong(where, field, f"be {wanted}", value) from None
     if not isinstance(typed, kind):
         raise _wrong(where, field, f"be {wanted}", value)
-    require_domain(field, typed, where)
+    # The owners of other options, such as those of a data set, refuse infinite numbers in words of their own.
+    if isinstance(typed, int) or not field.metadata.keys().isdisjoint(("domain", "tunable")):
+        require_domain(field, typed, where)
     return typed
 
 

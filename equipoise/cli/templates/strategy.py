@@ -31,8 +31,9 @@ class MyStrategy(Strategy):
     # exactly. Delete the line otherwise.
     off: ClassVar[dict[str, float] | None] = {"power": 0.0}
 
-    # A hyperparameter with its default and the range that the search draws from. Users pin it: my_strategy[power=1].
-    power: float = tunable(0.5, low=0.0, high=1.0)
+    # A hyperparameter with its default, the range that the search draws from, and what users may pin, my_strategy[power=2]:
+    # here any number from 0 (also `above`, `below` and `at_most`; any finite number without them).
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0)
 
     # A strategy overrides one or more hooks and leaves out the others. They act in this order:
     #
