@@ -89,6 +89,11 @@ def found(spec: str, backbone: str = "linear", n_labels: int = 6) -> dict[str, d
         ("ml_ros[p=0]+lp_ros", {}),  # the random stream of a resampler is numbered
         ("platt+inverse_frequency_softmax", {}),  # which mixes the labels' scores
         ("logit_adjusted_loss+classifier_chain", {}),  # which decides inside
+        ("logit_adjusted_loss+tau_norm", {}),  # a head is fitted to the shifted scores
+        # Its labelsets vote, unless a map comes after them.
+        ("label_powerset+temperature", {"label_powerset": DECIDES}),
+        # The loss takes the prior of the rows trained on, `logit_adjustment` that of all rows.
+        ("lp_ros+logit_adjusted_loss[tau=1]", {"lp_ros+logit_adjustment[tau=1.0]": RANKED, "lp_ros": RANKED}),
     ],
 )
 def test_declarations(spec: str, expected: dict[str, dict[str, str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from equipoise.catalog.strategies import compose, get_strategy
 from equipoise.contracts.backbone import Backbone
@@ -50,9 +51,9 @@ def declared(strategy: Strategy, backbone: Backbone, n_labels: int) -> list[Equa
     for i, part in enumerate(parts):
         for equality in [*_without_declaration(part), *part.same_as(backbone, n_labels)]:
             other = compose(*parts[:i], get_strategy(equality.strategy), *parts[i + 1 :])
-            columns = _in_composition(parts, i, equality, backbone, n_labels)
+            columns = _in_composition(parts, i, equality, other, backbone, n_labels)
             # A strategy that does not decide is used with the threshold ½.
-            if "decide" not in (*strategy.stages, *other.stages) and columns.get("fixed") == "fixed":
+            if not (_decides(strategy) or _decides(other)) and columns.get("fixed") == "fixed":
                 columns = {**columns, "own": "own"}
             if columns:
                 out.append(Equality(other.spec, columns, equality.why))
@@ -71,8 +72,18 @@ def _without_declaration(part: Strategy) -> Iterator[Equality]:
         )
 
 
+def _decides(strategy: Strategy) -> bool:
+    """Whether its own decision is not the threshold ½: it has a rule for it, or its tasks vote."""
+    return "decide" in strategy.stages or strategy.voter is not None
+
+
 def _in_composition(
-    parts: tuple[Strategy, ...], i: int, equality: Equality, backbone: Backbone, n_labels: int
+    parts: tuple[Strategy, ...],
+    i: int,
+    equality: Equality,
+    other_strategy: Strategy,
+    backbone: Backbone,
+    n_labels: int,
 ) -> Mapping[str, str]:
     """The columns of a declaration of part i that hold for the whole composition, too."""
     part, others = parts[i], [*parts[:i], *parts[i + 1 :]]
@@ -87,16 +98,18 @@ def _in_composition(
         return {}
     if equality.everything and "adjust" not in stages:
         return equality.columns
-    # A chain decides inside the network, where a shift of the scores matters.
-    if "tasks" in others_stages and stages & {"weights", "loss"}:
+    # A chain decides inside the network, where a shift of the scores matters; a head is fitted to them.
+    if others_stages & {"tasks", "head"} and stages & {"weights", "loss"}:
         return {}
     if stages == {"decide"}:
         return equality.columns
     later = [p for p in (parts[i + 1 :] if "adjust" in stages else others) if "adjust" in p.stages]
     if not all(_rising(p, backbone, n_labels) for p in later):
         return {}
-    # A later map, or another part's decision, is fitted to other scores.
-    kept = RANKED if later else tuple(c for c in COLUMNS if c != "own" or "decide" not in others_stages)
+    # A later map, or another part's decision, is fitted to other scores. A loss balances the rows trained on, and a map all rows.
+    other_rows = "loss" in stages and others_stages & {"resample", "weights"}
+    own = "decide" in others_stages or other_strategy.voter is not None
+    kept = RANKED if later or other_rows else tuple(c for c in COLUMNS if c != "own" or not own)
     return {ours: theirs for ours, theirs in equality.columns.items() if ours in kept}
 
 
@@ -112,7 +125,7 @@ def variants(strategy: Strategy) -> Iterator[Strategy]:
 
     One setting at a time, `off` as a whole and in part, and, of few settings, pairs of ends.
     """
-    ends = {
+    ends: dict[str, list[Any]] = {
         name: list(spec.choices) if spec.choices is not None else [spec.low, spec.high]
         for name, spec in tunables(strategy).items()
     }

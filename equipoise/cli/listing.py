@@ -17,11 +17,11 @@ from rich.table import Table
 from equipoise.catalog.registry import Entry, registry
 from equipoise.catalog.strategies import clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
-from equipoise.cli.info_same import equal_strategies, in_words
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.errors import unknown
 from equipoise.datasets.statistics import committed, official_words
+from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names
 
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}

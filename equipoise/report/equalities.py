@@ -28,7 +28,14 @@ Node = tuple[str, str]
 
 def declarations(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The declarations that all these rows of a strategy make; rows of earlier versions make none."""
-    of_rows = [{json.dumps(d, sort_keys=True) for d in row.get("same_as") or ()} for row in rows]
+    of_rows = [
+        {
+            json.dumps(d, sort_keys=True)
+            for d in row.get("same_as") or ()
+            if isinstance(d, dict) and isinstance(d.get("columns"), dict)
+        }
+        for row in rows
+    ]
     return [json.loads(text) for text in sorted(set.intersection(*of_rows))] if of_rows else []
 
 

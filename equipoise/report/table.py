@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
-from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
+from equipoise.report.conclusions import conclusions, interval, number
+from equipoise.report.equalities import FIXED, TUNED
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
 NAME = 17  # columns for the name of a strategy on a narrow terminal

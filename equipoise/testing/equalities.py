@@ -11,7 +11,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.equality import COLUMNS, Equality
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import REPRESENTATION, Strategy
 from equipoise.experiment.settings import Settings
 from equipoise.testing.exam import Exam, Stopped, quietly
 from equipoise.testing.whole import trained
@@ -41,9 +41,15 @@ def check_equalities(exam: Exam) -> None:
         # With a single label there is little to get wrong, so that one backbone is enough.
         for name in BACKBONES if world.n_labels > 1 else BACKBONES[:1]:
             backbone: Backbone = registry("backbone").get(name)()
-            if backbone.gradient or "loss" not in exam.strategy.stages:
+            if _fits(exam.strategy, backbone):
                 with suppress(Stopped):
                     _Comparisons(exam, backbone, world).run()
+
+
+def _fits(strategy: Strategy, backbone: Backbone) -> bool:
+    if REPRESENTATION in strategy.needs and backbone.head is None:
+        return False
+    return backbone.gradient or "loss" not in strategy.stages or strategy.exclusive
 
 
 class _Comparisons:

@@ -1,4 +1,4 @@
-"""What `equipoise info STRATEGY` says about strategies from which this one cannot differ."""
+"""Describes from which others a strategy cannot differ, for `equipoise info`."""
 
 from __future__ import annotations
 
