@@ -42,6 +42,7 @@ class TokenBackbone(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
+    paths: ClassVar[frozenset[str]] = frozenset({"vectors"})
     head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
 
     # Real fields would precede those of every subclass and fix their order.

@@ -35,7 +35,7 @@ class EmbeddingBag(TokenBackbone):
     rate: ClassVar[Rate | None] = Rate(row=40, token=0.35, character=0.15)
 
     embedding: int = 64
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     # More than the other text models read: averaging a word costs little.
     max_tokens: int = 200
     max_words: int = 5000

@@ -43,7 +43,7 @@ class LSTM(TokenBackbone):
     hidden: int = 32
     embedding: int = 32
     bidirectional: bool = tunable(False, choices=(False, True))
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})

@@ -29,6 +29,7 @@ class MLP(Backbone):
 
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 3e-1, log=True)
     C: ClassVar[Tunable] = Tunable(2.0, 0.3, 100.0, log=True)
     # Label inputs enter before the hidden layer, where they can interact with the features.
@@ -39,7 +40,7 @@ class MLP(Backbone):
     head: ClassVar[tuple[str, str] | None] = ("weight2", "bias2")
 
     hidden: int = 64
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     max_features: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 

@@ -41,6 +41,7 @@ class SentenceEmbedding(Backbone):
     reference: ClassVar[str] = "Reimers & Gurevych 2019, DOI 10.18653/v1/D19-1410"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(0.1, 0.01, 1.0, log=True)
     C: ClassVar[Tunable] = Tunable(10.0, 0.5, 300.0, log=True)  # low ends suit a hidden layer
     rate: ClassVar[Rate | None] = Rate(row=8.5, label=0.4)
@@ -48,11 +49,12 @@ class SentenceEmbedding(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias", "bias1"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
     head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
 
     model: str = "minilm"
-    hidden: int = option(0, low=0)
-    dropout: float = 0.2
+    hidden: int = option(0, at_least=0)
+    dropout: float = option(0.2, at_least=0, below=1)
     max_tokens: int | None = None
     concat: str = field(default="none", metadata={"choices": ("none", "tfidf")})
     max_features: int = 5000

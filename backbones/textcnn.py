@@ -42,7 +42,7 @@ class TextCNN(TokenBackbone):
 
     filters: int = 32
     embedding: int = 32
-    dropout: float = tunable(0.5, low=0.0, high=0.7)
+    dropout: float = tunable(0.5, low=0.0, high=0.7, at_least=0, below=1)
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})

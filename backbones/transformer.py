@@ -59,13 +59,14 @@ class Transformer(Backbone):
     lr: ClassVar[Tunable] = Tunable(5e-5, 1e-5, 1e-4, log=True)
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
     head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
     rate: ClassVar[Rate | None] = Rate(row=2000, token=900.0, character=0.3)
 
     model: str = "minilm"
     max_tokens: int = 128
-    frozen: int = option(0, low=0)
-    dropout: float = tunable(0.1, low=0.0, high=0.3)
+    frozen: int = option(0, at_least=0)
+    dropout: float = tunable(0.1, low=0.0, high=0.3, at_least=0, below=1)
 
     def tokens_read(self, length: int) -> int:
         return min(round(_PIECES * length) + 2, self.max_tokens)

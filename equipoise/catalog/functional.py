@@ -49,7 +49,8 @@ class StandaloneLoss:
         Raises:
             EquipoiseError: an argument has another shape, or the representation is missing.
         """
-        shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
+        # A tensor without dimensions has no length, and no shape that is right.
+        shape = (len(logits) if logits.dim() else 0, len(self.n_pos))
         if logits.shape != shape or targets.shape != shape:
             raise EquipoiseError(
                 f"logits and targets must both be (rows, {len(self.n_pos)}); "

@@ -43,9 +43,23 @@ def forward(
         conditioned = _conditioned(backbone, params.stacked, label_inputs)
         out: Tensor = compute(conditioned, x, dropout.stacked() if dropout else Drop())
         return out
-    drops = [dropout.of_lane(k) if dropout else Drop() for k in range(len(params))]
-    lanes = _conditioned_lanes(backbone, params, label_inputs)
-    return torch.stack([compute(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
+    lanes = range(len(params))
+    return torch.stack([forward_lane(backbone, params, k, x, dropout, label_inputs, method) for k in lanes])
+
+
+def forward_lane(
+    backbone: Any,
+    params: Parameters,
+    k: int,
+    x: Any,
+    dropout: Dropout | None,
+    label_inputs: Tensor | None = None,
+    method: str = "forward",
+) -> Tensor:
+    """Logits (B, L) of lane k, of a backbone that takes the parameters of one lane; the other arguments are all lanes'."""
+    drop = dropout.of_lane(k) if dropout else Drop()
+    out: Tensor = getattr(backbone, method)(_of_lane(backbone, params, k, label_inputs), x[k], drop)
+    return out
 
 
 def forward_in_two(
@@ -56,18 +70,13 @@ def forward_in_two(
     if backbone.stacks(params.device):
         return hidden, backbone.classify(_conditioned(backbone, params.stacked, label_inputs), hidden)
     # Some backbones feed label inputs into the last layer.
-    lanes = _conditioned_lanes(backbone, params, label_inputs)
+    lanes = [_of_lane(backbone, params, k, label_inputs) for k in range(len(params))]
     return hidden, torch.stack([backbone.classify(lane, h) for lane, h in zip(lanes, hidden, strict=True)])
 
 
-def _conditioned_lanes(
-    backbone: Any, params: Parameters, label_inputs: Tensor | None
-) -> list[Mapping[str, Tensor]]:
-    """The parameters of each lane, as `_conditioned` makes them."""
-    return [
-        _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
-        for k in range(len(params))
-    ]
+def _of_lane(backbone: Any, params: Parameters, k: int, label_inputs: Tensor | None) -> Mapping[str, Tensor]:
+    """The parameters of lane k, as `_conditioned` makes them."""
+    return _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
 
 
 def _conditioned(

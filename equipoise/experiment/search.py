@@ -18,7 +18,7 @@ from equipoise.core.seeds import seed_of
 from equipoise.experiment.cross_validation import CrossValidator, CVResult, Params
 from equipoise.experiment.decision import decision_folds, decision_score, objective
 from equipoise.experiment.heads import FoldNetworks
-from equipoise.experiment.proposals import batches, new_study
+from equipoise.experiment.proposals import batches, new_study, stream_names
 from equipoise.experiment.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,8 +83,14 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
         report: called with the finished share of the search, 0 to 1.
     """
     settings, trained = validator.settings, training_part(validator.strategy)
+    own_space = space(trained)
     study, propose = new_study(
-        shared_space(validator), space(trained), validator.role, settings.trials, _pruner(settings)
+        shared_space(validator),
+        own_space,
+        validator.role,
+        settings.trials,
+        _pruner(settings),
+        stream_names(own_space),
     )
     # With a single holdout, only its rows have out-of-fold logits.
     rows = np.flatnonzero(validator.folds >= 0)
@@ -187,7 +193,9 @@ def _tuned(
     """
     if not ranges:
         return {}, []
-    study, propose = new_study(dict(ranges), {}, (role, *validator.role), validator.settings.trials)
+    study, propose = new_study(
+        dict(ranges), {}, (role, *validator.role), validator.settings.trials, streams=stream_names(ranges)
+    )
     trials: list[dict[str, Any]] = []
     for _ in range(validator.settings.trials):
         trial = propose()
@@ -215,7 +223,8 @@ def _pruned_by_study(batch: Sequence[Any]) -> Callable[[int, int, float], bool]:
     """A function of trial (its position in the batch), epoch and score: True where the study's pruner ends the trial."""
 
     def hopeless(trial: int, epoch: int, score: float) -> bool:
-        batch[trial].report(score, epoch)
+        # The study would end every trial without a score, perhaps all of them; 0 is the lowest score, as in `_value`.
+        batch[trial].report(score if math.isfinite(score) else 0.0, epoch)
         return bool(batch[trial].should_prune())
 
     return hopeless

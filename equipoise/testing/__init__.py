@@ -31,6 +31,7 @@ def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
         strategy: a class, an instance (with its settings), or a spec such as "focal[gamma=1]". The parts of a composition are
             checked one by one, and a training is run with the whole.
     """
+    from equipoise.testing.equalities import check_equalities
     from equipoise.testing.exam import Exam
     from equipoise.testing.whole import check_training
 
@@ -39,6 +40,7 @@ def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
         return _check_part(whole)
     exam = Exam(whole)
     check_training(exam)
+    check_equalities(exam)
     return [f for part in whole.parts for f in _check_part(part)] + exam.findings.all()
 
 
@@ -73,7 +75,7 @@ def _instance(strategy: type[Strategy] | Strategy | str) -> Strategy:
 
 def _check_part(strategy: Strategy) -> list[Finding]:
     """All findings about a strategy that is not a composition."""
-    from equipoise.testing import whole
+    from equipoise.testing import equalities, whole
     from equipoise.testing.exam import Exam
     from equipoise.testing.guard import one_thread, unchanged
 
@@ -84,6 +86,7 @@ def _check_part(strategy: Strategy) -> list[Finding]:
         _check_hooks(exam)
         whole.check_space(exam)
         whole.check_training(exam)
+        equalities.check_equalities(exam)
     return exam.findings.all()
 
 

@@ -28,7 +28,9 @@ CHECKS = {
     "lane": "a lane must have the same bits alone and among others; compute functions of (L,) statistics on blocks of rows",
     "tasks": "every label must be predicted by a task, and columns, rows, classes and label inputs must exist",
     "merge": "column j of the merged logits must be label j's log-odds, computed from that row alone",
+    "vote": "the own decision must be right where all tasks are, computed from that row alone; without `tasks` use `decide`",
     "off": "with the settings `off`, training and decisions must equal those of no strategy bit for bit",
+    "same_as": "what `same_as` declares must hold wherever it declares it; fix settings on which it depends (`fixed_at`)",
     "space": "every value in the search space must be valid",
     "trains": "a short training with thresholds and predictions must succeed",
 }

@@ -85,7 +85,7 @@ def _check_permuted(exam: Exam, world: World, fitted: Head) -> None:
     other, (h, z) = world.permuted(order), _unseen(world)
 
     def permuted() -> np.ndarray:
-        head = exam.strategy.head(*arguments("head", other))
+        head = exam.strategy.head(*arguments(exam.strategy, "head", other))
         return head(h, np.ascontiguousarray(z[:, order]))
 
     result = exam.run("head", world.name, permuted)

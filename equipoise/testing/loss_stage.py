@@ -45,8 +45,19 @@ def batch(world: World, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 def context(world: World, progress: float = 0.0) -> Context:
     """The context of a loss: counts of the training rows and the progress, as tensors."""
-    n_pos = torch.from_numpy(world.Y.sum(0, dtype=np.int64)).float()
-    return Context(n_pos, torch.tensor(float(len(world.Y))), progress=torch.tensor(progress))
+    n_pos, n_rows = (
+        torch.from_numpy(world.Y.sum(0, dtype=np.int64)).float(),
+        torch.tensor(float(len(world.Y))),
+    )
+    # The rows trained on are fewer, and their counts not whole, as with sampling weights. Absent labels stay absent, and labels
+    # of all rows stay that.
+    return Context(
+        n_pos,
+        n_rows,
+        progress=torch.tensor(progress),
+        trained_pos=n_pos.sqrt(),
+        trained_rows=n_rows.sqrt(),
+    )
 
 
 def representation(world: World) -> Tensor:
@@ -108,11 +119,16 @@ def judged(
     if strategy.sees_representation:
         ctx = replace(ctx, representation=h.clone())
     leaf = z.detach().clone().requires_grad_()
-    before, labels, counts = z.clone(), y.clone(), ctx.n_pos.clone()
+    counts = (ctx.n_pos, ctx.trained_pos)
+    before, labels, counts_before = z.clone(), y.clone(), [c.clone() for c in counts]
     # A copy, since PyTorch itself forbids writing into a leaf: the hook would raise instead of showing its fault.
     logits = leaf * 1.0
     loss: Tensor = exam.run("loss", world.name, lambda: strategy.loss(logits, y, ctx))
-    untouched = torch.equal(logits, before) and torch.equal(y, labels) and torch.equal(ctx.n_pos, counts)
+    untouched = (
+        torch.equal(logits, before)
+        and torch.equal(y, labels)
+        and all(map(torch.equal, counts, counts_before))
+    )
     untouched &= ctx.representation is None or torch.equal(ctx.representation, h)
     demand(untouched, "in_place", "loss", world.name, f"logits, targets or ctx were changed ({case})")
     if not _valid_shape(exam, world, loss, z):
@@ -208,7 +224,7 @@ def _check_permuted(exam: Exam, world: World) -> None:
     """Check that permuting the labels permutes the loss."""
     order = torch.arange(world.n_labels).roll(2)
     strategy, (z, y), ctx = bound(exam.strategy), batch(world), context(world, 0.5)
-    permuted_ctx = Context(ctx.n_pos[order], ctx.n_rows, progress=ctx.progress)
+    permuted_ctx = replace(ctx, n_pos=ctx.n_pos[order], trained_pos=ctx.trained_pos[order])
     loss = exam.run("loss", world.name, lambda: strategy.loss(z, y, ctx))
     permuted = exam.run("loss", world.name, lambda: strategy.loss(z[:, order], y[:, order], permuted_ctx))
     loss = loss[:, order] if loss.dim() == 2 else loss

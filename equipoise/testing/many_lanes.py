@@ -59,8 +59,14 @@ def _lane(strategy: Strategy, world: World, rng: np.random.Generator) -> Any:
     """A stand-in for an engine lane, with what `PopulationLoss` reads: random settings and random counts."""
     ranges = {n: t for n, t in tunables(strategy).items() if n in continuous_fields(strategy)}
     values = {n: float(rng.uniform(t.low or 0.0, t.high or 1.0)) for n, t in ranges.items()}
-    n_pos = rng.integers(0, len(world.Y), world.n_labels)
-    return SimpleNamespace(strategy=bind(strategy, values), n_pos=n_pos, n_rows=len(world.Y))
+    n_pos, trained_pos = (rng.integers(0, len(world.Y), world.n_labels) for _ in range(2))
+    return SimpleNamespace(
+        strategy=bind(strategy, values),
+        n_pos=n_pos,
+        n_rows=len(world.Y),
+        trained_pos=0.75 * trained_pos,
+        trained_rows=0.75 * len(world.Y),
+    )
 
 
 def _loss_and_gradients(
@@ -83,6 +89,8 @@ def _loss(lane: Any, z: Tensor, y: Tensor, h: Tensor, progress: float) -> Tensor
         torch.tensor(lane.n_pos).float(),
         torch.tensor(float(lane.n_rows)),
         progress=torch.tensor(progress).float(),
+        trained_pos=torch.tensor(lane.trained_pos).float(),
+        trained_rows=torch.tensor(float(lane.trained_rows)),
         **_seen(lane.strategy, h),
     )
     fields = {n: torch.tensor(getattr(lane.strategy, n)) for n in continuous_fields(lane.strategy)}

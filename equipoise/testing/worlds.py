@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from equipoise.contracts.rows import Rows
-from equipoise.contracts.strategy import Context
+from equipoise.contracts.rows import Offer, Rows
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 
 #: Number of rows of the shared features that are held out; a strategy must not look at them.
 HELD = 30
+#: Number of rows that are offered to a strategy that adds rows of a file.
+OFFERED = 10
 #: Units before the last layer.
 UNITS = 6
 
@@ -46,15 +48,27 @@ class World:
     def n_labels(self) -> int:
         return int(self.Y.shape[1])
 
+    @property
+    def offered(self) -> Offer:
+        """Rows for a strategy that adds rows of a file: some that are no training rows, with the labels of training rows."""
+        others = np.setdiff1d(np.arange(len(self.Y) + HELD), self.index)[:OFFERED]
+        return Offer(others, self.Y[:OFFERED].copy())
+
     def last_layer(self, hidden: np.ndarray) -> np.ndarray:
         """The network's own logits (m, L) for representations (m, UNITS)."""
         logits: np.ndarray = hidden @ self.weight + self.bias
         return logits
 
-    def rows(self, shared: Any = None) -> Rows:
+    def rows(self, strategy: Strategy, shared: Any = None) -> Rows:
         """A fresh copy of the training rows, which a hook may damage; optionally with other shared features."""
         features = self.shared if shared is None else shared
-        return Rows(self.index.copy(), self.Y.copy(), None if features is None else features.copy())
+        offered = self.offered if "file" in strategy.requires else None
+        return Rows(
+            self.index.copy(),
+            self.Y.copy(),
+            None if features is None else features.copy(),
+            offered=offered,
+        )
 
     def ctx(self, seed: int = 0, **more: Any) -> Context:
         """The context of a hook, with a fresh random stream."""
