@@ -31,8 +31,8 @@ class ClassifierRetraining(Strategy):
     tuned_on: ClassVar[str] = "objective"  # it puts the rows of a label in another order
     reference: ClassVar[str] = KANG
 
-    C: float = tunable(10.0, low=0.1, high=1000.0, log=True)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    C: float = tunable(10.0, low=0.1, high=1000.0, log=True, above=0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context

@@ -11,7 +11,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.equality import COLUMNS, Equality
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import REPRESENTATION, Strategy
 from equipoise.experiment.settings import Settings
 from equipoise.testing.exam import Exam, Stopped, quietly
 from equipoise.testing.whole import trained
@@ -41,6 +41,8 @@ def check_equalities(exam: Exam) -> None:
         # With a single label there is little to get wrong, so that one backbone is enough.
         for name in BACKBONES if world.n_labels > 1 else BACKBONES[:1]:
             backbone: Backbone = registry("backbone").get(name)()
+            if REPRESENTATION in exam.strategy.needs and not backbone.represents:
+                continue
             if backbone.gradient or "loss" not in exam.strategy.stages:
                 with suppress(Stopped):
                     _Comparisons(exam, backbone, world).run()
