@@ -31,8 +31,8 @@ class ClassifierRetraining(Strategy):
     tuned_on: ClassVar[str] = "objective"  # it puts the rows of a label in another order
     reference: ClassVar[str] = KANG
 
-    C: float = tunable(10.0, low=0.1, high=1000.0, log=True)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    C: float = tunable(10.0, low=0.1, high=1000.0, log=True, above=0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context
@@ -85,7 +85,7 @@ def weighted_logistic(h: Floats, targets: Floats, counts: Floats, C: float) -> t
     curvature[:H] += 1.0
     units = 1 / np.sqrt(curvature)
 
-    def cost(flat: Floats) -> tuple[float, Floats]:
+    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
         steps = flat.reshape(H + 1, L) * units
         w, z = steps[:H], inputs @ steps[:H] + (start[varies] + steps[H])
         # log(1 + e^z) − y z cannot overflow.
@@ -94,8 +94,13 @@ def weighted_logistic(h: Floats, targets: Floats, counts: Floats, C: float) -> t
         slope = np.vstack([inputs.T @ error + w, error.sum(0)])
         return value, (slope * units).ravel()
 
-    options = {"maxiter": 500, "ftol": 1e-10, "gtol": 1e-3}
-    best = scipy.optimize.minimize(cost, np.zeros((H + 1) * L), jac=True, method="L-BFGS-B", options=options)
+    best = scipy.optimize.minimize(
+        cost,
+        np.zeros(units.size),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 500, "ftol": 1e-10, "gtol": 1e-3},
+    )
     steps = best.x.reshape(H + 1, L) * units
     W[:, varies] = axes @ steps[:H]
     b[varies] = start[varies] + steps[H] - centre @ W[:, varies]

@@ -42,9 +42,9 @@ class KNNBlend(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"blend": 0.0}
 
-    blend: float = tunable(0.25, low=0.0, high=1.0)
-    k: int = tunable(10, low=1, high=50, log=True)
-    temperature: float = tunable(0.1, low=0.01, high=1.0, log=True)
+    blend: float = tunable(0.25, low=0.0, high=1.0, at_least=0, at_most=1)
+    k: int = tunable(10, low=1, high=50, log=True, at_least=1)
+    temperature: float = tunable(0.1, low=0.01, high=1.0, log=True, above=0)
 
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Head, Strategy
 from equipoise.core.arrays import Floats
 from equipoise.strategies.crt import expected_draws
 from equipoise.strategies.sampling import KANG
-from equipoise.strategies.tau_norm import Scaled
+from equipoise.strategies.tau_norm import KEPT, Scaled
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Lower bound of a factor: with 0 or less, the ranking of the rows would be lost or reversed.
 LEAST = 1e-3
@@ -40,9 +44,13 @@ class LearnableWeightScaling(Strategy):
     tuned_on: ClassVar[str] = "macro_f1"  # at ½: tuned thresholds would undo it
     reference: ClassVar[str] = KANG
 
-    shrinkage: float = tunable(1.0, low=0.01, high=1000.0, log=True)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    shrinkage: float = tunable(1.0, low=0.01, high=1000.0, log=True, above=0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
     bias: str = field(default="kept", metadata={"choices": ("kept", "scaled")})
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        # A factor of the whole logit keeps its sign.
+        return same("none", KEPT, ["map", "fixed"] if self.bias == "scaled" else ["map"])
 
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context

@@ -42,8 +42,8 @@ class MulSupCon(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
 
-    weight: float = tunable(0.1, low=0.0, high=1.0)
-    temperature: float = tunable(0.1, low=0.05, high=1.0, log=True)
+    weight: float = tunable(0.1, low=0.0, high=1.0, at_least=0)
+    temperature: float = tunable(0.1, low=0.05, high=1.0, log=True, above=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         own = bce(logits, targets)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Head, Strategy
 from equipoise.strategies.sampling import KANG
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
+
+#: Why average precision and AUROC are those of `none`. Tuned decisions are not: each fold's network has factors of its own.
+KEPT = "a positive factor for a label's scores keeps the order of the rows"
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,10 @@ class TauNormalisation(Strategy):
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"tau": 0.0}
 
-    tau: float = tunable(1.0, low=0.0, high=2.0)
+    tau: float = tunable(1.0, low=0.0, high=2.0)  # 0: as trained
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same("none", KEPT, ["map"])
 
     def head(
         self, representation: np.ndarray, Y: np.ndarray, weight: np.ndarray, bias: np.ndarray, ctx: Context

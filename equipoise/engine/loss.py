@@ -164,7 +164,8 @@ class _Group:
         with torch.enable_grad():
             leaves = logits.detach().requires_grad_(), representation.detach().requires_grad_()
             loss = self(leaves[0], targets, done, leaves[1]).sum()
-            return torch.autograd.grad(loss, leaves)
+            of_logits, of_representation = torch.autograd.grad(loss, leaves)
+            return of_logits, of_representation
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:

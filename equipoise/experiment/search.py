@@ -121,11 +121,11 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
         # Where heads follow, results hold networks; those of the best trial are enough to keep during the next training.
         del results, cv
     assert best is not None
-    value, cv, params = best
-    of_head, head_trials, logits = _search_head(validator, cv, params, rows, folds)
+    value, cv, of_network = best
+    of_head, head_trials, logits = _search_head(validator, cv, of_network, rows, folds)
     chosen, decision_trials = _search_decision(validator, logits[rows], rows, folds)
     return SearchResult(
-        {**params, **of_head, **chosen},
+        {**of_network, **of_head, **chosen},
         value,
         CVResult(logits, cv.settled),
         rows,

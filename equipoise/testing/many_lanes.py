@@ -47,7 +47,8 @@ def check_many_lanes(exam: Exam, world: World) -> None:
             "the loss of several lanes at once differs from the losses of the single lanes",
         )
     for k in range(LANES):
-        alone = _loss_and_gradients(lanes[k : k + 1], *(t[k : k + 1] for t in (z, y, h)), progress[k : k + 1])
+        own = slice(k, k + 1)
+        alone = _loss_and_gradients(lanes[own], z[own], y[own], h[own], progress[own])
         same = all(torch.equal(a[k], b[0]) for a, b in zip(together, alone, strict=True))
         exam.findings.demand(
             same, "lane", "loss", world.name, "a lane has different bits among others than alone"
@@ -78,7 +79,7 @@ def _loss_and_gradients(
     return loss.detach(), *torch.autograd.grad(loss.sum(), leaves)
 
 
-def _seen(strategy: Strategy, h: Tensor) -> dict[str, Tensor]:
+def _seen(strategy: Strategy, h: Tensor) -> dict[str, Any]:
     return {"representation": h} if strategy.sees_representation else {}
 
 

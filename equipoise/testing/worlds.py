@@ -148,7 +148,7 @@ def _last_layer(name: str, Y: np.ndarray, copies: int) -> tuple[np.ndarray, np.n
     first = Y[::copies].astype(np.float64)
     mixed = first @ rng.normal(size=(Y.shape[1], UNITS)) + rng.normal(size=(len(first), UNITS))
     hidden = np.repeat(np.maximum(mixed, 0.0), copies, axis=0)
-    weight, bias = rng.normal(size=(UNITS, Y.shape[1])), rng.normal(size=Y.shape[1]) - 1.0
+    weight, bias = rng.normal(size=(UNITS, Y.shape[1])), rng.normal(size=(Y.shape[1],)) - 1.0
     return hidden.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32)
 
 
