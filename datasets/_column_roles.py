@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -18,9 +19,9 @@ WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malforme
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
-_TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
 _ENOUGH = 10_000  # rows examined to tell words from numbers
-_ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
+ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
     named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
-    if both := [name for name in inputs if name in named]:
+    taken = set(named)
+    if both := [name for name in inputs if name in taken]:
         raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
     notes: list[str] = []
     # The text is detected before the labels: beside known inputs all remaining 0/1 columns can be labels.
@@ -66,7 +68,8 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     if not inputs:
         inputs = guessed or _guess_features(table, named)
         notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
-    if left := [name for name in table.columns if name not in (*inputs, *named)]:
+    used = {*inputs, *named}
+    if left := [name for name in table.columns if name not in used]:
         notes.append(f"columns left out: {name_list(left)}")
     notes += [f"column left out: {why}" for why in table.refused.values()]
     # A column called "0" or "1": the file may lack a header.
@@ -100,7 +103,7 @@ def _named(table: Table, value: Any) -> tuple[str, ...]:
     single = not isinstance(value, Iterable) or isinstance(value, str)
     names = split_names(str(value), table.columns) if single else [str(name).strip() for name in value]
     columns = tuple(table.name_of(name) for name in names)
-    if repeated := sorted({name for name in columns if columns.count(name) > 1}):
+    if repeated := sorted(name for name, times in Counter(columns).items() if times > 1):
         raise EquipoiseError(f"column {repeated[0]!r} is named twice")
     if not columns:
         raise EquipoiseError(f"the list of columns is empty (the table has: {name_list(table.columns)})")
@@ -117,14 +120,15 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     With known inputs these are all other 0/1 columns. Otherwise they are the 0/1 columns at the end of the table, because
     a 0/1 column further in front can be a feature. Failing both, it is a column called "labels", "tags" or the like.
     """
-    free = [name for name in table.columns if name not in inputs]
+    taken = set(inputs)
+    free = [name for name in table.columns if name not in taken]
     if inputs:
         binary = [name for name in free if _is_truth(table, name)]
     else:
         binary = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
     if binary:
         return tuple(binary), None
-    for tag in _TAGS:
+    for tag in TAGS:
         for name in free:
             if name.lower() == tag:
                 return (name,), name
@@ -140,7 +144,8 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 
     A column qualifies as text by its length only if its cells hold two spaces on average, as sentences do.
     """
-    free = [name for name in table.columns if name not in labels and not _is_truth(table, name)]
+    taken = set(labels)
+    free = [name for name in table.columns if name not in taken and not _is_truth(table, name)]
     free = [name for name in free if _has_words(table, name)]
     # Names decide first, because a heading can be longer than the body it belongs to.
     by_name = {name.lower(): name for name in free}
@@ -155,7 +160,8 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Detect the features: all remaining columns except empty ones and row identifiers."""
-    free = [name for name in table.columns if name not in labels]
+    taken = set(labels)
+    free = [name for name in table.columns if name not in taken]
     filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
     features = tuple(name for name in filled if not _names_the_row(table, name))
     if not features:
@@ -187,4 +193,4 @@ def _names_the_row(table: Table, name: str) -> bool:
     column = table.columns[name]
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
-    return (name.lower() in _ROW_NAMES or words) and column.all_differ()
+    return (name.lower() in ROW_NAMES or words) and column.all_differ()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.paths import user_path
 from equipoise.datasets.mulan import columns, label_names
 from equipoise.readers.arff import Arff, read_arff
 from equipoise.readers.tables import check_readable, split_names
@@ -40,7 +41,7 @@ class ArffFile(DatasetSource):
             EquipoiseError: the file is malformed, has no data or no known labels, or a value is missing. The message
                 names the file, and line and attribute where there is one.
         """
-        path = Path(self.name).expanduser()
+        path = user_path(self.name)
         check_readable(path)  # a clear error for a folder, a missing or a binary file
         table = read_arff(path, self.encoding)
         if table.values.shape[0] == 0:
@@ -67,7 +68,7 @@ class ArffFile(DatasetSource):
 
     def _marked(self, path: Path, table: Arff) -> tuple[set[str], str]:
         """The names of the label columns, and a note that says how they were determined."""
-        listed = Path(str(self.xml)).expanduser() if self.xml is not None else path.with_suffix(".xml")
+        listed = user_path(str(self.xml)) if self.xml is not None else path.with_suffix(".xml")
         if self.labels is not None:
             single = not isinstance(self.labels, list | tuple)
             names = split_names(str(self.labels), table.names) if single else [str(n) for n in self.labels]
@@ -82,8 +83,9 @@ class ArffFile(DatasetSource):
             raise EquipoiseError(
                 f"{path}: which columns are labels? put {listed.name} in the same folder, or use labels=a+b"
             )
+        known = set(table.names)
         for name in names:
-            if name not in table.names:
+            if name not in known:
                 raise unknown(f"label of {path.name}:", str(name), table.names)
         return {str(name) for name in names}, note
 
@@ -124,7 +126,9 @@ def _fault(value: float, categories: tuple[str, ...] | None, is_label: bool) -> 
     if np.isnan(value):
         return "is missing; " + ("a label is 0 or 1" if is_label else "fill it, or drop the row or attribute")
     if is_label:
-        shown = f"{value:g}" if categories is None else repr(categories[int(value)])
+        # A sparse row may hold any number under an attribute of categories.
+        coded = categories is not None and value in range(len(categories))
+        shown = repr(categories[int(value)]) if categories is not None and coded else f"{value:g}"
         return f"has {shown}; a label is 0 or 1, or one of two categories"
     return "has a number that is infinite or beyond float32"
 

@@ -101,7 +101,8 @@ def label_names(path: Path) -> set[str]:
     """The label names in a MULAN XML file, at every level of a hierarchy. Raises EquipoiseError if there are none."""
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError, ValueError) as problem:  # ValueError: an unknown encoding
+    # ValueError and LookupError: an encoding that expat or Python does not know.
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as problem:
         raise EquipoiseError(f"cannot read {path}: {problem}") from None
     if names := {element.attrib["name"] for element in root.iter() if "name" in element.attrib}:
         return names

@@ -32,7 +32,7 @@ class PairwiseAUC(Strategy):
         "the all pairs squared hinge loss, arXiv:2302.11062"
     )
 
-    margin: float = tunable(1.0, low=0.1, high=10.0, log=True)
+    margin: float = tunable(1.0, low=0.1, high=10.0, log=True, above=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch

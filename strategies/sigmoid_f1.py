@@ -32,7 +32,7 @@ class SigmoidF1(Strategy):
         "classification, TMLR, arXiv:2108.10566"
     )
 
-    beta: float = tunable(1.0, low=0.5, high=30.0, log=True)
+    beta: float = tunable(1.0, low=0.5, high=30.0, log=True, above=0)
     eta: float = tunable(0.0, low=-2.0, high=2.0)
     double: bool = False
 

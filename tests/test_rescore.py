@@ -188,7 +188,8 @@ def test_missing_damaged_and_older_predictions_are_a_line_each_and_keep_their_ro
 
 def test_failed_and_skipped_rows_are_left_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for status in ("failed", "skipped"):
-        store.append({"key": status, "status": status, "error": "why"})
+        cell = {"dataset": "letters", "backbone": "linear", "strategy": "none", "split": 0}
+        store.append({"key": status, "status": status, "error": "why", **cell})
     another_metric(monkeypatch)
     done = rescore(store)
     assert (done.rescored, done.problems) == (len(STRATEGIES), [])

@@ -224,6 +224,8 @@ CHANGES: dict[str, Any] = {
     "targets": np.zeros((32, 3), dtype=np.uint8),
     "n_pos": np.array([1, 2, 3]),
     "n_rows": 33,
+    "trained_pos": np.array([1, 2, 3]),
+    "trained_rows": 33,
     "strategy": get_strategy("focal[gamma=1.5]"),
     "backbone": get_strategy("none"),
     "lr": 0.02,

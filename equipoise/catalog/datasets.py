@@ -12,6 +12,7 @@ from equipoise.catalog.registry import registry
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.core.lazy import lazy
+from equipoise.core.paths import is_file, user_path
 from equipoise.readers.downloads import default_data_dir
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def load_dataset(name_or_path: str | Path, *, data_dir: str | Path | None = None
     Raises:
         EquipoiseError: an unknown name or option, or a file that is missing, damaged or malformed; always one line.
     """
-    folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
+    folder = default_data_dir() if data_dir is None else user_path(data_dir)
     return source_of(name_or_path, options).load(folder)
 
 
@@ -50,7 +51,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     """The source of a name or path, and the options in its brackets."""
     text = str(name_or_path)
     # A file that exists is taken as it is, whatever characters its name has.
-    if isinstance(name_or_path, Path) or _is_file(text):
+    if isinstance(name_or_path, Path) or is_file(text):
         return _table(text), {}
     name, inside = _divided(text)
     if not name:
@@ -65,7 +66,7 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
     # All entries, also broken ones: `get` then reports why the plugin of that name failed to load.
     if name not in [entry.name for entry in known.entries()]:
         # Not earlier, so that a folder never hides the data set of the same name.
-        if Path(name).is_dir():
+        if _is_folder(name):
             return _table(name), options
         problem = unknown("dataset", name, known.names())
         raise EquipoiseError(f"{problem}; a file is given by its path, as in mails.csv")
@@ -76,19 +77,19 @@ def find_source(name_or_path: str | Path) -> tuple[DatasetSource, dict[str, Any]
 def _divided(text: str) -> tuple[str, str]:
     """Split a text into a name or path and the brackets after it. In `a[1].csv[text=x]` the path is `a[1].csv`, if it exists."""
     places = [place for place, character in enumerate(text) if character == "["]
-    files = (place for place in places if _is_file(text[:place].strip()))
+    files = (place for place in places if is_file(text[:place].strip()))
     place = next(files, places[0] if places else len(text))
     return text[:place].strip(), text[place:]
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or "\\" in name or name.lower().endswith(TABLE_SUFFIXES) or _is_file(name)
+    return "/" in name or "\\" in name or name.lower().endswith(TABLE_SUFFIXES) or is_file(name)
 
 
-def _is_file(text: str) -> bool:
+def _is_folder(text: str) -> bool:
     try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # a folder without permission, or a name too long for the file system
+        return Path(text).is_dir()
+    except (OSError, ValueError):
         return False
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 
 _FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*$", re.DOTALL)
 _QUOTED = r"=\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*(?=,|$)"  # a value that holds commas or brackets
@@ -25,15 +25,15 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     name, inside = match.groups(default="") if match else ("", "")
     # Brackets are allowed inside quotation marks only.
     if match is None or set("[]") & set(re.sub(_QUOTED, "", inside)):
-        raise EquipoiseError(f"cannot read {text!r}: write name or name[key=value,key=value]")
+        raise EquipoiseError(f"cannot read {shown(text)}: write name or name[key=value,key=value]")
     settings: dict[str, Any] = {}
     for item in filter(None, (item.strip() for item in _ITEM.findall(inside))):
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key or not value.strip():
-            raise EquipoiseError(f"cannot read {item!r} in {text!r}: write key=value")
+            raise EquipoiseError(f"cannot read {shown(item)} in {shown(text)}: write key=value")
         if key in settings:
-            raise EquipoiseError(f"{key!r} is given twice in {text!r}")
+            raise EquipoiseError(f"{shown(key)} is given twice in {shown(text)}")
         settings[key] = literal(value.strip())
     return name, settings
 
@@ -74,7 +74,8 @@ def literal(text: str) -> Any:
         return words[text.lower()]
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    # The last two: more brackets or minus signs than the parser can nest.
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return text
     # Other literals, such as lists, stay text: the owner of the option converts or refuses it.
     return value if isinstance(value, int | float | str) else text

@@ -11,6 +11,7 @@ from rich.console import Console
 from equipoise import diagnosis
 from equipoise.cli.selection import with_columns
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.diagnosis.rendering.console import render
 
 
@@ -25,8 +26,8 @@ def diagnose(
     json: bool,
 ) -> None:
     """Diagnose and print, and write the page where one is asked for."""
-    if html is not None and not html.expanduser().resolve().parent.is_dir():  # before the work, not after it
-        raise EquipoiseError(f"cannot write {html}: {html.expanduser().parent} is not a folder")
+    if html is not None and not user_path(html).resolve().parent.is_dir():  # before the work, not after it
+        raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
     if json:
         typer.echo(result.to_json())

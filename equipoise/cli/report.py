@@ -13,8 +13,9 @@ from rich.console import Console
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
-from equipoise.report.export import render, to_json
+from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
 from equipoise.sweep.plan import expand
@@ -25,11 +26,15 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     """Print the report over the rows of a store, or over those of one suite; draw them where a picture is asked for.
 
     Raises:
-        EquipoiseError: there are no such rows, or the picture cannot be written.
+        EquipoiseError: there are no such rows, or the picture cannot be written; or, after the report on the others, that some
+            rows are damaged.
     """
-    rows = Store(folder).rows()
+    store = Store(folder)
+    rows = store.rows(PARTS)
     if suite is not None:
         rows = _of_suite(rows, suite)
+    if not rows and store.damage:
+        raise EquipoiseError(store.damage)
     if not rows:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
@@ -40,6 +45,8 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
         typer.echo(to_json(rows))
     else:
         render(rows, Console())
+    if store.damage:
+        raise EquipoiseError(store.damage)
 
 
 def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
@@ -56,14 +63,23 @@ def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]
     for block in load_suite(name).blocks:
         # As rows spell them: a spec may be written in several ways.
         strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
-        backbones = {get_backbone(spec).spec for spec in block.backbones}
+        backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
         asked.append((block, backbones, strategies, dataclasses.asdict(block.settings)))
     return [
         r
         for r in rows
         if any(
-            (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
+            (r["dataset"] in b.datasets and r["strategy"] in strategies)
+            and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
             and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
             for b, backbones, strategies, settings in asked
         )
     ]
+
+
+def _names(backbone: Backbone) -> set[str]:
+    """The names under which rows may know a backbone: its spec and, where its files are still there, its identity."""
+    try:
+        return {backbone.spec, backbone.identity}
+    except EquipoiseError:
+        return {backbone.spec}

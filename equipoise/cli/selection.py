@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import with_settings
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.splits.outer import OFFICIAL, Split
 
 
@@ -40,4 +40,4 @@ def splits_of(text: str | None) -> Split | None:
     try:
         return int(text)
     except ValueError:
-        raise EquipoiseError(f"--splits must be a number from 1, or {OFFICIAL}; got {text!r}") from None
+        raise EquipoiseError(f"--splits must be a number from 1, or {OFFICIAL}; got {shown(text)}") from None

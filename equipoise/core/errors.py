@@ -1,4 +1,4 @@
-"""The exception for bad input, and the error for an unknown name."""
+"""The exception for bad input, the error for an unknown name, and any exception as one line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,35 @@ from collections.abc import Iterable
 
 #: Known names listed in one error, so that it stays readable.
 _MOST = 100
+#: Characters of a message, and those of its end that stay where it is cut.
+_MESSAGE, _END = 480, 120
 
 
 class EquipoiseError(ValueError):
     """Bad input; the message is one line that says what is wrong and what would be right.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback and exits with code 2. Messages quote what users wrote, which may be of any
+    length, so a long message loses its middle.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(cut(message))
+
+
+def cut(message: str) -> str:
+    """The message on one line of at most 480 characters."""
+    line = " ".join(message.split()) if len(message.splitlines()) > 1 else message
+    return line if len(line) <= _MESSAGE else f"{line[: _MESSAGE - _END - 3]} … {line[-_END:]}"
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as Python writes it, for a message; at most `most` characters of it."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python refuses to write an integer of more than 4300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
@@ -25,3 +47,14 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     listing = ", ".join(known[:_MOST]) + more if known else "none"
     # The name is cut after 100 characters, since anything may have been passed in its place.
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
+
+
+def one_line(error: BaseException, longest: int = _MESSAGE) -> str:
+    """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception as problem:
+        # The exception of a plugin may be as faulty as its code.
+        message = f"no message, since its __str__ raises {type(problem).__name__}"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,7 +1,9 @@
-"""The CPUs and the memory that this process may use, within the limits of its container."""
+"""The CPUs and the memory that this process may use, within the limits of its container; a pause of the garbage collector."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +61,15 @@ def _groups(folder: Path, mine: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
         for line in lines:
             if line[1:2] == [controller] and line[2].strip("/"):
                 yield root / line[2].strip("/"), names
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the collector of reference cycles while very many objects without cycles are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

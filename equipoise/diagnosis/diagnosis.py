@@ -16,6 +16,7 @@ from equipoise.catalog.specs import with_settings
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.diagnosis.sections.advice import advice_section
 from equipoise.diagnosis.sections.dependence import dependence_section
 from equipoise.diagnosis.sections.health import health_section
@@ -47,7 +48,7 @@ class Diagnosis:
 
     def save_html(self, path: str | Path) -> Path:
         """Write the HTML page and return its path. Raises EquipoiseError if the file cannot be written."""
-        file, content = Path(path).expanduser(), self.to_html()
+        file, content = user_path(path), self.to_html()
         try:
             file.write_text(content, encoding="utf-8")
         except OSError as problem:

@@ -29,7 +29,7 @@ from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import Adam
-from equipoise.engine.predict import forward, forward_lane, predict_blocks
+from equipoise.engine.predict import forward, forward_in_two, forward_lane, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
 from equipoise.ops.chain import Chain
@@ -138,11 +138,26 @@ class Population:
         (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
-        if not self._backbone.stacks(self._device) and self._loss.is_closed:
+        if self._loss.sees_representation:
+            self._through_both(x, y, label_inputs)
+        elif not self._backbone.stacks(self._device) and self._loss.is_closed:
             self._in_turn(x, y, label_inputs)
         else:
             self._together(x, y, label_inputs)
         self._optimizer.step(self._ahead())
+
+    def _progress(self) -> np.ndarray:
+        """(slots,) the share of each lane's training that is done."""
+        # A free slot may run past its last step.
+        return np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
+
+    def _through_both(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of losses that depend on the representation as well as on the logits."""
+        with products_in(self._precision, self._device):
+            hidden, logits = forward_in_two(self._backbone, self._params, x, self._dropout, label_inputs)
+            outputs = logits.float(), hidden.float()
+        gradients = self._loss.gradients(outputs[0].detach(), outputs[1].detach(), y, self._progress())
+        torch.autograd.backward(outputs, gradients)
 
     def _together(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
         """The gradients of all lanes at once."""
@@ -151,9 +166,7 @@ class Population:
         chain = Chain() if chained else None
         with products_in(self._precision, self._device), chain or nullcontext():
             logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
-        # A free slot may run past its last step.
-        progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
-        grad = self._loss.grad_logits(logits.detach(), y, progress)
+        grad = self._loss.grad_logits(logits.detach(), y, self._progress())
         if chain is not None:
             chain.backward(logits, grad)
         else:

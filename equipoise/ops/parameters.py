@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from equipoise.ops.buffers import Workspace
-from equipoise.ops.gradients import GradientBuffer
+from equipoise.ops.gradients import GradientBuffer, attach
 
 #: float32 numbers in 64 bytes.
 _STRIDE = 16
@@ -132,7 +132,7 @@ class Parameters:
         self._workspace = Workspace()
         self._gradient_buffers = {n: GradientBuffer(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
-            leaf.gradient_buffer = self._gradient_buffers[name]  # type: ignore[attr-defined]
+            attach(self._gradient_buffers[name], leaf)
 
     @classmethod
     def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Parameters:

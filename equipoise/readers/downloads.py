@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 
 ENVIRONMENT = "EQUIPOISE_DATA"
 
@@ -35,10 +38,25 @@ class Pin:
 def default_data_dir() -> Path:
     """The folder $EQUIPOISE_DATA, or else the platform's cache folder for applications."""
     if chosen := os.environ.get(ENVIRONMENT):
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     import pooch
 
     return Path(pooch.os_cache("equipoise"))
+
+
+@contextmanager
+def data_folder(folder: Path | None) -> Iterator[None]:
+    """Make a folder the default of this process and of those that it starts; None leaves it as it is."""
+    before = os.environ.get(ENVIRONMENT)
+    if folder is not None:
+        os.environ[ENVIRONMENT] = str(folder.expanduser().absolute())
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[ENVIRONMENT] = before
+        elif folder is not None:
+            os.environ.pop(ENVIRONMENT, None)
 
 
 def present(pin: Pin, data_dir: Path) -> bool:

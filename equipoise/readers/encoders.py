@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.readers.static_encoder import Encoder, StaticEncoder, read_json, static_files
 
 #: Models that a PyPI package brings along: name → module, package, and the folder of the model in it.
@@ -129,7 +130,7 @@ def model_folder(model: str) -> Path:
         EquipoiseError: there is none.
     """
     if model not in PACKAGES:
-        folder = Path(model).expanduser()
+        folder = user_path(model)
         if not folder.is_dir():
             raise EquipoiseError(
                 f"no folder at {model}; model takes the path of a folder, or {' or '.join(PACKAGES)}"

@@ -127,14 +127,19 @@ def name_list(names: Iterable[str], most: int = 12) -> str:
 
 def split_names(text: str, known: Collection[str]) -> list[str]:
     """Split "a+b" into its names. A known name may itself contain plus signs, as in "java+c++"."""
-    names = [part.strip() for part in text.split("+")]
-    if text.strip() in known:
-        return [text.strip()]
-    # The longest known name at the start wins, and the remainder is split in the same way.
-    for end in range(len(names) - 1, 0, -1):
-        first = "+".join(text.split("+")[:end]).strip()
-        if first in known:
-            return [first, *split_names("+".join(text.split("+")[end:]), known)]
+    parts, columns = text.split("+"), frozenset(known)
+    # No name has more parts than this, which keeps the search linear for a list of very many names.
+    most = 1 + max((name.count("+") for name in columns), default=0)
+    names: list[str] = []
+    begin = 0
+    while begin < len(parts):
+        # The longest known name at the start wins. Where none is known, the remainder is split at every plus sign.
+        ends = range(min(begin + most, len(parts)), begin, -1)
+        end = next((end for end in ends if "+".join(parts[begin:end]).strip() in columns), None)
+        if end is None:
+            return [*names, *(part.strip() for part in parts[begin:])]
+        names.append("+".join(parts[begin:end]).strip())
+        begin = end
     return names
 
 

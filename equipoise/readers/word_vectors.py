@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.paths import user_path
 from equipoise.readers.downloads import file_sha256
 
 #: The name that stands for GloVe 6B with 50 dimensions (Pennington et al. 2014, DOI 10.3115/v1/D14-1162), and its package.
@@ -152,7 +153,7 @@ def word_vectors(where: str) -> WordVectors:
             )
         found: Any = importlib.import_module(MODULE)
         return GloveVectors(Path(found.ROOT))
-    path = Path(where).expanduser()
+    path = user_path(where)
     if not path.is_file():
         raise EquipoiseError(f"no file of word vectors at {where}; vectors takes a path or {GLOVE}")
     return _in_file(path, path.stat().st_size, path.stat().st_mtime_ns)

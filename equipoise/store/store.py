@@ -6,14 +6,14 @@
 
 A row exists from the moment its line is on the disk; its predictions are written before it. An incomplete line at the
 end of the file (after kill -9, or a power failure) was never acknowledged: readers skip it, and the next append moves it
-to rows.torn. The last row of a key is the valid one, so redoing or rescoring a cell appends and never rewrites.
+to rows.torn. Any other line that cannot be read (a damaged disk, an editor) stays where it is, is reported, and is not used.
+The last row of a key is the valid one, so redoing or rescoring a cell appends and never rewrites.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -23,9 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.store.rows import STATUSES, Row, decode, encode
+from equipoise.core.system import collector_paused
+from equipoise.store.checks import KEY, STATUSES, fault
+from equipoise.store.rows import Row, Selection, clean, decode, encode
 
-_KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
+#: Enough to know which cells have rows, and with which status.
+STATUS_ONLY = Selection(metrics=frozenset())
+#: Damaged lines whose numbers are listed.
+_LISTED = 5
 
 
 def _sync_folder(folder: Path) -> None:
@@ -52,52 +57,73 @@ class Store:
         self.predictions_dir = self.path / "predictions"
         #: one sentence about an incomplete last line found by the latest read of rows.jsonl, else None
         self.torn: str | None = None
+        #: one sentence about the damaged lines found by the latest read of rows.jsonl, else None
+        self.damage: str | None = None
         # The lock belongs to the store, not to a thread: any thread of the sweep may append.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
-    def _lines(self) -> list[bytes]:
-        """Return the complete lines; describe an incomplete last one in `self.torn`."""
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the number and content of each complete line; describe an incomplete last one in `self.torn`."""
         self.torn = None
-        try:
-            # The tail, what follows the last newline, is empty in a file that ends as it should.
-            *lines, tail = self.rows_file.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        if tail and not _readable(tail):
-            self.torn = (
-                f"{self.rows_file}: half a line at the end (line {len(lines) + 1}, {len(tail)} bytes, from an"
-                " interrupted write) set aside; that cell counts as not run"
-            )
-        elif tail:
-            lines.append(tail)
-        return lines
+        # Read line by line: a store of 20,000 rows takes hundreds of megabytes.
+        with contextlib.suppress(FileNotFoundError), self.rows_file.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n") and not _readable(line):
+                    self.torn = (
+                        f"{self.rows_file}: half a line at the end (line {number}, {len(line)} bytes, from an"
+                        " interrupted write) set aside; that cell counts as not run"
+                    )
+                elif line.strip():
+                    yield number, line
 
-    def rows(self) -> list[Row]:
+    def rows(self, selection: Selection | None = None) -> list[Row]:
         """Return the last row of each key, in the order in which the cells were run; a rescored row keeps its place.
 
-        An incomplete last line is skipped and described in `torn`. Any other unreadable line raises EquipoiseError
-        with file and line number: it was acknowledged once, so skipping it would hide a damaged disk.
+        An incomplete last line is skipped and described in `torn`. Any other line that is not a row is skipped and described in
+        `damage`: it was acknowledged once, so a reader should say that it is there.
+
+        Args:
+            selection: the parts of the rows to read; None: all.
         """
+        # Rows hold no reference cycles, and the collector would look at all of them again and again.
+        with collector_paused():
+            return self._rows(selection)
+
+    def _rows(self, selection: Selection | None) -> list[Row]:
         latest: dict[str, Row] = {}
-        for number, line in enumerate(self._lines(), start=1):
-            if not line.strip():
-                continue
+        damaged: list[tuple[int, str]] = []
+        for number, line in self._lines():
             try:
-                row = decode(line)
-            except ValueError:
-                raise EquipoiseError(
-                    f"{self.rows_file}, line {number}: not a row of this store (damaged or edited); "
-                    "repair or remove that line"
-                ) from None
+                row = decode(line, selection)
+                why = fault(row)
+            except ValueError as error:
+                why = str(error)
+            if why is not None:
+                damaged.append((number, why))
+                continue
             if not _rescored(latest.get(row["key"]), row):
                 # A dictionary keeps the first place of a key; a cell that was run again moves to the end.
                 latest.pop(row["key"], None)
             latest[row["key"]] = row
+        self.damage = self._damage(damaged)
         return list(latest.values())
+
+    def _damage(self, lines: list[tuple[int, str]]) -> str | None:
+        """One sentence on the lines that are not rows; None if there are none."""
+        if not lines:
+            return None
+        first, why = lines[0]
+        others = [str(number) for number, _ in lines[1 : 1 + _LISTED]]
+        more = f" and {len(lines) - 1 - _LISTED} more" if len(lines) > 1 + _LISTED else ""
+        also = f"; the same goes for line{'s' * (len(lines) > 2)} {', '.join(others)}{more}" if others else ""
+        return (
+            f"{self.rows_file}, line {first}: not a row of this store, {why:.200}; it is left in place and not used, "
+            f"so repair or remove it{also}"
+        )
 
     def statuses(self) -> dict[str, str]:
         """Return key → status ("ok", "failed" or "skipped")."""
-        return {row["key"]: row["status"] for row in self.rows()}
+        return {row["key"]: row["status"] for row in self.rows(STATUS_ONLY)}
 
     def predictions(self, key: str) -> dict[str, NDArray[Any]]:
         """Return the arrays saved with the row of `key`; EquipoiseError when missing or damaged."""
@@ -134,20 +160,23 @@ class Store:
             predictions: arrays by name; None: this row has none.
 
         Raises:
-            EquipoiseError: another process is writing, or the row has no such key or status.
+            EquipoiseError: another process is writing, the row has no such key or status, or a field has a wrong type.
         """
         key, status = row.get("key"), row.get("status")
         if status not in STATUSES:
             raise EquipoiseError(f"row {key!r} has status {status!r}; known: {', '.join(STATUSES)}")
-        # Both may refuse the row, so they come first: a refused row leaves no predictions behind.
-        path, line = self._predictions_file(str(key)), encode(row)
+        # Anything that may refuse the row comes first: a refused row leaves no predictions behind.
+        path, plain = self._predictions_file(str(key)), clean(row)
+        if why := fault(plain):
+            raise EquipoiseError(f"row {key!r} cannot be stored: {why}")
+        line = encode(plain)
         with self.locked():
             if predictions is not None:
                 self._save(path, predictions)
             self._write(line)
 
     def _predictions_file(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise EquipoiseError(f"row key {key!r} is not a name of at most 64 letters, digits, - or _")
         return self.predictions_dir / f"{key}.npz"
 

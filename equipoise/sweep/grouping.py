@@ -31,9 +31,9 @@ def groups(cells: Iterable[Cell], workers: int = 1) -> list[tuple[Cell, ...]]:
 def training_keys(cells: Iterable[Cell]) -> set[str]:
     """The keys of the cells that train networks; of several cells that train the same networks, one key."""
     by_kind = [tuple(same_kind) for _, same_kind in groupby(cells, _kind)]
-    return {
-        sorted(family, key=adds_decision)[0].key for same_kind in by_kind for family in _families(same_kind)
-    }
+    families = (family for same_kind in by_kind for family in _families(same_kind))
+    # Most families are a single cell, whose strategy need not be looked up again.
+    return {(sorted(family, key=adds_decision) if len(family) > 1 else family)[0].key for family in families}
 
 
 def adds_decision(cell: Cell) -> bool:

@@ -56,6 +56,9 @@ def rescore(
     outcome = Rescored()
     with store.locked():
         rows = [row for row in store.rows() if row["status"] == "ok"]
+        if store.damage:
+            outcome.problems.append(store.damage)
+            on_problem(store.damage)
         outdated = [row for row in rows if stale(row)]
         outcome.current = len(rows) - len(outdated)
         writer = MlflowWriter(store, on_problem)

@@ -10,13 +10,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.errors import EquipoiseError, shown, unknown
+from equipoise.core.paths import is_file
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import OFFICIAL, Split
 
 _LISTS = ("datasets", "backbones", "strategies")
 #: The keys at the top of a suite; a block may have all of them but the title and blocks.
 _TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
+#: More splits, or more cells of a suite, are a slip of the pen. A plan takes about 10 KB for each cell.
+MOST_SPLITS, MOST_CELLS = 10_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,26 @@ class Block:
             if not getattr(self, name):
                 raise EquipoiseError(f"no {name} given: name at least one")
         if self.splits != OFFICIAL and (not isinstance(self.splits, int) or self.splits < 1):
-            raise EquipoiseError(f"splits must be 1 or more, or {OFFICIAL}, got {self.splits}")
+            raise EquipoiseError(f"splits must be 1 or more, or {OFFICIAL}, got {shown(self.splits)}")
+        if isinstance(self.splits, int) and self.splits > MOST_SPLITS:
+            raise EquipoiseError(
+                f"splits must be {MOST_SPLITS:,} or fewer, or {OFFICIAL}, got {shown(self.splits)}"
+            )
         if self.seed < 0:
-            raise EquipoiseError(f"seed must be 0 or more, got {self.seed}")
+            raise EquipoiseError(f"seed must be 0 or more, got {shown(self.seed)}")
+        if self.seed >= 2**63:
+            raise EquipoiseError(f"seed must be below 2**63, got {shown(self.seed)}")
 
     @property
     def outer_splits(self) -> tuple[Split, ...]:
         """The outer splits: 0, 1, …, or "official" alone."""
         return tuple(range(self.splits)) if isinstance(self.splits, int) else (self.splits,)
+
+    @property
+    def size(self) -> int:
+        """The number of combinations of data set, backbone, strategy and split."""
+        splits = self.splits if isinstance(self.splits, int) else 1
+        return len(self.datasets) * len(self.backbones) * len(self.strategies) * splits
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,13 @@ class Suite:
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        cells = sum(block.size for block in self.blocks)
+        if cells > MOST_CELLS:
+            raise EquipoiseError(
+                f"{cells:,} cells (datasets × backbones × strategies × splits) are more than a sweep can hold, {MOST_CELLS:,}"
+            )
 
     def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
         """A copy with some settings replaced in every block; also the splits and the seed, if they are given and not None."""
@@ -83,7 +105,7 @@ def load_suite(name_or_path: str) -> Suite:
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
-        if not path.is_file():
+        if not is_file(path):
             raise EquipoiseError(f"no suite file at {name_or_path}")
         try:
             text = path.read_text(encoding="utf-8")
@@ -102,6 +124,10 @@ def parse_suite(name: str, text: str, where: str) -> Suite:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise EquipoiseError(f"suite {where} is not TOML: {error}") from None
+    # The parser calls itself for each bracket; and Python reads no integer of more than 4300 digits.
+    except (RecursionError, ValueError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise EquipoiseError(f"suite {where} cannot be read: {why}") from None
     _check_keys(table, _TOP, where)
     # Without [[blocks]], the keys at the top make up the only block.
     blocks = table.get("blocks", [{}])
@@ -122,7 +148,7 @@ def _block(table: Mapping[str, Any], block: Mapping[str, Any], where: str) -> Bl
         if isinstance(value, bool) or not (
             isinstance(value, int) or (name == "splits" and value == OFFICIAL)
         ):
-            raise EquipoiseError(f"suite {where}: {name} must be {words}, got {value!r}")
+            raise EquipoiseError(f"suite {where}: {name} must be {words}, got {shown(value)}")
     counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
     return Block(datasets, backbones, strategies, settings, **counts)
 

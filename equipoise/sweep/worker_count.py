@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.backbones import get_backbone
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.core.lazy import lazy
 from equipoise.core.system import cpus, memory
 
@@ -21,6 +21,8 @@ else:
     torch = lazy("torch")
 
 AUTO = "auto"
+#: More processes than any machine runs well.
+MOST_WORKERS = 1024
 #: Bytes of a worker without data, as far as they are not shared with the others. Measured: 35 MB for a forked worker, plus
 #: 100 MB of scikit-learn for texts; 300 MB where each worker imports everything itself.
 BASE = (200 if sys.platform == "linux" else 400) * 2**20
@@ -50,14 +52,18 @@ def parse_workers(workers: int | str) -> int | None:
     """The number of workers from an option's value; None for "auto".
 
     Raises:
-        EquipoiseError: it is neither a number from 1 nor "auto".
+        EquipoiseError: it is neither a number from 1 to `MOST_WORKERS` nor "auto".
     """
     text = str(workers)
     if text == AUTO:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise EquipoiseError(f"--workers must be a number from 1, or auto; got {text!r}")
-    return int(text)
+    # Not longer than the limit, since Python reads no integer of more than 4300 digits.
+    count = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    if not 1 <= count <= MOST_WORKERS:
+        raise EquipoiseError(
+            f"--workers must be a number from 1 to {MOST_WORKERS}, or auto; got {shown(text)}"
+        )
+    return count
 
 
 def choose_workers(cells: Collection[Cell], data: Mapping[str, Dataset]) -> Workers:
@@ -106,7 +112,11 @@ def _population(cell: Cell, data: Dataset) -> int:
     if not backbone.gradient:
         return 0
     width = (backbone.vocabulary or WORDS) if data.kind == "text" else int(data.X.shape[1])
-    params = backbone.init(width, data.n_labels, torch.Generator())
+    try:
+        params = backbone.init(width, data.n_labels, torch.Generator())
+    except (RuntimeError, MemoryError):
+        # PyTorch has no exception of its own for a size that no memory can hold.
+        raise EquipoiseError(f"{cell.backbone} has more parameters than fit into memory") from None
     return (
         (backbone.lanes_at_once or LANES) * PER_PARAMETER * sum(tensor.numel() for tensor in params.values())
     )
