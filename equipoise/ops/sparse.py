@@ -22,7 +22,7 @@ from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 #: Indices, values and offsets of bags. The entries of bag r are those from offsets[r] to offsets[r + 1].
 Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
 #: Batches that are transposed in one call; of more, the ends of all columns leave the processor's cache.
-_TOGETHER = 4
+_TOGETHER = 8
 
 
 @dataclass(frozen=True, eq=False)
