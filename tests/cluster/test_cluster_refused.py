@@ -71,3 +71,48 @@ def test_with_allow_mixed_the_row_says_what_it_ran_on(machines: Machines) -> Non
     sweep(plan, store, executor=Cluster(machines.url, allow_mixed=True))
     (row,) = store.rows()
     assert (row["status"], row["cpu"], row["key"]) == ("ok", "DEFAULT", plan.cells[0].key)
+
+
+ONLY_THERE = """
+import os
+from dataclasses import dataclass
+from equipoise import Strategy
+
+if "EQUIPOISE_LIBRARY" not in os.environ:
+    raise ImportError("no such library here")
+
+@dataclass(frozen=True)
+class OnlyThere(Strategy):
+    "Needs what not every machine has."
+    name = "only_there"
+
+    def weights(self, Y, ctx):
+        return super().weights(Y, ctx) * 2
+"""
+
+
+def test_a_worker_on_which_a_plugin_does_not_load_is_refused_and_its_cells_go_to_another(
+    machines: Machines, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EQUIPOISE_LIBRARY", "1")
+    file = machines.folder / "only_there.py"
+    file.write_text(ONLY_THERE, encoding="utf-8")
+    plan = plan_of(str(file), "none", splits=1)
+    machines.scheduler()
+    # The driver has loaded the plugin by now.
+    monkeypatch.delenv("EQUIPOISE_LIBRARY")
+    machines.worker()
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if "is refused" in line:
+            machines.worker(EQUIPOISE_LIBRARY="1")
+
+    store = Store(machines.folder / "store")
+    sweep(plan, store, executor=Cluster(machines.url), watcher=Watcher(on_problem=hear))
+    (refused,) = [line for line in said if "is refused" in line]
+    assert "could not be loaded: ImportError: no such library here" in refused
+    monkeypatch.setenv("EQUIPOISE_LIBRARY", "1")
+    assert contents(store) == local(plan)
+    assert len(store.rows()) == 2
