@@ -42,6 +42,8 @@ class TokenBackbone(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
+    paths: ClassVar[frozenset[str]] = frozenset({"vectors"})
+    head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
 
     # Real fields would precede those of every subclass and fix their order.
     if TYPE_CHECKING:
@@ -101,6 +103,9 @@ class TokenBackbone(Backbone):
         table[0] = 0.0
         return table
 
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        return linear(params, representation)
+
     def words(self, params: Mapping[str, Tensor], x: Any) -> Tensor:
         """The table of embeddings, (V, E) of one lane or (K, V, E) of K lanes."""
         learned: Tensor = params["words"]
@@ -110,7 +115,7 @@ class TokenBackbone(Backbone):
         return None if self.vectors is None else word_vectors.word_vectors(self.vectors)
 
 
-def head(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+def linear(params: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
     """hidden·weight + bias → (B, L) of one lane or (K, B, L) of K lanes; the bias may have a row for each text."""
     # A bias is (L,) of one lane or (K, L) of K lanes. Label inputs make it (B, L) or (K, B, L).
     bias, weight = params["bias"], params["weight"]

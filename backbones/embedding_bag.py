@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
@@ -35,7 +35,7 @@ class EmbeddingBag(TokenBackbone):
     rate: ClassVar[Rate | None] = Rate(row=40, token=0.35, character=0.15)
 
     embedding: int = 64
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     # More than the other text models read: averaging a word costs little.
     max_tokens: int = 200
     max_words: int = 5000
@@ -51,5 +51,5 @@ class EmbeddingBag(TokenBackbone):
             "bias": torch.zeros(outputs),
         }
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        return head(params, drop(embeddings.average(self.words(params, x), *trimmed(x))))
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        return drop(embeddings.average(self.words(params, x), *trimmed(x)))

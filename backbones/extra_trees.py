@@ -24,8 +24,8 @@ class ExtraTrees(EstimatorBackbone):
 
     trees: int = 100
     # Rows in a leaf, at least; then the share of the features that are tried at each node.
-    min_leaf: int = tunable(1, low=1, high=16, log=True)
-    max_share: float = tunable(0.1, low=0.02, high=1.0, log=True)
+    min_leaf: int = tunable(1, low=1, high=16, log=True, at_least=1)
+    max_share: float = tunable(0.1, low=0.02, high=1.0, log=True, above=0, at_most=1)
 
     def estimator(self, seed: int) -> Any:
         # scikit-learn takes seeds of 32 bits only.

@@ -28,9 +28,9 @@ class GradientBoosting(EstimatorBackbone):
 
     iterations: int = 100
     # Not called `lr`, which in every backbone is the range for gradient steps.
-    rate_of_learning: float = tunable(0.1, low=0.01, high=0.5, log=True)
-    leaves: int = tunable(31, low=4, high=63, log=True)
-    l2: float = tunable(1e-3, low=1e-6, high=10.0, log=True)
+    rate_of_learning: float = tunable(0.1, low=0.01, high=0.5, log=True, above=0)
+    leaves: int = tunable(31, low=4, high=63, log=True, at_least=2)
+    l2: float = tunable(1e-3, low=1e-6, high=10.0, log=True, at_least=0)
 
     def estimator(self, seed: int) -> Any:
         return ensemble.HistGradientBoostingClassifier(

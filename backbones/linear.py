@@ -30,6 +30,7 @@ class Linear(Backbone):
 
     name: ClassVar[str] = "linear"
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     # Both ranges presuppose inputs of unit mean square length, see `vectors`.
     lr: ClassVar[Tunable] = Tunable(0.2, 0.05, 1.0, log=True)
     C: ClassVar[Tunable] = Tunable(15.0, 1.0, 300.0, log=True)

@@ -23,7 +23,7 @@ class LinearSVC(EstimatorBackbone):
     reference: ClassVar[str] = "Fan, Chang, Hsieh, Wang & Lin 2008, LIBLINEAR, JMLR 9:1871-1874"
 
     # Not called `C`, which in every backbone is the range of the penalty of the engine.
-    c: float = tunable(1.0, low=0.001, high=100.0, log=True)
+    c: float = tunable(1.0, low=0.001, high=100.0, log=True, above=0)
 
     def estimator(self, seed: int) -> Any:
         # With the default of 1000 iterations, LIBLINEAR may stop before it has converged.

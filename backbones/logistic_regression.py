@@ -24,8 +24,10 @@ class LogisticRegression(EstimatorBackbone):
         "Pedregosa et al. 2011, JMLR 12:2825-2830; LIBLINEAR: Fan et al. 2008, JMLR 9:1871-1874"
     )
 
+    separate_labels: ClassVar[bool] = True
+
     # Not called `C`, as in `linear_svc`.
-    c: float = tunable(1.0, low=0.01, high=1000.0, log=True)
+    c: float = tunable(1.0, low=0.01, high=1000.0, log=True, above=0)
 
     def estimator(self, seed: int) -> Any:
         # The default of 100 iterations may end before convergence. The solver draws no random numbers and needs no seed.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
@@ -43,7 +43,7 @@ class LSTM(TokenBackbone):
     hidden: int = 32
     embedding: int = 32
     bidirectional: bool = tunable(False, choices=(False, True))
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
@@ -68,7 +68,7 @@ class LSTM(TokenBackbone):
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
         return params
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         ids, lengths = trimmed(x)
         is_padding = embeddings.padding(ids, lengths)
         position = torch.arange(ids.shape[-1], device=ids.device)
@@ -87,7 +87,7 @@ class LSTM(TokenBackbone):
             )
             # States lie in −1..1, so −2 never is the maximum.
             largest.append(states.masked_fill(is_padding[..., None], -2.0).amax(-2))
-        return head(params, drop(torch.cat(largest, -1)))
+        return drop(torch.cat(largest, -1))
 
     def _keep_gate(self) -> slice:
         """Where the biases of the gate that keeps the state are: the LSTM's forget gate, the GRU's update gate."""

@@ -29,6 +29,7 @@ class MLP(Backbone):
 
     name: ClassVar[str] = "mlp"
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 3e-1, log=True)
     C: ClassVar[Tunable] = Tunable(2.0, 0.3, 100.0, log=True)
     # Label inputs enter before the hidden layer, where they can interact with the features.
@@ -36,9 +37,10 @@ class MLP(Backbone):
     rate: ClassVar[Rate | None] = Rate(row=8.5, width=0.0041, label=0.097, character=0.28)
     output: ClassVar[str] = "bias2"
     biases: ClassVar[frozenset[str]] = frozenset({"bias1", "bias2"})
+    head: ClassVar[tuple[str, str] | None] = ("weight2", "bias2")
 
     hidden: int = 64
-    dropout: float = tunable(0.2, low=0.0, high=0.5)
+    dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     max_features: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
 
@@ -57,7 +59,9 @@ class MLP(Backbone):
             "bias2": torch.zeros(1, outputs),
         }
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         # ReLU and dropout in one operation, which keeps fewer arrays for the backward pass.
-        hidden = drop.relu(ops_affine.affine(x, params["weight1"], params["bias1"]))
-        return ops_affine.affine(hidden, params["weight2"], params["bias2"])
+        return drop.relu(ops_affine.affine(x, params["weight1"], params["bias1"]))
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        return ops_affine.affine(representation, params["weight2"], params["bias2"])

@@ -41,6 +41,7 @@ class SentenceEmbedding(Backbone):
     reference: ClassVar[str] = "Reimers & Gurevych 2019, DOI 10.18653/v1/D19-1410"
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     batched: ClassVar[bool] = True
+    chained: ClassVar[bool] = True
     lr: ClassVar[Tunable] = Tunable(0.1, 0.01, 1.0, log=True)
     C: ClassVar[Tunable] = Tunable(10.0, 0.5, 300.0, log=True)  # low ends suit a hidden layer
     rate: ClassVar[Rate | None] = Rate(row=8.5, label=0.4)
@@ -48,10 +49,12 @@ class SentenceEmbedding(Backbone):
     conditioning_bias: ClassVar[str] = "bias"
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias", "bias1"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
+    head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
 
     model: str = "minilm"
-    hidden: int = option(0, low=0)
-    dropout: float = 0.2
+    hidden: int = option(0, at_least=0)
+    dropout: float = option(0.2, at_least=0, below=1)
     max_tokens: int | None = None
     concat: str = field(default="none", metadata={"choices": ("none", "tfidf")})
     max_features: int = 5000
@@ -89,12 +92,20 @@ class SentenceEmbedding(Backbone):
             }
         return params
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    @property
+    def represents(self) -> bool:
+        # Without a hidden layer, the last layer gets the vectors of the frozen encoder, from which nothing was learned.
+        return self.hidden > 0
+
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         from equipoise.ops.affine import affine
 
-        if self.hidden:
-            x = drop.relu(affine(x, params["weight1"], params["bias1"]))
-        return affine(x, params["weight"], params["bias"])
+        return drop.relu(affine(x, params["weight1"], params["bias1"])) if self.hidden else x
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        from equipoise.ops.affine import affine
+
+        return affine(representation, params["weight"], params["bias"])
 
     def _encoder(self) -> Encoder:
         from equipoise.readers.encoders import encoder

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbones._tokens import TokenBackbone, head, trimmed
+from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
 from equipoise.contracts.backbone import Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
@@ -42,7 +42,7 @@ class TextCNN(TokenBackbone):
 
     filters: int = 32
     embedding: int = 32
-    dropout: float = tunable(0.5, low=0.0, high=0.7)
+    dropout: float = tunable(0.5, low=0.0, high=0.7, at_least=0, below=1)
     max_tokens: int = 96
     max_words: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
@@ -58,7 +58,7 @@ class TextCNN(TokenBackbone):
         params |= {"weight": uniform(generator, joined, outputs, fan_in=joined), "bias": torch.zeros(outputs)}
         return params
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         ids, lengths = trimmed(x)
         # A learned embedding of padding would make a text depend on the longest one beside it.
         is_padding = embeddings.padding(ids, lengths)[..., None]
@@ -69,4 +69,4 @@ class TextCNN(TokenBackbone):
             convolution.max_over_time(words, params[f"filters{size}"], lengths) + params[f"shift{size}"]
             for size in WIDTHS
         ]
-        return head(params, drop.relu(torch.cat(strongest, -1)))
+        return drop.relu(torch.cat(strongest, -1))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.backbones._tokens import head, trimmed
+from equipoise.backbones._tokens import linear, trimmed
 from equipoise.contracts.backbone import Backbone, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 from equipoise.contracts.options import option
@@ -59,12 +59,14 @@ class Transformer(Backbone):
     lr: ClassVar[Tunable] = Tunable(5e-5, 1e-5, 1e-4, log=True)
     output: ClassVar[str] = "bias"
     biases: ClassVar[frozenset[str]] = frozenset({"bias"})
+    paths: ClassVar[frozenset[str]] = frozenset({"model"})
+    head: ClassVar[tuple[str, str] | None] = ("weight", "bias")
     rate: ClassVar[Rate | None] = Rate(row=2000, token=900.0, character=0.3)
 
     model: str = "minilm"
     max_tokens: int = 128
-    frozen: int = option(0, low=0)
-    dropout: float = tunable(0.1, low=0.0, high=0.3)
+    frozen: int = option(0, at_least=0)
+    dropout: float = tunable(0.1, low=0.0, high=0.3, at_least=0, below=1)
 
     def tokens_read(self, length: int) -> int:
         return min(round(_PIECES * length) + 2, self.max_tokens)
@@ -88,7 +90,7 @@ class Transformer(Backbone):
             "bias": torch.zeros(outputs),
         }
 
-    def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         import torch
 
         from equipoise.ops.embedding import padding
@@ -106,7 +108,14 @@ class Transformer(Backbone):
         states = states.float()
         mean = (states * seen[..., None]).sum(1) / lengths[:, None]
         vector = states[:, 0] if encoder.by_first_token else mean
-        return head({"weight": params["weight"] * HEAD_SPEED, "bias": params["bias"]}, drop(vector))
+        return drop(vector)
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        return linear({"weight": params["weight"] * HEAD_SPEED, "bias": params["bias"]}, representation)
+
+    def head_of(self, params: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        weight, bias = super().head_of(params)
+        return weight * HEAD_SPEED, bias
 
     def _is_trained(self, name: str) -> bool:
         """Whether a parameter of the model is trained; embeddings count as lower than layer 0."""

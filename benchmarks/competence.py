@@ -77,6 +77,7 @@ OURS = (
     Ours("lstm[max_tokens=100]", ("text",), ("design-emails",)),
     Ours("textcnn[max_tokens=100]", ("text",), ("design-emails",)),
     Ours("gru[max_tokens=100]", ("text",), ("design-emails",)),
+    Ours("sentence_embedding[model=wordllama,concat=tfidf]", ("text",), ("design-emails", "enron-email")),
 )
 REFERENCES: tuple[Reference, ...] = (Logistic(), LinearMargin(), Perceptron(), Trees(), BiLSTM(), TextCNN())
 #: Data sets on which a reference would take many minutes and no goal needs it.

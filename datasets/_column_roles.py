@@ -19,9 +19,9 @@ WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malforme
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
-_TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
 _ENOUGH = 10_000  # rows examined to tell words from numbers
-_ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
+ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
         binary = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
     if binary:
         return tuple(binary), None
-    for tag in _TAGS:
+    for tag in TAGS:
         for name in free:
             if name.lower() == tag:
                 return (name,), name
@@ -193,4 +193,4 @@ def _names_the_row(table: Table, name: str) -> bool:
     column = table.columns[name]
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
-    return (name.lower() in _ROW_NAMES or words) and column.all_differ()
+    return (name.lower() in ROW_NAMES or words) and column.all_differ()

@@ -14,7 +14,7 @@ from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table, name_list
 
-_SEPARATORS = (LIST_SEPARATOR, ";", "|", ",")
+SEPARATORS = (LIST_SEPARATOR, ";", "|", ",")
 
 
 def label_matrix(
@@ -35,7 +35,7 @@ def label_matrix(
             f"{table.file}: separator is for a column of label names, but the labels are {labels}"
         )
     for name in roles.labels:
-        _check_truth(table, name)
+        check_truth(table, name)
     Y, begin = _zeros(table, len(roles.labels)), 0
     # Chunk by chunk over all columns: a chunk is freed once its labels are in Y.
     for block in zip(*(table.columns[name].drain() for name in roles.labels), strict=True):
@@ -46,7 +46,7 @@ def label_matrix(
     return Y, roles.labels, []
 
 
-def _check_truth(table: Table, name: str) -> None:
+def check_truth(table: Table, name: str) -> None:
     """Raise EquipoiseError unless the column holds only 0 and 1, or their synonyms (no/yes, false/true)."""
     column = table.columns[name]
     if (row := column.first(lambda cell: truth(cell) is None)) >= 0:
@@ -85,7 +85,7 @@ def _ones(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The number of labels in each row, and the numbers of all these labels; new labels are added to `number`."""
     split = [
-        [number.setdefault(label, len(number)) for label in sorted(_labels(cell, mark))] for cell in values
+        [number.setdefault(label, len(number)) for label in sorted(names_in(cell, mark))] for cell in values
     ]
     # Each distinct cell is split once; rows refer to it by their code.
     lengths = np.array([len(numbers) for numbers in split], dtype=np.int32)[codes]
@@ -93,7 +93,8 @@ def _ones(
     return lengths, np.fromiter(flat, dtype=np.int32, count=int(lengths.sum()))
 
 
-def _labels(cell: str, mark: str) -> set[str]:
+def names_in(cell: str, mark: str) -> set[str]:
+    """The label names in a cell, split at `mark`; the whole cell if that is ""."""
     # A list that was written to CSV looks like "['a', 'b']"; its brackets and quotation marks are removed.
     inside = cell.strip().removeprefix("[").removesuffix("]")
     return {label.strip(" '\"\t") for label in (inside.split(mark) if mark else [inside])} - {""}
@@ -111,10 +112,10 @@ def _zeros(table: Table, labels: int) -> NDArray[np.uint8]:
 
 def _guess_separator(column: Column) -> str:
     """The separator (a list's own, or ; | ,) found in most rows, the first on a tie; "" if no row has one."""
-    counts = np.zeros(len(_SEPARATORS))
+    counts = np.zeros(len(SEPARATORS))
     for values, codes in column.coded():
-        counts += np.array([[mark in cell for mark in _SEPARATORS] for cell in values])[codes].sum(axis=0)
-    return _SEPARATORS[int(counts.argmax())] if counts.any() else ""
+        counts += np.array([[mark in cell for mark in SEPARATORS] for cell in values])[codes].sum(axis=0)
+    return SEPARATORS[int(counts.argmax())] if counts.any() else ""
 
 
 def _separator_notes(column: str, mark: str, separator: Any, Y: NDArray[np.uint8]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, one_line
 
 #: OpenML's multilabel data sets are numbered from 41465 (birds) to 41473 (yeast).
 EXAMPLE = 41473
@@ -72,7 +72,7 @@ class OpenML(DatasetSource):
                 data_id=self.id, target_column=chosen, data_home=str(data_dir), as_frame=True, parser="auto"
             )
         except Exception as problem:  # urllib, ssl, ValueError, KeyError, OpenMLError: no common base class
-            why = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            why = one_line(problem, 200)
             raise EquipoiseError(
                 f"OpenML {self.id} cannot be loaded ({why}); downloads are kept in {data_dir}/openml"
             ) from None

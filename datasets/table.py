@@ -6,6 +6,7 @@ describes the options.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.contracts.dataset import Dataset, DatasetSource, TableColumns
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
 from equipoise.datasets._column_roles import WORD, assign
@@ -43,11 +44,16 @@ class TableSource(TableOptions, DatasetSource):
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
+        others = tuple(name for name in table.columns if name not in (*roles.inputs, *roles.named))
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
         table.keep((*roles.inputs, *roles.named))
         Y, names, label_notes = label_matrix(table, roles, self.separator)
         table.keep(roles.inputs)
-        X, nominal, input_notes = _texts(table, roles.text) if roles.text else _numbers(table, roles.features)
+        categories: dict[str, tuple[str, ...]] = {}
+        X, nominal, input_notes = (
+            texts(table, roles.text) if roles.text else _numbers(table, roles.features, categories)
+        )
+        separator = None if self.separator is None else str(self.separator)
         return Dataset(
             name=path.stem,
             X=X,
@@ -58,6 +64,7 @@ class TableSource(TableOptions, DatasetSource):
             features=() if roles.text else roles.features,
             nominal=nominal,
             notes=(*roles.notes, *label_notes, *constant(table, Y, names), *input_notes),
+            table=TableColumns(roles.inputs, roles.label_column, separator, others, categories),
         )
 
     def _read(self, path: Path) -> Table:
@@ -68,28 +75,31 @@ class TableSource(TableOptions, DatasetSource):
         return read_records(path)
 
 
-def _texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:
+def texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:
     """The texts (n,), where several columns are joined by blank lines; None, as text has no nominal columns; notes."""
-    texts, begin = np.empty(table.rows, dtype=object), 0
+    out, begin = np.empty(table.rows, dtype=object), 0
     for block in zip(*(table.columns[name].drain() for name in columns), strict=True):
         # Each distinct cell is stripped once, and rows then share the string.
         cells = [np.array([v.strip() for v in values], dtype=object)[codes] for values, codes in block]
         joined = ["\n\n".join(filter(None, row)) for row in zip(*cells, strict=True)]
-        texts[begin : begin + len(joined)] = joined
+        out[begin : begin + len(joined)] = joined
         begin += len(joined)
-    empty = np.flatnonzero(texts == "")
-    if len(empty) == len(texts):
+    empty = np.flatnonzero(out == "")
+    if len(empty) == len(out):
         raise EquipoiseError(
             f"{table.file}: every text in column {' and '.join(map(repr, columns))} is empty"
         )
     where = table.at(int(empty[0]), columns[0]) if len(empty) else ""
-    return texts, None, [f"{len(empty)} texts are empty, the first at {where}"] if len(empty) else []
+    return out, None, [f"{len(empty)} texts are empty, the first at {where}"] if len(empty) else []
 
 
 def _numbers(
-    table: Table, columns: tuple[str, ...]
+    table: Table, columns: tuple[str, ...], categories: dict[str, tuple[str, ...]]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
-    """The features (n, d), which of them are categories (d,) or None if none are, and notes."""
+    """The features (n, d), which of them are categories (d,) or None if none are, and notes.
+
+    The words of each categorical column are put into `categories`, in the order of their codes.
+    """
     X = np.empty((table.rows, len(columns)), dtype=np.float32)
     nominal, notes = np.zeros(len(columns), dtype=bool), list[str]()
     for index, name in enumerate(columns):
@@ -97,16 +107,17 @@ def _numbers(
         numbers = column.numbers(table.decimal_comma)
         # Only a column without a single number is categorical; one bad cell among numbers is an error.
         if np.isnan(numbers).all() and (words := _categories(column)):
-            X[:, index], nominal[index] = _coded(column, words), True
+            X[:, index], nominal[index] = coded(column, words), True
+            categories[name] = tuple(words)
             empty = ", one of them for empty cells" if "" in words else ""
             notes.append(f"column {name!r} holds words: coded as {len(words)} categories{empty}")
         else:
-            _check_numbers(table, name, numbers)
+            check_numbers(table, name, numbers)
             X[:, index] = numbers
     return X, nominal if nominal.any() else None, notes
 
 
-def _check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None:
+def check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None:
     """Raise EquipoiseError at the first cell of a numeric column that is not a finite float32 number."""
     valid = np.abs(numbers) <= _LARGEST  # False for NaN as well
     if valid.all():
@@ -140,7 +151,8 @@ def _most(column: Column) -> int:
     return min(_MOST_CATEGORIES, len(column) // 2)
 
 
-def _coded(column: Column, words: list[str]) -> NDArray[np.float64]:
+def coded(column: Column, words: Sequence[str]) -> NDArray[np.float64]:
+    """The codes (n,) of a column of words: each word's position in the list, which holds them all."""
     code = {word: float(i) for i, word in enumerate(words)}
     return column.map(lambda cells: np.array([code[cell.strip()] for cell in cells]))
 

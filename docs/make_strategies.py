@@ -16,11 +16,11 @@ HEAD = f"""# Strategies
 
 Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more about each.
 
-*Stage*: where the strategy acts; strategies of different stages are composed with `+`. *Needs*: what data or backbone must
-offer. *Searched*: each hyperparameter with its published default, which half of the trials keep, and its range; those of score
-maps and decisions are tuned after the network, which is chosen without them. *Networks*: how many are trained side by side for
-one model on {LABELS} labels, as a measure of cost; `none` trains one. *Off*: the settings at which the strategy equals `none`
-bit for bit.
+*Stage*: where the strategy acts; strategies of different stages are composed with `+`, and `equipoise info A+B` says whether the
+parts of a composition work against each other. *Needs*: what data or backbone must offer. *Searched*: each hyperparameter with
+its published default, which half of the trials keep, and its range; those of heads, score maps and decisions are tuned after
+the network, which is chosen without them. *Networks*: how many are trained side by side for one model on {LABELS} labels, as a
+measure of cost; `none` trains one. *Off*: the settings at which the strategy equals `none` bit for bit.
 
 | name | stage | what it does | searched | needs | networks | off | reference |
 |---|---|---|---|---|---|---|---|

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import get_strategy
+    from equipoise.cluster.executor import Cluster
     from equipoise.contracts.dataset import Dataset
     from equipoise.contracts.hyperparameters import tunable
     from equipoise.contracts.rows import Rows
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from equipoise.diagnosis import Diagnosis, diagnose
 
 _WHERE = {
+    "Cluster": "equipoise.cluster.executor",
     "Context": "equipoise.contracts.strategy",
     "Dataset": "equipoise.contracts.dataset",
     "Diagnosis": "equipoise.diagnosis",
@@ -48,6 +50,7 @@ _WHERE = {
 _MODULES = ("measures", "metrics")
 
 __all__ = [
+    "Cluster",
     "Context",
     "Dataset",
     "Diagnosis",

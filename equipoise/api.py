@@ -13,19 +13,23 @@ from equipoise.bayes import DRAWS, BayesScore, Posterior, posterior_of, scores_o
 from equipoise.catalog.datasets import source_of
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.system import cpus
 from equipoise.experiment.settings import Settings
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
+from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.pool import begin
-from equipoise.sweep.run import Watcher, sweep
+from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
 from equipoise.sweep.worker_count import parse_workers
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from equipoise.cluster.executor import Cluster
 
 Names = str | Sequence[str]
 
@@ -39,6 +43,7 @@ def run(
     splits: Split | None = None,
     seed: int | None = None,
     workers: int | str = 1,
+    cluster: str | Cluster | None = None,
     device: str = "auto",
     redo: str = "missing",
     results: str | Path = "results/live",
@@ -56,6 +61,7 @@ def run(
         seed: the seed from which all random streams are derived (default 0).
         workers: processes, or "auto": as many as CPUs, memory and cells allow. With more than one, a script must guard its
             entry with `if __name__ == "__main__":`, so one is the default here.
+        cluster: run on the workers of a dask scheduler, instead: tcp://HOST:PORT, or a `Cluster` for TLS (docs/cluster.md).
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
         results: the store's folder.
@@ -67,6 +73,8 @@ def run(
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
     """
+    if cluster is not None and workers not in (1, "auto"):
+        raise EquipoiseError("workers are processes on this machine: give them, or cluster")
     # A plan knows data sets by name; those that are given as objects are handed to it beside the names.
     objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
     chosen = choose(
@@ -78,11 +86,13 @@ def run(
         splits,
         seed,
     )
-    prepare(chosen, workers)  # first: workers import PyTorch while this process does
+    executor = lazy("equipoise.cluster.executor").Cluster(cluster) if isinstance(cluster, str) else cluster
+    if executor is None:
+        prepare(chosen, workers)  # first: workers import PyTorch while this process does
     folder = None if data_dir is None else Path(data_dir)
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
-    sweep(plan, store, workers=workers, redo=redo, watcher=watcher)
+    sweep(plan, store, workers=workers, redo=redo, watcher=watcher, executor=executor)
     # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     rows = store.rows(Selection())

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.strategies.asl import ASL
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,15 @@ class APL(ASL):
     )
     off: ClassVar[Mapping[str, Any]] = {**ASL.off, "eps1": 0.0, "eps2": 0.0, "eta": 0.0}
 
-    gamma_pos: float = tunable(0.0, low=0.0, high=4.0)
+    gamma_pos: float = tunable(0.0, low=0.0, high=4.0, at_least=0)
     # Above 1 a coefficient would be negative, and sure positives would be pushed down.
-    eps1: float = tunable(1.0, low=-1.0, high=1.0)
-    eps2: float = tunable(-2.5, low=-4.0, high=1.0)
-    eta: float = tunable(0.0, low=-1.0, high=1.0)
+    eps1: float = tunable(1.0, low=-1.0, high=1.0, at_most=1)
+    eps2: float = tunable(-2.5, low=-4.0, high=1.0, at_most=1)
+    eta: float = tunable(0.0, low=-1.0, high=1.0, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, ASL) if self.fixed_at(eps1=0.0, eps2=0.0, eta=0.0) else None
+        return same(other, "the coefficients of the series are those of the logarithm")
 
     def unfocused(self, z: Tensor, y: Tensor) -> Tensor:
         miss, p_m = (-z).sigmoid(), (z.sigmoid() - self.margin).clamp(min=0.0)

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import wide
+from equipoise.strategies.focal import Focal
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,17 @@ class ASL(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"gamma_neg": 0.0, "gamma_pos": 0.0, "margin": 0.0}
 
-    gamma_neg: float = tunable(4.0, low=0.0, high=8.0)
-    gamma_pos: float = tunable(1.0, low=0.0, high=4.0)
-    margin: float = tunable(0.05, low=0.0, high=0.3)
+    gamma_neg: float = tunable(4.0, low=0.0, high=8.0, at_least=0)
+    gamma_pos: float = tunable(1.0, low=0.0, high=4.0, at_least=0)
+    margin: float = tunable(0.05, low=0.0, high=0.3, at_least=0, below=1)
     focus_gradient: bool = True
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        equal = self.gamma_neg == self.gamma_pos and self.fixed >= {"gamma_neg", "gamma_pos"}
+        if not (equal and self.focus_gradient and self.fixed_at(margin=0.0)):
+            return []
+        other = counterpart(self, Focal, gamma=self.gamma_neg, alpha=-1.0)
+        return same(other, "without a margin and with equal powers it is focal loss")
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         z, y = wide(logits), wide(targets)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
+from equipoise.contracts.equality import Equality, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Lower bound of a fitted slope: with a slope of 0 or below, calibration would tie or reverse the ranking of the rows.
 MIN_SLOPE = 1e-3
@@ -32,12 +36,17 @@ class Temperature(Strategy):
         "Guo, Pleiss, Sun & Weinberger 2017, On calibration of modern neural networks, ICML, arXiv:1706.04599"
     )
 
-    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True)
+    shrinkage: float = tunable(1.0, low=0.01, high=100.0, log=True, at_least=0)
     per_label: bool = False
 
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same(
+            "none", "dividing the logits of a label by a positive number keeps their order and their signs"
+        )
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         targets = Y.astype(np.float64)
@@ -60,12 +69,20 @@ class Platt(Strategy):
         "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, MIT Press"
     )
 
-    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True)  # 0: Platt's own, unshrunk
+    shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True, at_least=0)  # 0: Platt's own, unshrunk
     per_label: bool = True
 
     @property
     def fixed(self) -> frozenset[str]:
         return super().fixed | _unused(self.per_label)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        why = "fits the scores of each label to its frequency again, which takes back the shift of {other}"
+        return {"shift": why} if self.per_label else {}
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        return same("none", "a rising line for each label keeps the order of its rows", ["map", "tuned"])
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Line:
         return fitted(logits, softened(Y), self.shrinkage, bias=True, per_label=self.per_label)

@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
-from equipoise.contracts.tasks import Task
+from equipoise.contracts.tasks import Task, majority_vote
 
 #: Order of the chain: as the columns come, or by descending or ascending number of positives.
 ORDERS = ("given", "frequent", "rare")
@@ -22,7 +23,8 @@ class ClassifierChain(Strategy):
 
     In training the inputs are the true labels, so all networks are trained side by side; in prediction they are the chain's
     own predictions, one label after the other. Early stopping scores held-out rows with their true labels as inputs (teacher
-    forcing); thresholds and the hyperparameter search see only what the chain itself predicts.
+    forcing); thresholds and the hyperparameter search see only what the chain itself predicts. The fixed decision, a logit above
+    0, is the chain's own: it is what the later labels get as inputs.
 
     `order`: "given" follows the columns (as in the paper), "frequent" starts with the most frequent label, "rare" with the
     rarest.
@@ -46,10 +48,14 @@ class ClassifierChain(Strategy):
 
 @dataclass(frozen=True)
 class EnsembleChains(Strategy):
-    """Ensemble of m classifier chains, each with a random label order and a random subset of the rows; log-odds are averaged.
+    """Ensemble of m classifier chains, each with a random label order and a random subset of the rows, which vote.
 
-    Variant: the paper averages the chains' 0/1 votes. Averaging log-odds keeps each chain's confidence, which ranking metrics
-    and thresholds need. Subsets are drawn without replacement and hold 67 % of the rows, as in the paper.
+    Its own decision counts the 0/1 votes of the chains, as in the paper, and predicts a label if more than half of them do. A
+    label's score is the mean of the chains' log-odds, which keeps each chain's confidence. Subsets are drawn without
+    replacement and hold 67 % of the rows, as in the paper.
+
+    Variant: the paper moves the threshold of the votes from one half to where the predicted number of labels per row is that of
+    the training rows; tuned thresholds serve the same purpose here.
     """
 
     name: ClassVar[str] = "ensemble_chains"
@@ -59,8 +65,8 @@ class EnsembleChains(Strategy):
     )
     requires: ClassVar[frozenset[str]] = frozenset({"labels", "given"})
 
-    m: int = 10  # chains, the paper's number; each trains one network per label
-    share: float = tunable(0.67, low=0.3, high=1.0)  # of the rows, for each chain
+    m: int = option(10, at_least=1)  # chains, the paper's number; each trains one network per label
+    share: float = tunable(0.67, low=0.3, high=1.0, above=0, at_most=1)  # of the rows, for each chain
 
     def tasks(self, Y: np.ndarray, ctx: Context) -> Sequence[Task]:
         n, labels = Y.shape
@@ -70,6 +76,9 @@ class EnsembleChains(Strategy):
             for _ in range(self.m)
             for task in chain(ctx.rng.permutation(labels), np.sort(ctx.rng.permutation(n)[:size]))
         ]
+
+    def vote(self, tasks: Sequence[Task], logits: Sequence[np.ndarray], ctx: Context) -> np.ndarray:
+        return majority_vote(tasks, logits, len(ctx.n_pos))
 
 
 def chain(order: np.ndarray, rows: np.ndarray | None = None) -> list[Task]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy
 
 from equipoise.contracts.hyperparameters import tunable
+from equipoise.contracts.options import option
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.arrays import Bools, Floats, Ints, is_sparse
@@ -30,6 +31,7 @@ class MLeNN(Strategy):
     """
 
     name: ClassVar[str] = "mlenn"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Charte, Rivera, del Jesus & Herrera 2014, MLeNN: a first approach to heuristic multilabel undersampling, IDEAL, DOI "
         "10.1007/978-3-319-10840-7_1"
@@ -37,8 +39,12 @@ class MLeNN(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
-    threshold: float = tunable(0.75, low=0.5, high=1.0)
-    k: int = tunable(3, low=1, high=7)
+    threshold: float = tunable(0.75, low=0.5, high=1.0, at_least=0, at_most=1)
+    k: int = tunable(3, low=1, high=7, at_least=1)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return {"halves": HALVES}
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         near = neighbours(rows.X, self.k, rows.nominal)
@@ -69,6 +75,7 @@ class MLTL(Strategy):
     """
 
     name: ClassVar[str] = "mltl"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Pereira, Costa & Silla 2020, MLTL: a multi-label approach for the Tomek link undersampling algorithm, "
         "Neurocomputing, DOI 10.1016/j.neucom.2019.11.076"
@@ -76,8 +83,13 @@ class MLTL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"threshold": 1.0}
 
-    threshold: float = 0.0  # 0: derived from the data
-    variant: str = field(default="pair", metadata={"choices": ("pair", "nearest", "authors")})
+    threshold: float = option(0.0, at_least=0, at_most=1)  # 0: derived from the data
+    variant: str = option("pair", choices=("pair", "nearest", "authors"))
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        # With labels in the distance, halves are far from each other: on yeast, 27 of 817 split rows lose one, and none both.
+        return {} if self.variant == "authors" else {"halves": HALVES}
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         if self.variant == "authors":
@@ -98,6 +110,10 @@ class MLTL(Strategy):
             return rows
         linked = union_distance(rows.Y, near[:, 0]) > (self.threshold or authors_threshold(rows.Y))
         return _without(rows, rows.Y[:, majority(label_counts(rows.Y))].any(1) & linked)
+
+
+#: A half lies where its other half lies, and has other labels.
+HALVES = "drops one half or both of most rows split by {other}: halves are nearest to each other and differ in their labels"
 
 
 def neighbours_with_labels(rows: Rows) -> Ints:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class CostSensitive(Strategy):
     """Weighted cross-entropy in which a label's positives and negatives weigh the same in total.
 
-    A positive costs (N / 2n)^power and a negative (N / 2(N − n))^power, with n positives in N rows: scikit-learn's
-    `class_weight="balanced"` for each label. Unlike with `pos_weight`, every label keeps the total weight N (for power 1, N / 2
-    on its positives and N / 2 on its negatives), so that rare labels do not outweigh the others.
+    A positive costs (N / 2n)^power and a negative (N / 2(N − n))^power, with n positives in the N rows trained on:
+    scikit-learn's `class_weight="balanced"` for each label. Unlike with `pos_weight`, every label keeps the total weight N (for
+    power 1, N / 2 on its positives and N / 2 on its negatives), so that rare labels do not outweigh the others.
     """
 
     name: ClassVar[str] = "cost_sensitive"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "King & Zeng 2001, Logistic regression in rare events data, Political Analysis, DOI "
@@ -31,12 +32,13 @@ class CostSensitive(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: full balance
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)  # 0: plain cross-entropy; 1: full balance
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch
 
-        positive, negative = (self._cost(n, ctx.n_rows) for n in (ctx.n_pos, ctx.n_rows - ctx.n_pos))
+        n, rows = ctx.trained_pos, ctx.trained_rows
+        positive, negative = (self._cost(count, rows) for count in (n, rows - n))
         return torch.where(targets > 0, positive, negative) * bce(logits, targets)
 
     def _cost(self, count: Tensor, n_rows: Tensor) -> Tensor:

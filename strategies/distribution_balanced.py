@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import effective_weights, log_odds, wide
-from equipoise.strategies.focal import class_share, focal_factor, focal_loss
+from equipoise.strategies.focal import Focal, class_share, focal_factor, focal_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 WU = (
     "Wu, Huang, Liu, Wang & Lin 2020, Distribution-balanced loss for multi-label classification in long-tailed datasets, "
@@ -23,13 +26,20 @@ HUANG = (
     "long-tailed class distribution, EMNLP, DOI 10.18653/v1/2021.emnlp-main.643"
 )
 
+#: Why losses with some of their factors switched off equal others.
+UNWEIGHTED, TOLERANCE_OFF = (
+    "at a = ½ and b = 0 all weights are 1",
+    "at κ = 0 and λ = 1 negatives are treated as in focal loss",
+)
+
 
 @dataclass(frozen=True)
 class RebalancedFocal(Strategy):
     """R-FL: focal loss with weights that correct for rows being resampled through several of their labels.
 
     The weight is a + σ(b (r − μ)) with r_ij = (1/n_j) / Σ_{k ∈ Y_i} 1/n_k: the rate at which label j alone would draw row i,
-    over the rate at which all its labels do. A row without labels gets the limit a + 1.
+    over the rate at which all its labels do. A row without labels gets the limit a + 1. n counts the rows before resampling: the
+    weights are made to go with class-balanced sampling from these, after which all labels are about equally frequent.
 
     Variant: μ = .9, the setting for text (for images .2 or .3). The papers' other rule, μ as the mean of the mean and the
     median of r over the training positives, needs the rows themselves, while a loss sees only n and N; compute it and pass
@@ -37,15 +47,24 @@ class RebalancedFocal(Strategy):
     """
 
     name: ClassVar[str] = "rebalanced_focal"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; on text: {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"a": 0.5, "b": 0.0, "gamma": 0.0, "alpha": -1.0}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)  # smallest weight
-    b: float = tunable(10.0, low=1.0, high=20.0)  # steepness of the sigmoid
+    a: float = tunable(0.1, low=0.0, high=1.0, at_least=0)  # smallest weight
+    b: float = tunable(10.0, low=1.0, high=20.0, at_least=0)  # steepness of the sigmoid
     mu: float = tunable(0.9, low=0.05, high=0.95)  # its centre, on the scale of r (0 to 1 for positives)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return TWICE
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal) if self.fixed_at(a=0.5, b=0.0) else None
+        return same(other, UNWEIGHTED)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -58,21 +77,27 @@ class NTRFocal(Strategy):
 
     With v = κ log(N/n − 1), q⁺ = σ(z − v) and q⁻ = σ(λ (z − v)), a positive costs −(1 − q⁺)^γ log q⁺ and a negative
     −(1/λ) (q⁻)^γ log(1 − q⁻). A λ above 1 makes the loss of a negative vanish sooner. n is clipped to ½ .. N − ½. Predictions
-    use z, without shift or scale.
+    use z, without shift or scale. The prior n / N is that of the rows trained on: the
+    paper derives −v (for κ = 1) as the bias that minimises their loss before anything is learned.
 
     Variant: both terms are multiplied by α_t = ½, as in the published program. The factor 1/λ is that of the paper's equation;
     a published program drops it.
     """
 
     name: ClassVar[str] = "ntr_focal"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 6 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {"kappa": 0.0, "lam": 1.0, "gamma": 0.0, "alpha": -1.0}
 
-    kappa: float = tunable(0.05, low=0.0, high=0.2)  # strength of the shift by the prior
-    lam: float = tunable(2.0, low=1.0, high=5.0)  # scale of the negatives' logits
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)  # strength of the shift by the prior
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)  # scale of the negatives' logits
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal) if self.fixed_at(kappa=0.0, lam=1.0) else None
+        return [*same(other, TOLERANCE_OFF), *unshifted(self, backbone)]
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return tolerant(logits, targets, ctx, self)
@@ -86,17 +111,27 @@ class DistributionBalanced(Strategy):
     """
 
     name: ClassVar[str] = "distribution_balanced"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = f"{WU}; eq. 8 of {HUANG}"
     off: ClassVar[Mapping[str, Any]] = {**RebalancedFocal.off, **NTRFocal.off}
 
-    a: float = tunable(0.1, low=0.0, high=1.0)
-    b: float = tunable(10.0, low=1.0, high=20.0)
+    a: float = tunable(0.1, low=0.0, high=1.0, at_least=0)
+    b: float = tunable(10.0, low=1.0, high=20.0, at_least=0)
     mu: float = tunable(0.9, low=0.05, high=0.95)
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return TWICE
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        unweighted = counterpart(self, NTRFocal) if self.fixed_at(a=0.5, b=0.0) else None
+        other = counterpart(self, RebalancedFocal) if self.fixed_at(kappa=0.0, lam=1.0) else None
+        return [*same(unweighted, UNWEIGHTED), *same(other, TOLERANCE_OFF), *unshifted(self, backbone)]
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = rebalanced(targets, ctx.n_pos, self.a, self.b, self.mu)
@@ -111,18 +146,37 @@ class CBNTR(Strategy):
     """
 
     name: ClassVar[str] = "cb_ntr"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = HUANG
     off: ClassVar[Mapping[str, Any]] = {"one_minus_beta": 1.0, **NTRFocal.off}
 
-    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True)
-    kappa: float = tunable(0.05, low=0.0, high=0.2)
-    lam: float = tunable(2.0, low=1.0, high=5.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
-    alpha: float = tunable(0.5, low=0.05, high=0.95)
+    one_minus_beta: float = tunable(0.1, low=1e-5, high=0.5, log=True, above=0, at_most=1)
+    kappa: float = tunable(0.05, low=0.0, high=0.2, at_least=0)
+    lam: float = tunable(2.0, low=1.0, high=5.0, above=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, NTRFocal) if self.fixed_at(one_minus_beta=1.0) else None
+        return [*same(other, "at β = 0 all labels weigh 1"), *unshifted(self, backbone)]
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        return effective_weights(ctx.n_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
+        return effective_weights(ctx.trained_pos, self.one_minus_beta) * tolerant(logits, targets, ctx, self)
+
+
+#: Class-balanced sampling ("draws") is what these weights were made for.
+TWICE: Mapping[str, str] = {
+    "rows": "corrects twice: it weights by the label frequencies of the data, although they were changed by {other}"
+}
+
+
+def unshifted(strategy: Strategy, backbone: Backbone) -> list[Equality]:
+    """A loss that shifts logits by κ times the log-odds of the label equals itself with κ = 0, apart from that shift."""
+    if not backbone.absorbs_shifts or strategy.fixed_at(kappa=0.0):
+        return []
+    other = counterpart(strategy, type(strategy), kappa=0.0)
+    return same(other, "the bias of the output takes up the shift by the prior", ["map", "tuned"])
 
 
 def rebalanced(targets: Tensor, n_pos: Tensor, a: Any, b: Any, mu: Any) -> Tensor:
@@ -139,7 +193,7 @@ def tolerant(logits: Tensor, targets: Tensor, ctx: Context, settings: Any) -> Te
     import torch
 
     # −v = κ log(n / (N − n)): the shift is the label's log-odds.
-    shifted = logits + settings.kappa * log_odds(ctx.n_pos, ctx.n_rows)
+    shifted = logits + settings.kappa * log_odds(ctx.trained_pos, ctx.trained_rows)
     positive = targets > 0
     scaled = torch.where(positive, shifted, settings.lam * shifted)
     unscale = torch.where(positive, torch.ones_like(scaled), torch.ones_like(scaled) / settings.lam)

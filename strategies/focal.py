@@ -29,8 +29,8 @@ class Focal(Strategy):
     )
     off: ClassVar[Mapping[str, Any]] = {"gamma": 0.0, "alpha": -1.0}
 
-    gamma: float = tunable(2.0, low=0.0, high=5.0)  # 0: plain cross-entropy
-    alpha: float = tunable(0.5, low=0.05, high=0.95)  # weight of positives against negatives
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)  # 0: plain cross-entropy
+    alpha: float = tunable(0.5, low=0.05, high=0.95, at_most=1)  # weight of positives against negatives
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         return focal_loss(logits, targets, self.gamma, self.alpha)

@@ -33,9 +33,9 @@ class Hill(Strategy):
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = ZHANG
 
-    lam: float = tunable(1.5, low=1.0, high=3.0)
-    margin: float = tunable(1.0, low=0.0, high=2.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
+    lam: float = tunable(1.5, low=1.0, high=3.0, at_least=1)
+    margin: float = tunable(1.0, low=0.0, high=2.0, at_least=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch.nn.functional as F

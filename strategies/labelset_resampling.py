@@ -32,10 +32,11 @@ class LPROS(Strategy):
     """
 
     name: ClassVar[str] = "lp_ros"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.25, low=0.0, high=1.0)
+    p: float = tunable(0.25, low=0.0, high=1.0, at_least=0)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         _, ids, sizes = labelset_ids(rows.Y)
@@ -57,10 +58,11 @@ class LPRUS(Strategy):
     """
 
     name: ClassVar[str] = "lp_rus"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.25, low=0.0, high=0.5)
+    p: float = tunable(0.25, low=0.0, high=0.5, at_least=0, at_most=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         _, ids, sizes = labelset_ids(rows.Y)

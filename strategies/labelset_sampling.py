@@ -32,13 +32,14 @@ class LabelsetSampling(Strategy):
     """
 
     name: ClassVar[str] = "labelset_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "labelsets as classes: Boutell, Luo, Shen & Brown 2004, Learning multi-label scene classification, Pattern "
         f"Recognition, DOI 10.1016/j.patcog.2004.03.009; sampling: {KANG}"
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 1.0}
 
-    power: float = tunable(0.0, low=0.0, high=1.0)
+    power: float = tunable(0.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         _, ids, sizes = labelset_ids(Y)
@@ -60,13 +61,14 @@ class BernoulliSampling(Strategy):
     """
 
     name: ClassVar[str] = "bernoulli_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "Chung, Vorland, Maney & Brown 2025, A multivariate Bernoulli-based sampling method for multi-label data with "
         "application to meta-research, arXiv:2512.08371"
     )
     off: ClassVar[Mapping[str, Any]] = {"power": 1.0}
 
-    power: float = tunable(0.5, low=0.0, high=1.0)
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         share = Y.mean(0)

@@ -30,13 +30,14 @@ class MLSMOTE(Strategy):
     """
 
     name: ClassVar[str] = "mlsmote"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Charte, Rivera, del Jesus & Herrera 2015, MLSMOTE: approaching imbalanced multilabel learning through synthetic "
         "instance generation, Knowledge-Based Systems, DOI 10.1016/j.knosys.2015.07.019"
     )
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
 
-    k: int = tunable(5, low=3, high=10)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         rare = np.flatnonzero(minority(label_counts(rows.Y)))

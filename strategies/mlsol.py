@@ -98,6 +98,7 @@ class MLSOL(Strategy):
     """
 
     name: ClassVar[str] = "mlsol"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Liu & Tsoumakas 2019, Synthetic oversampling of multi-label data based on local label distribution, ECML PKDD, DOI "
         "10.1007/978-3-030-46147-8_11; Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, "
@@ -106,8 +107,8 @@ class MLSOL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.3, low=0.0, high=0.9)
-    k: int = tunable(5, low=3, high=10)
+    p: float = tunable(0.3, low=0.0, high=0.9, at_least=0)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         budget = int(len(rows) * self.p)
@@ -137,6 +138,7 @@ class MLUL(Strategy):
     """
 
     name: ClassVar[str] = "mlul"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = (
         "Liu, Blekas & Tsoumakas 2022, Multi-label sampling based on local label imbalance, Pattern Recognition, DOI "
         "10.1016/j.patcog.2021.108294"
@@ -144,8 +146,8 @@ class MLUL(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"numeric"})
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.3, low=0.0, high=0.5)
-    k: int = tunable(5, low=3, high=10)
+    p: float = tunable(0.3, low=0.0, high=0.5, at_least=0, below=1)
+    k: int = tunable(5, low=3, high=10, at_least=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         budget = int(len(rows) * self.p)

@@ -25,6 +25,7 @@ class PairwiseAUC(Strategy):
     """
 
     name: ClassVar[str] = "pairwise_auc"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "squared hinge: Gao & Zhou 2015, On the consistency of AUC pairwise optimization, IJCAI, arXiv:1208.0645; in "
@@ -32,7 +33,7 @@ class PairwiseAUC(Strategy):
         "the all pairs squared hinge loss, arXiv:2302.11062"
     )
 
-    margin: float = tunable(1.0, low=0.1, high=10.0, log=True)
+    margin: float = tunable(1.0, low=0.1, high=10.0, log=True, above=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         import torch

@@ -19,21 +19,22 @@ class Propensity(Strategy):
 
     The estimated propensity of a label with n positives in N rows is 1 / (1 + C (n + B)^−A) with C = (log N − 1) (B + 1)^A:
     rare labels are assumed to be missing more often. Positives weigh 1 + C (n + B)^−A, from log N for a label with one positive
-    down to 1, and negatives 1.
+    down to 1, and negatives 1. n and N count the rows before resampling: what was recorded is a matter of the data.
 
     Variant: only the positive term is weighted, and negatives are not corrected for the missing labels among them; so the loss
     stays convex in the logits. A and B are the paper's values for data sets without a measured propensity.
     """
 
     name: ClassVar[str] = "propensity"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Jain, Prabhu & Varma 2016, Extreme multi-label loss functions for recommendation, tagging, ranking and other missing "
         "label applications, KDD, DOI 10.1145/2939672.2939756"
     )
 
-    a: float = tunable(0.55, low=0.1, high=1.0)  # how fast the propensity grows with n
-    b: float = tunable(1.5, low=0.1, high=10.0, log=True)
+    a: float = tunable(0.55, low=0.1, high=1.0, at_least=0)  # how fast the propensity grows with n
+    b: float = tunable(1.5, low=0.1, high=10.0, log=True, above=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         weight = inverse_propensity(ctx.n_pos, ctx.n_rows, self.a, self.b)

@@ -44,10 +44,11 @@ class MLROS(Strategy):
     """
 
     name: ClassVar[str] = "ml_ros"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.25, low=0.0, high=1.0)
+    p: float = tunable(0.25, low=0.0, high=1.0, at_least=0)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         return rows.repeat(clones(rows.Y, int(len(rows) * self.p), ctx.rng))
@@ -65,10 +66,11 @@ class MLRUS(Strategy):
     """
 
     name: ClassVar[str] = "ml_rus"
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     reference: ClassVar[str] = _REFERENCE
     off: ClassVar[Mapping[str, Any]] = {"p": 0.0}
 
-    p: float = tunable(0.1, low=0.0, high=0.5)
+    p: float = tunable(0.1, low=0.0, high=0.5, at_least=0, at_most=1)
 
     def resample(self, rows: Rows, ctx: Context) -> Rows:
         kept = np.ones(len(rows), dtype=bool)

@@ -27,6 +27,7 @@ class Remedial(Strategy):
     """
 
     name: ClassVar[str] = "remedial"
+    changes: ClassVar[frozenset[str]] = frozenset({"halves"})
     reference: ClassVar[str] = (
         "Charte, Rivera, del Jesus & Herrera 2015, Resampling multilabel datasets by decoupling highly imbalanced labels, "
         "HAIS, DOI 10.1007/978-3-319-19644-2_41; with a resampler after it: 2019, REMEDIAL-HwR: tackling "

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 KANG = (
     "Kang, Xie, Rohrbach, Yan, Gordo, Feng & Kalantidis 2020, Decoupling representation and classifier for "
@@ -27,13 +31,14 @@ class BalancedSampling(Strategy):
     """
 
     name: ClassVar[str] = "balanced_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = (
         "class-aware sampling: Shen, Lin & Huang 2016, Relay backpropagation for effective learning of deep convolutional "
         "neural networks, ECCV, DOI 10.1007/978-3-319-46478-7_29"
     )
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, 0.0) + (1.0 - self.mix) * uniform(Y)
@@ -51,11 +56,16 @@ class SqrtSampling(Strategy):
     """
 
     name: ClassVar[str] = "sqrt_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"mix": 0.0}
 
-    power: float = tunable(0.5, low=0.0, high=1.0)
-    mix: float = tunable(1.0, low=0.0, high=1.0)
+    power: float = tunable(0.5, low=0.0, high=1.0, at_least=0, at_most=1)
+    mix: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, BalancedSampling) if self.fixed_at(power=0.0) else None
+        return same(other, "at power 0 all labels are drawn equally often")
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         return self.mix * by_label(Y, self.power) + (1.0 - self.mix) * uniform(Y)
@@ -72,10 +82,11 @@ class ProgressiveSampling(Strategy):
     """
 
     name: ClassVar[str] = "progressive_sampling"
+    changes: ClassVar[frozenset[str]] = frozenset({"draws"})
     reference: ClassVar[str] = KANG
     off: ClassVar[Mapping[str, Any]] = {"end": 0.0}
 
-    end: float = tunable(1.0, low=0.0, high=1.0)
+    end: float = tunable(1.0, low=0.0, high=1.0, at_least=0, at_most=1)
 
     def weights(self, Y: np.ndarray, ctx: Context) -> np.ndarray:
         start = uniform(Y)

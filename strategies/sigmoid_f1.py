@@ -26,13 +26,14 @@ class SigmoidF1(Strategy):
     """
 
     name: ClassVar[str] = "sigmoid_f1"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = (
         "Bénédict, Koops, Odijk & de Rijke 2022, sigmoidF1: a smooth F1 score surrogate loss for multilabel "
         "classification, TMLR, arXiv:2108.10566"
     )
 
-    beta: float = tunable(1.0, low=0.5, high=30.0, log=True)
+    beta: float = tunable(1.0, low=0.5, high=30.0, log=True, above=0)
     eta: float = tunable(0.0, low=-2.0, high=2.0)
     double: bool = False
 

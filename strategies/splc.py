@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from equipoise.contracts.equality import Equality, counterpart, same
 from equipoise.contracts.hyperparameters import tunable
 from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.strategies._shared import wide
-from equipoise.strategies.focal import focal_factor
+from equipoise.strategies.focal import Focal, focal_factor
 from equipoise.strategies.hill import ZHANG
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from equipoise.contracts.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,15 @@ class SPLC(Strategy):
     reference: ClassVar[str] = ZHANG
     off: ClassVar[Mapping[str, Any]] = {"tau": 1.0, "margin": 0.0, "gamma": 0.0}
 
-    tau: float = tunable(
-        0.6, low=0.5, high=1.0
-    )  # probability above which a negative counts as a missing label
-    begin: float = tunable(0.05, low=0.01, high=0.5)
-    margin: float = tunable(1.0, low=0.0, high=2.0)
-    gamma: float = tunable(2.0, low=0.0, high=5.0)
+    # The probability above which a negative counts as a missing label.
+    tau: float = tunable(0.6, low=0.5, high=1.0, at_least=0, at_most=1)
+    begin: float = tunable(0.05, low=0.01, high=0.5, at_least=0, at_most=1)
+    margin: float = tunable(1.0, low=0.0, high=2.0, at_least=0)
+    gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        other = counterpart(self, Focal, alpha=-1.0) if self.fixed_at(tau=1.0, margin=0.0) else None
+        return same(other, "no probability exceeds 1, so that no label is corrected")
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         y = wide(targets)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy
 
 from equipoise import thresholds
+from equipoise.contracts.equality import Equality, same
+from equipoise.contracts.options import option
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.strategies.calibration import Platt
+
+if TYPE_CHECKING:
+    from equipoise.contracts.backbone import Backbone
 
 #: Largest working array of `rowwise`, rows × labels²: 64 MB of float64.
 MAX_CELLS = 8_000_000
@@ -61,6 +66,14 @@ class SCut(Strategy):
 
     smooth: bool = True
 
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        return {"shift": "chooses the threshold of each label again, which takes back the shift of {other}"}
+
+    def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
+        # Compared with its own tuned decisions, which are those of none: it only decides.
+        return same("none", "its thresholds are the tuned ones", [], own="tuned") if self.smooth else []
+
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
         fit = thresholds.scut_smoothed if self.smooth else thresholds.scut
         per_label = fit(logits, Y, ctx.folds)
@@ -81,10 +94,10 @@ class TopK(Strategy):
         "RCut: Yang 2001, A study of thresholding strategies for text categorization, SIGIR, DOI 10.1145/383952.383975"
     )
 
-    k: int = 0  # 0: chosen out of fold
+    k: int = option(0, at_least=0)  # 0: chosen out of fold
 
     def decide(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:
-        k = self.k if self.k > 0 else best_k(logits, Y)
+        k = min(self.k, logits.shape[1]) if self.k > 0 else best_k(logits, Y)
         return lambda z: highest(z, np.full(len(z), k))
 
 

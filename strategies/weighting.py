@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 class PosWeight(Strategy):
     """Binary cross-entropy that weights up the positives of each label by how rare they are.
 
-    A positive weighs ((N − n) / n)^power and a negative 1: PyTorch's `pos_weight`, with n positives in N rows.
+    A positive weighs ((N − n) / n)^power and a negative 1: PyTorch's `pos_weight`, with n positives in the N rows trained on.
+    After a resampler, or with sampling weights, only the imbalance that they leave is made up for.
     """
 
     name: ClassVar[str] = "pos_weight"
+    changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     vectorized: ClassVar[bool] = True
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.BCEWithLogitsLoss"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)  # 0: plain cross-entropy; 1: both classes weigh the same
+    power: float = tunable(
+        1.0, low=0.0, high=1.5, at_least=0
+    )  # 0: plain cross-entropy; 1: both classes weigh the same
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
         # A label without positives has nothing to weigh; the clamp only avoids a division by zero.
-        n_pos = ctx.n_pos.clamp(min=1.0)
-        weight = ((ctx.n_rows - n_pos) / n_pos) ** self.power
+        n_pos = ctx.trained_pos.clamp(min=1.0)
+        weight = ((ctx.trained_rows - n_pos) / n_pos) ** self.power
         return (1.0 + (weight - 1.0) * targets) * bce(logits, targets)
 
 
@@ -41,8 +45,8 @@ class PosWeight(Strategy):
 class InverseFrequency(Strategy):
     """Binary cross-entropy in which rare labels weigh more than frequent ones, by inverse frequency.
 
-    All cells of a label, positives and negatives alike, weigh (mean(n) / n)^power, where n is its number of positives; a label
-    without positives weighs 0. Unlike `pos_weight` it does not favour positives over negatives.
+    All cells of a label, positives and negatives alike, weigh (mean(n) / n)^power, where n is its number of positives in the rows
+    trained on; a label without positives weighs 0. Unlike `pos_weight` it does not favour positives over negatives.
 
     Variant: this is a common heuristic without a single source, normalised by the mean count.
     """
@@ -52,10 +56,10 @@ class InverseFrequency(Strategy):
     reference: ClassVar[str] = "the inverse class frequency heuristic, which has no single source"
     off: ClassVar[Mapping[str, Any]] = {"power": 0.0}
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        return inverse_frequency(ctx.n_pos) ** self.power * bce(logits, targets)
+        return inverse_frequency(ctx.trained_pos) ** self.power * bce(logits, targets)
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,10 @@ class InverseFrequencySoftmax(Strategy):
     requires: ClassVar[frozenset[str]] = frozenset({"labels"})
     reference: ClassVar[str] = "PyTorch documentation, torch.nn.CrossEntropyLoss"
 
-    power: float = tunable(1.0, low=0.0, high=1.5)
+    power: float = tunable(1.0, low=0.0, high=1.5, at_least=0)
 
     def loss(self, logits: Tensor, targets: Tensor, ctx: Context) -> Tensor:
-        weight = inverse_frequency(ctx.n_pos) ** self.power
+        weight = inverse_frequency(ctx.trained_pos) ** self.power
         return -weight * targets * logits.log_softmax(-1)
 
     def adjust(self, logits: np.ndarray, Y: np.ndarray, ctx: Context) -> Callable[[np.ndarray], np.ndarray]:

@@ -34,7 +34,7 @@ def test_a_new_strategy_conforms_and_runs(
     assert equipoise(monkeypatch, "new", "strategy", "rare_first") == 0
     assert "equipoise check ./rare_first.py" in capsys.readouterr().out
     assert equipoise(monkeypatch, "check", "./rare_first.py", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == [{"strategy": "rare_first", "findings": []}]
+    assert json.loads(capsys.readouterr().out) == [{"strategy": "rare_first", "findings": [], "warnings": []}]
     cell = "--dataset design-emails[rows=120] --backbone linear --trials 2 --folds 2 --epochs 1 --splits 1 --workers 1"
     words = [*cell.split(), "--strategy", "none", "--strategy", "./rare_first.py", "--results", "results"]
     assert equipoise(monkeypatch, "run", *words) == 0

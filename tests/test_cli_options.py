@@ -27,7 +27,7 @@ from equipoise.experiment import settings
 
 @dataclass(frozen=True)
 class Settings(settings.Settings):
-    tea_breaks: int = option(7, "Breaks for tea", low=1)
+    tea_breaks: int = option(7, "Breaks for tea", at_least=1)
 
 settings.Settings = Settings
 """
@@ -136,8 +136,8 @@ def test_a_value_or_its_text_becomes_the_type_of_the_option(field: Any, given: A
         (option(1), "few", "x must be a whole number, got 'few'"),
         (option(1), True, "x must be a whole number, got True"),
         (option(1), 1e400, "x must be a whole number, got inf"),
-        (option(1, low=2), 1, "x must be 2 or more, got 1"),
-        (option(0.5, low=0.0), "nan", "x must be 0.0 or more, got nan"),
+        (option(1, at_least=2), 1, "x must be 2 or more, got 1"),
+        (option(0.5, at_least=0.0), "nan", "x must be 0.0 or more, got nan"),
         (option(0.5), None, "x must be a number, got None"),
         (option(False), 2, "x must be true or false, got 2"),
         (option("a"), 3, "x must be text, got 3"),

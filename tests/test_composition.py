@@ -67,7 +67,10 @@ def test_resamplers_chain_in_the_order_they_are_written() -> None:
 
 def test_two_strategies_compose_unless_they_own_the_same_stage() -> None:
     for a, b in itertools.combinations(map(get_strategy, NAMES), 2):
-        if (set(a.stages) & set(b.stages)) - CHAINED:
+        if {"head", "tasks"} <= {*a.stages, *b.stages} and not (set(a.stages) & set(b.stages)) - CHAINED:
+            with pytest.raises(EquipoiseError, match="replaces the last layer of one network, but"):
+                compose(a, b)
+        elif (set(a.stages) & set(b.stages)) - CHAINED:
             with pytest.raises(EquipoiseError, match="both own the") as caught:
                 compose(a, b)
             assert repr(a.name) in str(caught.value)
@@ -103,6 +106,11 @@ def test_composing_compositions_is_flat() -> None:
         ("fcoal", "did you mean 'focal'"),
         ("focal+focal", "'focal' is given twice"),
         ("focal+pos_weight", "'focal' and 'pos_weight' both own the loss stage"),
+        ("crt+knn_blend", "'crt' and 'knn_blend' both own the head stage"),
+        (
+            "binary_relevance+crt",
+            "'crt' replaces the last layer of one network, but 'binary_relevance' trains several",
+        ),
         ("focal[gama=1]", "did you mean 'gamma'"),
         ("focal[gamma=high]", "gamma must be a number"),
         ("focal[gamma=true]", "gamma must be a number"),

@@ -11,12 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import equipoise
-from equipoise.cli.main import app
 from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
-from equipoise.core.errors import EquipoiseError
 from equipoise.diagnosis import Diagnosis
 from equipoise.diagnosis.sections.advice import advice_section
 
@@ -175,6 +172,7 @@ def test_the_official_split_is_the_one_looked_at() -> None:
 
 
 NUMBERS = {"rows": 1000, "labels": 8, "labelsets": 20, "mean_ir": 9.0, "scumble": 0.3}
+
 SETS = {"distinct": 20, "singletons": 3}
 
 
@@ -225,14 +223,6 @@ def test_synthetic_rows_are_not_advised_for_text(emails: Diagnosis) -> None:
     assert "mlsmote" not in emails.to_json()
 
 
-def run(*words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["diagnose", *words])
-    if isinstance(result.exception, EquipoiseError):  # main() prints it and exits with 2
-        return 2, str(result.exception)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
-
-
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
@@ -240,53 +230,3 @@ def table(tmp_path: Path) -> Path:
     file = tmp_path / "my data.csv"
     file.write_text("\n".join(["speed,size,fast,large", *lines]) + "\n", encoding="utf-8")
     return file
-
-
-def test_the_command_takes_a_file_and_writes_a_page(table: Path, tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    code, said = run(str(table), "--labels", "fast+large", "--html", str(page))
-    assert code == 0, said
-    assert "fast" in page.read_text(encoding="utf-8")
-    flat = " ".join(said.split())
-    assert "Input 'speed' is label 'fast'" in flat
-    assert f"equipoise run --dataset '{table}[labels=fast+large]'" in flat
-
-
-def test_the_command_gives_json(table: Path) -> None:
-    code, said = run(str(table), "--json", "--seed", "3")
-    assert code == 0
-    content = json.loads(said)
-    assert (content["seed"], content["numbers"]["inputs"]) == (3, 2)
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (["design-emial"], "did you mean 'design-emails'"),
-        (["nowhere.csv"], "nowhere.csv does not exist"),
-        (["design-emails", "--folds", "0"], "folds must be an integer of at least 1, not 0"),
-        (["design-emails", "--seed", "-1"], "seed must be an integer of at least 0, not -1"),
-        (["design-emails", "--html", "no/such/folder/p.html"], "cannot write no/such/folder/p.html"),
-        (["design-emails[rows=9999999]"], "out of range"),
-    ],
-)
-def test_bad_input_is_one_line(words: list[str], complaint: str) -> None:
-    code, said = run(*words)
-    assert code == 2
-    assert complaint in said
-    assert len(said.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("given", "complaint"),
-    [
-        ({"rows": 5}, "apply to a name or a file"),
-        ({"max_rows": 5}, "max_rows must be an integer of at least 100"),
-        ({"split": ([0, 1], [99])}, "rows must be 0 to 11"),
-        ({"split": ([0.5], [1])}, "split must be two"),
-    ],
-)
-def test_bad_arguments_are_one_line(given: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(EquipoiseError, match=complaint) as raised:
-        equipoise.diagnose(made(np.eye(12, 2)), **given)
-    assert "\n" not in str(raised.value)

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis.sections.health import health_section
-from equipoise.diagnosis.sections.similar import exact_groups, near_pairs
+from equipoise.diagnosis.sections.similar import near_pairs
+from equipoise.splits.groups import exact_groups
 
 WORDS = [f"word{i}" for i in range(400)]
 
@@ -82,7 +83,7 @@ def test_minus_zero_is_zero() -> None:
     X = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
     X[7] = X[3]
     X[3, 0], X[7, 0] = 0.0, -0.0
-    assert exact_groups(of_numbers(X))[7] == exact_groups(of_numbers(X))[3]
+    assert exact_groups(of_numbers(X).X)[7] == exact_groups(of_numbers(X).X)[3]
 
 
 def test_near_rows_are_found_in_every_form_and_across_the_split() -> None:
@@ -93,7 +94,7 @@ def test_near_rows_are_found_in_every_form_and_across_the_split() -> None:
     bags = sparse.random(60, 300, 0.1, "csr", rng=np.random.default_rng(3))
     bags = sparse.vstack([bags[:41], bags[4] * 1.001, bags[42:]], format="csr")
     for data in (of_texts(lines), of_numbers(X), of_numbers(bags)):
-        pairs, compared = near_pairs(data, exact_groups(data), 0)
+        pairs, compared = near_pairs(data, exact_groups(data.X), 0)
         assert pairs.tolist() == [[4, 41]]
         assert compared == 60
         across = health(data)["duplicates"]["across_split"]
@@ -102,7 +103,7 @@ def test_near_rows_are_found_in_every_form_and_across_the_split() -> None:
 
 def test_few_columns_have_no_near_rows() -> None:
     data = of_numbers(np.random.default_rng(0).normal(size=(200, 2)))
-    assert near_pairs(data, exact_groups(data), 0)[1] == 0
+    assert near_pairs(data, exact_groups(data.X), 0)[1] == 0
 
 
 @pytest.mark.parametrize("flip", [False, True])

@@ -21,7 +21,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.rows import Rows
-from equipoise.contracts.strategy import Context, Strategy
+from equipoise.contracts.strategy import REPRESENTATION, Context, Strategy
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.scheduler import Trainer, run_one
@@ -190,7 +190,7 @@ def test_a_lane_without_dropout_is_not_touched_by_those_with(dropout: float) -> 
     assert_same(run([bare], dense())[0], run([*others, bare], dense())[-1])
 
 
-def bench(strategy: Strategy) -> CrossValidator:
+def bench(strategy: Strategy, on_mlp: bool) -> CrossValidator:
     Y = labels()
     inputs = sparse()
     folds = np.arange(ROWS) % 2
@@ -198,7 +198,7 @@ def bench(strategy: Strategy) -> CrossValidator:
     held = features_of(inputs, True)
     return CrossValidator(
         strategy,
-        Linear(),
+        MLP(hidden=7) if on_mlp else Linear(),
         held,
         None,
         Y,
@@ -212,11 +212,12 @@ def bench(strategy: Strategy) -> CrossValidator:
 @pytest.mark.parametrize("name", registry("strategy").names())
 def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: str) -> None:
     strategy = get_strategy(name)
+    on_mlp = REPRESENTATION in strategy.needs
     own = [{"lr": lr, "C": C} for lr, C in ((1e-2, 10.0), (3e-2, 0.1), (2e-3, 1000.0))]
     with repeatable(CPU):
-        together = run_one(bench(strategy).cross_validate(own))
+        together = run_one(bench(strategy, on_mlp).cross_validate(own))
         for params, outcome in zip(own, together, strict=True):
-            alone = run_one(bench(strategy).cross_validate([params]))[0]
+            alone = run_one(bench(strategy, on_mlp).cross_validate([params]))[0]
             assert np.array_equal(alone.logits, outcome.logits)
             assert alone.settled == outcome.settled
 
@@ -225,17 +226,19 @@ def test_every_strategy_gives_a_trial_the_same_bits_beside_other_trials(name: st
 def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
     params = {"lr": 1e-2, "C": 10.0}
     strategy = get_strategy(name)
-    off = dataclasses.replace(strategy, **dict(strategy.off or {}))
+    off, on_mlp = dataclasses.replace(strategy, **dict(strategy.off or {})), REPRESENTATION in strategy.needs
     with repeatable(CPU):
-        plain = run_one(bench(get_strategy("none")).cross_validate([params]))[0].logits
-        assert np.array_equal(run_one(bench(off).cross_validate([params]))[0].logits, plain)
+        plain = run_one(bench(get_strategy("none"), on_mlp).cross_validate([params]))[0].logits
+        assert np.array_equal(run_one(bench(off, on_mlp).cross_validate([params]))[0].logits, plain)
         if {"resample", "weights", "loss"} & set(strategy.stages):
-            assert not np.array_equal(run_one(bench(strategy).cross_validate([params]))[0].logits, plain)
+            assert not np.array_equal(
+                run_one(bench(strategy, on_mlp).cross_validate([params]))[0].logits, plain
+            )
 
 
 def test_a_composition_trains_by_its_owners() -> None:
     both = get_strategy("ml_ros+focal[gamma=1.5]+scut")
     assert both.owner("loss").spec == "focal[gamma=1.5]"
-    lane = bench(both).lanes({"lr": 1e-2, "C": 10.0, "focal.gamma": 1.0, "ml_ros.p": 0.5}, 0)[0]
+    lane = bench(both, False).lanes({"lr": 1e-2, "C": 10.0, "focal.gamma": 1.0, "ml_ros.p": 0.5}, 0)[0]
     assert len(lane.index) > ROWS // 2
     assert lane.strategy.gamma == 1.0  # type: ignore[attr-defined]

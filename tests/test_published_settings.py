@@ -35,6 +35,8 @@ PUBLISHED: dict[str, list[dict[str, Any]]] = {
     "ldam": [{"max_margin": 0.5, "scale": 30.0, "defer": 0.8, "one_minus_beta": 0.0001}],
     "logit_adjusted_loss": [{"tau": 1.0}],
     "logit_adjustment": [{"tau": 1.0}],
+    "tau_norm": [{"tau": tau} for tau in (0.0, 1.0)],
+    "mulsupcon": [{"temperature": 0.1}],
     "ml_ros": [{"p": p} for p in (0.1, 0.2, 0.25)],
     "lp_ros": [{"p": p} for p in (0.1, 0.2, 0.25)],
     "mlsmote": [{"k": 5}],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise import Context, Rows, get_strategy, load_dataset, measures
+from equipoise import Context, Rows, get_strategy, measures
 from equipoise.resampling.interpolation import Columns, mode, neighbours
 from equipoise.resampling.neighbours import nearest
-from equipoise.strategies import mlsol
-from equipoise.strategies.mlsmote import ranked
 
 SYNTHETIC = ("mlsmote", "mlsol")
+
 CLEANING = ("mlul", "mlenn", "mltl", "mltl[variant=nearest]", "mltl[variant=authors]")
+
 seeds = st.integers(0, 2**32)
 
 
@@ -45,8 +44,6 @@ def nearest_loop(X: np.ndarray, k: int) -> np.ndarray:
 
 
 # --- neighbours
-
-
 @given(seeds, st.booleans(), st.integers(1, 7))
 def test_nearest_is_the_loop(seed: int, ties: bool, k: int) -> None:
     X, _ = world(seed, ties)
@@ -82,8 +79,6 @@ def test_codes_of_a_category_are_one_apart() -> None:
 
 
 # --- categories
-
-
 def mode_loop(X: np.ndarray, near: np.ndarray, groups: list[list[int]]) -> np.ndarray:
     out = np.zeros((len(near), X.shape[1]))
     for i, others in enumerate(near):
@@ -141,210 +136,13 @@ def test_the_pipeline_says_which_columns_are_categories() -> None:
     assert Standardised().fit(X).nominal is None
 
 
-# --- MLSMOTE
-
-
-@given(seeds)
-def test_mlsmote_is_made_of_neighbours_in_the_bag(seed: int) -> None:
-    X, Y = world(seed)
-    out = resampled("mlsmote", X, Y)
-    ratios, mean = measures.irlbl(Y), measures.mean_ir(Y)
-    bags = [np.flatnonzero(Y[:, j]) for j in range(Y.shape[1]) if mean < ratios[j] < np.inf]
-    bags = sorted((b for b in bags if len(b) > 1), key=lambda b: (len(b), b.tobytes()))
-    assert out.n_synthetic == sum(map(len, bags))
-    made = iter(zip(out.synthetic if out.n_synthetic else [], out.Y[len(Y) :], strict=True))
-    for bag in bags:
-        near = nearest_loop(X[bag], 5)
-        for place, (features, labels) in zip(range(len(bag)), made, strict=False):
-            seed_row, others = X[bag[place]], X[bag[near[place]]]
-            low, high = np.minimum(seed_row, others), np.maximum(seed_row, others)
-            assert ((features >= low) & (features <= high)).all(1).any()  # within the box to one of them
-            votes = Y[bag[place]].astype(int) + Y[bag[near[place]]].sum(0)
-            assert labels.tolist() == (votes > (near.shape[1] + 1) / 2).astype(int).tolist()
-
-
-def test_ranking_counts_the_seed() -> None:
-    Y = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.uint8)
-    assert ranked(Y, np.array([[1, 2], [0, 2], [0, 3], [0, 1]])).tolist() == [[1, 1], [1, 1], [0, 0], [1, 0]]
-
-
-# --- MLSOL and MLUL
-
-
-def local_loop(
-    X: np.ndarray, Y: np.ndarray, k: int = 5
-) -> tuple[np.ndarray, np.ndarray, list[list[int]], np.ndarray]:
-    """C (NaN in majority cells), S (NaN where it has none), the types, the neighbours."""
-    near, (n, labels) = nearest_loop(X, k), Y.shape
-    rarer = [1 if 2 * Y[:, j].sum() <= n else 0 for j in range(labels)]
-    C, S = np.full((n, labels), np.nan), np.full((n, labels), np.nan)
-    for i in range(n):
-        for j in range(labels):
-            if Y[i, j] == rarer[j]:
-                C[i, j] = sum(Y[m, j] != Y[i, j] for m in near[i]) / near.shape[1]
-    for j in range(labels):
-        total = sum(c for c in C[:, j] if c < 1)
-        for i in range(n):
-            if C[i, j] < 1:
-                S[i, j] = C[i, j] / total if total > 0 else 0.0
-    kind = [
-        ["M" if np.isnan(c) else "S" if c < 0.3 else "B" if c < 0.7 else "R" if c < 1 else "O" for c in row]
-        for row in C
-    ]
-    changed = True
-    while changed:
-        changed = False
-        for i in range(n):
-            for j in range(labels):
-                if kind[i][j] == "R" and any(kind[m][j] in "SB" for m in near[i]):
-                    kind[i][j], changed = "B", True
-    return C, S, kind, near
-
-
-@given(seeds, st.booleans())
-def test_mlsol_weights_and_types_are_the_loop(seed: int, ties: bool) -> None:
-    X, Y = world(seed, ties)
-    C, S, kind, near = local_loop(X, Y)
-    local = mlsol.Local.of(Y, nearest(X, 5))
-    assert np.array_equal(local.minority, ~np.isnan(C))
-    assert local.against / near.shape[1] == pytest.approx(np.nan_to_num(C))
-    assert mlsol.seed_weights(local) == pytest.approx(np.nansum(S, 1))
-    letters = {
-        mlsol.SAFE: "S",
-        mlsol.BORDERLINE: "B",
-        mlsol.RARE: "R",
-        mlsol.OUTLIER: "O",
-        mlsol.MAJORITY: "M",
-    }
-    assert [[letters[t] for t in row] for row in local.types().tolist()] == kind
-
-
-@given(seeds, st.booleans())
-def test_mlul_weights_are_the_loop(seed: int, ties: bool) -> None:
-    X, Y = world(seed, ties)
-    _, S, _, near = local_loop(X, Y)
-    v = np.nansum(S, 1)
-    for i in range(len(Y)):
-        followers = [r for r in range(len(Y)) if i in near[r]]
-        u = 0.0
-        for r in followers:
-            for j in range(Y.shape[1]):
-                if not np.isnan(S[r, j]):
-                    u += S[r, j] if np.isnan(S[i, j]) else -S[r, j]
-        v[i] -= u / max(len(followers), 1)
-    expected = v - min(v.min(), 0)
-    assert mlsol.keep_weights(mlsol.Local.of(Y, nearest(X, 5))) == pytest.approx(expected)
-
-
-@given(seeds)
-def test_mlsol_labels_are_the_loop(seed: int) -> None:
-    X, Y = world(seed)
-    rng = np.random.default_rng(seed)
-    _C, _, kind, near = local_loop(X, Y)
-    local = mlsol.Local.of(Y, nearest(X, 5))
-    s = rng.integers(len(Y), size=40)
-    r = near[s, rng.integers(near.shape[1], size=40)]
-    nearness = rng.random(40)
-    reach = {"S": 0.5, "B": 0.75, "R": 1 + 1e-5, "O": 0 - 1e-5}
-    made = mlsol.inherited(Y, local, s, r, nearness)
-    for i in range(40):
-        for j in range(Y.shape[1]):
-            first, second, cd = s[i], r[i], nearness[i]
-            if Y[first, j] != Y[second, j]:
-                if kind[first][j] == "M":
-                    first, second, cd = second, first, 1 - cd
-                expected = Y[first, j] if cd <= reach[kind[first][j]] else Y[second, j]
-            else:
-                expected = Y[first, j]
-            assert made[i, j] == expected
-
-
-def test_mlul_keeps_the_heavy_and_deletes_weight_nothing_first() -> None:
-    X, Y = world(11)
-    weight = mlsol.keep_weights(mlsol.Local.of(Y, nearest(X, 5)))
-    kept = np.zeros(len(Y))
-    for seed in range(400):
-        kept[resampled("mlul", X, Y, seed).index] += 1
-    heavy = np.argsort(weight)[-5:]
-    light = np.argsort(weight)[:5]
-    assert kept[heavy].mean() > kept[light].mean()
-    assert (kept[weight == 0] <= kept[weight > 0].min()).all()
-
-
-# --- cleaning
-
-
-def label_distance(a: np.ndarray, b: np.ndarray) -> float:
-    both = int(a.sum() + b.sum())
-    return float((a != b).sum() / both) if both else 0.0
-
-
 def spared(Y: np.ndarray) -> np.ndarray:
     ratios = measures.irlbl(Y)
     rare = np.isfinite(ratios) & (ratios > measures.mean_ir(Y))
     return Y[:, rare].any(1)
 
 
-@given(seeds, st.booleans())
-def test_mlenn_is_the_loop(seed: int, ties: bool) -> None:
-    X, Y = world(seed, ties)
-    near, safe, kept = nearest_loop(X, 3), spared(Y), []
-    for i in range(len(Y)):
-        differing = sum(label_distance(Y[i], Y[m]) > 0.75 for m in near[i])
-        if safe[i] or differing < near.shape[1] / 2:
-            kept.append(i)
-    assert resampled("mlenn", X, Y).index.tolist() == (kept or list(range(len(Y))))
-
-
-@given(seeds, st.booleans(), st.sampled_from(["pair", "nearest"]))
-def test_mltl_is_the_loop(seed: int, ties: bool, variant: str) -> None:
-    X, Y = world(seed, ties)
-    near, safe, kept = nearest_loop(X, 1)[:, 0], spared(Y), []
-    indicator = 1 / np.sqrt(measures.mean_ir(Y))
-    threshold = 0.15 if indicator < 0.3 else 0.3 if indicator < 0.5 else 0.5
-    for i in range(len(Y)):
-        link = variant == "nearest" or near[near[i]] == i
-        if safe[i] or not link or label_distance(Y[i], Y[near[i]]) <= threshold:
-            kept.append(i)
-    assert resampled(f"mltl[variant={variant}]", X, Y).index.tolist() == (kept or list(range(len(Y))))
-
-
-@given(seeds, st.booleans(), st.booleans())
-def test_mltl_of_the_authors_is_the_loop(seed: int, ties: bool, sparse: bool) -> None:
-    X, Y = world(seed, ties)
-    span = np.ptp(X, axis=0)
-    near = nearest_loop(np.hstack([X / np.where(span > 0, span, 1), Y]), 1)[:, 0]
-    frequent = measures.irlbl(Y) < measures.mean_ir(Y)
-    indicator = 1 / np.sqrt(measures.mean_ir(Y))
-    threshold = 0.15 if indicator < 0.3 else 0.3 if indicator < 0.5 else 0.5
-    threshold = 0.5 if measures.scumble(Y) > 0.3 else threshold
-    kept = []
-    for i in range(len(Y)):
-        a, b = set(np.flatnonzero(Y[i])), set(np.flatnonzero(Y[near[i]]))
-        if not Y[i, frequent].any() or len(a ^ b) <= threshold * len(a | b):
-            kept.append(i)
-    out = resampled("mltl[variant=authors]", sp.csr_matrix(X) if sparse else X, Y)
-    assert out.index.tolist() == (kept or list(range(len(Y))))
-    assert out.Y.any(1).sum() - Y.any(1).sum() == len(out) - len(Y), "rows without labels stay"
-
-
-@pytest.mark.parametrize(("name", "dropped"), [("flags", 6), ("emotions", 1), ("yeast", 34)])
-def test_mltl_drops_as_many_rows_as_its_authors_program(name: str, dropped: int, data_dir: Path) -> None:
-    data = load_dataset(name, data_dir=data_dir)
-    out = resampled("mltl[variant=authors]", data.X, data.Y, nominal=data.nominal)
-    assert len(data.Y) - len(out) == dropped
-
-
-def test_variants_of_mltl_differ_as_its_docstring_says(data_dir: Path) -> None:
-    data = load_dataset("yeast", data_dir=data_dir)
-    X = (data.X - data.X.mean(0)) / data.X.std(0)
-    left = [len(resampled(f"mltl[variant={v}]", X, data.Y)) for v in ("pair", "nearest", "authors")]
-    assert [2417 - rows for rows in left] == [343, 1316, 34]
-
-
 # --- what holds for all of them
-
-
 @pytest.mark.parametrize("name", [*SYNTHETIC, *CLEANING])
 @given(seed=seeds, ties=st.booleans(), sparse=st.booleans())
 def test_any_data(name: str, seed: int, ties: bool, sparse: bool) -> None:

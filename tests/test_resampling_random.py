@@ -14,8 +14,6 @@ import equipoise
 from equipoise import Context, Rows, get_strategy, measures
 from equipoise.resampling.audit import audit, sentence
 
-RANDOM = ("ml_ros", "ml_rus", "lp_ros", "lp_rus")
-
 
 def matrices(max_rows: int = 30) -> st.SearchStrategy[np.ndarray]:
     shapes = st.tuples(st.integers(1, max_rows), st.integers(1, 7))
@@ -41,8 +39,6 @@ def labels(name: str, data_dir: Path) -> np.ndarray:
 
 
 # --- published numbers
-
-
 @pytest.mark.parametrize(
     ("name", "rows", "before", "after"),
     [
@@ -100,8 +96,6 @@ def test_labelset_resampling_of_cal500_is_a_no_op(data_dir: Path) -> None:
 
 
 # --- the rules as loops
-
-
 def ml_ros_loop(Y: np.ndarray, budget: int, rng: np.random.Generator) -> list[int]:
     """The rule of Charte et al. 2015 row by row: IRLbl of the enlarged set is computed anew after each clone."""
     original, grown = measures.irlbl(Y), list(Y)
@@ -218,68 +212,3 @@ def test_remedial_splits_off_rows_without_any_label(name: str, split: int, bare:
 def test_remedial_leaves_rows_alone_that_are_all_alike() -> None:
     Y = np.tile(np.array([[1, 1, 0], [1, 0, 1]], dtype=np.uint8), (7, 1))
     assert len(resampled("remedial", Y)) == 14  # each SCUMBLE is the mean, whatever rounding says
-
-
-# --- what holds for all of them
-
-
-@pytest.mark.parametrize("name", [*RANDOM, "remedial", "remedial+ml_ros"])
-@given(Y=matrices(), seed=st.integers(0, 3))
-def test_any_labels(name: str, Y: np.ndarray, seed: int) -> None:
-    before, world = Y.copy(), Rows(np.arange(len(Y)), Y)
-    parts = get_strategy(name).parts
-
-    def run() -> Rows:
-        rows = world
-        for part in parts:
-            rows = part.resample(rows, Context(Y.sum(0), len(Y), rng=np.random.default_rng(seed)))
-        return rows
-
-    out, again = run(), run()
-    assert np.array_equal(Y, before)
-    assert np.array_equal(world.index, np.arange(len(Y)))
-    assert out.Y.dtype == np.uint8
-    assert out.Y.shape == (len(out.index), Y.shape[1])
-    assert len(out) >= 1
-    assert (out.Y <= 1).all()
-    assert np.array_equal(out.Y, again.Y)
-    assert np.array_equal(out.index, again.index)
-    assert (Y[out.index] >= out.Y).all()  # nobody gains a label
-    assert ((out.Y.sum(0) > 0) == (Y.sum(0) > 0)).all() or "rus" in name
-
-
-@pytest.mark.parametrize("name", ["lp_ros", "lp_rus", "remedial"])
-@given(Y=matrices(), seed=st.integers(0, 9))
-def test_the_order_of_labels_does_not_matter_where_the_rule_does_not_ask(
-    name: str, Y: np.ndarray, seed: int
-) -> None:
-    order = np.random.default_rng(seed).permutation(Y.shape[1])
-    plain, turned = resampled(name, Y), resampled(name, np.ascontiguousarray(Y[:, order]))
-    if name == "remedial":
-        assert np.array_equal(turned.index, plain.index)
-        assert np.array_equal(turned.Y, plain.Y[:, order])
-    else:  # which rows of a labelset is chance, how many of each labelset is not
-        one, two = (np.unique(Y_, axis=0, return_counts=True) for Y_ in (plain.Y[:, order], turned.Y))
-        assert np.array_equal(one[0], two[0])
-        assert np.array_equal(one[1], two[1])
-
-
-@pytest.mark.parametrize("name", RANDOM)
-@given(Y=matrices())
-def test_off_is_nothing(name: str, Y: np.ndarray) -> None:
-    out = resampled(f"{name}[p=0.0]", Y)
-    assert np.array_equal(out.index, np.arange(len(Y)))
-    assert np.array_equal(out.Y, Y)
-
-
-def test_remedial_after_synthesis_keeps_labels_with_their_features() -> None:
-    rng = np.random.default_rng(0)
-    Y = (rng.random((80, 5)) < [0.8, 0.5, 0.3, 0.1, 0.05]).astype(np.uint8)
-    X = np.hstack([Y, np.arange(80)[:, None]]).astype(np.float32)
-    rows = Rows(np.arange(80), Y, X).add(np.hstack([Y[:9], -np.ones((9, 1))]), Y[:9])
-    out = get_strategy("remedial").resample(rows, Context(Y.sum(0), 80))
-    held = out.X[:, :5].astype(np.uint8)  # what each row held before it was split
-    assert len(out) > len(rows)
-    assert out.n_synthetic > 9
-    assert (held >= out.Y).all()
-    assert np.array_equal(out.Y.sum(0), rows.Y.sum(0))

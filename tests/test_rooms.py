@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("api",),
+    ("cluster",),
     ("sweep",),
     ("tracking", "diagnosis"),
     ("report", "testing"),

@@ -30,29 +30,43 @@ class StandaloneLoss:
     n_pos: np.ndarray = field(repr=False)
     n_rows: int
 
-    def __call__(self, logits: Tensor, targets: Tensor, *, progress: float = 0.0) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        progress: float = 0.0,
+        representation: Tensor | None = None,
+    ) -> Tensor:
         """The loss before it is averaged, (B, L) or (B,). Training minimises its mean.
 
         Args:
             logits: (B, L), of any float type.
             targets: (B, L) of 0/1, of any type.
             progress: the finished share of the training, 0 to 1, for losses that change over time (LDAM's re-weighting).
+            representation: (B, H) the inputs of the last layer, for a loss that depends on them (MulSupCon).
 
         Raises:
-            EquipoiseError: logits or targets have another shape.
+            EquipoiseError: an argument has another shape, or the representation is missing.
         """
-        shape = (len(logits), len(self.n_pos)) if logits.dim() else ()
+        # A tensor without dimensions has no length, and no shape that is right.
+        shape = (len(logits) if logits.dim() else 0, len(self.n_pos))
         if logits.shape != shape or targets.shape != shape:
             raise EquipoiseError(
                 f"logits and targets must both be (rows, {len(self.n_pos)}); "
                 f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
+            )
+        if self.strategy.sees_representation and (representation is None or len(representation) != shape[0]):
+            raise EquipoiseError(
+                f"{self.strategy.name} needs the inputs of the last layer: pass representation=h of {shape[0]} rows"
             )
         # At least float32: counts above 2048 are not exact in float16, and those above 256 not in bfloat16.
         kind = torch.float64 if logits.dtype == torch.float64 else torch.float32
         n_pos = torch.as_tensor(self.n_pos, dtype=kind, device=logits.device)
         n_rows = torch.tensor(float(self.n_rows), dtype=kind, device=logits.device)
         done = torch.tensor(float(progress), dtype=kind, device=logits.device)
-        return self.strategy.loss(logits, targets.to(logits.dtype), Context(n_pos, n_rows, progress=done))
+        ctx = Context(n_pos, n_rows, progress=done, representation=representation)
+        return self.strategy.loss(logits, targets.to(logits.dtype), ctx)
 
 
 def loss_of(
@@ -87,8 +101,9 @@ def loss_of(
 
 
 def loss_names() -> list[str]:
-    """The strategies that `loss_of` accepts besides "none": those that override the loss and do not split the problem."""
-    return [n for n, own in _stages().items() if "loss" in own and "tasks" not in own]
+    """The strategies whose loss is a function of logits and targets: `loss_of` accepts these, and some that need more."""
+    needs_more = {n for n in registry("strategy").names() if registry("strategy").get(n).sees_representation}
+    return [n for n, own in _stages().items() if "loss" in own and "tasks" not in own and n not in needs_more]
 
 
 def _stages() -> dict[str, tuple[str, ...]]:

@@ -167,6 +167,18 @@ def load(path: Path) -> ModuleType:
     return plugin.module()
 
 
+def sources_of(path: Path) -> dict[str, bytes]:
+    """Return the modules of a plugin file as they were loaded, by their paths from its folder.
+
+    Raises:
+        EquipoiseError: the file is not loaded.
+    """
+    found = next((plugin for plugin in _LOADED.values() if plugin.path == path), None)
+    if found is None:
+        raise EquipoiseError(f"plugin {path} is not loaded")
+    return found.sources
+
+
 def code_of(cls: type[Any]) -> str:
     """Return 16 hex digits over the code of a strategy or backbone, and over all modules of its plugin.
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog import plugins
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.errors import EquipoiseError, one_line, unknown
 from equipoise.core.lazy import lazy
 from equipoise.core.paths import is_file
 
@@ -104,7 +104,7 @@ class Registry:
         except (Exception, SystemExit) as error:
             # Entries of an earlier version do not stay behind: they would not match the file.
             self._drop(file)
-            raise EquipoiseError(f"plugin {path} could not be loaded: {_one_line(error)}") from error
+            raise EquipoiseError(f"plugin {path} could not be loaded: {one_line(error)}") from error
         # Not edited: adding its names again would report them as taken by itself.
         if module is before:
             return names
@@ -117,6 +117,10 @@ class Registry:
             self._add(Entry(name, obj, f"file {path}", plugin=origin))
         self._files[file] = [n for n, _ in found], module
         return self._files[file][0]
+
+    def remove_file(self, path: str | Path) -> None:
+        """Forget what a plugin file defined; without effect if it was not loaded."""
+        self._drop(Path(path).resolve())
 
     def origin(self, name: str) -> plugins.Origin | None:
         """Return which plugin a name comes from; None if it is built in or unknown."""
@@ -133,7 +137,7 @@ class Registry:
             found = list(_plugins(self.kind, importlib.import_module(module_name)))
         except Exception as error:
             short = label.rsplit(".", 1)[-1]
-            self._entries[short] = Entry(short, None, origin, _one_line(error))
+            self._entries[short] = Entry(short, None, origin, one_line(error))
             return
         for name, obj in found:
             self._add(Entry(name, obj, origin))
@@ -152,7 +156,7 @@ class Registry:
         except Exception as error:
             # A broken plugin must not replace a working entry of the same name.
             key = point.name if point.name not in self._entries else f"{point.name} ({point.value})"
-            self._entries[key] = Entry(key, None, origin, _one_line(error))
+            self._entries[key] = Entry(key, None, origin, one_line(error))
 
     def _add(self, entry: Entry) -> None:
         other = self._entries.get(entry.name)
@@ -208,7 +212,3 @@ def _name(obj: Any) -> str:
     if not isinstance(name, str) or not name:
         raise EquipoiseError(f"{obj!r} has no `name`")
     return name
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import parse, split_parts
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.options import checked
-from equipoise.contracts.strategy import CHAINED, DECIDING, Strategy
+from equipoise.contracts.strategy import CHAINED, DECIDING, STAGES, Strategy
 from equipoise.core.errors import EquipoiseError
 
 
@@ -43,7 +43,8 @@ def compose(*parts: Strategy) -> Strategy:
     """Compose strategies into one. `none` in a composition is left out.
 
     Raises:
-        EquipoiseError: a strategy is given twice, or two override the same hook with one owner (the error names both).
+        EquipoiseError: a strategy is given twice, two override the same hook with one owner, or one has a head and another
+            tasks (the error names both).
     """
     flat = [q for p in parts for q in p.parts]
     if len(flat) > 1:
@@ -61,6 +62,10 @@ def compose(*parts: Strategy) -> Strategy:
                     f"{owners[stage]!r} and {part.name!r} both own the {stage} stage: keep one of them"
                 )
             owners[stage] = part.name
+    if "head" in owners and "tasks" in owners:
+        raise EquipoiseError(
+            f"{owners['head']!r} replaces the last layer of one network, but {owners['tasks']!r} trains several: keep one of them"
+        )
     return flat[0] if len(flat) == 1 else Composition(members=tuple(flat))
 
 
@@ -112,6 +117,24 @@ def deciding_parts(strategy: Strategy) -> list[Strategy]:
     return [p for p in strategy.parts if p.stages and not set(p.stages) - DECIDING]
 
 
+def clash_warnings(strategy: Strategy) -> list[str]:
+    """A line for each part of a composition that corrects again, or takes back, what parts before it have changed."""
+    # The parts in the order in which they act: by stage, and within a stage as they are written.
+    acting = sorted((p for p in strategy.parts if p.stages), key=lambda p: min(map(STAGES.index, p.stages)))
+    lines = []
+    for i, part in enumerate(acting):
+        # One line for each sentence: its reason may hold for several changes.
+        for sentence in dict.fromkeys(part.clashes.values()):
+            unwelcome = {change for change, s in part.clashes.items() if s == sentence}
+            if others := [p.name for p in acting[:i] if p.changes & unwelcome]:
+                lines.append(f"{strategy.spec}: {part.name} {sentence.format(other=_listed(others))}")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def space(strategy: Strategy) -> dict[str, Tunable]:
     """The search space of a strategy, "focal.gamma" → range, without the settings that the user has given."""
     return {
@@ -125,6 +148,24 @@ def space(strategy: Strategy) -> dict[str, Tunable]:
 def with_params(strategy: Strategy, params: Mapping[str, Any]) -> Strategy:
     """A copy with these hyperparameters, "focal.gamma" → value. Keys of other objects, such as "lr", are ignored."""
     parts = [bind(p, _own(p.name, params)) for p in strategy.parts]
+    return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
+
+
+def external_file(strategy: Strategy) -> str:
+    """The file of external rows that a strategy names; "" if it names none.
+
+    Raises:
+        EquipoiseError: several of its parts add rows of a file.
+    """
+    files = {p.name: str(getattr(p, "file", "")) for p in strategy.parts if "file" in p.requires}
+    if len(files) > 1:
+        raise EquipoiseError(f"{' and '.join(files)} both add rows of a file: keep one of them")
+    return next(iter(files.values()), "")
+
+
+def with_external_file(strategy: Strategy, file: str) -> Strategy:
+    """A copy that names another file of external rows."""
+    parts = [bind(p, {"file": file}) if "file" in p.requires else p for p in strategy.parts]
     return parts[0] if len(parts) == 1 else bind(strategy, {"members": tuple(parts)})
 
 

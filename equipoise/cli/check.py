@@ -7,11 +7,12 @@ import json as json_
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
 
-from equipoise.catalog.strategies import get_strategy
+from equipoise.catalog.strategies import clash_warnings, get_strategy
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.sweep.plan import expand
@@ -30,14 +31,18 @@ def conformance(what: Sequence[str], json: bool) -> int:
     """
     # All are loaded before the first is checked, so that a typo is reported at once.
     strategies = [s for w in what for s in _strategies(w)]
-    out, console = [], Console(stderr=True)
+    out: list[dict[str, Any]] = []
+    console = Console(stderr=True)
     for strategy in strategies:
         began = time.perf_counter()
         with console.status(f"checking {strategy.spec}"):
             findings = check(strategy)
-        out.append({"strategy": strategy.spec, "findings": [_record(f) for f in findings]})
+        records = [_record(f) for f in findings]
+        out.append({"strategy": strategy.spec, "findings": records, "warnings": clash_warnings(strategy)})
         if not json:
             _print(strategy.spec, findings, time.perf_counter() - began)
+            for line in clash_warnings(strategy):
+                typer.echo(f"  warning: {line}")
     if json:
         typer.echo(json_.dumps(out, indent=2))
     return int(any(record["findings"] for record in out))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.equalities import equalities
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
+from equipoise.report.comparison import BASELINE
+from equipoise.report.equalities import partners, sentences
 from equipoise.splits.outer import OFFICIAL, official_split, split_name
 from equipoise.sweep.estimate import core_hours, in_words
 from equipoise.sweep.plan import Plan, describe
@@ -22,12 +27,14 @@ def cell_in_words(cell: Cell) -> str:
     return f"{cell.dataset} · {cell.backbone} · {cell.strategy} · {split_name(cell.split)}"
 
 
-def print_summary(console: Console, plan: Plan, todo: int, workers: Workers, results: Path) -> None:
+def print_summary(console: Console, plan: Plan, todo: int, workers: str, results: Path) -> None:
     """Print the notes of the loaders about the data, and the size of the sweep in one line."""
     # No markup anywhere: rich would take the brackets of a spec for its own.
     for data in plan.data.values():
         for note in data.notes:
             console.print(f"{data.name}: {note}", style="dim", markup=False)
+    for note in plan.notes:
+        console.print(note, style="dim", markup=False)
     for name in dict.fromkeys(cell.dataset for cell in plan.cells if cell.split == OFFICIAL):
         console.print(f"{name}: {_official(plan.data[name])}", style="dim", markup=False)
     counts = describe(plan)
@@ -43,6 +50,8 @@ def print_cells(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
     keys = {c.key for c in todo}
     lines = [f"{'run' if cell.key in keys else 'there':6} {cell_in_words(cell)}" for cell in plan.cells]
     lines += [f"skip   {cell_in_words(cell)}: {reason}" for cell, reason in plan.skipped]
+    for (dataset, backbone), partners_of in _equal(plan).items():
+        lines += [f"equal  {dataset} · {backbone}: {s}" for s in sentences(partners_of, BASELINE)]
     # All at once, since rich takes four times as long for thousands of single lines.
     if lines:
         console.print("\n".join(lines), markup=False)
@@ -60,6 +69,12 @@ def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -
     return {
         "cells": [{**_named(c), "state": "run" if c.key in keys else "there"} for c in plan.cells],
         "skipped": [{**_named(c), "reason": reason} for c, reason in plan.skipped],
+        "same_as": [
+            {"dataset": dataset, "backbone": backbone, "strategy": strategy, "from": others}
+            for (dataset, backbone), partners_of in _equal(plan).items()
+            for strategy, others in partners_of.items()
+            if others
+        ],
         "trainings": describe(plan)["trainings"],
         "to_run": {
             **{k: v for k, v in counts.items() if k != "skipped"},
@@ -68,7 +83,28 @@ def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -
         },
         "workers": {"count": workers.count, "why": workers.why},
         "results": str(results),
+        "notes": list(plan.notes),
     }
+
+
+def _equal(plan: Plan) -> dict[tuple[str, str], dict[str, dict[str, str]]]:
+    """Data set and backbone → strategy → the strategies of the plan from which it cannot differ, see `partners`."""
+    planned: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    for cell in plan.cells:
+        declared = planned.setdefault((cell.dataset, cell.backbone), {})
+        if cell.strategy not in declared:
+            backbone, n_labels = get_backbone(cell.backbone), plan.data[cell.dataset].n_labels
+            found = equalities(get_strategy(cell.strategy), backbone, n_labels)
+            declared[cell.strategy] = [asdict(equality) for equality in found]
+    out = {}
+    for pair, declared in planned.items():
+        partners_of = partners(declared, BASELINE)
+        # Only a strategy that decides has a decision of its own.
+        for strategy, others in partners_of.items():
+            if "decide" not in get_strategy(strategy).stages:
+                others.pop("own_macro_f1", None)
+        out[pair] = partners_of
+    return out
 
 
 def _named(cell: Cell) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from equipoise.catalog.registry import Entry, registry
+from equipoise.catalog.strategies import clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.errors import unknown
 from equipoise.datasets.statistics import committed, official_words
+from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names
 
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
@@ -71,6 +73,8 @@ def details(name: str, json: bool) -> None:
         # Empty entries say nothing. An entry of 0 or false does, and equals none of these.
         if key in ("kind", "name") or value in (None, "", [], {}):
             continue
+        if key == "same_as":
+            key, value = "cannot differ", [in_words(equal) for equal in value]
         table.add_row(key, escape(_words(value)))
     console.print(table)
 
@@ -84,11 +88,28 @@ def strategy_record(cls: Any) -> dict[str, Any]:
         "summary": (inspect.getdoc(cls) or "").split("\n")[0],
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),
         "stages": list(strategy.stages),
-        "needs": sorted(cls.requires),
+        "needs": sorted(strategy.needs),
         "reference": cls.reference,
         "search": {n: _range(t) for n, t in tunables(cls).items()},
         "options": {f.name: f.default for f in options(cls) if "tunable" not in f.metadata},
         "off": dict(cls.off) if cls.off else None,
+    }
+
+
+def _composition_record(spec: str) -> dict[str, Any]:
+    """The record of strategies joined by plus signs.
+
+    Raises:
+        EquipoiseError: an unknown part, or parts that exclude each other.
+    """
+    strategy = get_strategy(spec)
+    return {
+        "kind": "strategy",
+        "name": strategy.spec,
+        "parts": {p.spec: p.stages for p in strategy.parts},
+        "needs": sorted(set().union(*(p.requires for p in strategy.parts))),
+        "search": {n: _range(t) for n, t in space(strategy).items()},
+        "warnings": clash_warnings(strategy),
     }
 
 
@@ -117,7 +138,9 @@ def _find(name: str) -> dict[str, Any]:
         known += entries
         if name in entries:
             obj = registry(kind).get(name)
-            return strategy_record(obj) if kind == "strategy" else _other(kind, entries[name])
+            if kind != "strategy":
+                return _other(kind, entries[name])
+            return strategy_record(obj) | {"same_as": equal_strategies(obj())}
     if name in suite_names():
         suite = load_suite(name)
         return {
@@ -126,6 +149,8 @@ def _find(name: str) -> dict[str, Any]:
             "summary": suite.title,
             "blocks": [dataclasses.asdict(b) for b in suite.blocks],
         }
+    if "+" in name and not Path(name).exists():
+        return _composition_record(name)
     # Only now, so that a name with a dot is never taken for a file.
     if "/" in name or Path(name).suffix:
         return describe_data(name)

@@ -76,6 +76,11 @@ def run(
     results: Results = LIVE,
     data_dir: DataDir = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
+    cluster: options.ClusterUrl = None,
+    allow_mixed: options.AllowMixed = False,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --dry-run: the plan as data.")] = False,
 ) -> None:
@@ -90,12 +95,45 @@ def run(
         splits=splits,
         seed=seed,
         workers=workers,
+        cluster=options.cluster_of(cluster, allow_mixed, tls_ca, tls_cert, tls_key),
         device=device,
         results=results,
         data_dir=data_dir,
         redo=redo,
         dry_run=dry_run,
         json=json,
+    )
+
+
+@app.command()
+def worker(
+    address: Annotated[
+        str, typer.Argument(help="The scheduler's address.", metavar="tcp://HOST:PORT", show_default=False)
+    ],
+    workers: Annotated[int, typer.Option(help="Processes, each with one thread.", min=1)] = 1,
+    host: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="This machine's address for the scheduler \\[default: found by dask]."),
+    ] = None,
+    port: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Its port, one more for each further process \\[default: any].", min=1, max=65535),
+    ] = None,
+    data_dir: DataDir = None,
+    tls_ca: options.TlsCa = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+) -> None:
+    """Run cells for `equipoise run --cluster`; goes on until Ctrl-C, and reconnects when the scheduler was away."""
+    lazy("equipoise.cli.worker").worker(
+        address,
+        workers=workers,
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
 
 

@@ -8,13 +8,18 @@ import inspect
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args
 
 import typer
 
 from equipoise.contracts.options import options, value_type
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.datasets._table_options import TableOptions
 from equipoise.experiment.settings import Settings as SettingsFields
+
+if TYPE_CHECKING:
+    from equipoise.cluster.executor import Cluster
 
 
 class What(StrEnum):
@@ -47,11 +52,41 @@ DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (defau
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load, too.")]
 LIVE = Path("results/live")
+CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
 Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]
 Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
 WorkerCount = Annotated[
     str, typer.Option(help="Processes: a number, or auto: as many as CPUs, memory and cells allow.")
+]
+ClusterUrl = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="Run on the workers of this dask scheduler (extra cluster).",
+        rich_help_panel=CLUSTER,
+    ),
+]
+TlsCa = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the authority's PEM file.", rich_help_panel=CLUSTER),
+]
+TlsCert = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the certificate.", rich_help_panel=CLUSTER),
+]
+TlsKey = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="For tls://: the private key.", rich_help_panel=CLUSTER),
+]
+AllowMixed = Annotated[
+    bool,
+    typer.Option(
+        "--allow-mixed",
+        help="Also use workers with other library versions or CPUs; rows say what they ran on.",
+        rich_help_panel=CLUSTER,
+    ),
 ]
 Table = Annotated[
     dict[str, Any], Fields(TableOptions, "Your own data (detected where no option says it, and reported)")
@@ -60,6 +95,21 @@ Settings = Annotated[
     dict[str, Any],
     Fields(SettingsFields, "Settings, the same for every strategy (a suite has defaults of its own)"),
 ]
+
+
+def cluster_of(
+    url: str | None, allow_mixed: bool, ca: Path | None, cert: Path | None, key: Path | None
+) -> Cluster | None:
+    """The cluster that these options of `run` describe; None without `--cluster`.
+
+    Raises:
+        EquipoiseError: the address is wrong, or options that go with `--cluster` stand alone.
+    """
+    if url is not None:
+        return lazy("equipoise.cluster.executor").Cluster(url, ca, cert, key, allow_mixed)
+    if allow_mixed or ca or cert or key:
+        raise EquipoiseError("--allow-mixed and the options of TLS go with --cluster")
+    return None
 
 
 def derived(command: Callable[..., Any]) -> Callable[..., Any]:

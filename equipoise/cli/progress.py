@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from equipoise.cli.dry_run import cell_in_words
-from equipoise.sweep.run import Watcher
+from equipoise.sweep.executors import Watcher
 
 
 class SweepProgress:

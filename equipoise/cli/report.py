@@ -13,6 +13,7 @@ from rich.console import Console
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
@@ -62,14 +63,23 @@ def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]
     for block in load_suite(name).blocks:
         # As rows spell them: a spec may be written in several ways.
         strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
-        backbones = {get_backbone(spec).spec for spec in block.backbones}
+        backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
         asked.append((block, backbones, strategies, dataclasses.asdict(block.settings)))
     return [
         r
         for r in rows
         if any(
-            (r["dataset"] in b.datasets and r["backbone"] in backbones and r["strategy"] in strategies)
+            (r["dataset"] in b.datasets and r["strategy"] in strategies)
+            and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
             and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
             for b, backbones, strategies, settings in asked
         )
     ]
+
+
+def _names(backbone: Backbone) -> set[str]:
+    """The names under which rows may know a backbone: its spec and, where its files are still there, its identity."""
+    try:
+        return {backbone.spec, backbone.identity}
+    except EquipoiseError:
+        return {backbone.spec}

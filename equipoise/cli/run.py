@@ -6,7 +6,7 @@ import json as json_
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -19,9 +19,12 @@ from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.errors import EquipoiseError
 from equipoise.report.export import PARTS, render
 from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.plan import Plan, make_plan, warnings_of
 from equipoise.sweep.run import outstanding, sweep
 from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
+
+if TYPE_CHECKING:
+    from equipoise.cluster.executor import Cluster
 
 
 def run(
@@ -35,6 +38,7 @@ def run(
     splits: str | None,
     seed: int | None,
     workers: str,
+    cluster: Cluster | None,
     device: str,
     results: Path,
     data_dir: Path | None,
@@ -49,22 +53,33 @@ def run(
     named = with_columns(datasets, table)
     chosen = choose(suite, named, backbones, all_named(strategies), settings, splits_of(splits), seed)
     wanted = parse_workers(workers)
-    if not dry_run:
+    if cluster is not None and wanted is not None:
+        raise EquipoiseError("--workers are processes on this machine: give it, or --cluster")
+    if not dry_run and cluster is None:
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
     plan = make_plan(chosen, device=device, data_dir=data_dir)
+    for line in warnings_of(plan):
+        typer.echo(f"warning: {line}", err=True)
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
     if json:
         typer.echo(json_.dumps(as_data(plan, todo, processes, results), indent=2))
         return
-    print_summary(console, plan, len(todo), processes, results)
+    print_summary(console, plan, len(todo), str(cluster or processes), results)
     if dry_run:
         print_cells(console, plan, todo)
         return
     with SweepProgress(console, todo) as progress:
         try:
-            sweep(plan, store, workers=processes.count, redo=redo, watcher=progress.watcher)
+            sweep(
+                plan,
+                store,
+                workers=processes.count,
+                redo=redo,
+                watcher=progress.watcher,
+                executor=cluster,
+            )
         except KeyboardInterrupt:
             # First, since the bars would overwrite the message.
             progress.stop()

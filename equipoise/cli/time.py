@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from equipoise.api import choose
@@ -112,7 +113,8 @@ def _print_table(
         table.add_column(column, justify="right")
     for own in (r for r in timing.records(plan, speeds) if r["dataset"] == name):
         numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", f"{own['seconds_per_cell']:.3g}")
-        table.add_row(own["backbone"], own["strategy"], *numbers)
+        # Brackets of a spec are no markup.
+        table.add_row(escape(own["backbone"]), escape(own["strategy"]), *numbers)
     console.print(table)
     console.print(
         "rows/s: rows that all models in training see in a second, in trials and folds", style="dim"

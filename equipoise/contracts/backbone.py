@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from equipoise.contracts.hyperparameters import Configurable, Tunable, tunables
+from equipoise.contracts.hyperparameters import Configurable, Tunable
 from equipoise.contracts.options import options
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
@@ -54,6 +55,8 @@ class Backbone(Configurable):
         batched: True if `forward` takes the parameters of K lanes at once, each with a leading K, and inputs (K, B, …);
             False if it takes one lane's, so that the engine loops over lanes.
         batched_on_cuda: the same on CUDA, where batching may pay although it does not on CPU.
+        chained: True if `forward` of all lanes consists of `affine` and `drop.relu` only, each on the result of the one
+            before. It is then trained without autograd, in less time and with the same bits.
         lanes_at_once: the most lanes that are held in memory side by side; None for as many as pay.
         lr: the default and the range of the peak learning rate.
         C: the default and the range of the inverse strength of the L2 penalty, as in scikit-learn: the objective is
@@ -63,6 +66,11 @@ class Backbone(Configurable):
         output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
             (`equipoise.engine.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
+        paths: the names of the fields that hold a path; `content` is the hash of what lies there.
+        head: the names of the weight (H, L) and the bias of the last layer, which is linear in the learned representation (H,);
+            None if there is no learned representation. Such a backbone defines `represent` and `classify` instead of `forward`.
+        separate_labels: True if each label is fitted by itself and without random numbers, so that one network per label gives
+            the same as one for all labels.
         gradient: False for an estimator that fits itself (`equipoise.contracts.estimator`) and takes no loss.
         rate: the measured cost of a row, for `--dry-run`; None if it is unknown, which the estimate mentions.
     """
@@ -72,28 +80,32 @@ class Backbone(Configurable):
     vector_features: ClassVar[bool] = True
     batched: ClassVar[bool] = False
     batched_on_cuda: ClassVar[bool] = False
+    chained: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = None
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.1, 300.0, log=True)
     conditioning_bias: ClassVar[str] = ""
     output: ClassVar[str] = ""
     biases: ClassVar[frozenset[str]] = frozenset()
+    paths: ClassVar[frozenset[str]] = frozenset()
+    head: ClassVar[tuple[str, str] | None] = None
+    separate_labels: ClassVar[bool] = False
     gradient: ClassVar[bool] = True
     rate: ClassVar[Rate | None] = None
 
     def __post_init__(self) -> None:
-        for name, spec in tunables(self).items():
-            # A search on a logarithmic scale says that the value is a positive magnitude; scikit-learn would fail in the cell.
-            if spec.log and not getattr(self, name) > 0:
-                raise EquipoiseError(f"{self.name}: {name} must be more than 0, got {getattr(self, name)}")
         # Wrong settings should fail here, with one line, and not in the middle of a sweep.
+        super().__post_init__()
         if not 0 <= self.dropout_rate < 1:
             raise EquipoiseError(f"{self.name}: dropout must lie in 0 ≤ dropout < 1, got {self.dropout_rate}")
         for f in options(self):
-            value = getattr(self, f.name)
-            low = f.metadata.get("low", 1)
-            if isinstance(value, int) and not isinstance(value, bool) and value < low:
-                raise EquipoiseError(f"{self.name}: {f.name} must be {low} or more, got {value}")
+            value, declared = getattr(self, f.name), "domain" in f.metadata
+            # A logarithmic range says that the value is a positive magnitude; scikit-learn would fail in the cell.
+            if not declared and "tunable" in f.metadata and f.metadata["tunable"].log and not value > 0:
+                raise EquipoiseError(f"{self.name}: {f.name} must be more than 0, got {value}")
+            # A whole number is a size or a count, unless its domain says otherwise.
+            if not declared and isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise EquipoiseError(f"{self.name}: {f.name} must be 1 or more, got {value}")
             if value not in (choices := f.metadata.get("choices", (value,))):
                 raise EquipoiseError(
                     f"{self.name}: {f.name} must be one of {', '.join(choices)}, got {value!r}"
@@ -117,11 +129,42 @@ class Backbone(Configurable):
 
         A row's logits must not depend on the other rows of the batch.
         """
-        raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+        if self.head is None:
+            raise NotImplementedError(f"backbone {self.name!r} must define forward()")
+        return self.classify(params, self.represent(params, x, drop))
+
+    def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
+        """The learned representation that the last layer gets, (K, B, H) or (B, H); arguments as for `forward`."""
+        raise NotImplementedError(f"backbone {self.name!r} must define represent()")
+
+    def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
+        """The last layer: logits (K, B, L) or (B, L) of a representation."""
+        raise NotImplementedError(f"backbone {self.name!r} must define classify()")
+
+    def head_of(self, params: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """The weight (H, L) and the bias (L,) of the last layer of one network, such that z = h·weight + bias."""
+        if self.head is None:
+            raise ValueError(f"{self.name} learns no representation")
+        weight, bias = (params[name].detach().cpu().numpy() for name in self.head)
+        return weight, bias.reshape(-1)
+
+    @property
+    def represents(self) -> bool:
+        """Whether it learns a representation, with these settings."""
+        return self.head is not None and type(self).represent is not Backbone.represent
 
     def interpolates(self, kind: str) -> bool:
         """Whether resamplers may take distances between its features of inputs of this kind, and average them."""
         return kind == "numeric" and self.vector_features
+
+    @property
+    def absorbs_shifts(self) -> bool:
+        """Whether a constant added to the logits of a label in training only changes the bias of the output.
+
+        That bias has no penalty and starts at the best constant logit, which the constant moves as well. So the training is the
+        same, and the logits differ by the constant.
+        """
+        return self.gradient and self.output in self.biases
 
     def stacks(self, device: torch.device) -> bool:
         """Whether `forward` gets all lanes at once on this device."""
@@ -144,6 +187,15 @@ class Backbone(Configurable):
             EquipoiseError: such a file is missing.
         """
         return ""
+
+    @property
+    def identity(self) -> str:
+        """The name in keys of rows and of random streams: the spec, with the content of its files in the place of their paths.
+
+        Raises:
+            EquipoiseError: a file is missing.
+        """
+        return f"{self._spec(without=self.paths)}@{content}" if (content := self.content) else self.spec
 
     @property
     def structure(self) -> tuple[object, ...]:

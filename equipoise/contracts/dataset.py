@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,25 @@ Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 #: The values of `Dataset.official`, the split that comes with the data.
 TRAIN, DEV, TEST = 0, 1, 2
 _BLOCK = 1 << 13  # number of rows that are checked at a time
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns of the table that a data set was read from, so that a second table can be read in the same way.
+
+    Attributes:
+        inputs: the columns of texts, in the order in which they are joined, or of features.
+        label_column: the column that lists the labels of a row by name; None if each label has a column of its own.
+        separator: what separates the names there, if the user has said it.
+        others: the columns that are not used.
+        categories: for each column of words, the words in the order of their codes.
+    """
+
+    inputs: tuple[str, ...]
+    label_column: str | None = None
+    separator: str | None = None
+    others: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +65,7 @@ class Dataset:
     nominal: NDArray[np.bool_] | None = None  # (d,): which columns are coded categories
     notes: tuple[str, ...] = ()  # decisions of the loader, shown to the user
     official: NDArray[np.int8] | None = None  # (n,): TRAIN, DEV or TEST, if the source has its own split
+    table: TableColumns | None = None  # the columns of the user's own table
 
     def __post_init__(self) -> None:
         # The dataclass is frozen; only here may converted values replace those that were passed.
@@ -188,18 +208,23 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
     yield str(data.Y.shape).encode()
     yield data.Y.data.cast("B")  # a view, so that Y is not copied
     yield from (label.encode() for label in data.labels)
-    if isinstance(data.X, np.ndarray) and data.kind == "text":
+    yield from input_parts(data.X)
+
+
+def input_parts(X: Features) -> Iterator[bytes]:
+    """The bytes of X, in one of the forms of `Dataset`, that a hash of a data set covers."""
+    if isinstance(X, np.ndarray) and X.ndim == 1:
         # Texts from the wild may contain lone surrogates, which plain UTF-8 rejects.
-        yield from (text.encode("utf-8", "surrogatepass") for text in data.X)
-    elif isinstance(data.X, np.ndarray):
-        yield f"dense {data.X.shape}".encode()
+        yield from (text.encode("utf-8", "surrogatepass") for text in X)
+    elif isinstance(X, np.ndarray):
+        yield f"dense {X.shape}".encode()
         # Adding 0 turns −0.0 into 0.0: equal numbers, equal bytes.
-        yield (data.X + 0.0).astype("<f4").tobytes()
+        yield (X + 0.0).astype("<f4").tobytes()
     else:
-        yield f"sparse {data.X.shape}".encode()
-        yield data.X.indptr.astype("<i8").tobytes()
-        yield data.X.indices.astype("<i8").tobytes()
-        yield data.X.data.astype("<f4").tobytes()
+        yield f"sparse {X.shape}".encode()
+        yield X.indptr.astype("<i8").tobytes()
+        yield X.indices.astype("<i8").tobytes()
+        yield X.data.astype("<f4").tobytes()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Labels are split by scikit-multilearn's `BinaryRelevance` (Szymański & Kajdanowicz 2017, arXiv 1702.01460), so that strategies
 are tested with the same problem transformation that users of that library have. Resampling, sampling weights (passed as
 `sample_weight`), tasks, score maps and decisions work as with networks. A strategy with a loss is skipped with a reason, since
-these models have losses of their own.
+these models have losses of their own; label powersets, whose loss only means that classes exclude each other, are not.
 """
 
 from __future__ import annotations

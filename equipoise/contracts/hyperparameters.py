@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from equipoise.contracts.options import options
+from equipoise.contracts.options import Domain, options, require_domain
 from equipoise.core.errors import EquipoiseError
 
 T = TypeVar("T")
@@ -40,16 +40,26 @@ def tunable(
     high: float | None = None,
     log: bool = False,
     choices: Sequence[Any] | None = None,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
 ) -> Any:
-    """Declare a hyperparameter with its published default and its search range.
+    """Declare a hyperparameter with its published default, its search range, and the values that users may pin.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Focal:
-    ...     gamma: float = tunable(2.0, low=0.0, high=5.0)
+    ...     gamma: float = tunable(2.0, low=0.0, high=5.0, at_least=0)
+
+    Args:
+        default: the published value; its type is the type of the hyperparameter.
+        low, high, log, choices: what the search draws from, see `Tunable`.
+        above, at_least, below, at_most: the bounds of the domain, outside of which the method has no meaning; a user may pin any
+            value inside, whether or not the search would draw it. Without bounds, any finite number.
 
     Raises:
-        EquipoiseError: the range is empty, or the default lies outside of it.
+        EquipoiseError: the range is empty or leaves the domain, or the default lies outside of it.
     """
     spec = Tunable(default, low, high, log, tuple(choices) if choices is not None else None)
     if spec.choices is not None:
@@ -61,7 +71,14 @@ def tunable(
         )
     elif log and low <= 0:
         raise EquipoiseError(f"a logarithmic range needs low > 0, got {low!r}")
-    return dataclasses.field(default=default, metadata={"tunable": spec})
+    domain = Domain(above, at_least, below, at_most)
+    if domain == Domain():
+        return dataclasses.field(default=default, metadata={"tunable": spec})
+    if spec.choices is not None or low not in domain or high not in domain:
+        raise EquipoiseError(
+            f"the range {low!r}..{high!r} leaves the domain: values must {domain.words('value')}"
+        )
+    return dataclasses.field(default=default, metadata={"tunable": spec, "domain": domain})
 
 
 @dataclass(frozen=True)
@@ -78,13 +95,21 @@ class Configurable:
         default=frozenset(), kw_only=True, repr=False, compare=False, metadata={"internal": True}
     )
 
+    def __post_init__(self) -> None:
+        # Also for objects made in Python, which no spec was checked for.
+        for f in options(self):
+            require_domain(f, getattr(self, f.name), f"{self.name}: ")
+
     @property
     def spec(self) -> str:
         """The name with settings in brackets: the pinned fields, and those that differ from their defaults."""
+        return self._spec(without=frozenset())
+
+    def _spec(self, without: frozenset[str]) -> str:
         shown = []
         for f in options(self):
             value = getattr(self, f.name)
-            if f.name in self.pinned or value != f.default:
+            if f.name not in without and (f.name in self.pinned or value != f.default):
                 shown.append(f"{f.name}={_shown(value)}")
         return f"{self.name}[{','.join(shown)}]" if shown else self.name
 

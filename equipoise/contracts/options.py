@@ -1,19 +1,64 @@
-"""Options: the fields of a dataclass that a user sets by name, and the conversion of their text to typed values."""
+"""Options: the fields of a dataclass that a user sets by name, their domains, and the conversion of text to typed values."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError, unknown
 
+#: Characters of a value that an error shows.
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The numbers that have a meaning as the value of an option: all finite ones within the bounds that are not None."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, numbers.Real) or not math.isfinite(value):
+            return False
+        number: Any = value
+        return (
+            (self.above is None or number > self.above)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.below is None or number < self.below)
+            and (self.at_most is None or number <= self.at_most)
+        )
+
+    def words(self, name: str) -> str:
+        """What the number of that name must do, such as "be 0 or more" or "lie in 0 ≤ share < 1"."""
+        low, above = (self.at_least, "≤") if self.at_least is not None else (self.above, "<")
+        high, below = (self.at_most, "≤") if self.at_most is not None else (self.below, "<")
+        if low is not None and high is not None:
+            return f"lie in {low} {above} {name} {below} {high}"
+        if low is not None:
+            return f"be {low} or more" if above == "≤" else f"be more than {low}"
+        if high is not None:
+            return f"be {high} or less" if below == "≤" else f"be less than {high}"
+        return "be a finite number"
+
 
 def option(
-    default: Any, help: str = "", *, choices: tuple[Any, ...] | None = None, low: float | None = None
+    default: Any,
+    help: str = "",
+    *,
+    choices: tuple[Any, ...] | None = None,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
 ) -> Any:
     """Declare an option as a field of a dataclass.
 
@@ -21,9 +66,10 @@ def option(
         default: the value if the user gives none. Its type is the type of the option.
         help: the text of `--help`, without a full stop; "" for an option that the command line does not have.
         choices: the values it may take; None for any.
-        low: the least value it may take.
+        above, at_least, below, at_most: the bounds of its domain, for numbers.
     """
-    metadata = {"help": help, "choices": choices, "low": low}
+    bounds = Domain(above, at_least, below, at_most)
+    metadata = {"help": help, "choices": choices, "domain": None if bounds == Domain() else bounds}
     return dataclasses.field(default=default, metadata={k: v for k, v in metadata.items() if v is not None})
 
 
@@ -41,27 +87,25 @@ def checked(kind: str, name: str, obj: Any, values: Mapping[str, Any]) -> dict[s
         values: option name → value, either of the right type or as text.
 
     Raises:
-        EquipoiseError: there is no such option, or a value has the wrong type or is out of range.
+        EquipoiseError: there is no such option, or a value has the wrong type or is outside the domain.
     """
     fields = {f.name: f for f in options(obj)}
     if strange := [key for key in values if key not in fields]:
         raise unknown(f"option of {kind} {name!r}:" if name else kind, strange[0], fields)
-    return {
-        key: coerce(fields[key], value, f"{name}[{key}={value}]: " if name else "")
-        for key, value in values.items()
-    }
+    where = f"{name}: " if name else ""
+    return {key: coerce(fields[key], value, where) for key, value in values.items()}
 
 
 def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
     """Convert a value, or its text, to the type of an option. All options of the package are converted here.
 
     Raises:
-        EquipoiseError: the value has the wrong type, is not one of the option's choices, or is below its least value. The
+        EquipoiseError: the value has the wrong type, is not one of the option's choices, or is outside its domain. The
             message begins with `where`.
     """
     if choices := _choices(field):
         if value not in choices:
-            raise _wrong(where, field, f"one of {', '.join(map(str, choices))}", value)
+            raise _wrong(where, field, f"be one of {', '.join(map(str, choices))}", value)
         return value
     kind = value_type(field)
     if kind is None or (value is None and field.default is None):
@@ -70,16 +114,38 @@ def coerce(field: dataclasses.Field[Any], value: Any, where: str = "") -> Any:
     try:
         typed: Any = value if read is None else read(value)
     except (TypeError, ValueError, OverflowError):
-        raise _wrong(where, field, wanted, value) from None
-    # The search cannot handle infinite numbers. Other options may be infinite unless their owner refuses it.
-    infinite = "tunable" in field.metadata and isinstance(typed, float) and not math.isfinite(typed)
-    if infinite or not isinstance(typed, kind):
-        raise _wrong(where, field, wanted, value)
-    low = field.metadata.get("low")
-    # Not `typed < low`, which would let NaN pass.
-    if low is not None and not typed >= low:
-        raise _wrong(where, field, f"{low} or more", typed)
+        raise _wrong(where, field, f"be {wanted}", value) from None
+    if not isinstance(typed, kind):
+        raise _wrong(where, field, f"be {wanted}", value)
+    # The owners of other options, such as those of a data set, refuse infinite numbers in words of their own.
+    if isinstance(typed, int) or not field.metadata.keys().isdisjoint(("domain", "tunable")):
+        require_domain(field, typed, where)
     return typed
+
+
+def domain_of(field: dataclasses.Field[Any]) -> Domain:
+    """The domain that an option declares; all finite numbers if it declares none."""
+    domain: Domain = field.metadata.get("domain", Domain())
+    return domain
+
+
+def require_domain(field: dataclasses.Field[Any], value: Any, where: str = "") -> None:
+    """Check that a value lies in the domain of an option. Values that are no numbers have no domain.
+
+    Raises:
+        EquipoiseError: it does not; the message begins with `where`.
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return
+    if isinstance(value, int) and abs(value) >= 2**64:
+        raise _wrong(where, field, "be a whole number of at most 64 bits", value)
+    # A field whose default is infinite, such as a limit that is off, allows that one value.
+    if math.isinf(value) and value == field.default:
+        return
+    if value not in (domain := domain_of(field)):
+        # Infinity may lie within the bounds that the message would name; NaN never does.
+        wanted = "be a finite number" if math.isinf(value) else domain.words(field.name)
+        raise _wrong(where, field, wanted, value)
 
 
 def value_type(field: dataclasses.Field[Any]) -> type | None:
@@ -100,7 +166,14 @@ def _choices(field: dataclasses.Field[Any]) -> tuple[Any, ...] | None:
 
 
 def _wrong(where: str, field: dataclasses.Field[Any], wanted: str, value: Any) -> EquipoiseError:
-    return EquipoiseError(f"{where}{field.name} must be {wanted}, got {value!r}")
+    try:
+        shown = repr(value).removesuffix(".0")
+    except ValueError:
+        # Python writes no integer of more than 4300 digits.
+        shown = "one of more than 4300 digits"
+    if len(shown) > _LONGEST:
+        shown = f"{shown[:_LONGEST]}…"
+    return EquipoiseError(f"{where}{field.name} must {wanted}, got {shown}")
 
 
 def _truth(value: Any) -> bool:
@@ -127,7 +200,11 @@ def _whole(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError(value)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        # As for the same digits in a text: too large is infinite, which the domain refuses.
+        return math.inf
 
 
 #: Type of an option → the function that converts a value, and the name of the type in errors. `value_type` tries them in order.

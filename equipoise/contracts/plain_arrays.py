@@ -25,6 +25,11 @@ def fit_resample(
             f"strategy {strategy.spec!r} does not resample; docs/strategies.md lists those that do (stage `resample`), "
             "e.g. ml_ros or mlsmote"
         )
+    if from_file := next((p.name for p in parts if "file" in p.requires), None):
+        raise EquipoiseError(
+            f"{from_file} adds rows to the training folds of a data set, and plain arrays have no folds; "
+            "append your rows to X and Y, or use `equipoise run`"
+        )
     needs_numbers = next((p.name for p in parts if "numeric" in p.requires), None)
     labels = label_matrix(Y.toarray() if is_sparse(Y) else Y).astype(np.uint8)
     array = scipy.sparse.csr_matrix(X) if is_sparse(X) else np.asarray(X)

@@ -12,6 +12,24 @@ from equipoise.core.arrays import is_sparse
 
 
 @dataclass(frozen=True, eq=False)
+class Offer:
+    """Rows of the user's own file that a strategy may add to the training rows of one fold (`external_rows`).
+
+    None of them was made from a held-out row, or equals one: the pipeline has left those out.
+
+    Attributes:
+        index: (e,) int64, the position of each row in `Rows.shared`, behind the training rows.
+        Y: (e, L) uint8 labels.
+    """
+
+    index: np.ndarray
+    Y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """A set of training rows: m = len(index) original rows, followed by s synthetic ones.
 
@@ -25,6 +43,7 @@ class Rows:
         nominal: (d,) which features are categories, or None if none is. As bool, each marked column is a category coded as a
             number. As integers, 0 marks a numeric column, and columns with the same number above 0 are one-hot columns of one
             category.
+        offered: rows that `include` can add; None where the strategy names no file of rows.
     """
 
     index: np.ndarray
@@ -32,6 +51,7 @@ class Rows:
     shared: Any = field(default=None, repr=False)
     synthetic: Any = field(default=None, repr=False)
     nominal: np.ndarray | None = field(default=None, repr=False)
+    offered: Offer | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.Y)
@@ -40,6 +60,11 @@ class Rows:
     def n_synthetic(self) -> int:
         """The number of synthetic rows, s."""
         return 0 if self.synthetic is None else int(self.synthetic.shape[0])
+
+    @property
+    def n_included(self) -> int:
+        """How many of the offered rows are among these rows, however often each."""
+        return 0 if self.offered is None else len(np.intersect1d(self.index, self.offered.index))
 
     @property
     def X(self) -> Any:
@@ -68,6 +93,18 @@ class Rows:
     def repeat(self, positions: np.ndarray) -> Rows:
         """All rows, plus a copy of each row at these positions; synthetic rows come last."""
         return self.take(np.concatenate([np.arange(len(self)), np.asarray(positions, dtype=np.int64)]))
+
+    def include(self, positions: np.ndarray) -> Rows:
+        """All rows, plus the offered rows at these positions; synthetic rows come last.
+
+        Raises:
+            ValueError: no rows are offered.
+        """
+        if self.offered is None:
+            raise ValueError("no rows are offered")
+        m = len(self.index)
+        index = np.concatenate([self.index, self.offered.index[positions]])
+        return replace(self, index=index, Y=np.vstack([self.Y[:m], self.offered.Y[positions], self.Y[m:]]))
 
     def relabel(self, Y: np.ndarray) -> Rows:
         """The same rows with labels Y (m + s, L)."""

@@ -57,6 +57,13 @@ class Task:
             odds = np.log(_sum(share, has_label)) - np.log(_sum(share, 1.0 - has_label))
         return np.clip(odds, -50.0, 50.0)
 
+    def decisions(self, logits: np.ndarray) -> np.ndarray:
+        """The labels that this task predicts, (n, len(columns)) bool, from its logits (n, L_t).
+
+        With classes, the most probable one; of equally probable ones, the first. Else the labels with a logit above 0.
+        """
+        return logits > 0 if self.classes is None else self.classes[logits.argmax(1)] > 0
+
 
 def _sum(share: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The matrix product of share (n, C) and mask (C, L)."""
@@ -130,12 +137,28 @@ def merge_columns(tasks: Sequence[Task], logits: Sequence[np.ndarray], n_labels:
     Raises:
         ValueError: no task predicts some label.
     """
-    total = np.zeros((len(logits[0]), n_labels))
-    votes = np.zeros(n_labels)
-    for task, task_logits in zip(tasks, logits, strict=True):
+    log_odds = [task.label_logits(z) for task, z in zip(tasks, logits, strict=True)]
+    return _column_means(tasks, log_odds, n_labels).astype(np.float32)
+
+
+def majority_vote(tasks: Sequence[Task], logits: Sequence[np.ndarray], n_labels: int) -> np.ndarray:
+    """The labels that more than half of the tasks that predict them decide for, (n, n_labels) bool.
+
+    Raises:
+        ValueError: no task predicts some label.
+    """
+    votes = [task.decisions(z) for task, z in zip(tasks, logits, strict=True)]
+    return _column_means(tasks, votes, n_labels) > 0.5
+
+
+def _column_means(tasks: Sequence[Task], values: Sequence[np.ndarray], n_labels: int) -> np.ndarray:
+    """The mean for each label over the tasks that predict it, (n, n_labels), of values (n, len(columns)) of each task."""
+    total = np.zeros((len(values[0]), n_labels))
+    count = np.zeros(n_labels)
+    for task, of_task in zip(tasks, values, strict=True):
         columns = list(task.columns)
-        total[:, columns] += task.label_logits(task_logits)
-        votes[columns] += 1
-    if not votes.all():
-        raise ValueError(f"no task predicts labels {np.flatnonzero(votes == 0).tolist()}")
-    return (total / votes).astype(np.float32)
+        total[:, columns] += of_task
+        count[columns] += 1
+    if not count.all():
+        raise ValueError(f"no task predicts labels {np.flatnonzero(count == 0).tolist()}")
+    return total / count

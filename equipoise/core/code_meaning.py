@@ -1,8 +1,8 @@
 """Reduce Python source to what it computes: the text from which identities are hashed.
 
 Everything that is only read by people is left out: docstrings, comments, layout, annotations, the messages of `raise`, `assert`,
-warnings and logging, help texts of options, and class attributes that describe a method or its cost. So a corrected sentence
-invalidates no stored row.
+warnings and logging, help texts of options, and class attributes and methods that describe a strategy or its cost. So a corrected
+sentence invalidates no stored row.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TypeVar
 TYPING = frozenset({"__future__", "typing", "typing_extensions", "collections.abc", "numpy.typing"})
 #: Class attributes that describe a method and take no part in it.
 PROSE = frozenset({"reference", "summary"})
+#: Methods that declare something about a strategy, for reports, and take no part in it.
+DECLARING = frozenset({"same_as"})
 #: Calls whose strings are messages: `warnings.warn(…)`, `logger.info(…)`.
 _SPEAKERS = frozenset({"warnings", "logging", "log", "logger", "_log", "_logger"})
 _SPEAKING = frozenset({"warn", "warning", "info", "debug", "error", "exception", "critical", "log"})
@@ -53,7 +55,9 @@ class _Reducer(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._inside(node, True)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        if self._in_class and node.name in DECLARING:
+            return None
         node.returns = None
         return self._inside(node, False)
 

@@ -1,4 +1,4 @@
-"""The exception for bad input, and the error for an unknown name."""
+"""The exception for bad input, the error for an unknown name, and any exception as one line."""
 
 from __future__ import annotations
 
@@ -47,3 +47,14 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     listing = ", ".join(known[:_MOST]) + more if known else "none"
     # The name is cut after 100 characters, since anything may have been passed in its place.
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
+
+
+def one_line(error: BaseException, longest: int = _MESSAGE) -> str:
+    """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception as problem:
+        # The exception of a plugin may be as faulty as its code.
+        message = f"no message, since its __str__ raises {type(problem).__name__}"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,7 +14,13 @@ from torch import Tensor
 from equipoise.contracts.tasks import LabelInputs
 from equipoise.engine.lanes import Lane
 from equipoise.ops.buffers import Workspace
-from equipoise.ops.inputs import Inputs
+from equipoise.ops.inputs import Inputs, Sparse
+from equipoise.ops.sparse import EmbeddingBags
+
+#: Features, targets (K, B, L) and label inputs (K, B, G) of a step.
+Batch: TypeAlias = tuple[object, Tensor, Tensor | None]
+#: Batches that one call of `gather` is for, whatever the number of lanes.
+_SPARSE, _DENSE = 16, 64
 
 
 class ExampleBank:
@@ -45,17 +53,31 @@ class ExampleBank:
             torch.from_numpy(np.concatenate(label_inputs)).to(device) if label_inputs else None
         )
 
-    def gather(self, examples: Tensor) -> tuple[object, Tensor, Tensor | None]:
-        """Features, targets (K, B, L) and label inputs (K, B, G) of examples (K, B).
+    def steps_at_once(self, lanes: int) -> int:
+        """For how many steps `gather` should be called at once: with few lanes, a call takes long beside its copying."""
+        return max(1, (_SPARSE if isinstance(self.inputs, Sparse) else _DENSE) // lanes)
 
-        Their memory is used again for the next batch.
+    def gather(self, examples: Tensor) -> Iterator[Batch]:
+        """The batch of each of S steps, from examples (K, S, B).
+
+        Features that are not sparse are gathered when their step comes. The memory of features is used again for the next
+        step, that of targets and label inputs by the next call.
         """
-        flat = examples.reshape(-1)
-        x = self.inputs.gather(self._rows.index_select(0, flat).view(examples.shape), self._workspace)
-        labels = (
-            None if self._label_inputs is None else self._pick("label inputs", self._label_inputs, examples)
-        )
-        return x, self._pick("targets", self._targets, examples), labels
+        lanes, steps, size = examples.shape
+        # Step by step, all lanes of one after the other.
+        ordered = examples.transpose(0, 1).reshape(steps * lanes, size).contiguous()
+        rows = self._rows.index_select(0, ordered.view(-1)).view(steps, lanes, size)
+        y = self._pick("targets", self._targets, ordered).view(steps, lanes, size, -1)
+        labels: Iterable[Tensor | None] = repeat(None, steps)
+        if self._label_inputs is not None:
+            labels = self._pick("label inputs", self._label_inputs, ordered).view(steps, lanes, size, -1)
+        return zip(self._features(rows), y, labels, strict=True)
+
+    def _features(self, rows: Tensor) -> Iterator[object]:
+        """The features of rows (S, K, B), step by step."""
+        if isinstance(self.inputs, Sparse) and rows.device.type == "cpu":
+            return iter(EmbeddingBags.of(self.inputs.matrix, rows.flatten(0, 1).numpy()).steps(len(rows)))
+        return (self.inputs.gather(of_step, self._workspace) for of_step in rows)
 
     def _pick(self, name: str, values: Tensor, examples: Tensor) -> Tensor:
         """Rows of `values` as float32 (K, B, …), in memory that the next batch uses again."""

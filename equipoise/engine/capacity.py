@@ -25,7 +25,7 @@ _SPARSE = 32
 #: Sizes that are measured, from small to large.
 _TRIED = (8, 16, 32, 64, 128, 256)
 #: A measurement warms up for `_WARM` steps, then repeats `_STEPS` steps for `_SECONDS` seconds; the best time counts.
-_STEPS, _WARM, _SECONDS = 3, 1, 0.03
+_STEPS, _WARM, _SECONDS = 4, 1, 0.03
 #: A larger population must be faster by `_GAIN` to be worth its memory; one with less than `_LOSS` of the best speed ends the
 #: search.
 _GAIN, _LOSS = 1.04, 0.85

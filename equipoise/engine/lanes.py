@@ -34,6 +34,8 @@ class Lane:
         targets: (m + s, L) uint8, with the synthesised rows last.
         weights: (m + s,) sampling weights, or (S, m + s) weights at S moments of the training; None for shuffled epochs.
         n_pos: (L,) positives of each label in the training rows before any resampling. n_rows: the number of those rows.
+        trained_pos: (L,) positives of each label among these rows, under the weights if there are any; None: as `n_pos`.
+            trained_rows: the number of these rows, or None. See `Context`.
         strategy: the owner of the loss, with this lane's hyperparameters.
         backbone: the model, with this lane's hyperparameters.
         lr, l2: the peak learning rate and the penalty, see `equipoise.engine.optimizer`.
@@ -63,19 +65,25 @@ class Lane:
     held_targets: np.ndarray | None = None
     label_inputs: LabelInputs | None = None
     val_label_inputs: LabelInputs | None = None
+    trained_pos: np.ndarray | None = None
+    trained_rows: int | None = None
     precision: str = FLOAT32
     pause: int | None = None
     resume: Paused | None = None
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ."""
+        """What the lanes of one population must have in common: the shapes and the precision. Losses may differ.
+
+        Lanes whose loss sees the representation are apart from the others, which would have to make theirs available for nothing.
+        """
         return (
             self.backbone.structure,
             self.targets.shape[1],
             self.held_out is None,
             self.precision,
             None if self.label_inputs is None else self.label_inputs.labels.shape[1],
+            self.strategy.sees_representation,
         )
 
 
@@ -109,6 +117,7 @@ class Trained:
         settled: the share of the steps after which that score hardly changed (1 if it never settled).
         paused: the state to resume from, if the lane was paused before its last step.
         estimator: the fitted model of a backbone that is not trained by gradient steps; `params` is then empty.
+        seconds: what fitting the estimator took; 0 for networks, which are trained side by side.
     """
 
     params: dict[str, Tensor] = field(repr=False)
@@ -118,6 +127,7 @@ class Trained:
     settled: float = 1.0
     paused: Paused | None = None
     estimator: Any = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

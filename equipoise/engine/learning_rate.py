@@ -13,7 +13,7 @@ WARM_UP = 0.05
 
 
 def rate(done: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """The share (K,) of the peak learning rate for the step after `done` of `total` steps, (K,) each."""
+    """The share (K, …) of the peak learning rate for the step after `done` (K, …) of `total` (K, …) steps."""
     # At least one step: in short trainings, the first step has the full rate.
     warm = np.maximum(1.0, WARM_UP * total)
     left = np.clip((total - done) / np.maximum(total - warm + 1.0, 1.0), 0.0, 1.0)

@@ -35,9 +35,24 @@ class PopulationLoss:
             kinds.setdefault(_kind(lane.strategy), []).append(k)
         members = [np.array(of_kind) for of_kind in kinds.values()]
         self._groups = [_Group([lanes[k] for k in of_kind], device) for of_kind in kinds.values()]
+        self._closed = len(self._groups) == 1 and self._groups[0].is_closed
         self._members = [torch.as_tensor(of_kind, device=device) for of_kind in members]
         #: Brings concatenated results of the groups back into the order of the lanes.
         self._order = torch.as_tensor(np.argsort(np.concatenate(members)), device=device)
+
+    @property
+    def sees_representation(self) -> bool:
+        """Whether the loss of any lane depends on the representation."""
+        return any(group.sees_representation for group in self._groups)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gradients of all lanes have a closed form, `closed`."""
+        return self._closed
+
+    def closed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The gradient (K, B, L) of the mean loss of any K of the lanes."""
+        return self._groups[0].closed(logits, targets)
 
     @property
     def at_once(self) -> bool:
@@ -50,6 +65,8 @@ class PopulationLoss:
         Args:
             progress: (K,) the share of each lane's training that is done.
         """
+        if self._closed:
+            return self.closed(logits, targets)
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         if len(self._groups) == 1:
             return self._groups[0].grad_logits(logits, targets, done)
@@ -59,10 +76,31 @@ class PopulationLoss:
         ]
         return torch.cat(by_group)[self._order]
 
-    def __call__(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
+        """The gradients of each lane's mean loss in its logits (K, B, L) and in its representation (K, B, H).
+
+        The second is 0 for lanes whose loss does not see the representation.
+        """
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
         by_group = [
-            group(logits[i], targets[i], done[i])
+            group.gradients(logits[i], representation[i], targets[i], done[i])
+            for group, i in zip(self._groups, self._members, strict=True)
+        ]
+        of_logits, of_representation = zip(*by_group, strict=True)
+        return torch.cat(of_logits)[self._order], torch.cat(of_representation)[self._order]
+
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        progress: np.ndarray,
+        representation: Tensor | None = None,
+    ) -> Tensor:
+        done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
+        by_group = [
+            group(logits[i], targets[i], done[i], None if representation is None else representation[i])
             for group, i in zip(self._groups, self._members, strict=True)
         ]
         return torch.cat(by_group)[self._order]
@@ -76,28 +114,58 @@ class _Group:
         names = continuous_fields(self._strategy)
         values = {n: [float(getattr(lane.strategy, n)) for lane in lanes] for n in names}
         self._hyper = {n: torch.tensor(v, dtype=torch.float32, device=device) for n, v in values.items()}
-        self._n_pos = torch.as_tensor(np.stack([lane.n_pos for lane in lanes]), device=device).float()
-        self._n_rows = torch.tensor([float(lane.n_rows) for lane in lanes], device=device)
+        #: The label counts of a context, with a row for each lane.
+        self._counts = {
+            name: torch.as_tensor(np.stack([_count(lane, name) for lane in lanes]), device=device).float()
+            for name in ("n_pos", "n_rows", "trained_pos", "trained_rows")
+        }
+
+    @property
+    def sees_representation(self) -> bool:
+        return self._strategy.sees_representation
 
     @property
     def one_by_one(self) -> bool:
         return type(self._strategy) in _ONE_BY_ONE
 
-    def __call__(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        arguments: tuple[Any, ...] = (logits, targets, self._n_pos, self._n_rows, done, self._hyper)
+    def __call__(
+        self, logits: Tensor, targets: Tensor, done: Tensor, representation: Tensor | None = None
+    ) -> Tensor:
+        seen = {} if representation is None else {"representation": representation}
+        arguments: tuple[Any, ...] = (logits, targets, self._counts, done, self._hyper, seen)
         if len(logits) > 1:
             return self._all(arguments)
         # Reductions over one lane may run in another order, with other roundings, so a single lane is computed twice.
         return self._all(tuple(_twice(a) for a in arguments))[:1]
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gradient has a closed form: that of plain cross-entropy, the most common loss by far."""
+        return type(self._strategy).loss is Strategy.loss
+
+    def closed(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The gradient in closed form."""
+        memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
+        return grad_logits(logits, targets, memory)
+
     def grad_logits(self, logits: Tensor, targets: Tensor, done: Tensor) -> Tensor:
-        # Plain cross-entropy, the most common loss by far, has a gradient in closed form.
-        if type(self._strategy).loss is Strategy.loss:
-            memory = self._workspace.take("grad_logits", logits.shape, logits.dtype, logits.device)
-            return grad_logits(logits, targets, memory)
+        if self.is_closed:
+            return self.closed(logits, targets)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             return torch.autograd.grad(self(leaf, targets, done).sum(), leaf)[0]
+
+    def gradients(
+        self, logits: Tensor, representation: Tensor, targets: Tensor, done: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if not self.sees_representation:
+            # A copy, since the gradient of plain cross-entropy is in memory that the next step uses again.
+            return self.grad_logits(logits, targets, done).clone(), torch.zeros_like(representation)
+        with torch.enable_grad():
+            leaves = logits.detach().requires_grad_(), representation.detach().requires_grad_()
+            loss = self(leaves[0], targets, done, leaves[1]).sum()
+            of_logits, of_representation = torch.autograd.grad(loss, leaves)
+            return of_logits, of_representation
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
@@ -112,17 +180,19 @@ class _Group:
         return torch.stack([self._one(*(_pick(a, k) for a in arguments)) for k in range(len(arguments[0]))])
 
     def _vectorized(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any, seen: Any
     ) -> Tensor:
         strategy = bind(self._strategy, {n: _column(v) for n, v in hyper.items()})
-        ctx = Context(n_pos[:, None], _column(n_rows), progress=_column(progress))
+        # (K, L) becomes (K, 1, L), and (K,) becomes (K, 1, 1).
+        columns: dict[str, Any] = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
+        ctx = Context(**columns, progress=_column(progress), **seen)
         return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
 
     def _one(
-        self, logits: Tensor, targets: Tensor, n_pos: Tensor, n_rows: Tensor, progress: Tensor, hyper: Any
+        self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any, seen: Any
     ) -> Tensor:
         strategy = bind(self._strategy, hyper)
-        return strategy.loss(logits, targets, Context(n_pos, n_rows, progress=progress)).mean()
+        return strategy.loss(logits, targets, Context(**counts, progress=progress, **seen)).mean()
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
@@ -131,6 +201,12 @@ def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
     ctx = Context(torch.as_tensor(n_pos).float(), torch.tensor(float(n_rows)), progress=torch.tensor(0.0))
     with torch.no_grad():
         return max(1, strategy.loss(zeros, zeros, ctx).numel() // _PROBE)
+
+
+def _count(lane: Lane, name: str) -> Any:
+    """A label count of a lane; where it does not say what it trains on, that is what there was before resampling."""
+    value = getattr(lane, name)
+    return getattr(lane, name.replace("trained", "n")) if value is None else value
 
 
 def _kind(strategy: Strategy) -> tuple[object, ...]:

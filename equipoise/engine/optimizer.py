@@ -14,6 +14,9 @@ from torch import Tensor
 from equipoise.engine.learning_rate import rate
 from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
+#: Learning rates are computed for this many steps at once.
+_AT_ONCE = 64
+
 
 class Adam:
     """Adam (Kingma & Ba 2015, arXiv 1412.6980); each lane has its own learning rate, penalty, schedule and step.
@@ -45,25 +48,43 @@ class Adam:
             ParameterBuffer(layout, lanes, device),
         )
         self._runs = _runs(layout, free)
+        self._split: list[list[tuple[bool, list[bool], list[list[Tensor]]]]] = []
         self._pieces: tuple[ParameterBuffer, list[tuple[list[Tensor], ...]]] | None = None
+        self._columns: dict[str, Tensor] | None = None
+        # The learning rates (K, _AT_ONCE) of the next steps, and the position of the next step among them.
+        self._schedule: np.ndarray | None = None
+        self._at = 0
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
     def step(self, updated: Callable[[int], None] | None = None) -> None:
         """One update of every lane from its gradient; `updated(k)` is called after lane k's (on CPU only)."""
-        rates = self._lr * rate(self.steps, self.totals)
+        rates = self._rates()
         self.steps += 1
         if self._params.device.type == "cpu":
             self._lane_by_lane(rates, updated)
         else:
             self._all(rates, updated)
 
+    def _rates(self) -> np.ndarray:
+        """The learning rate of each lane, (K,), for its next step; computed for some steps at once."""
+        if self._schedule is None or self._at == _AT_ONCE:
+            steps = self.steps[:, None] + np.arange(_AT_ONCE)
+            self._schedule, self._at = self._lr[:, None] * rate(steps, self.totals[:, None]), 0
+        self._at += 1
+        rates: np.ndarray = self._schedule[:, self._at - 1]
+        return rates
+
+    def _changed(self) -> None:
+        """Forget what was computed from the numbers of the lanes."""
+        self._schedule = self._columns = None
+
     def _lane_by_lane(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         steps = [[_count(step)] for step in self.steps.tolist()]
         numbers = list(zip(steps, rates.tolist(), self._l2.tolist(), strict=True))
-        # None if some gradients are not in one buffer; then each lane's are asked for in turn.
-        if (gradients := self._params.gradients()) is not None:
-            self._penalise(gradients)
+        # None if some gradients are not in one buffer; then each lane's are asked for in turn. The penalty is added for all
+        # lanes in one pass: a second call of the kernel for the biases of each lane, without decay, would take longer.
+        if (gradients := self._params.gradients(self._penalty())) is not None:
             for (p, g, m, v), (step, lr, _) in zip(self._memory(gradients), numbers, strict=True):
                 _fused(p, g, m, v, step, lr, 0.0)
             return
@@ -73,15 +94,12 @@ class Adam:
             if updated is not None:
                 updated(k)
 
-    def _penalise(self, gradients: ParameterBuffer) -> None:
-        """Add λw to the gradients of parameters with a penalty, in one pass over all lanes.
-
-        A second call of the kernel for the biases of each lane, without decay, would take longer.
-        """
-        l2 = _column(self._l2, gradients.flat)
-        for free, span in self._runs:
-            if not free:
-                gradients.flat[:, span].addcmul_(self._params.stack.flat[:, span], l2)
+    def _penalty(self) -> dict[str, Tensor]:
+        """λ of each lane, (K, 1, …), for the parameters that have a penalty; made anew when lanes change."""
+        if self._columns is None:
+            wide = self._params.stack.wide
+            self._columns = {n: _column(self._l2, w) for n, w in wide.items() if n not in self._free}
+        return self._columns
 
     def _memory(self, gradients: ParameterBuffer) -> list[tuple[list[Tensor], ...]]:
         """Each lane's parameters, gradients and moments, each as one flat tensor; made once, since making views takes long."""
@@ -93,20 +111,26 @@ class Adam:
 
     def _parts(self, k: int) -> Iterator[tuple[bool, list[list[Any]]]]:
         """Lane k's parameters, gradients and moments, as lists: first those with a penalty, then those without."""
-        params = self._params
-        columns: list[list[Any]] = [
-            params.stack.rows[k],
-            params.gradient(k),
-            self._first.rows[k],
-            self._second.rows[k],
-        ]
-        for free in (False, True):
-            chosen = [
-                (n in self._free) == free and g is not None
-                for n, g in zip(params.stack.layout.names, columns[1], strict=True)
-            ]
-            if any(chosen):
-                yield free, [list(compress(column, chosen)) for column in columns]
+        gradients = self._params.gradient(k)
+        for free, chosen, (p, m, v) in self._lists(k):
+            g = list(compress(gradients, chosen))
+            if all(each is not None for each in g):
+                yield free, [p, g, m, v]
+            elif any(given := [each is not None for each in g]):
+                yield free, [list(compress(column, given)) for column in (p, g, m, v)]
+
+    def _lists(self, k: int) -> list[tuple[bool, list[bool], list[list[Tensor]]]]:
+        """Lane k's parameters and moments with and without a penalty, and which parameters these are; made once."""
+        if not self._split:
+            self._split = [[] for _ in range(len(self._params))]
+        if not self._split[k]:
+            stacks = (self._params.stack, self._first, self._second)
+            for free in (False, True):
+                chosen = [(n in self._free) == free for n in self._params.stack.layout.names]
+                if any(chosen):
+                    columns = [list(compress(stack.rows[k], chosen)) for stack in stacks]
+                    self._split[k].append((free, chosen, columns))
+        return self._split[k]
 
     def _all(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         assert updated is None, "lanes are not updated in turn here"
@@ -135,6 +159,7 @@ class Adam:
     def put(self, k: int, lr: float, l2: float, steps: int) -> None:
         """Give slot k to a new lane."""
         self._lr[k], self._l2[k], self.steps[k], self.totals[k] = lr, l2, 0, steps
+        self._changed()
         self._first.flat[k].zero_()
         self._second.flat[k].zero_()
 
@@ -145,6 +170,7 @@ class Adam:
     def restore(self, k: int, state: tuple[int, dict[str, Tensor], dict[str, Tensor]]) -> None:
         """Continue lane k from a state."""
         self.steps[k] = state[0]
+        self._changed()
         self._first.put(k, state[1])
         self._second.put(k, state[2])
 
@@ -153,7 +179,8 @@ class Adam:
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
-        self._pieces = None
+        self._pieces, self._split = None, []
+        self._changed()
 
 
 def _fused(

@@ -69,14 +69,14 @@ def _key(lane: Lane, batch_size: int, digests: dict[int, bytes]) -> tuple[object
     fields = [*static_fields(lane.strategy), *continuous_fields(lane.strategy)]
     settings = tuple(repr(getattr(lane.strategy, name)) for name in fields)
     arrays = []
-    for array in (lane.targets, lane.weights, lane.n_pos):
+    for array in (lane.targets, lane.weights, lane.n_pos, lane.trained_pos):
         if array is not None and id(array) not in digests:
             data = np.ascontiguousarray(array)
             digests[id(array)] = hashlib.blake2b(data.data, digest_size=16).digest() + bytes(
                 str(data.shape), "ascii"
             )
         arrays.append(None if array is None else digests[id(array)])
-    return type(lane.strategy), settings, lane.n_rows, batch_size, *arrays
+    return type(lane.strategy), settings, lane.n_rows, lane.trained_rows, batch_size, *arrays
 
 
 def _search(lanes: Sequence[Lane], batch_size: int) -> list[np.ndarray]:

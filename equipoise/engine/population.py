@@ -16,27 +16,29 @@ On CPU with one thread, the bits of a lane do not depend on the other lanes, for
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from equipoise.core.seeds import stream
-from equipoise.engine.bank import ExampleBank, matrix
+from equipoise.engine.bank import Batch, ExampleBank, matrix
 from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import Adam
-from equipoise.engine.predict import forward, predict_blocks
+from equipoise.engine.predict import forward, forward_in_two, forward_lane, predict_blocks
 from equipoise.engine.sampler import BatchSampler
 from equipoise.ops.buffers import give_back
+from equipoise.ops.chain import Chain
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Inputs
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.precision import products_in
 from equipoise.ops.ranking import macro_average_precision
-from equipoise.ops.sparse import EmbeddingBags, ahead_of
+from equipoise.ops.sparse import EmbeddingBags, Stacked, ahead_of
 
 #: Batches are drawn for this many steps at once.
 CHUNK = 64
@@ -96,8 +98,10 @@ class Population:
         self._samplers = [self._sampler(lane) for lane in in_slots]
         # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
         self._chunk, self._cursor = torch.empty(0), CHUNK
+        # Batches of the next steps that are gathered already.
+        self._batches: Iterator[Batch] = iter(())
         #: The next batch, if something was computed with it in advance.
-        self._next: tuple[object, Tensor, Tensor | None] | None = None
+        self._next: Batch | None = None
         for slot, lane in enumerate(in_slots):
             self._resume(slot, lane)
 
@@ -111,17 +115,17 @@ class Population:
             on_step: called after each step with the numbers of the lanes that took it.
         """
         has_held_out = self._lanes[0].held_out is not None
-        while (self._lane_of != _FREE).any():
+        while (busy := self._lane_of != _FREE).any():
             self._step()
-            done = self._optimizer.steps
             if on_step is not None:
-                on_step(self._lane_of[self._lane_of != _FREE])
-            ended = (self._lane_of != _FREE) & (done >= self._stop_at)
-            if has_held_out and (due := (self._lane_of != _FREE) & (ended | self._at_look())).any():
+                on_step(self._lane_of[busy])
+            ended = busy & (self._optimizer.steps >= self._stop_at)
+            if has_held_out and (due := busy & (ended | self._at_look())).any():
                 self._look(np.flatnonzero(due))
-            for slot in np.flatnonzero(ended).tolist():
-                self._finish(slot)
-            self._fill()
+            if ended.any():
+                for slot in np.flatnonzero(ended).tolist():
+                    self._finish(slot)
+                self._fill()
         return [t for t in self._out if t is not None]
 
     def advance(self, steps: int) -> None:
@@ -134,19 +138,66 @@ class Population:
         (x, y, label_inputs), self._next = self._next or self._gathered(), None
         self._cursor += 1
         self._params.zero_grad()
-        with products_in(self._precision, self._device):
-            logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
-        # A free slot may run past its last step.
-        progress = np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
-        logits.backward(self._loss.grad_logits(logits.detach(), y, progress))
+        if self._loss.sees_representation:
+            self._through_both(x, y, label_inputs)
+        elif not self._backbone.stacks(self._device) and self._loss.is_closed:
+            self._in_turn(x, y, label_inputs)
+        else:
+            self._together(x, y, label_inputs)
         self._optimizer.step(self._ahead())
 
-    def _gathered(self) -> tuple[object, Tensor, Tensor | None]:
+    def _progress(self) -> np.ndarray:
+        """(slots,) the share of each lane's training that is done."""
+        # A free slot may run past its last step.
+        return np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
+
+    def _through_both(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of losses that depend on the representation as well as on the logits."""
+        with products_in(self._precision, self._device):
+            hidden, logits = forward_in_two(self._backbone, self._params, x, self._dropout, label_inputs)
+            outputs = logits.float(), hidden.float()
+        gradients = self._loss.gradients(outputs[0].detach(), outputs[1].detach(), y, self._progress())
+        torch.autograd.backward(outputs, gradients)
+
+    def _together(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of all lanes at once."""
+        # Label inputs enter through a second affine map beside the chain; `Stacked` rows go through autograd.
+        chained = self._backbone.chained and label_inputs is None and not isinstance(x, Stacked)
+        chain = Chain() if chained else None
+        with products_in(self._precision, self._device), chain or nullcontext():
+            logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
+        grad = self._loss.grad_logits(logits.detach(), y, self._progress())
+        if chain is not None:
+            chain.backward(logits, grad)
+        else:
+            logits.backward(grad)
+
+    def _in_turn(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of one lane after the other.
+
+        What a lane's forward pass keeps for the way back is still in the processor's cache then, and memory holds it for one
+        lane only. Losses without a closed form would take longer lane by lane than all at once.
+        """
+        for k in range(len(self._lane_of)):
+            with products_in(self._precision, self._device):
+                logits = forward_lane(self._backbone, self._params, k, x, self._dropout, label_inputs)
+            logits = logits.float()
+            logits.backward(self._loss.closed(logits.detach()[None], y[k : k + 1])[0])
+
+    def _gathered(self) -> Batch:
         """What the lanes learn from next."""
+        if (batch := next(self._batches, None)) is not None:
+            return batch
         if self._cursor == CHUNK:
             give_back()
             self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
-        return self._examples.gather(self._chunk[:, self._cursor])
+        end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
+        self._batches = self._examples.gather(self._chunk[:, self._cursor : end])
+        return next(self._batches)
+
+    def _forget_batches(self) -> None:
+        """Forget the batches that were gathered for the lanes in the slots before a change."""
+        self._next, self._batches = None, iter(())
 
     def _ahead(self) -> Callable[[int], None] | None:
         """What to compute for the next step as soon as a lane is updated: products of sparse rows on CPU."""
@@ -230,7 +281,7 @@ class Population:
             self._samplers[slot] = self._sampler(lane)
             self._stop_at[slot] = _stop_step(lane)
             self._resume(slot, lane)
-        self._next = None  # it was gathered for the lanes that had the slots before
+        self._forget_batches()
         # The rest of the current chunk holds batches of the lanes that had the slots before.
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
@@ -245,7 +296,7 @@ class Population:
         if len(keep) == len(self._lane_of):
             return
         self._lane_of, self._stop_at = self._lane_of[keep], self._stop_at[keep]
-        self._next = None
+        self._forget_batches()
         self._chunk = self._chunk[torch.as_tensor(keep, device=self._device)]
         self._samplers = [self._samplers[p] for p in keep]
         self._params = self._params.take(keep)

@@ -26,22 +26,57 @@ BLOCK, SIDE_BY_SIDE = 256, 32
 
 
 def forward(
-    backbone: Any, params: Parameters, x: Any, dropout: Dropout | None, label_inputs: Tensor | None = None
+    backbone: Any,
+    params: Parameters,
+    x: Any,
+    dropout: Dropout | None,
+    label_inputs: Tensor | None = None,
+    method: str = "forward",
 ) -> Tensor:
     """Logits (K, B, L): computed at once if the backbone takes the parameters of all lanes, else lane by lane.
 
-    Label inputs (K, B, G) enter as an affine term of the backbone's conditioning bias.
+    Label inputs (K, B, G) enter as an affine term of the backbone's conditioning bias. With `method="represent"`, the result is
+    the representation (K, B, H) instead.
     """
+    compute = getattr(backbone, method)
     if backbone.stacks(params.device):
         conditioned = _conditioned(backbone, params.stacked, label_inputs)
-        out: Tensor = backbone.forward(conditioned, x, dropout.stacked() if dropout else Drop())
+        out: Tensor = compute(conditioned, x, dropout.stacked() if dropout else Drop())
         return out
-    drops = [dropout.of_lane(k) if dropout else Drop() for k in range(len(params))]
-    lanes = [
-        _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
-        for k in range(len(params))
-    ]
-    return torch.stack([backbone.forward(lanes[k], x[k], drop) for k, drop in enumerate(drops)])
+    lanes = range(len(params))
+    return torch.stack([forward_lane(backbone, params, k, x, dropout, label_inputs, method) for k in lanes])
+
+
+def forward_lane(
+    backbone: Any,
+    params: Parameters,
+    k: int,
+    x: Any,
+    dropout: Dropout | None,
+    label_inputs: Tensor | None = None,
+    method: str = "forward",
+) -> Tensor:
+    """Logits (B, L) of lane k, of a backbone that takes the parameters of one lane; the other arguments are all lanes'."""
+    drop = dropout.of_lane(k) if dropout else Drop()
+    out: Tensor = getattr(backbone, method)(_of_lane(backbone, params, k, label_inputs), x[k], drop)
+    return out
+
+
+def forward_in_two(
+    backbone: Any, params: Parameters, x: Any, dropout: Dropout, label_inputs: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Representation (K, B, H) and logits (K, B, L); the logits as by `forward`."""
+    hidden = forward(backbone, params, x, dropout, label_inputs, "represent")
+    if backbone.stacks(params.device):
+        return hidden, backbone.classify(_conditioned(backbone, params.stacked, label_inputs), hidden)
+    # Some backbones feed label inputs into the last layer.
+    lanes = [_of_lane(backbone, params, k, label_inputs) for k in range(len(params))]
+    return hidden, torch.stack([backbone.classify(lane, h) for lane, h in zip(lanes, hidden, strict=True)])
+
+
+def _of_lane(backbone: Any, params: Parameters, k: int, label_inputs: Tensor | None) -> Mapping[str, Tensor]:
+    """The parameters of lane k, as `_conditioned` makes them."""
+    return _conditioned(backbone, params.lane(k), None if label_inputs is None else label_inputs[k])
 
 
 def _conditioned(
@@ -67,8 +102,12 @@ def predict_blocks(
     bank: Inputs,
     rows: Sequence[np.ndarray],
     label_inputs: Sequence[np.ndarray | None],
+    method: str = "forward",
 ) -> list[np.ndarray]:
-    """Logits (v_k, L) float32 of each lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G)."""
+    """Logits (v_k, L) float32 of each lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G).
+
+    With `method="represent"`, representations (v_k, H).
+    """
     device = params.device
     # Each lane's rows are padded with row 0 to whole blocks; the logits of the padding are dropped at the end.
     longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
@@ -79,7 +118,7 @@ def predict_blocks(
     label_blocks = _padded(label_inputs, longest, device)
     # `label_blocks` is endless where there are no label inputs.
     blocks = [
-        forward(backbone, params, bank.gather(r), None, g)
+        forward(backbone, params, bank.gather(r), None, g, method)
         for r, g in zip(row_blocks, label_blocks, strict=False)
     ]
     logits = torch.cat(blocks, 1).cpu().numpy()
@@ -92,8 +131,12 @@ def predict(
     rows: Sequence[np.ndarray],
     device: torch.device,
     label_inputs: Sequence[np.ndarray | None] | None = None,
+    method: str = "forward",
 ) -> list[np.ndarray]:
-    """Logits (v_k, L_k) of each trained lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G)."""
+    """Logits (v_k, L_k) of each trained lane for its own rows (v_k,) of the inputs, and their label inputs (v_k, G).
+
+    With `method="represent"`, representations (v_k, H).
+    """
     out: list[np.ndarray] = [np.empty(0)] * len(trained)
     if trained and not trained[0].backbone.gradient:
         return [
@@ -106,7 +149,7 @@ def predict(
         params = Parameters.of([trained[i].params for i in padded], device)
         labels = [None if label_inputs is None else label_inputs[i] for i in padded]
         logits = predict_blocks(
-            trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], labels
+            trained[members[0]].backbone, params, inputs, [rows[i] for i in padded], labels, method
         )
         for i, lane_logits in zip(members, logits, strict=False):
             out[i] = lane_logits

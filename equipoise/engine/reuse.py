@@ -65,7 +65,8 @@ def _record_reuse(
     out: Sequence[Sequence[Trained]],
     before: Sequence[tuple[float, int]],
 ) -> None:
-    """Add the reused lanes to the costs of their requests, at the seconds per step of the request that trained them.
+    """Add the reused lanes to the costs of their requests, at the seconds per step of the request that trained them, or at an
+    estimator's own.
 
     `before` holds the seconds and steps of each request before this training.
     """
@@ -80,7 +81,10 @@ def _record_reuse(
             # A resumed lane was counted when it started, and only its new steps cost anything now.
             steps_before = 0 if lane.resume is None else lane.resume.optimizer[0]
             request.cost.reused += lane.resume is None
-            request.cost.seconds_reused += (trained.steps_run - steps_before) * rates[source[0]]
+            # A fitted estimator took no steps but knows its own time.
+            request.cost.seconds_reused += (
+                trained.seconds + (trained.steps_run - steps_before) * rates[source[0]]
+            )
 
 
 def _listeners(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -113,8 +113,9 @@ def _fit_estimators(requests: Sequence[Request], members: Sequence[tuple[int, in
     for r, i in members:
         request, began = requests[r], time.perf_counter()
         lane = request.lanes[i]
-        out.append(fit(lane, request.inputs))
-        request.cost.seconds += time.perf_counter() - began
+        fitted = fit(lane, request.inputs)
+        out.append(replace(fitted, seconds=time.perf_counter() - began))
+        request.cost.seconds += out[-1].seconds
         request.cost.lanes += 1
         request.cost.widest = max(request.cost.widest, 1)
         # An estimator takes no steps; for progress it counts like a training.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog.plugins import Origin
 from equipoise.core.lazy import lazy
 from equipoise.experiment.settings import Settings
-from equipoise.experiment.versions import versions
+from equipoise.experiment.versions import cpu_capability, versions
 from equipoise.splits.outer import Split
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ else:
     devices = lazy("equipoise.ops.device")
 
 #: Fields of a cell that do not influence its predictions.
-_DESCRIBES = frozenset({"dataset", "plugin", "plugins"})
+_DESCRIBES = frozenset({"dataset", "backbone", "identity", "strategy_identity", "plugin", "plugins"})
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class Cell:
         dataset, backbone, strategy: specs as a user writes them.
         dataset_sha256: hash of the content of the data set.
         code: hashes of the engine's, the backbone's and the strategy's code, see `equipoise.experiment.versions`.
+        identity: `Backbone.identity`, what names the backbone in the key and in random streams; "" for its spec.
         plugin: the file that defines the strategy; None if it is built in or installed.
         plugins: where each plugin that takes part comes from, for the row.
+        external: the hash of the external rows that the strategy adds; "" if it adds none.
+        strategy_identity: the strategy's spec with that hash in the place of the file's path; "" if the strategy names no file.
     """
 
     dataset: str
@@ -46,16 +49,26 @@ class Cell:
     settings: Settings
     device: str
     code: str
+    identity: str = ""
     plugin: str | None = None
     plugins: tuple[Origin, ...] = ()
+    external: str = ""
+    strategy_identity: str = ""
+
+    @property
+    def backbone_identity(self) -> str:
+        """The backbone without paths."""
+        return self.identity or self.backbone
 
     @cached_property
     def key(self) -> str:
         """16 hex digits over what decides the predictions: the data's content, the code, the settings, the libraries.
 
-        The name of the data set and the origin of a plugin are left out: the same content gives the same key.
+        The name of the data set, the paths of files and the origin of a plugin are left out: the same content gives the same key.
         """
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in _DESCRIBES}
+        fields["backbone"] = self.backbone_identity
+        fields["strategy"] = self.strategy_identity or self.strategy
         # `code` says more exactly than our own version number which equipoise this is.
         libraries = {name: version for name, version in versions().items() if name != "equipoise"}
         # Sorted keys: the order of fields in the class does not matter.
@@ -70,6 +83,7 @@ class Cell:
             "dataset": self.dataset,
             "dataset_sha256": self.dataset_sha256,
             "backbone": self.backbone,
+            "backbone_identity": self.backbone_identity,
             "strategy": self.strategy,
             "split": self.split,
             "seed": self.seed,
@@ -78,8 +92,11 @@ class Cell:
             "code": self.code,
             # For the reader of the row; the content of a plugin is part of `code`.
             "plugins": [dataclasses.asdict(origin) for origin in self.plugins],
+            "external_sha256": self.external or None,
             "versions": versions(),
             "threads": devices.THREADS,
+            # Not in the key: a store may move to another machine, and go on there.
+            "cpu": cpu_capability(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": None,
             "traceback": None,

@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
+from equipoise.core.arrays import is_sparse
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.predict import predict
 from equipoise.engine.scheduler import Trainer
 from equipoise.experiment.jobs import JobBuilder, TrainingJob
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense, Inputs, Sparse
+
+if TYPE_CHECKING:
+    from equipoise.experiment.external import External
 
 Params = Mapping[str, Any]
 
@@ -49,6 +53,8 @@ class CrossValidator:
         folds: (n,) the inner fold that holds out each row; −1 for a row that no fold holds out.
         role: dataset, backbone, split and seed, which name all random streams. The strategy is not part of it, so that all
             strategies start from the same weights and see the same batches.
+        external: rows of the user's own that the strategy may add; they lie behind the others in `features` and in the
+            trainer's inputs. None if it names no file.
     """
 
     strategy: Strategy
@@ -60,6 +66,7 @@ class CrossValidator:
     role: tuple[object, ...]
     settings: Settings
     trainer: Trainer
+    external: External | None = None
 
     @property
     def n_folds(self) -> int:
@@ -125,7 +132,24 @@ class CrossValidator:
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Merged logits (v_m, L) of each model for its own rows of the inputs.
+        """Merged logits (v_m, L) of each model for its own rows of the inputs."""
+        by_model = self.task_logits(models, inputs, rows)
+        return [self.merge(m, logits) for m, logits in zip(models, by_model, strict=True)]
+
+    def merge(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray:
+        """The logits (n, L) of a model from those of its tasks, (n, L_t) each."""
+        # The part of a composition that split the problem also joins the logits.
+        return self.strategy.owner("tasks").merge(model.tasks, task_logits, model.ctx)
+
+    def vote(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray | None:
+        """The strategy's own decision (n, L) from the logits of its tasks; None if it decides from the merged logits."""
+        voter = self.strategy.voter
+        return None if voter is None else voter.vote(model.tasks, task_logits, model.ctx)
+
+    def task_logits(
+        self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[list[np.ndarray]]:
+        """For each model, the logits (v_m, L_t) of its tasks for its own rows of the inputs.
 
         Networks that take labels as inputs (of a classifier chain) need the decisions of earlier tasks, so prediction goes in
         rounds. Each round predicts with the networks of all models at once.
@@ -145,12 +169,13 @@ class CrossValidator:
             )
             for (m, t), logits in zip(pairs, predicted, strict=True):
                 task_logits[m][t] = logits
-        # The part of a composition that split the problem also joins the logits.
-        merge = self.strategy.owner("tasks").merge
-        return [
-            merge(m.tasks, [by_task[t] for t in range(len(by_task))], m.ctx)
-            for m, by_task in zip(models, task_logits, strict=True)
-        ]
+        return [[by_task[t] for t in range(len(by_task))] for by_task in task_logits]
+
+    def represent(
+        self, networks: Sequence[Trained], inputs: Inputs, rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """The learned representation (v_k, H) of each network for its own rows (v_k,) of the inputs."""
+        return predict(networks, inputs, rows, self.trainer.device, method="represent")
 
     def _label_inputs(
         self, model: FittedModel, label_sources: Mapping[int, int], logits: Mapping[int, np.ndarray], n: int
@@ -190,7 +215,8 @@ class CrossValidator:
         joined = np.full(self.Y.shape, np.nan, dtype=np.float32)
         for fold, held_out in enumerate(logits):
             joined[self.folds == fold] = held_out
-        return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])))
+        kept = tuple(models) if "head" in self.strategy.stages else ()
+        return CVResult(joined, float(np.mean([n.settled for m in models for n in m.networks])), kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,18 +226,19 @@ class CVResult:
     Attributes:
         logits: (n, L) out-of-fold logits, NaN in rows that no fold held out.
         settled: the share of the steps after which the held-out score hardly changed, averaged over folds and tasks.
+        models: the trained models, one for each fold, if the strategy replaces their last layer; else empty, to save memory.
     """
 
     logits: np.ndarray
     settled: float
+    models: tuple[FittedModel, ...] = ()
 
 
 def features_of(inputs: Inputs, vector_features: bool) -> Any:
     """The inputs as an array (n, d), dense or CSR, in which resamplers may compute distances; None if they are no vectors."""
-    if not vector_features:
+    if not vector_features or not isinstance(inputs, Dense | Sparse):
         return None
-    if isinstance(inputs, Dense):
-        return inputs.array()
-    if isinstance(inputs, Sparse):
-        return inputs.matrix
-    return None
+    array: Any = inputs.array() if isinstance(inputs, Dense) else inputs.matrix
+    # Read-only, since all strategies share it: a resampler that wrote to it would change the cells after it.
+    (array.data if is_sparse(array) else array).flags.writeable = False
+    return array

@@ -86,12 +86,12 @@ class JobBuilder:
         strategy, role = with_params(self._validator.strategy, params), self._validator.role
         of_fold = self._fold(fold)
         rows, Y = of_fold.rows, of_fold.rows.Y
-        # The context always describes the rows before resampling: losses and weights correct for the true imbalance.
         ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
         resamplers = strategy.chain("resample")
         # Streams are named by role and fold, not by trial: trials differ in their parameters and in no random number.
         for i, part in enumerate(resamplers):
             rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
+        ctx = replace(ctx, trained_pos=rows.Y.sum(0, dtype=np.int64), trained_rows=len(rows))
         tasks = strategy.owner("tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
         lanes = [
             self._lane(strategy, params, rows, task, of_fold, (*role, fold, t))
@@ -102,14 +102,19 @@ class JobBuilder:
                 _with_label_inputs(lane, task, rows, of_fold) for lane, task in zip(lanes, tasks, strict=True)
             ]
         resampled = audit(of_fold.rows, rows) if fold is None and resamplers else {}
+        if resampled and self._validator.external is not None:
+            resampled["external"] |= self._validator.external.counts
         return TrainingJob(tasks, ctx, resampled, lanes)
 
     def _fold(self, fold: int | None) -> _Fold:
         if fold not in self._folds:
             validator = self._validator
             index = np.arange(len(validator.Y)) if fold is None else np.flatnonzero(validator.folds != fold)
-            rows = Rows(index, validator.Y[index], validator.features, nominal=validator.nominal)
             held_out = None if fold is None else np.flatnonzero(validator.folds == fold)
+            offered = None if validator.external is None else validator.external.offer(held_out)
+            rows = Rows(
+                index, validator.Y[index], validator.features, nominal=validator.nominal, offered=offered
+            )
             self._folds[fold] = _Fold(rows, held_out, None if held_out is None else validator.Y[held_out])
         return self._folds[fold]
 
@@ -135,19 +140,28 @@ class JobBuilder:
         """The lane of one task on resampled rows."""
         validator, task_rows = self._validator, rows if task.rows is None else rows.take(task.rows)
         targets = self._encoded(task, task_rows.Y, fold)
-        # Like every context's, these counts are of the rows before resampling.
-        n_pos = self._encoded(task, fold.rows.Y, fold).sum(0, dtype=np.int64)
-        ctx = Context(n_pos, len(fold.rows.Y), rng=stream("weights", *role))
-        weights = strategy.owner("weights").weights(targets, ctx)
+        before = self._encoded(task, fold.rows.Y, fold)
+        n_pos = before.sum(0, dtype=np.int64)
+        ctx = Context(
+            n_pos,
+            len(before),
+            rng=stream("weights", *role),
+            trained_pos=targets.sum(0, dtype=np.int64),
+            trained_rows=len(targets),
+        )
+        drawn = strategy.owner("weights").weights(targets, ctx)
+        # Equal weights mean shuffled epochs, see `Strategy.weights`.
+        weights = None if np.ptp(drawn) == 0 else drawn
         loss = strategy.owner("loss") if task.classes is None else Softmax()
         return Lane(
             index=task_rows.index,
             synthetic=task_rows.synthetic,
             targets=targets,
-            # Equal weights mean shuffled epochs, see `Strategy.weights`.
-            weights=None if np.ptp(weights) == 0 else weights,
+            weights=weights,
             n_pos=n_pos,
             n_rows=ctx.n_rows,
+            trained_pos=ctx.trained_pos if weights is None else drawn_positives(targets, weights),
+            trained_rows=ctx.trained_rows,
             strategy=loss,
             backbone=bind(validator.backbone, _backbone_params(validator.backbone.name, params)),
             # Estimators have no learning rate and no penalty of ours.
@@ -161,6 +175,24 @@ class JobBuilder:
             held_out=fold.held_out,
             held_targets=None if fold.Y_held_out is None else self._encoded(task, fold.Y_held_out, fold),
         )
+
+
+def drawn_positives(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Positives of each label, (L,), if as many rows as targets (m, L) has are drawn with weights (m,) or (S, m).
+
+    Weights that change are averaged over the training.
+    """
+    frames = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    shares = frames / frames.sum(1, keepdims=True)
+    # Linear between the frames: in the mean over time, an inner frame counts twice as much as the first and the last.
+    counted = np.ones(len(frames))
+    counted[1:-1] = 2.0
+    # Not matrix products: a library may add in another order on another machine.
+    probability = (shares * (counted / counted.sum())[:, None]).sum(0)
+    share = (probability[:, None] * targets).sum(0)
+    # Rounding must not make more positives than rows.
+    positives: np.ndarray = np.minimum(share, 1.0) * len(targets)
+    return positives
 
 
 def _with_label_inputs(lane: Lane, task: Task, rows: Rows, fold: _Fold) -> Lane:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.equalities import equalities
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import get_strategy, with_params
 from equipoise.contracts.dataset import Dataset
@@ -18,6 +20,8 @@ from equipoise.experiment.budget import edges
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.cross_validation import CrossValidator, FittedModel
 from equipoise.experiment.decision import fit_decision_rule
+from equipoise.experiment.external import External, external_of
+from equipoise.experiment.heads import refitted_logits
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
 from equipoise.experiment.search import SearchResult, search, search_space
@@ -40,9 +44,16 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     """
     strategy = _strategy(cell)
     require_planned_code(cell.code, strategy, prepared.backbone)
-    validator = _validator(strategy, cell, prepared, trainer)
-    # The clock starts after the preparation: all strategies share it, so it is no strategy's cost.
+    # Before the training, so that a mistake in a plugin's declaration costs no time.
+    same_as = equalities(strategy, prepared.backbone, prepared.Y.shape[1])
     began = time.perf_counter()
+    external = external_of(strategy, cell, prepared)
+    spent = time.perf_counter() - began
+    if external is not None:
+        trainer = replace(trainer, inputs=external.on(trainer.device))
+    validator = _validator(strategy, cell, prepared, trainer, external)
+    # The clock starts after the preparation: all strategies share it, so it is no strategy's cost; external rows are.
+    began = time.perf_counter() - spent
     result, model, clock = await _fit(validator, report, began)
     arrays = _evaluate(strategy, validator, prepared, result, model)
     clock.append(trainer.cost.spent(began))
@@ -51,7 +62,7 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     # Recorded for the report, which warns if the budget or a range decided what the search chose.
     at_edges = edges(search_space(validator), result.params)
     cost = cost_of(clock, trainer.cost, prepared)
-    return row_of(cell, prepared, result, model, arrays, at_edges, cost), arrays
+    return row_of(cell, prepared, result, model, arrays, at_edges, same_as, cost), arrays
 
 
 def run_alone(cell: Cell, data: Dataset, report: Report = None) -> CellResult:
@@ -76,17 +87,20 @@ def _strategy(cell: Cell) -> Strategy:
     return get_strategy(cell.strategy)
 
 
-def _validator(strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trainer) -> CrossValidator:
+def _validator(
+    strategy: Strategy, cell: Cell, prepared: Prepared, trainer: Trainer, external: External | None
+) -> CrossValidator:
     return CrossValidator(
         strategy,
         prepared.backbone,
-        prepared.feature_array,
+        prepared.feature_array if external is None else external.feature_array,
         prepared.nominal,
         prepared.Y,
         prepared.folds,
         prepared.role,
         cell.settings,
         trainer,
+        external,
     )
 
 
@@ -114,5 +128,8 @@ def _evaluate(
     rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
-    logits = validator.predict([model], inputs, [np.arange(len(prepared.test))])[0]
-    return predictions(prepared, result, rule, logits)
+    task_logits = validator.task_logits([model], inputs, [np.arange(len(prepared.test))])[0]
+    logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+    if "head" in strategy.stages:
+        logits = refitted_logits(chosen, validator, model, inputs, logits)
+    return predictions(prepared, result, rule, logits, votes)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.arrays import is_sparse
 from equipoise.core.seeds import seed_of
 from equipoise.experiment.cross_validation import features_of
 from equipoise.ops.inputs import Inputs
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from equipoise.contracts.backbone import Backbone
     from equipoise.contracts.features import Features
     from equipoise.experiment.cell import Cell
+    from equipoise.experiment.external import External
 
 
 @dataclass(eq=False)
@@ -37,6 +37,8 @@ class Prepared:
         folds: (n,) the inner fold that holds out each training row; −1 for a row that no fold holds out.
         role: names all random streams of the cells.
         seconds: time of the preparation, which counts as no strategy's cost.
+        sampled: if `data` is a sample, the data set that it was taken from, and which rows were.
+        external: the external rows of cells that were run, by their hash.
     """
 
     data: Dataset
@@ -48,7 +50,14 @@ class Prepared:
     folds: np.ndarray
     role: tuple[object, ...]
     seconds: float
+    sampled: tuple[Dataset, np.ndarray] | None = None
+    external: dict[str, External] = field(default_factory=dict, repr=False)
     _on: dict[Any, Inputs] = field(default_factory=dict, repr=False)
+
+    @property
+    def origin(self) -> tuple[Dataset, np.ndarray]:
+        """The whole data set, and for each row of `data` its row there."""
+        return self.sampled or (self.data, np.arange(self.data.n_rows))
 
     def on(self, device: Any) -> Inputs:
         """The inputs of the training rows on a device; always the same object, so that all strategies' lanes can share it."""
@@ -75,11 +84,7 @@ class Prepared:
     @cached_property
     def feature_array(self) -> Any:
         """The training rows as an array (n, d), dense or CSR, for resamplers that compute distances; None if there is none."""
-        array = features_of(self.inputs, self.backbone.vector_features)
-        # Read-only, since all strategies share it: a resampler that wrote to it would change the cells after it.
-        if array is not None:
-            (array.data if is_sparse(array) else array).flags.writeable = False
-        return array
+        return features_of(self.inputs, self.backbone.vector_features)
 
 
 class Preparations:
@@ -120,10 +125,12 @@ def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared
     features = backbone.features(data.kind).fit(data.X, data.nominal)
     seconds = time.perf_counter() - began
     # Evenly spaced, since the rows of a file may be sorted.
-    small = data.take(np.linspace(0, data.n_rows - 1, rows).astype(np.int64))
+    taken = np.linspace(0, data.n_rows - 1, rows).astype(np.int64)
+    small = data.take(taken)
     prepared = _prepare(cell, small, backbone, _FittedFeatures(features))
     # In proportion to the sample, so that the caller can scale all costs by the number of rows.
     prepared.seconds += seconds * rows / data.n_rows
+    prepared.sampled = data, taken
     return prepared
 
 
@@ -149,8 +156,8 @@ def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) 
         # No leak: a frozen encoder is not fitted, and reads every text by itself. All at once, so that no strategy pays for it.
         unfitted.encode(data.X)
     features = unfitted.fit(data.X[train], data.nominal)
-    # The content of the data set, not its name: renamed data give the same numbers.
-    role = (cell.dataset_sha256, cell.backbone, cell.split, cell.seed)
+    # The content of the data and of the backbone's files, not their names: what is renamed gives the same numbers.
+    role = (cell.dataset_sha256, cell.backbone_identity, cell.split, cell.seed)
     folds = _folds(data.Y[train], cell.settings.folds, seed_of("folds", *role) % 2**63)
     inputs = features.transform(data.X[train])
     return Prepared(

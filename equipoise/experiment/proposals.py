@@ -8,7 +8,8 @@ hyper-parameter optimization, NeurIPS 24) from the scores of all trials before.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,12 +111,28 @@ def _ends(spec: Tunable) -> tuple[float, float]:
     return (math.log(low), math.log(high)) if spec.log else (low, high)
 
 
+def stream_names(space: Iterable[str]) -> dict[str, str]:
+    """For each hyperparameter of a strategy, such as "focal.gamma", the name of its random stream, here "gamma".
+
+    Without the strategy's name, so that two strategies which are the same at some settings try the same values there. Of equal
+    names in a composition, the later ones get a number.
+    """
+    names: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for name in space:
+        field = name.rpartition(".")[2]
+        count[field] += 1
+        names[name] = field if count[field] == 1 else f"{field} {count[field]}"
+    return names
+
+
 def new_study(
     shared_space: Mapping[str, Tunable],
     own_space: Mapping[str, Tunable],
     role: Role,
     trials: int,
     pruner: Any = None,
+    streams: Mapping[str, str] | None = None,
 ) -> tuple[Study, Callable[[], Any]]:
     """An Optuna study to be maximised, and a function that proposes its next trial.
 
@@ -123,21 +140,26 @@ def new_study(
         shared_space: the parameters that every strategy has.
         own_space: the parameters of this strategy; they keep their defaults in the shared trials.
         trials: the length of the search, half of which is enqueued.
+        streams: for some parameters, the name of the random stream, if it is not the parameter's.
     """
+    streams = streams or {}
     # By default, Optuna logs a line for every study.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        direction="maximize", sampler=_sampler(role), pruner=pruner or optuna.pruners.NopPruner()
+        direction="maximize", sampler=_sampler(role, streams), pruner=pruner or optuna.pruners.NopPruner()
     )
     defaults = {name: spec.default for name, spec in own_space.items()}
     for trial in range(shared(trials)):
-        drawn = {name: shared_draw(role, name, spec, trial) for name, spec in shared_space.items()}
+        drawn = {
+            name: shared_draw(role, streams.get(name, name), spec, trial)
+            for name, spec in shared_space.items()
+        }
         study.enqueue_trial({**drawn, **defaults})
     space = {name: _distribution(spec) for name, spec in {**shared_space, **own_space}.items()}
     return study, lambda: study.ask(space)
 
 
-def _sampler(role: Role) -> BaseSampler:
+def _sampler(role: Role, streams: Mapping[str, str]) -> BaseSampler:
     """TPE for each parameter separately, with a random stream for each parameter and trial.
 
     So a parameter without any effect does not change the proposals for the others, nor a bit of the search; with the joint
@@ -159,7 +181,8 @@ def _sampler(role: Role) -> BaseSampler:
             self, study: Any, trial: Any, param_name: str, param_distribution: BaseDistribution
         ) -> Any:
             # NumPy's RandomState, which Optuna uses, takes seeds of 32 bits.
-            seed = seed_of("search", *role, param_name, trial.number) % 2**32
+            name = streams.get(param_name, param_name)
+            seed = seed_of("search", *role, name, trial.number) % 2**32
             tpe = TPESampler(
                 seed=seed,
                 # The shared trials have come before, so there is no need for random ones.

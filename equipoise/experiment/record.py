@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from equipoise.experiment.evaluation import DECISIONS, evaluate
 from equipoise.splits.outer import split_hash
 
 if TYPE_CHECKING:
+    from equipoise.contracts.equality import Equality
     from equipoise.engine.train import TrainingCost
     from equipoise.experiment.cell import Cell
     from equipoise.experiment.cross_validation import FittedModel
@@ -25,14 +27,19 @@ Clock = Sequence[float]
 
 
 def predictions(
-    prepared: Prepared, result: SearchResult, rule: DecisionRule, logits: np.ndarray
+    prepared: Prepared,
+    result: SearchResult,
+    rule: DecisionRule,
+    logits: np.ndarray,
+    votes: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
     `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; a decision by
-    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays.
+    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays. `votes` (n, L) is the own
+    decision of a strategy that decides by the votes of its tasks: these are stored, since `test_logits` do not tell them.
     """
-    decided = rule.all(logits)
+    decided = rule.all(logits, votes)
     Y = prepared.data.Y
     return {
         "test_rows": prepared.test,
@@ -57,6 +64,7 @@ def row_of(
     model: FittedModel,
     arrays: dict[str, np.ndarray],
     edges: Sequence[str],
+    same_as: Sequence[Equality],
     cost: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the row of a cell that succeeded."""
@@ -67,11 +75,14 @@ def row_of(
         params=result.params,
         settled=result.cv.settled,
         edges=list(edges),
+        # In the row, because the code that ran declares it; a report must not need the plugin.
+        same_as=[{**dataclasses.asdict(e), "columns": dict(e.columns)} for e in same_as],
         objective=result.value,
         # From the arrays that are stored, not from those in memory, so that a rescore gives the same numbers.
         **evaluate(arrays),
         metrics_code=versions.metrics_code(),
         labels=list(prepared.data.labels),
+        features=getattr(prepared.features, "note", ""),
         audit=model.audit,
         trials=result.trials,
         decision_trials=result.decision_trials,

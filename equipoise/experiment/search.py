@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import seed_of
-from equipoise.experiment.cross_validation import CrossValidator, CVResult
+from equipoise.experiment.cross_validation import CrossValidator, CVResult, Params
 from equipoise.experiment.decision import decision_folds, decision_score, objective
-from equipoise.experiment.proposals import batches, new_study
+from equipoise.experiment.heads import FoldNetworks
+from equipoise.experiment.proposals import batches, new_study, stream_names
 from equipoise.experiment.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class SearchResult:
 
     Attributes:
         params: parameter → value, of the network and of the decision. value: the winner's objective.
-        cv: the cross-validation of the winner. rows: the positions that were held out. folds: a fold for each of them.
+        cv: the cross-validation of the winner, its logits after the head. rows: the positions that were held out. folds: a fold
+            for each of them.
         trials: the trials of the network, in the order in which they were proposed.
-        decision_trials: the trials of score maps and decisions, which are chosen after the network.
+        decision_trials: the trials of the head, then those of score maps and decisions, which are chosen after the network.
     """
 
     params: dict[str, Any]
@@ -73,15 +75,22 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
     `proposals`). Neither half depends on the number of processes. With `settings.pruning`, a batch pauses at the rungs of
     successive halving, where hopeless trials end.
 
-    Score maps and decisions do not take part: `focal+platt` tries and chooses the same networks as `focal`, and `platt` the
-    same as `none`. Their own settings are trials afterwards, on the out-of-fold logits of the chosen network.
+    Heads, score maps and decisions do not take part: `focal+platt` tries and chooses the same networks as `focal`, and `crt` and
+    `platt` the same as `none`. Their own settings are trials afterwards: first those of the head, on the chosen network, then
+    those of score maps and decisions, on its out-of-fold logits.
 
     Args:
         report: called with the finished share of the search, 0 to 1.
     """
     settings, trained = validator.settings, training_part(validator.strategy)
+    own_space = space(trained)
     study, propose = new_study(
-        shared_space(validator), space(trained), validator.role, settings.trials, _pruner(settings)
+        shared_space(validator),
+        own_space,
+        validator.role,
+        settings.trials,
+        _pruner(settings),
+        stream_names(own_space),
     )
     # With a single holdout, only its rows have out-of-fold logits.
     rows = np.flatnonzero(validator.folds >= 0)
@@ -109,30 +118,88 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
             # Of equally good trials the first wins, so that the defaults win where the parameters make no difference.
             if best is None or value > best[0]:
                 best = (value, cv, dict(trial.params))
+        # Where heads follow, results hold networks; those of the best trial are enough to keep during the next training.
+        del results, cv
     assert best is not None
-    chosen, decision_trials = _search_decision(validator, best[1].logits[rows], rows, folds)
-    return SearchResult({**best[2], **chosen}, best[0], best[1], rows, folds, done, decision_trials)
+    value, cv, of_network = best
+    of_head, head_trials, logits = _search_head(validator, cv, of_network, rows, folds)
+    chosen, decision_trials = _search_decision(validator, logits[rows], rows, folds)
+    return SearchResult(
+        {**of_network, **of_head, **chosen},
+        value,
+        CVResult(logits, cv.settled),
+        rows,
+        folds,
+        done,
+        [*head_trials, *decision_trials],
+    )
+
+
+def _search_head(
+    validator: CrossValidator, cv: CVResult, params: Params, rows: np.ndarray, folds: np.ndarray
+) -> tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]:
+    """The best settings of the head on the networks of a trial, all trials, and the out-of-fold logits (n, L) after the head.
+
+    Args:
+        params: the settings of the trial.
+    """
+    if "head" not in validator.strategy.stages:
+        return {}, [], cv.logits
+    strategy = with_params(validator.strategy, params)
+    owner = strategy.owner("head")
+    ranges = space(owner) if owner in deciding_parts(strategy) else {}
+    # Nothing can be fitted to a network that diverged.
+    if not np.isfinite(cv.logits[rows]).all():
+        return {name: spec.default for name, spec in ranges.items()}, [], cv.logits
+    networks = FoldNetworks.of(validator, cv)
+
+    def score(values: Params) -> float:
+        head = with_params(owner, values)
+        logits = networks.out_of_fold(head)[rows]
+        metric = validator.settings.objective
+        return decision_score(head, logits, validator.Y[rows], folds, validator.role, metric)
+
+    chosen, trials = _tuned(validator, ranges, "head", score)
+    return chosen, trials, networks.out_of_fold(with_params(owner, chosen))
 
 
 def _search_decision(
     validator: CrossValidator, logits: np.ndarray, rows: np.ndarray, folds: np.ndarray
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The best settings of the score maps and the decision, and all trials; of equally good ones, the first.
+    """The best settings of the score maps and the decision, and all trials."""
+    parts = [p for p in deciding_parts(validator.strategy) if "head" not in p.stages]
+    ranges = {n: t for part in parts for n, t in space(part).items()}
+    # A network that diverged has no scores to choose by.
+    if not np.isfinite(logits).all():
+        return {name: spec.default for name, spec in ranges.items()}, []
+
+    def score(values: Params) -> float:
+        strategy = with_params(validator.strategy, values)
+        return decision_score(strategy, logits, validator.Y[rows], folds, validator.role)
+
+    return _tuned(validator, ranges, "decision", score)
+
+
+def _tuned(
+    validator: CrossValidator, ranges: Mapping[str, Tunable], role: str, score: Callable[[Params], float]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings with the best score, and all trials; of equally good ones, the first.
 
     There are as many trials as for the network: the defaults first, half spread over the ranges, half from TPE. They need no
     training.
+
+    Args:
+        role: names the random draws, which must have nothing to do with those for the network.
     """
-    ranges = {n: t for part in deciding_parts(validator.strategy) for n, t in space(part).items()}
-    # A network that diverged has no scores to choose by.
-    if not ranges or not np.isfinite(logits).all():
-        return {name: spec.default for name, spec in ranges.items()}, []
-    # A role of its own, so that these draws have nothing to do with those for the network.
-    study, propose = new_study(ranges, {}, ("decision", *validator.role), validator.settings.trials)
+    if not ranges:
+        return {}, []
+    study, propose = new_study(
+        dict(ranges), {}, (role, *validator.role), validator.settings.trials, streams=stream_names(ranges)
+    )
     trials: list[dict[str, Any]] = []
     for _ in range(validator.settings.trials):
         trial = propose()
-        strategy = with_params(validator.strategy, trial.params)
-        value = decision_score(strategy, logits, validator.Y[rows], folds, validator.role)
+        value = score(trial.params)
         study.tell(trial, value if math.isfinite(value) else _WORST)
         trials.append({"params": dict(trial.params), "value": value})
     # `max` returns the first of equal trials, as above.
@@ -156,7 +223,8 @@ def _pruned_by_study(batch: Sequence[Any]) -> Callable[[int, int, float], bool]:
     """A function of trial (its position in the batch), epoch and score: True where the study's pruner ends the trial."""
 
     def hopeless(trial: int, epoch: int, score: float) -> bool:
-        batch[trial].report(score, epoch)
+        # The study would end every trial without a score, perhaps all of them; 0 is the lowest score, as in `_value`.
+        batch[trial].report(score if math.isfinite(score) else 0.0, epoch)
         return bool(batch[trial].should_prune())
 
     return hopeless

@@ -24,12 +24,14 @@ class Settings:
     """
 
     trials: int = option(
-        8, "Number of configurations the search tries; the first is the published defaults", low=1
+        8, "Number of configurations the search tries; the first is the published defaults", at_least=1
     )
-    folds: int = option(3, "Inner folds; 1: a single stratified holdout of a quarter of the rows", low=1)
-    epochs: int = option(30, "Passes over the training rows, converted to a number of gradient steps", low=1)
+    folds: int = option(3, "Inner folds; 1: a single stratified holdout of a quarter of the rows", at_least=1)
+    epochs: int = option(
+        30, "Passes over the training rows, converted to a number of gradient steps", at_least=1
+    )
     batch_size: int = option(64, "Rows per step, a multiple of 32")
-    trial_batch: int = option(4, "Trials that are chosen and trained together", low=1)
+    trial_batch: int = option(4, "Trials that are chosen and trained together", at_least=1)
     pruning: bool = option(False, "End trials early that fall behind (successive halving)")
     precision: str = option(
         "float32", "Precision of matrix products in training (bfloat16 is meant for GPUs)", choices=PRECISIONS

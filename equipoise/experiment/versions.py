@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from equipoise.catalog.plugins import code_of
 from equipoise.catalog.strategies import fingerprint
@@ -12,6 +13,12 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Strategy
 from equipoise.core import code_hash
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
 
 #: The definitions that compute the metrics of a row; with what they use, they have a version of their own.
 METRICS = (("equipoise.experiment.evaluation", "evaluate"),)
@@ -76,3 +83,9 @@ def versions() -> dict[str, str]:
     """Return the versions of the libraries that the numbers depend on."""
     names = ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna")
     return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}
+
+
+@lru_cache
+def cpu_capability() -> str:
+    """Return the instructions that PyTorch uses on this CPU, such as "AVX2" or "AVX512"; sums may differ in the last bits."""
+    return torch.backends.cpu.get_cpu_capability()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.ops.chain import apply, will_go_back
 from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 from equipoise.ops.precision import for_products
 from equipoise.ops.sparse import EmbeddingBags, Stacked
@@ -25,13 +26,12 @@ def affine(x: Tensor | EmbeddingBags | Stacked, weight: Tensor, bias: Tensor) ->
     """
     # Products of a prediction are needed longer than a step, so they get memory of their own. Inside of `forward`, autograd
     # always reports that gradients are off.
-    lending = torch.is_grad_enabled()
+    lending = will_go_back()
     if isinstance(x, Tensor):
-        dense: Any = _Affine.apply
-        out: Tensor = dense(x, weight, bias, gradient_buffer(weight), gradient_buffer(bias), lending)
+        buffers = (gradient_buffer(weight), gradient_buffer(bias))
+        out: Tensor = apply(_Affine, x, weight, bias, *buffers, lending)
     else:
-        shift: Any = _Shift.apply
-        out = shift(x.times(weight), bias, gradient_buffer(bias))
+        out = apply(_Shift, x.times(weight), bias, gradient_buffer(bias))
     return out
 
 

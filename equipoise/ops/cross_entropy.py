@@ -42,8 +42,7 @@ class BinaryCrossEntropy(torch.autograd.Function):
 def grad_logits(logits: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
     """The gradient of `BinaryCrossEntropy`, averaged over each lane's (B, L), in logits (K, B, L)."""
     # Bit for bit as autograd computes it: the mean passes back 1/n, by which the gradient is multiplied.
-    each = torch.tensor(1.0, device=logits.device) / logits[0].numel()
-    return torch.sigmoid(logits, out=out).sub_(targets).mul_(each)
+    return torch.sigmoid(logits, out=out).sub_(targets).mul_(1 / logits[0].numel())
 
 
 def _first(x: Tensor, dim: int | None, size: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from equipoise.core.seeds import seed_of
 from equipoise.ops.buffers import Workspace
+from equipoise.ops.chain import apply
 
 
 class Drop:
@@ -96,7 +98,7 @@ class Dropout:
 
     def mask(self, shape: Sequence[int]) -> Tensor:
         """The next mask of every lane, (K, …); its memory is used again for the next one."""
-        drawn = self._draw(self._sources, int(np.prod(shape[1:])))
+        drawn = self._draw(self._sources, math.prod(shape[1:]))
         if len(drawn) < len(self._probability):
             out = self._workspace.take(
                 "drawn", (len(self._probability), drawn.shape[1]), drawn.dtype, self._device
@@ -108,15 +110,18 @@ class Dropout:
 
     def mask_of(self, k: int, shape: Sequence[int]) -> Tensor:
         """The next mask of one lane."""
-        drawn = self._draw([self._generators[k]], int(np.prod(shape))).view(tuple(shape))
+        count = math.prod(shape)
+        words = self._generators[k].random_raw(-(-count // 4))
+        drawn = torch.from_numpy(words.view(np.int16)[:count]).view(tuple(shape)).to(self._device)
         return drawn.ge_(self._levels[k]).float().mul_(self.scale[k])
 
     def _draw(self, sources: Sequence[np.random.SFC64], count: int) -> Tensor:
-        """The next `count` numbers of each generator, int16, drawn four at a time as 64 bits."""
-        words = np.empty((len(sources), -(-count // 4)), dtype=np.uint64)
-        for i, bits in enumerate(sources):
-            words[i] = bits.random_raw(words.shape[1])
-        return torch.from_numpy(words.view(np.int16)[:, :count]).to(self._device)
+        """The next `count` numbers of each generator, int16, drawn four at a time as 64 bits; good until the next draw."""
+        words = -(-count // 4)
+        drawn = self._workspace.take("words", (len(sources), words), torch.int64, torch.device("cpu"))
+        for row, bits in zip(drawn.numpy().view(np.uint64), sources, strict=True):
+            row[:] = bits.random_raw(words)
+        return drawn.view(torch.int16)[:, :count].to(self._device)
 
 
 class _Stacked(Drop):
@@ -128,11 +133,9 @@ class _Stacked(Drop):
         return h * self._dropout.mask(h.shape).clone() if self._dropout.active else h
 
     def relu(self, h: Tensor) -> Tensor:
-        rectified: Any = _Rectified.apply
         dropout = self._dropout
-        out: Tensor = (
-            rectified(h, dropout.mask(h.shape), dropout.scale) if dropout.active else rectified(h, None, None)
-        )
+        mask = (dropout.mask(h.shape), dropout.scale) if dropout.active else (None, None)
+        out: Tensor = apply(_Rectified, h, *mask)
         return out
 
 

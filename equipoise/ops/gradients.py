@@ -11,6 +11,8 @@ from equipoise.ops.buffers import Workspace
 
 #: A function that writes a gradient into the tensor it gets.
 Write = Callable[[Tensor], object]
+#: The attribute of a stacked parameter that holds its buffer: products are given the parameter alone.
+_ATTRIBUTE = "gradient_buffer"
 
 
 class GradientBuffer:
@@ -62,6 +64,12 @@ class GradientBuffer:
         self.later = of_lane if before is None else lambda k: before(k) + of_lane(k)
 
 
+def attach(buffer: GradientBuffer, parameter: Tensor) -> None:
+    """Let products with a stacked parameter find its gradient buffer."""
+    setattr(parameter, _ATTRIBUTE, buffer)
+
+
 def gradient_buffer(parameter: Tensor) -> GradientBuffer | None:
     """The gradient buffer of a stacked parameter; None for any other tensor."""
-    return getattr(parameter, "gradient_buffer", None)
+    buffer: GradientBuffer | None = getattr(parameter, _ATTRIBUTE, None)
+    return buffer

@@ -64,6 +64,10 @@ class Dense:
         wide = [torch.nn.functional.pad(m, (0, self.x.shape[1] - m.shape[1])) for m in rows]
         return Dense(torch.cat([self.x, *(m.to(self.x.device) for m in wide)]), self.d)
 
+    def followed_by(self, other: Dense) -> Dense:
+        """These rows, and behind them the rows of other inputs of the same width."""
+        return Dense(torch.cat([self.x, other.x.to(self.x.device)]), self.d)
+
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
@@ -107,7 +111,13 @@ class Sparse:
     def extended(self, more: Sequence[Any]) -> Sparse:
         """These features with more rows (each (s, d) CSR) at the end."""
         device = self.indptr.device
-        parts = [self, *(Sparse.of(m).to(device) for m in more)]
+        return self._joined([self, *(Sparse.of(m).to(device) for m in more)])
+
+    def followed_by(self, other: Sparse) -> Sparse:
+        """These rows, and behind them the rows of other inputs of the same width."""
+        return self._joined([self, other.to(self.indptr.device)])
+
+    def _joined(self, parts: Sequence[Sparse]) -> Sparse:
         indptr, end = [self.indptr[:1]], 0
         for part in parts:
             indptr.append(part.indptr[1:] + end)
@@ -152,6 +162,14 @@ class Tokens:
     def gather(self, rows: Tensor, workspace: Workspace | None = None) -> TokenBatch:
         """The ids (K, B, T) and lengths (K, B) of rows (K, B)."""
         return TokenBatch(self.ids[rows], self.lengths[rows], self.vectors)
+
+    def followed_by(self, other: Tokens) -> Tokens:
+        """These rows, and behind them the rows of other inputs with the same vocabulary; shorter ones are padded."""
+        longest = max(self.ids.shape[1], other.ids.shape[1])
+        pad, device = torch.nn.functional.pad, self.ids.device
+        ids = [pad(part.ids.to(device), (0, longest - part.ids.shape[1])) for part in (self, other)]
+        lengths = torch.cat([self.lengths, other.lengths.to(device)])
+        return Tokens(torch.cat(ids), lengths, self.width, self.vectors)
 
     def extended(self, more: Sequence[Any]) -> Tokens:
         raise ValueError("token sequences cannot be synthesised")

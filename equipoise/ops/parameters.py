@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.ops.gradients import GradientBuffer
+from equipoise.ops.buffers import Workspace
+from equipoise.ops.gradients import GradientBuffer, attach
 
 #: float32 numbers in 64 bytes.
 _STRIDE = 16
@@ -128,9 +129,10 @@ class Parameters:
         self.stacked: dict[str, Tensor] = {n: d.detach().requires_grad_() for n, d in stack.data.items()}
         # Leaves of each lane; made when a forward pass first takes lanes one by one.
         self._leaves: list[dict[str, Tensor]] = []
+        self._workspace = Workspace()
         self._gradient_buffers = {n: GradientBuffer(d, partial(self._slot, n)) for n, d in stack.wide.items()}
         for name, leaf in self.stacked.items():
-            leaf.gradient_buffer = self._gradient_buffers[name]  # type: ignore[attr-defined]
+            attach(self._gradient_buffers[name], leaf)
 
     @classmethod
     def of(cls, lanes: Sequence[Mapping[str, Tensor]], device: torch.device) -> Parameters:
@@ -182,14 +184,30 @@ class Parameters:
         return ParameterBuffer(Layout(*zip(*written, strict=True)), len(self), self.device)
 
     def _slot(self, name: str) -> Tensor:
-        return self._gradients.wide[name]
+        """The memory to which the gradient of a parameter is written."""
+        place = self._gradients.wide[name]
+        # On CPU, a product writes to a block without gaps in one call, and to the rows of a buffer lane by lane.
+        if self.device.type == "cpu" and place.dim() == 3 and place.shape[1] > 1:
+            return self._workspace.take(name, place.shape, place.dtype, place.device)
+        return place
 
-    def gradients(self) -> ParameterBuffer | None:
-        """All gradients in one buffer; None if some are elsewhere, so that each must be asked for by itself."""
-        buffers = self._gradient_buffers.values()
+    def gradients(self, penalty: Mapping[str, Tensor] | None = None) -> ParameterBuffer | None:
+        """All gradients in one buffer; None if some are elsewhere, so that each must be asked for by itself.
+
+        Args:
+            penalty: λ of each lane, (K, 1, …), for the parameters to whose gradients λw is added. Call this once a step then.
+        """
         in_autograd = any(leaf.grad is not None for leaf in self.stacked.values())
-        all_written = all(b.written is not None and b.later is None for b in buffers) and not in_autograd
-        return self._gradients if all_written else None
+        if in_autograd or any(b.written is None or b.later for b in self._gradient_buffers.values()):
+            return None
+        for name, buffer in self._gradient_buffers.items():
+            written, place = buffer.written, self._gradients.wide[name]
+            assert written is not None
+            if penalty is not None and name in penalty:
+                torch.addcmul(written, self.stack.wide[name], penalty[name], out=place)
+            elif written is not place:
+                place.copy_(written)
+        return self._gradients
 
     def gradient(self, k: int) -> list[Tensor | None]:
         """The gradients of lane k, in the order of the names; None for a parameter on which the loss does not depend."""

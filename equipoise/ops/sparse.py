@@ -8,8 +8,7 @@ in one call.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,10 +16,13 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from equipoise.ops.chain import apply
 from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 
 #: Indices, values and offsets of bags. The entries of bag r are those from offsets[r] to offsets[r + 1].
 Entries: TypeAlias = tuple[Tensor, Tensor, Tensor]
+#: Batches that are transposed in one call; of more, the ends of all columns leave the processor's cache.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class Gathered:
 
     rows: sp.csr_matrix
     batch: int
+    _transposed: dict[int, Any] = field(default_factory=dict)
 
     def by_row(self, u: int) -> Entries:
         """Batch u as B bags, each with the features of a row."""
@@ -36,17 +39,20 @@ class Gathered:
 
     def by_feature(self, u: int) -> Entries:
         """Batch u as d bags, each with the rows (0 to B − 1) that have a feature."""
-        return _part(self._transposed, u * self.rows.shape[1], self.rows.shape[1])
+        block = u // _TOGETHER
+        if block not in self._transposed:
+            self._transposed[block] = self._transpose(block * _TOGETHER * self.batch)
+        return _part(self._transposed[block], u % _TOGETHER * self.rows.shape[1], self.rows.shape[1])
 
-    @cached_property
-    def _transposed(self) -> Any:
-        """The transposes of all batches, below each other: a row for each feature of the first batch, of the second, …"""
+    def _transpose(self, first: int) -> Any:
+        """The transposes of some batches from a row on, below each other: a row for each feature of the first, the second, …"""
         # Converted to columns at once: the indices of batch u are shifted by u·d, and its row numbers back by u·B.
-        (count, width), ends = self.rows.shape, self.rows.indptr[:: self.batch]
-        number, entries = np.arange(count // self.batch), np.diff(ends)
-        indices = self.rows.indices + np.repeat((number * width).astype(self.rows.indices.dtype), entries)
-        shape = (count, len(number) * width)
-        transposed = sp.csr_matrix((self.rows.data, indices, self.rows.indptr), shape=shape).tocsc()
+        width, indptr = self.rows.shape[1], self.rows.indptr[first : first + _TOGETHER * self.batch + 1]
+        count, span = len(indptr) - 1, slice(indptr[0], indptr[-1])
+        number, entries = np.arange(count // self.batch), np.diff(indptr[:: self.batch])
+        indices = self.rows.indices[span] + np.repeat((number * width).astype(indptr.dtype), entries)
+        parts = (self.rows.data[span], indices, indptr - indptr[0])
+        transposed = sp.csr_matrix(parts, shape=(count, len(number) * width)).tocsc()
         transposed.indices -= np.repeat((number * self.batch).astype(transposed.indices.dtype), entries)
         return transposed
 
@@ -66,16 +72,20 @@ class EmbeddingBags:
         distinct = np.frombuffer(b"".join(known), dtype=rows.dtype)
         return cls(Gathered(matrix[distinct], rows.shape[1]), which)
 
+    def steps(self, count: int) -> list[EmbeddingBags]:
+        """Of the rows of several steps, one after the other, those of each."""
+        lanes = len(self.which) // count
+        return [EmbeddingBags(self.gathered, self.which[s * lanes : (s + 1) * lanes]) for s in range(count)]
+
     def product(self, k: int, weight: Tensor) -> Tensor:
         """Lane k's x·W: weight (d, h) → (B, h)."""
         return _sum(weight, self.gathered.by_row(self.which[k]))
 
     def times(self, weight: Tensor) -> Tensor:
         """The product x·W, (K, B, h), with a weight (K, d, h)."""
-        product: Any = _BagProducts.apply
         if (buffer := gradient_buffer(weight)) is not None:
             buffer.apart = True
-        out: Tensor = product(self, weight, buffer)
+        out: Tensor = apply(_BagProducts, self, weight, buffer)
         return out
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +42,21 @@ def default_data_dir() -> Path:
     import pooch
 
     return Path(pooch.os_cache("equipoise"))
+
+
+@contextmanager
+def data_folder(folder: Path | None) -> Iterator[None]:
+    """Make a folder the default of this process and of those that it starts; None leaves it as it is."""
+    before = os.environ.get(ENVIRONMENT)
+    if folder is not None:
+        os.environ[ENVIRONMENT] = str(folder.expanduser().absolute())
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[ENVIRONMENT] = before
+        elif folder is not None:
+            os.environ.pop(ENVIRONMENT, None)
 
 
 def present(pin: Pin, data_dir: Path) -> bool:

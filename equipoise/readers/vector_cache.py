@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +24,8 @@ from equipoise.readers.downloads import default_data_dir
 
 #: The folder below the data folder; texts whose vectors are stored at a time; seconds to wait for another process's write.
 FOLDER, CHUNK, PATIENCE = "embeddings", 64, 60.0
+#: Seconds of encoding after which a line says what is going on.
+LONG = 3.0
 #: Parameters of one SQL statement.
 _ASKED = 500
 
@@ -58,8 +62,9 @@ def vectors_of(encoder: Encodes, texts: Sequence[str]) -> np.ndarray:
 def _computed(encoder: Encodes, missing: dict[bytes, str], file: Path) -> dict[bytes, np.ndarray]:
     """What is missing, computed by one process at a time: another may just have stored it."""
     if not _writable(file):
-        with repeatable(torch.device("cpu")):
-            return {key: encoder.encode(text) for key, text in missing.items()}
+        return {
+            key: vector for chunk in _encoded(encoder, list(missing.items())) for key, vector in chunk.items()
+        }
     # The operating system gives the lock of a killed process back.
     with FileLock(f"{file}.lock"), closing(sqlite3.connect(file, timeout=PATIENCE)) as base:
         base.execute(
@@ -67,14 +72,26 @@ def _computed(encoder: Encodes, missing: dict[bytes, str], file: Path) -> dict[b
         )
         found = _read(base, list(missing))
         left = [(key, text) for key, text in missing.items() if key not in found]
-        with repeatable(torch.device("cpu")):
-            for start in range(0, len(left), CHUNK):
-                new = {key: encoder.encode(text) for key, text in left[start : start + CHUNK]}
-                with base:  # a transaction
-                    rows = [(key, vector.astype("<f4").tobytes()) for key, vector in new.items()]
-                    base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
-                found |= new
+        for new in _encoded(encoder, left):
+            with base:  # a transaction
+                rows = [(key, vector.astype("<f4").tobytes()) for key, vector in new.items()]
+                base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+            found |= new
     return found
+
+
+def _encoded(encoder: Encodes, texts: Sequence[tuple[bytes, str]]) -> Iterator[dict[bytes, np.ndarray]]:
+    """The vectors of texts in chunks. If that takes long, a line on stderr says so once."""
+    began, said = time.monotonic(), False
+    for start in range(0, len(texts), CHUNK):
+        with repeatable(torch.device("cpu")):
+            new = {key: encoder.encode(text) for key, text in texts[start : start + CHUNK]}
+        yield new
+        done = start + len(new)
+        if not said and done < len(texts) and time.monotonic() - began > LONG:
+            said = True
+            # Without it, a sweep would seem to hang before its first cell.
+            print(f"encoding {len(texts):,} texts once ({done:,} done) …", file=sys.stderr, flush=True)
 
 
 def _stored(file: Path, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:

@@ -1,6 +1,6 @@
 """Groups rows into comparisons: which rows are comparable, which strategies are complete, how each differs from `none`.
 
-A comparison holds rows with the same data (by hash), backbone and settings. Its units are pairs (seed, split). Only
+A comparison holds rows with the same data and backbone (by content) and settings. Its units are pairs (seed, split). Only
 strategies with a finished row on every unit are ranked; the others are listed with what is missing and why. An unfinished
 sweep, or a strategy that was run on additional splits, must not make all other strategies incomplete: see `_common`. The
 official split is a comparison of its own, because it is one draw of the rows; its seeds say nothing about other draws.
@@ -12,11 +12,12 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from equipoise.experiment.budget import warning
-from equipoise.report import significance
+from equipoise.report import equalities, significance
+from equipoise.report.feature_notes import features_sentence
 from equipoise.report.significance import Difference
 from equipoise.resampling.audit import sentence
 from equipoise.splits.outer import OFFICIAL, Split, split_name
@@ -54,6 +55,9 @@ class StrategyResult:
     rank: int | None = None
     deltas: dict[str, Difference] = field(default_factory=dict)
     values: dict[str, dict[SplitId, float]] = field(default_factory=dict, repr=False)
+    declared: list[dict[str, Any]] = field(default_factory=list, repr=False)  # field `same_as` of its rows
+    # Name of MEANS → the strategy before it in this comparison from which it cannot differ there.
+    same_as: dict[str, str] = field(default_factory=dict)
 
     @property
     def own_decision(self) -> bool:
@@ -78,7 +82,9 @@ class Comparison:
     devices: list[str]
     superseded: int  # unused rows of the same cells from earlier code or versions
     official: bool  # whether this comparison is on the split that comes with the data
+    features: str = ""  # a sentence about what is unusual about the fitted features
     bound: str = ""  # a sentence where the budget or a range may have decided the comparison
+    noise: dict[str, float] = field(default_factory=dict)  # see `equalities.noise`
     variant: str = ""  # how this differs from other comparisons of the same data set and backbone
 
     @property
@@ -103,7 +109,9 @@ def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
-        data = (str(row["dataset"]), str(row["backbone"]), str(row.get("dataset_sha256", "")))
+        # A file of word vectors may have been moved between two rows.
+        backbone = str(row.get("backbone_identity") or row["backbone"])
+        data = (str(row["dataset"]), backbone, str(row.get("dataset_sha256", "")))
         name = (*data, settings, row["split"] == OFFICIAL)
         groups.setdefault(name, []).append(dict(row))
     comparisons = [_comparison(group) for group in groups.values()]
@@ -133,7 +141,9 @@ def _comparison(rows: list[Row]) -> Comparison:
         devices=sorted({str(row["device"]) for row in current if row.get("device")}),
         superseded=len(rows) - len(current),
         official=rows[0]["split"] == OFFICIAL,
+        features=features_sentence(row for row in current if row["status"] == "ok"),
         bound=warning(row for row in current if row["status"] == "ok"),
+        noise=equalities.noise([result for result in results if result.state == RANKED], BASELINE),
     )
 
 
@@ -196,6 +206,7 @@ def _result(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyRes
             strategy, str(rows[0]["dataset"]), [row.get("audit") or {} for row in finished.values()]
         ),
         values=values,
+        declared=equalities.declarations(finished.values()),
     )
 
 
@@ -233,20 +244,39 @@ def _rank(results: list[StrategyResult], difference: Compare) -> None:
     ranked = [result for result in results if result.state == RANKED]
     for rank, result in enumerate(ranked, start=1):
         result.rank = rank
+    partners = equalities.partners({result.strategy: result.declared for result in ranked}, BASELINE)
     base = next((result for result in ranked if result.strategy == BASELINE), None)
+    for result in ranked:
+        known = partners[result.strategy]
+        result.same_as = {
+            name: other
+            for name, other in known.items()
+            if (base is not None or other != BASELINE) and (name != "own_macro_f1" or result.own_decision)
+        }
     if base is not None:
         _compare_with(base, [result for result in ranked if result is not base], difference)
 
 
 def _compare_with(base: StrategyResult, others: list[StrategyResult], difference: Compare) -> None:
-    """Fill in `deltas`. The comparisons of one metric are one family for Holm's adjustment."""
+    """Fill in `deltas`. The comparisons of one metric are one family for Holm's adjustment.
+
+    What cannot differ from the baseline is no comparison, and what cannot differ from each other is one, counted once.
+    """
     for name in DIFFERENCES:
         # A strategy's own decision rule is compared with the default of `none`, the threshold 0.5.
         base_values = base.values["fixed_macro_f1" if name == "own_macro_f1" else name]
         compared = [result for result in others if name != "own_macro_f1" or result.own_decision]
         family = {result.strategy: difference(result.values[name], base_values) for result in compared}
-        for strategy, adjusted in significance.holm(family).items():
-            next(result for result in compared if result.strategy == strategy).deltas[name] = adjusted
+        counted = {
+            result.strategy: family[result.strategy]
+            for result in compared
+            if result.same_as.get(name) not in {BASELINE, *family}
+        }
+        adjusted = significance.holm(counted)
+        for result in compared:
+            of = result.same_as.get(name) if result.strategy not in counted else result.strategy
+            p_holm = math.nan if of == BASELINE else adjusted[str(of)].p_holm
+            result.deltas[name] = replace(family[result.strategy], p_holm=p_holm)
 
 
 def _name_variants(comparisons: list[Comparison], hashes: list[str]) -> None:

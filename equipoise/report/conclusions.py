@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from equipoise.report.comparison import BASELINE, Compare, Comparison, StrategyResult
+from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
 from equipoise.report.significance import Difference, difference, on_one_split
 
-FIXED, TUNED = "fixed_macro_f1", "tuned_macro_f1"
 NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned
 FEW = 5  # splits; with fewer, only large differences can be significant
 
@@ -34,10 +34,6 @@ def _sized(delta: Difference) -> str:
     return f"{number(delta.mean, True)} {span}" if span else number(delta.mean, True)
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def conclusions(comparison: Comparison) -> list[str]:
     """Return the sentences at the end of a comparison."""
     base = comparison.baseline
@@ -48,17 +44,46 @@ def conclusions(comparison: Comparison) -> list[str]:
         return [
             f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
         ]
+    differing = [result for result in others if result.same_as.get(TUNED) != BASELINE]
+    equal = _equalities(comparison)
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
     # A single split, official or not, has no interval, so its sentences claim nothing about chance.
     if comparison.official:
         return [
-            _official(others, len(comparison.units)),
+            *([_official(differing, len(comparison.units))] if differing else []),
+            *equal,
             *_disguise(others),
             *_thresholds(base, on_one_split),
         ]
-    tuned = [_one_split(others)] if len(comparison.units) == 1 else _gains(others, len(comparison.units))
-    return [*tuned, *_disguise(others), *_thresholds(base)]
+    splits = len(comparison.units)
+    gains = (
+        [_one_split(differing)]
+        if splits == 1 and differing
+        else _gains(differing, splits)
+        if differing
+        else []
+    )
+    return [*gains, *equal, *_disguise(others), *_thresholds(base)]
+
+
+def _equalities(comparison: Comparison) -> list[str]:
+    """Name the strategies that cannot differ from another one, and say how far apart they were measured."""
+    found = sentences({result.strategy: result.same_as for result in comparison.ranked}, BASELINE)
+    # Zeros are written as "same" in the table.
+    apart = [
+        f"{number(gap)} {_metric(name)}"
+        for name, gap in comparison.noise.items()
+        if number(gap) != number(0.0)
+    ]
+    if not apart:
+        return found
+    noise = f"Strategies that cannot differ were measured up to {enumerated(apart)} apart"
+    return [*found, f"{noise}: differences of that size are noise of the training and the search."]
+
+
+def _metric(name: str) -> str:
+    return "mAP" if name == "map" else f"macro-F1 {PLACES[name]}"
 
 
 def _one_split(others: list[StrategyResult]) -> str:
@@ -101,13 +126,13 @@ def _gains(others: list[StrategyResult], splits: int) -> list[str]:
     ]
     sentences = [_winners(better)] if better else [_no_winner(others, splits)]
     if worse:
-        listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in worse])
+        listed = enumerated([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in worse])
         sentences.append(f"Worse than the baseline even with tuned thresholds: {listed}.")
     return sentences
 
 
 def _winners(better: list[StrategyResult]) -> str:
-    listed = _listed([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in better])
+    listed = enumerated([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in better])
     verb = "beats" if len(better) == 1 else "beat"
     return f"With tuned thresholds {listed} {verb} the baseline in macro-F1 by more than chance explains."
 
@@ -140,7 +165,7 @@ def _disguise(others: list[StrategyResult]) -> list[str]:
     words = ("mostly a threshold in disguise", "perhaps a threshold in disguise, but too uncertain to say")
     for results, verdict in zip((sure, unsure), words, strict=True):
         if results:
-            listed = _listed([_fading(result) for result in results])
+            listed = enumerated([_fading(result) for result in results])
             sentences.append(f"Gain over the baseline at .5 → with tuned thresholds: {listed}: {verdict}.")
     return sentences
 

@@ -28,8 +28,9 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Columns: dataset, backbone, generated, variant, strategy, state ("ranked", "incomplete", "failed", "skipped"), rank,
     splits and splits_of (finished and all), the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`,
-    `_high` (95 % interval) and `_p` (Holm-adjusted), rcr_support (test rows), seconds (per cell), why (what is missing),
-    and audit (what resampling did to the training rows).
+    `_high` (95 % interval) and `_p` (Holm-adjusted), `same_as_…` (a strategy from which it cannot differ there; missing where
+    there is none), `noise_…` (the largest difference measured between two such strategies), rcr_support (test rows), seconds
+    (per cell), why (what is missing), and audit (what resampling did to the training rows).
     """
     import pandas as pd  # imported late: the terminal report does not need it
 
@@ -55,6 +56,8 @@ def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
     for name, delta in result.deltas.items():
         parts = {"": delta.mean, "_low": delta.low, "_high": delta.high, "_p": delta.p_holm}
         record.update({f"delta_{name}{part}": value for part, value in parts.items()})
+    record.update({f"same_as_{name}": other for name, other in result.same_as.items()})
+    record.update({f"noise_{name}": value for name, value in comparison.noise.items()})
     return {
         **record,
         "rcr_support": comparison.support,
@@ -81,6 +84,7 @@ def _plain(comparison: Comparison) -> dict[str, Any]:
         "splits": [{"seed": seed, "split": split} for seed, split in comparison.units],
         "devices": comparison.devices,
         "superseded_rows": comparison.superseded,
+        "features": comparison.features,
         "warning": comparison.bound,
         "strategies": [_record(comparison, result) for result in comparison.results],
         "conclusions": conclusions(comparison),

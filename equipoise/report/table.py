@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
-from equipoise.report.conclusions import FIXED, TUNED, conclusions, interval, number
+from equipoise.report.conclusions import conclusions, interval, number
+from equipoise.report.equalities import FIXED, TUNED
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
 NAME = 17  # columns for the name of a strategy on a narrow terminal
@@ -20,7 +21,8 @@ LEGEND = (
     " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
     " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
     " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
-    " .25); *: p < .05 after Holm's correction for the strategies compared."
+    " .25); *: p < .05 after Holm's correction for the strategies compared,"
+    " without those that cannot differ."
 )
 
 
@@ -47,6 +49,8 @@ def _print_comparison(comparison: Comparison, console: Console) -> None:
     for result in comparison.results:
         if result.state != "ranked":
             console.print(_missing(result, len(comparison.units)))
+    if comparison.features:
+        console.print(Text(comparison.features, style="dim"))
     if comparison.bound:
         console.print(Text(comparison.bound, style="yellow"))
     for sentence in conclusions(comparison):
@@ -108,6 +112,8 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
     delta = result.deltas.get(name)
     if delta is None:
         return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
+    if result.same_as.get(name) == BASELINE and delta.mean != 0:
+        return Text(number(delta.mean, True) + " ", style="dim")  # noise: it cannot differ
     if delta.low == delta.high == 0:  # identical scores on every split
         return Text("same ", style="dim")
     colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"

@@ -26,17 +26,24 @@ _CHANGE = 1e-3  # a relative change of MeanIR up to this counts as none
 def audit(before: Rows, after: Rows) -> dict[str, Any]:
     """Statistics of the rows before and after resampling: {"before": …, "after": …, "synthetic": number of synthetic rows}.
 
+    Where external rows were offered, also {"external": {"offered": …, "included": number of them among the rows after}}; a cell
+    adds "file" (rows of the file), and how many of them its split leaves out: "parent_tested" (a parent is a test row) and
+    "equal_tested" (a test row equals the row or a parent).
+
     "before" and "after" have rows, unlabelled (rows without any label), duplicates (rows equal to an earlier one in features
     and labels), labelsets, singletons and rare_labelsets (labelsets with 1 and with 1–3 rows), mean_ir, cvir, scumble, and
     label_counts (a list).
     """
     # Resampling only selects rows of the shared features, so these are hashed once for both sides.
     shared = _hashes(before.shared) if before.shared is not None else None
-    return {
+    out = {
         "before": _state(before, shared),
         "after": _state(after, shared),
         "synthetic": after.n_synthetic,
     }
+    if before.offered is not None:
+        out["external"] = {"offered": len(before.offered), "included": after.n_included}
+    return out
 
 
 def _state(rows: Rows, shared: _Hashes | None) -> dict[str, Any]:
@@ -104,6 +111,10 @@ def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -
     )
     copies = mean["duplicates"][1] - mean["duplicates"][0]
     details = [_change("rows", mean["rows"], 0), _change("SCUMBLE", mean["scumble"], 3)]
+    external = [a["external"] for a in audits if a and "external" in a]
+    if external:
+        included, in_file = (np.mean([e.get(name, 0) for e in external]) for name in ("included", "file"))
+        details += [f"{included:.0f} of {in_file:.0f} external rows"]
     details += [f"{copies:.0f} exact copies"] if copies >= 0.5 else []
     details += [f"{bare:.0f} more without any label"] if bare >= 0.5 else []
     return f"{strategy} {_verdict(dataset, mean['mean_ir'])} ({', '.join(details)})"

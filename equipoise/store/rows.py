@@ -187,7 +187,18 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
-    {"per_label", "labels", "trials", "decision_trials", "edges", "audit", "versions", "plugins", "traceback"}
+    {
+        "per_label",
+        "labels",
+        "trials",
+        "decision_trials",
+        "edges",
+        "audit",
+        "versions",
+        "plugins",
+        "traceback",
+        "backbone_identity",
+    }
 )
 
 
@@ -203,4 +214,11 @@ def _flat(row: Mapping[str, Any]) -> Row:
     flat = {name: part for name, part in row.items() if name not in COLUMNS and name not in LEFT_OUT}
     for field, prefix in COLUMNS.items():
         flat.update({f"{prefix}{name}": part for name, part in (row.get(field) or {}).items()})
+    equal = row.get("same_as") or ()
+    flat["same_as"] = "; ".join(f"{other['strategy']} ({_pairs(other['columns'])})" for other in equal)
     return flat
+
+
+def _pairs(columns: Mapping[str, str]) -> str:
+    """ "fixed, own = tuned" for columns that equal the same and another column."""
+    return ", ".join(ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in columns.items())

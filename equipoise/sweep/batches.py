@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import one_line
 from equipoise.engine.scheduler import run_many
 from equipoise.experiment import pipeline
 from equipoise.experiment.cell import Cell
@@ -51,9 +52,8 @@ async def _prepare_and_run(
 
 def failed(cell: Cell, error: BaseException) -> dict[str, Any]:
     """The row of a cell that ended with an exception."""
-    line = f"{type(error).__name__}: {' '.join(str(error).split())}"
     trace = "".join(traceback.format_exception(error))
-    return cell.row("failed", error=line, traceback=trace)
+    return cell.row("failed", error=one_line(error), traceback=trace)
 
 
 def _reporter(cell: Cell, report: Callable[[Cell, float], None]) -> Callable[[float], None]:

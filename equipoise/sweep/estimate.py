@@ -20,7 +20,7 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
-from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS
+from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split
 from equipoise.sweep.grouping import training_keys
 
 _WORD = re.compile(r"\w\w+")
@@ -55,7 +55,7 @@ class Size:
     @classmethod
     def of(cls, data: Dataset) -> Size:
         """The size of a data set. In texts, words are counted within the first two million characters only."""
-        official = 0 if data.official is None else int((data.official != TEST).sum())
+        official = official_rows(data)
         if data.kind == "numeric":
             return cls(data.n_rows, data.n_labels, int(data.X.shape[1]), 0, 0, official)
         counts: Counter[str] = Counter()
@@ -74,9 +74,14 @@ class Size:
         return cls(data.n_rows, data.n_labels, width, tokens, sum(map(len, texts)), official)
 
 
-def training_rows(rows: int) -> float:
-    """Number of training rows of a data set of `rows` rows in a numbered (not the official) outer split."""
-    return rows * (1 - 1 / OUTER_FOLDS)
+def official_rows(data: Dataset) -> int:
+    """Number of training rows in the official split of a data set, 0 if there is none."""
+    return 0 if data.official is None else int((data.official != TEST).sum())
+
+
+def training_rows(rows: int, split: Split = 0, official: int = 0) -> float:
+    """Number of training rows of a data set of `rows` rows in an outer split, with `official` of them in the official one."""
+    return official if split == OFFICIAL else rows * (1 - 1 / OUTER_FOLDS)
 
 
 def passes(settings: Settings, rows: float) -> float:
@@ -94,7 +99,7 @@ def core_seconds(cell: Cell, size: Size) -> float | None:
     backbone = get_backbone(cell.backbone)
     if (rate := backbone.rate) is None:
         return None
-    rows = size.official if cell.split == OFFICIAL else training_rows(size.rows)
+    rows = training_rows(size.rows, cell.split, size.official)
     micros = rate.row + rate.width * size.width + rate.label * size.labels
     micros += rate.weight * size.width * size.labels / 1000 + rate.token * backbone.tokens_read(size.tokens)
     features = (rate.character * size.characters + TEXT * size.rows) if size.characters else 0.0

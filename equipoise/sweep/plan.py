@@ -12,16 +12,17 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import REPRESENTATION, Strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import predictions_code
 from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, Split, official_split
+from equipoise.sweep.external_files import ExternalFiles
 from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.suite import Block, Suite
 
@@ -34,11 +35,17 @@ else:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite."""
+    """The cells to run, the cells that are skipped with their reasons, and the data sets of both by the names in the suite.
+
+    `data_dir` is where vectors of texts are kept; None for the default folder. `notes` are sentences for the user about files of
+    external rows.
+    """
 
     cells: tuple[Cell, ...]
     skipped: tuple[tuple[Cell, str], ...]
     data: Mapping[str, Dataset]
+    data_dir: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -61,6 +68,7 @@ def make_plan(
     loaded = dict(data or {})
     cells: list[Cell] = []
     skipped: list[tuple[Cell, str]] = []
+    files = ExternalFiles()
     for block in suite.blocks:
         strategies = [_strategy(s) for spec in block.strategies for s in expand(spec)]
         backbones = [(get_backbone(b).spec, get_backbone(b)) for b in block.backbones]
@@ -84,13 +92,13 @@ def make_plan(
                         cell = cell_of(strategy, file, code, split)
                         reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
                         if reason is None:
-                            cells.append(cell)
+                            cells.append(files.read_for(cell, strategy, loaded[name]))
                         else:
                             skipped.append((cell, reason))
     # Blocks may overlap, so a cell may come twice; the last one stays, in its first place.
     once = {cell.key: cell for cell in cells}
     left_out = {cell.key: (cell, reason) for cell, reason in skipped}
-    return Plan(tuple(once.values()), tuple(left_out.values()), loaded)
+    return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir, tuple(files.notes))
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:
@@ -100,14 +108,18 @@ def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, sp
     for part in strategy.parts:
         if "numeric" in part.requires and not backbone.interpolates(data.kind):
             return f"{part.name} interpolates numeric inputs; {data.name} with {backbone.name} has none to interpolate"
+        if "file" in part.requires and not getattr(part, "file", ""):
+            return f"{part.name} needs a file of rows to add: {part.name}[file=./more.csv]"
         if "text" in part.requires and data.kind != "text":
             return f"{part.name} needs text; {data.name} has {data.kind} inputs"
         if "given" in part.requires and not backbone.conditioning_bias:
             return f"{part.name} feeds labels into the model; {backbone.name} takes no labels as inputs"
-        if "loss" in part.stages and not backbone.gradient:
+        if "loss" in part.stages and not part.exclusive and not backbone.gradient:
             return (
                 f"{part.name} brings a loss; {backbone.name} is a scikit-learn estimator with one of its own"
             )
+        if REPRESENTATION in part.needs and not backbone.represents:
+            return f"{part.name} acts on a learned representation; {backbone.spec} has none"
         if "labels" in part.requires and data.n_labels < 2:
             return f"{part.name} needs two labels or more; {data.name} has one"
     return _too_few(data, folds, split)
@@ -171,6 +183,7 @@ def _cell(
         settings=block.settings,
         device=device,
         code=code,
+        identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),
     )
@@ -190,6 +203,12 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
         if name in seen:
             raise EquipoiseError(f"{kind} {name!r} is given twice")
         seen.add(name)
+
+
+def warnings_of(plan: Plan) -> list[str]:
+    """A line for each composition of a plan whose parts work against each other."""
+    specs = dict.fromkeys(cell.strategy for cell in plan.cells)
+    return [line for spec in specs for line in clash_warnings(get_strategy(spec))]
 
 
 def describe(plan: Plan) -> dict[str, Any]:

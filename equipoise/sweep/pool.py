@@ -43,7 +43,8 @@ PACE = 0.2
 #: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
 KEPT = 2
 _FORKED = sys.platform == "linux"
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+#: What keeps the libraries of a worker at one thread.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: For the server process: Arrow's allocator must start no thread, which a fork would not copy, and no module in the user's
 #: folder may hide one of a library.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
@@ -58,12 +59,13 @@ def begin() -> None:
     """Start the process that imports what workers need, and return at once. Calling it again does nothing."""
     if not _FORKED:
         return
-    _context().set_forkserver_preload(["equipoise.sweep.preload"])
-    with _environment({**_FORK_SAFE, **_ONE_THREAD, **_COMPACT}), not_for_children():
+    context().set_forkserver_preload(["equipoise.sweep.preload"])
+    with _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
         forkserver.ensure_running()
 
 
-def _context() -> Any:
+def context() -> Any:
+    """The way in which worker processes start here."""
     return multiprocessing.get_context("forkserver" if _FORKED else "spawn")
 
 
@@ -102,13 +104,13 @@ class Pool:
         self, workers: int, files: Mapping[str, Path], on_share: Callable[[Cell, float], None]
     ) -> None:
         begin()
-        context = _context()
-        self._receiver, self._sender = context.Pipe(duplex=False)
+        processes = context()
+        self._receiver, self._sender = processes.Pipe(duplex=False)
         self._on_share = on_share
         self._started: set[str] = set()
         self._cells: dict[str, Cell] = {}
         arguments = (dict(files), self._sender, dict(os.environ))
-        self._executor = ProcessPoolExecutor(workers, context, _start, arguments)
+        self._executor = ProcessPoolExecutor(workers, processes, _start, arguments)
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Pool:
@@ -187,7 +189,7 @@ def _start(files: dict[str, Path], sender: Any, environment: dict[str, str]) -> 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The environment so far is that of the server process, which may have started long ago.
     os.environ.clear()
-    os.environ.update({**_ONE_THREAD, **environment})
+    os.environ.update({**ONE_THREAD, **environment})
 
 
 def _end_with_parent() -> None:

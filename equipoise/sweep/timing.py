@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.engine.scheduler import run_one
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_cell, trainer_for
 from equipoise.experiment.prepared import Prepared, sample
 from equipoise.experiment.versions import predictions_code
 from equipoise.ops.device import repeatable, resolve
-from equipoise.sweep.estimate import passes, training_rows
+from equipoise.readers.downloads import data_folder
+from equipoise.sweep.estimate import official_rows, passes, training_rows
 from equipoise.sweep.grouping import training_keys
 from equipoise.sweep.plan import Plan, describe
 
@@ -61,18 +62,17 @@ class Speed:
     rows: int
     epochs: int
 
-    def seconds(self, cell: Cell, rows: int, training: bool = True) -> float:
-        """Seconds of a cell on a data set of `rows` rows, at most, without features.
+    def seconds(self, cell: Cell, data: Dataset, training: bool = True) -> float:
+        """Seconds of a cell on a data set, at most, without features.
 
         Args:
             training: False if the cell reuses the networks of another.
         """
-        each = self.setup + self.rest * rows
+        models, rest = cell.settings.trials + 1, self.rest * data.n_rows
         if not training:
-            return self.rest * rows * (cell.settings.trials + 1)
-        return passes(cell.settings, training_rows(rows)) / self.rows_per_s + each * (
-            cell.settings.trials + 1
-        )
+            return rest * models
+        rows = training_rows(data.n_rows, cell.split, official_rows(data))
+        return passes(cell.settings, rows) / self.rows_per_s + (self.setup + rest) * models
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def measure(plan: Plan, say: Say = lambda line: None) -> tuple[list[Speed], list
         data = plan.data[dataset]
         new = [c for c in cells[1:] if (spec, c.strategy, data.kind) not in seen]
         seen |= {(spec, c.strategy, data.kind) for c in new}
-        _measure_pair([cells[0], *new], data, say, speeds, failures)
+        with data_folder(plan.data_dir):
+            _measure_pair([cells[0], *new], data, say, speeds, failures)
     return speeds, failures
 
 
@@ -110,7 +111,7 @@ def estimate(plan: Plan, speeds: Sequence[Speed], workers: int) -> Sweep:
     """Estimate the cost of a plan with `workers` processes, if no trial is pruned."""
     trained = training_keys(plan.cells)
     each = [
-        speed.seconds(cell, plan.data[cell.dataset].n_rows, training=cell.key in trained)
+        speed.seconds(cell, plan.data[cell.dataset], training=cell.key in trained)
         for cell, speed in _speeds(plan, speeds)
     ]
     # Features are computed once for all strategies of a split.
@@ -129,8 +130,8 @@ def records(plan: Plan, speeds: Sequence[Speed]) -> list[dict[str, Any]]:
     out = []
     for speed in speeds:
         pair = (speed.dataset, speed.backbone)
-        rows = plan.data[speed.dataset].n_rows
-        seconds, none = speed.seconds(cells[pair], rows), base[pair].seconds(cells[pair], rows)
+        data = plan.data[speed.dataset]
+        seconds, none = speed.seconds(cells[pair], data), base[pair].seconds(cells[pair], data)
         out.append({**asdict(speed), "seconds_per_cell": seconds, "times_none": seconds / none})
     return out
 
@@ -142,7 +143,7 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[Cell]]:
         # A sample of the rows has no official split.
         cell = replace(planned, split=0)
         code = predictions_code(get_strategy(BASELINE), get_backbone(cell.backbone))
-        none = replace(cell, strategy=BASELINE, plugin=None, code=code)
+        none = replace(cell, strategy=BASELINE, plugin=None, code=code, external="", strategy_identity="")
         by_strategy = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
         by_strategy.setdefault(cell.strategy, cell)
     return {pair: list(by_strategy.values()) for pair, by_strategy in groups.items()}
@@ -158,12 +159,13 @@ def _measure_pair(
             try:
                 speeds.append(_speed(cell, small, epochs, say))
             except Exception as error:
-                failures.append((cell, f"{type(error).__name__}: {' '.join(str(error).split())}"))
+                failures.append((cell, one_line(error)))
     except EquipoiseError:
         raise
     except Exception as error:
-        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise EquipoiseError(f"{cells[0].dataset} with {cells[0].backbone} fails: {message}") from error
+        raise EquipoiseError(
+            f"{cells[0].dataset} with {cells[0].backbone} fails: {one_line(error)}"
+        ) from error
 
 
 def _size(cell: Cell, data: Dataset, say: Say) -> tuple[Prepared, int]:

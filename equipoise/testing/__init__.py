@@ -31,6 +31,7 @@ def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
         strategy: a class, an instance (with its settings), or a spec such as "focal[gamma=1]". The parts of a composition are
             checked one by one, and a training is run with the whole.
     """
+    from equipoise.testing.equalities import check_equalities
     from equipoise.testing.exam import Exam
     from equipoise.testing.whole import check_training
 
@@ -39,6 +40,7 @@ def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
         return _check_part(whole)
     exam = Exam(whole)
     check_training(exam)
+    check_equalities(exam)
     return [f for part in whole.parts for f in _check_part(part)] + exam.findings.all()
 
 
@@ -73,7 +75,7 @@ def _instance(strategy: type[Strategy] | Strategy | str) -> Strategy:
 
 def _check_part(strategy: Strategy) -> list[Finding]:
     """All findings about a strategy that is not a composition."""
-    from equipoise.testing import whole
+    from equipoise.testing import equalities, whole
     from equipoise.testing.exam import Exam
     from equipoise.testing.guard import one_thread, unchanged
 
@@ -84,11 +86,12 @@ def _check_part(strategy: Strategy) -> list[Finding]:
         _check_hooks(exam)
         whole.check_space(exam)
         whole.check_training(exam)
+        equalities.check_equalities(exam)
     return exam.findings.all()
 
 
 def _check_hooks(exam: Exam) -> None:
-    from equipoise.testing import data_stage, loss_stage, map_stage, task_stage
+    from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage
     from equipoise.testing.worlds import suitable_worlds
 
     worlds, stages = suitable_worlds(exam.strategy.requires), exam.strategy.stages
@@ -100,6 +103,8 @@ def _check_hooks(exam: Exam) -> None:
         task_stage.check_tasks(exam, worlds)
     if "loss" in stages:
         loss_stage.check_loss(exam, worlds)
+    if "head" in stages:
+        head_stage.check_head(exam, worlds)
     for hook in ("adjust", "decide"):
         if hook in stages:
             map_stage.check_map(exam, hook, worlds)

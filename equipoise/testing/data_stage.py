@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from equipoise.contracts.rows import Rows
+from equipoise.contracts.rows import Offer, Rows
 from equipoise.testing.exam import Exam
 from equipoise.testing.guard import frozen, same
 from equipoise.testing.worlds import World, dense
@@ -54,9 +54,8 @@ def valid_rows(exam: Exam, world: World, out: Any) -> bool:
         "rows",
         f"Y has {len(Y)} rows for {len(index)} original and {out.n_synthetic} synthetic rows",
     )
-    valid &= demand(
-        np.isin(index, world.index).all(), "rows", "index contains rows that are not in rows.index"
-    )
+    allowed = np.union1d(world.index, _offered(exam, world).index)
+    valid &= demand(np.isin(index, allowed).all(), "rows", "index contains rows that are not in rows.index")
     return valid and _valid_synthetic(exam, world, out)
 
 
@@ -96,8 +95,10 @@ def _check_columns(exam: Exam, world: World, out: Rows) -> None:
     # Labels may only come from other rows, so an absent label must stay absent.
     never = ~world.Y.any(0)
     demand(not out.Y[:, never].any(), "columns", "a row was given a label that no training row has")
-    position = {int(row): i for i, row in enumerate(world.index)}
-    old = world.Y[[position[int(row)] for row in out.index]].astype(np.int64)
+    offered = _offered(exam, world)
+    labels = dict(zip(world.index.tolist(), world.Y, strict=True))
+    labels |= dict(zip(offered.index.tolist(), offered.Y, strict=True))
+    old = np.array([labels[int(row)] for row in out.index], dtype=np.int64).reshape(-1, world.n_labels)
     new = out.Y[: len(out.index)].astype(np.int64)
     # Relabelling is allowed, so labels need not be equal; but exchanged columns show in the agreement over enough rows.
     if world.name != "usual" or len(new) < 20:
@@ -110,6 +111,12 @@ def _check_columns(exam: Exam, world: World, out: Rows) -> None:
     )
 
 
+def _offered(exam: Exam, world: World) -> Offer:
+    """The rows that the strategy may add; none if it adds no rows of a file."""
+    offered = world.rows(exam.strategy).offered
+    return Offer(world.index[:0], world.Y[:0]) if offered is None else offered
+
+
 def _check_permuted_rows(exam: Exam, world: World, out: Rows) -> None:
     """Check that a deterministic resampler gives the same rows if the labels are permuted."""
     if world.name not in ("usual", "absent label", "sparse"):
@@ -117,7 +124,9 @@ def _check_permuted_rows(exam: Exam, world: World, out: Rows) -> None:
     # A rotation moves every label; a random permutation might leave some in place.
     order = np.roll(np.arange(world.n_labels), 2)
     permuted = world.permuted(order)
-    again = exam.run("resample", world.name, lambda: exam.strategy.resample(permuted.rows(), permuted.ctx()))
+    again = exam.run(
+        "resample", world.name, lambda: exam.strategy.resample(permuted.rows(exam.strategy), permuted.ctx())
+    )
     exam.findings.demand(
         same(frozen([again.index, again.Y]), frozen([out.index, np.ascontiguousarray(out.Y[:, order])])),
         "columns",
@@ -136,7 +145,7 @@ def _check_held_out_ignored(exam: Exam, world: World) -> None:
     for poison in ("NaN", "copies of training rows"):
         shared = _poisoned(world, poison)
         try:
-            out = exam.strategy.resample(world.rows(shared), world.ctx())
+            out = exam.strategy.resample(world.rows(exam.strategy, shared), world.ctx())
             parts = frozen([out.index, out.Y, out.synthetic])
             unchanged = same(parts, [expected[k] for k in ("index", "Y", "synthetic")])
         except Exception:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.errors import one_line
 from equipoise.testing.findings import Findings
 from equipoise.testing.guard import frozen, same, unchanged
 from equipoise.testing.worlds import World
@@ -49,7 +50,7 @@ class Exam:
         except Stopped:  # from a nested call, and noted there
             raise
         except Exception as error:
-            self.findings.note("raises", hook, world, f"{type(error).__name__}: {error}")
+            self.findings.note("raises", hook, world, one_line(error))
             raise Stopped from error
 
     def attempt(self, hook: str, world: str, check: Callable[[], None]) -> None:
@@ -63,7 +64,7 @@ class Exam:
 
         Notes exceptions, side effects, changed arguments, and results that differ with the same stream.
         """
-        quietly(lambda: getattr(self.strategy, name)(*arguments(name, world)))
+        quietly(lambda: getattr(self.strategy, name)(*arguments(self.strategy, name, world)))
         first = self._call(name, world, 0)
         expected = self.results[(name, world.name)] = self._as_arrays(name, world, first)
         again = self._as_arrays(name, world, self._call(name, world, 0))
@@ -84,7 +85,7 @@ class Exam:
         self.results[(name, world.name)] = self._as_arrays(name, world, self._call(name, world, 0))
 
     def _call(self, name: str, world: World, seed: int) -> Any:
-        args = arguments(name, world, seed)
+        args = arguments(self.strategy, name, world, seed)
         before = frozen(args)
         result = self.run(name, world.name, lambda: getattr(self.strategy, name)(*args))
         untouched = same(before, frozen(args))
@@ -94,15 +95,20 @@ class Exam:
     def _as_arrays(self, name: str, world: World, result: Any) -> Any:
         """A hook's result as plain arrays; a fitted map is represented by its values at the world's logits."""
         if callable(result) and not isinstance(result, np.ndarray):
+            if name == "head":
+                h = world.hidden.copy()
+                return self.run(name, world.name, lambda: frozen(result(h, world.last_layer(h))))
             return self.run(name, world.name, lambda: frozen(result(world.logits.copy())))
         return frozen(result)
 
 
-def arguments(hook: str, world: World, seed: int = 0) -> list[Any]:
+def arguments(strategy: Strategy, hook: str, world: World, seed: int = 0) -> list[Any]:
     """Fresh arguments for a hook in a world, with the context last."""
     ctx: Context = world.ctx(seed)
     if hook == "resample":
-        return [world.rows(), ctx]
+        return [world.rows(strategy), ctx]
+    if hook == "head":
+        return [world.hidden.copy(), world.Y.copy(), world.weight.copy(), world.bias.copy(), ctx]
     if hook in ("adjust", "decide"):
         return [world.logits.copy(), world.Y.copy(), world.ctx(seed, folds=world.folds.copy())]
     return [world.Y.copy(), ctx]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,8 @@ def check_loss(exam: Exam, worlds: list[World]) -> None:
         exam.attempt("loss", world.name, partial(_check_loss_in, exam, world))
     if any(exam.findings.failed(check, "loss") for check in ("raises", "shapes")):
         return
+    if exam.strategy.sees_representation:
+        exam.attempt("loss", worlds[0].name, partial(_check_representation, exam, worlds[0]))
     for check in (_check_scale, _check_permuted, check_many_lanes):
         exam.attempt("loss", worlds[0].name, partial(check, exam, worlds[0]))
 
@@ -42,8 +45,25 @@ def batch(world: World, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 def context(world: World, progress: float = 0.0) -> Context:
     """The context of a loss: counts of the training rows and the progress, as tensors."""
-    n_pos = torch.from_numpy(world.Y.sum(0, dtype=np.int64)).float()
-    return Context(n_pos, torch.tensor(float(len(world.Y))), progress=torch.tensor(progress))
+    n_pos, n_rows = (
+        torch.from_numpy(world.Y.sum(0, dtype=np.int64)).float(),
+        torch.tensor(float(len(world.Y))),
+    )
+    # The rows trained on are fewer, and their counts not whole, as with sampling weights. Absent labels stay absent, and labels
+    # of all rows stay that.
+    return Context(
+        n_pos,
+        n_rows,
+        progress=torch.tensor(progress),
+        trained_pos=n_pos.sqrt(),
+        trained_rows=n_rows.sqrt(),
+    )
+
+
+def representation(world: World) -> Tensor:
+    """The representation (BATCH, UNITS) of the rows of `batch`."""
+    rows = stream("batch", world.name).integers(0, len(world.Y), BATCH)
+    return torch.from_numpy(world.hidden[rows])
 
 
 def bound(strategy: Strategy, values: Mapping[str, Any] | None = None) -> Strategy:
@@ -95,12 +115,21 @@ def judged(
         case: a description of the batch, for findings.
     """
     ctx, demand = context(world, progress), exam.findings.demand
+    h = representation(world)
+    if strategy.sees_representation:
+        ctx = replace(ctx, representation=h.clone())
     leaf = z.detach().clone().requires_grad_()
-    before, labels, counts = z.clone(), y.clone(), ctx.n_pos.clone()
+    counts = (ctx.n_pos, ctx.trained_pos)
+    before, labels, counts_before = z.clone(), y.clone(), [c.clone() for c in counts]
     # A copy, since PyTorch itself forbids writing into a leaf: the hook would raise instead of showing its fault.
     logits = leaf * 1.0
     loss: Tensor = exam.run("loss", world.name, lambda: strategy.loss(logits, y, ctx))
-    untouched = torch.equal(logits, before) and torch.equal(y, labels) and torch.equal(ctx.n_pos, counts)
+    untouched = (
+        torch.equal(logits, before)
+        and torch.equal(y, labels)
+        and all(map(torch.equal, counts, counts_before))
+    )
+    untouched &= ctx.representation is None or torch.equal(ctx.representation, h)
     demand(untouched, "in_place", "loss", world.name, f"logits, targets or ctx were changed ({case})")
     if not _valid_shape(exam, world, loss, z):
         return None
@@ -150,6 +179,26 @@ def _check_gradient(exam: Exam, world: World, loss: Tensor, leaf: Tensor, case: 
         demand(bool(gradient.any()), "finite", "loss", world.name, "the gradient is zero everywhere")
 
 
+def _check_representation(exam: Exam, world: World) -> None:
+    """Check that a gradient reaches the representation, and that the loss works without one."""
+    strategy, (z, y), demand = bound(exam.strategy), batch(world), exam.findings.demand
+    h = representation(world).requires_grad_()
+    seen = replace(context(world), representation=h * 1.0)
+    loss = exam.run("loss", world.name, lambda: strategy.loss(z, y, seen))
+    reached = torch.autograd.grad(loss.mean(), h, allow_unused=True)[0] if loss.requires_grad else None
+    sent = reached is not None and bool(reached.any())
+    demand(sent, "representation", "loss", world.name, "no gradient reaches the representation")
+    finite = reached is None or bool(torch.isfinite(reached).all())
+    demand(finite, "representation", "loss", world.name, "the gradient in the representation is not finite")
+    try:
+        alone = strategy.loss(z, y, context(world))
+        works = isinstance(alone, Tensor) and alone.shape == loss.shape and bool(torch.isfinite(alone).all())
+        problem = "without a representation the loss is not finite or has another shape"
+    except Exception as error:
+        works, problem = False, f"without a representation: {type(error).__name__}: {error}"
+    demand(works, "representation", "loss", world.name, problem)
+
+
 def _check_scale(exam: Exam, world: World) -> None:
     """Check that repeating each row eight times leaves the gradient of the mean loss about as large as before."""
     strategy, (z, y) = bound(exam.strategy), batch(world)
@@ -175,7 +224,7 @@ def _check_permuted(exam: Exam, world: World) -> None:
     """Check that permuting the labels permutes the loss."""
     order = torch.arange(world.n_labels).roll(2)
     strategy, (z, y), ctx = bound(exam.strategy), batch(world), context(world, 0.5)
-    permuted_ctx = Context(ctx.n_pos[order], ctx.n_rows, progress=ctx.progress)
+    permuted_ctx = replace(ctx, n_pos=ctx.n_pos[order], trained_pos=ctx.trained_pos[order])
     loss = exam.run("loss", world.name, lambda: strategy.loss(z, y, ctx))
     permuted = exam.run("loss", world.name, lambda: strategy.loss(z[:, order], y[:, order], permuted_ctx))
     loss = loss[:, order] if loss.dim() == 2 else loss

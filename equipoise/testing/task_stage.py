@@ -1,4 +1,4 @@
-"""Checks of `tasks` and `merge`, which split the labels into sub-problems and combine their predictions."""
+"""Checks of `tasks`, `merge` and `vote`, which split the labels into sub-problems and combine their predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.contracts.strategy import Strategy
 from equipoise.contracts.tasks import Task, sources
+from equipoise.core.seeds import stream
 from equipoise.testing.exam import Exam
 from equipoise.testing.worlds import World
 
@@ -23,6 +25,8 @@ def _check_tasks_in(exam: Exam, world: World) -> None:
     tasks = exam.hook("tasks", world)
     if valid_tasks(exam, world, tasks):
         exam.attempt("merge", world.name, partial(check_merge, exam, world, tasks))
+        if type(exam.strategy).vote is not Strategy.vote:
+            exam.attempt("vote", world.name, partial(check_vote, exam, world, tasks))
 
 
 def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
@@ -37,6 +41,10 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
     problems = [p for t, task in enumerate(tasks) if (p := _problem(task, world)) and (p := f"task {t}: {p}")]
     if not demand(not problems, "tasks", problems[0] if problems else ""):
         return False
+    all_classes = all(task.classes is not None for task in tasks)
+    demand(
+        all_classes or not exam.strategy.exclusive, "tasks", "`exclusive` is True, and a task has no classes"
+    )
     missing = set(range(world.n_labels)) - {c for task in tasks for c in task.columns}
     # A strategy with its own `merge` may derive a label's logit from those of others.
     own_merge = "merge" in vars(type(exam.strategy))
@@ -77,11 +85,7 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
     def demand(ok: object, check: str, problem: str) -> bool:
         return exam.findings.demand(ok, check, "merge", world.name, problem)
 
-    encoded = [task.encode(world.Y) for task in tasks]
-    # A row whose labelset is not among a task's classes cannot be predicted correctly even by a perfect network.
-    known = np.ones(len(world.Y), dtype=bool)
-    for task, targets in zip(tasks, encoded, strict=True):
-        known &= targets.any(1) | (task.classes is None)
+    encoded, known = _perfect(world, tasks)
     for strength in (4.0, 80.0):  # ordinary confidence, and one at which exponentials overflow
         logits = [np.where(e > 0, strength, -strength).astype(np.float32) for e in encoded]
         before = [z.copy() for z in logits]
@@ -101,3 +105,46 @@ def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
         # At test time there are other rows, and other numbers of rows, than here.
         part = exam.strategy.merge(tasks, [z[:3] for z in before], world.ctx())
         demand(np.allclose(part, merged[:3], atol=1e-4), "merge", "a row's logits depend on the other rows")
+
+
+def check_vote(exam: Exam, world: World, tasks: Sequence[Task]) -> None:
+    """Check that votes are right where all networks are, and that each row is decided by itself."""
+
+    def demand(ok: object, check: str, problem: str) -> bool:
+        return exam.findings.demand(ok, check, "vote", world.name, problem)
+
+    encoded, known = _perfect(world, tasks)
+    # Perfect networks first, then ones that contradict each other.
+    noise = [stream("votes", world.name, t).normal(size=e.shape) for t, e in enumerate(encoded)]
+    for spread in (0.0, 4.0):
+        logits = [
+            np.where(e > 0, 4.0, -4.0).astype(np.float32) + np.float32(spread) * z.astype(np.float32)
+            for e, z in zip(encoded, noise, strict=True)
+        ]
+        before = [z.copy() for z in logits]
+        votes = np.asarray(
+            exam.run("vote", world.name, partial(exam.strategy.vote, tasks, logits, world.ctx()))
+        )
+        demand(all(map(np.array_equal, before, logits)), "in_place", "vote changed its arguments")
+        if not demand(
+            votes.shape == world.Y.shape and votes.dtype == bool,
+            "shapes",
+            f"returned {votes.dtype} {votes.shape}, not bool {world.Y.shape}",
+        ):
+            return
+        right = spread > 0 or (votes == (world.Y > 0))[known].all()
+        demand(right, "vote", "votes of networks that are all right give wrong labels")
+        rows = [exam.strategy.vote(tasks, [z[i : i + 1] for z in before], world.ctx()) for i in range(3)]
+        demand(
+            np.array_equal(np.concatenate(rows), votes[:3]), "vote", "a row's votes depend on the other rows"
+        )
+
+
+def _perfect(world: World, tasks: Sequence[Task]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The targets of each task, and the rows (n,) that perfect networks predict correctly."""
+    encoded = [task.encode(world.Y) for task in tasks]
+    # A row whose labelset is not among a task's classes cannot be predicted correctly even by a perfect network.
+    known = np.ones(len(world.Y), dtype=bool)
+    for task, targets in zip(tasks, encoded, strict=True):
+        known &= targets.any(1) | (task.classes is None)
+    return encoded, known

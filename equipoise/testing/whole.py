@@ -19,15 +19,18 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
-from equipoise.contracts.strategy import Strategy
+from equipoise.contracts.strategy import CHANGES, REPRESENTATION, Strategy
+from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
 from equipoise.experiment.decision import fit_decision_rule
+from equipoise.experiment.heads import FoldNetworks, refitted_logits
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
-from equipoise.testing import data_stage, loss_stage, map_stage, task_stage, twin
-from equipoise.testing.exam import Exam, Stopped, quietly
+from equipoise.splits.outer import stratified_folds
+from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage, twin
+from equipoise.testing.exam import Exam, Stopped, arguments, quietly
 from equipoise.testing.worlds import World, worlds
 
 SETTINGS = Settings(trials=1, folds=2, epochs=2)  # the smallest cell that goes through every step
@@ -46,6 +49,14 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         f"name {cls.name!r} is not a lower-case word",
     )
     # The decorator replaces `field(…)` by its default; a Field that is left shows that it was forgotten.
+    unknown = (set(exam.strategy.changes) | set(exam.strategy.clashes)) - set(CHANGES)
+    demand(
+        not unknown,
+        "declared",
+        f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
+    )
+    votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
+    demand(not votes_alone, "vote", "`vote` has no effect in a strategy without `tasks`")
     unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
     demand(not unprocessed, "declared", f"{', '.join(unprocessed)}: the class lacks @dataclass(frozen=True)")
     for name, spec in tunables(cls).items():
@@ -64,7 +75,7 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         copy = pickle.loads(pickle.dumps(exam.strategy))
         demand(copy == exam.strategy, "pickles", "a pickled copy is not equal to the original")
     except Exception as error:
-        demand(False, "pickles", f"{type(error).__name__}: {error}")
+        demand(False, "pickles", one_line(error))
 
 
 def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> None:
@@ -142,6 +153,10 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         return
     if "numeric" in strategy.requires and world.shared is None:  # not input that the strategy claims to take
         return
+    if hook == "head":
+        args = arguments(strategy, hook, world)
+        head_stage.valid_head(trial, world, trial.run(hook, world.name, lambda: strategy.head(*args)))
+        return
     if hook in ("adjust", "decide"):
         ctx = world.ctx(folds=world.folds.copy())
         fitted = trial.run(
@@ -149,7 +164,7 @@ def _try(trial: Exam, hook: str, world: World) -> None:
         )
         map_stage.valid_map(trial, hook, world, fitted)
         return
-    argument: Any = world.rows() if hook == "resample" else world.Y.copy()
+    argument: Any = world.rows(strategy) if hook == "resample" else world.Y.copy()
     out = trial.run(hook, world.name, lambda: getattr(strategy, hook)(argument, world.ctx()))
     check = {
         "resample": data_stage.valid_rows,
@@ -165,9 +180,10 @@ def check_training(exam: Exam) -> None:
         return
     world = worlds()["usual"]
     # Imports the engine, whose side effects are not the strategy's.
-    quietly(lambda: trained(Strategy(), world))
+    backbone = _backbone(exam.strategy)
+    quietly(lambda: trained(Strategy(), world, backbone))
     try:
-        out = exam.run("training", world.name, lambda: trained(exam.strategy, world))
+        out = exam.run("training", world.name, lambda: trained(exam.strategy, world, backbone))
     except Stopped:
         return
     valid = all(np.isfinite(z).all() and z.ndim == 2 and z.shape[1] == world.n_labels for z in out.values())
@@ -186,10 +202,13 @@ def _check_off(exam: Exam, world: World) -> None:
     ):
         return
     try:
-        off_results = exam.run("training", world.name, lambda: trained(bind(exam.strategy, off), world))
+        backbone = _backbone(exam.strategy)
+        off_results = exam.run(
+            "training", world.name, lambda: trained(bind(exam.strategy, off), world, backbone)
+        )
     except Stopped:
         return
-    baseline = trained(Strategy(), world)
+    baseline = trained(Strategy(), world, backbone)
     for name, value in baseline.items():
         exam.findings.demand(
             off_results[name].tobytes() == value.tobytes(),
@@ -200,18 +219,31 @@ def _check_off(exam: Exam, world: World) -> None:
         )
 
 
-def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
-    """The results of a small cell with the linear backbone: out-of-fold logits, test scores and decisions.
+def _backbone(strategy: Strategy) -> Backbone:
+    """The simplest backbone on which a strategy runs."""
+    name = "mlp" if any(REPRESENTATION in part.needs for part in strategy.parts) else "linear"
+    backbone: Backbone = registry("backbone").get(name)()
+    return backbone
+
+
+def trained(
+    strategy: Strategy,
+    world: World,
+    backbone: Backbone | None = None,
+    settings: Settings = SETTINGS,
+    C: float = 10.0,
+) -> dict[str, np.ndarray]:
+    """The results of a small cell, with the linear backbone if no other is given: out-of-fold logits, test scores, decisions.
 
     It goes through all steps of a cell: cross-validation, fitting the decision, refitting and predicting.
     """
     from equipoise.ops.device import repeatable
 
     cpu = torch.device("cpu")
-    backbone: Backbone = registry("backbone").get("linear")()
-    n, X = len(world.Y), np.asarray(world.shared[world.index])
+    backbone = backbone or registry("backbone").get("linear")()
+    X = np.asarray(world.shared[world.index])
     # The same role for every strategy: equal random streams are what makes `off` comparable bit for bit.
-    role, folds = ("conformance",), np.arange(n) % 2
+    role, folds = ("conformance",), stratified_folds(world.Y, settings.folds, 0)
     with repeatable(cpu):
         inputs = Dense(torch.from_numpy(X))
         validator = CrossValidator(
@@ -222,21 +254,26 @@ def trained(strategy: Strategy, world: World) -> dict[str, np.ndarray]:
             world.Y,
             folds,
             role,
-            SETTINGS,
-            Trainer(inputs, SETTINGS.batch_size, cpu),
+            settings,
+            Trainer(inputs, settings.batch_size, cpu),
         )
-        params = {"lr": 0.05, "C": 10.0}
+        params = {"lr": 0.05, "C": C}
         result = run_one(validator.cross_validate([params]))[0]
         assert result is not None
-        rule = fit_decision_rule(with_params(strategy, params), result.logits, world.Y, folds, role)
+        oof = result.logits
+        if "head" in strategy.stages:
+            oof = FoldNetworks.of(validator, result).out_of_fold(strategy)
+        rule = fit_decision_rule(with_params(strategy, params), oof, world.Y, folds, role)
         model = run_one(validator.refit(params))
         test = Dense(torch.from_numpy(np.delete(world.shared, world.index, axis=0)))
-        logits = validator.predict([model], test, [np.arange(len(test))])[0]
-        predictions = rule.all(logits)
+        task_logits = validator.task_logits([model], test, [np.arange(len(test))])[0]
+        logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+        if "head" in strategy.stages:
+            logits = refitted_logits(strategy, validator, model, test, logits)
+        predictions = rule.all(logits, votes)
     return {
-        "out-of-fold logits": result.logits,
-        "scores": predictions["scores"],
-        "decisions": predictions["own"],
+        "out-of-fold logits": oof,
+        **predictions,
     }
 
 

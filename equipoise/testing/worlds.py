@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from equipoise.contracts.rows import Rows
-from equipoise.contracts.strategy import Context
+from equipoise.contracts.rows import Offer, Rows
+from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 
 #: Number of rows of the shared features that are held out; a strategy must not look at them.
 HELD = 30
+#: Number of rows that are offered to a strategy that adds rows of a file.
+OFFERED = 10
+#: Units before the last layer.
+UNITS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class World:
         index: (n,) the training rows among the rows of `shared`.
         logits: (n, L) float32, such as a model might give out of fold.
         folds: (n,) the fold in which each row was held out.
+        hidden: (n, UNITS) float32, the inputs of the last layer of a network, with its weight (UNITS, L) and bias (L,).
     """
 
     name: str
@@ -35,15 +40,35 @@ class World:
     index: np.ndarray
     logits: np.ndarray
     folds: np.ndarray
+    hidden: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
 
     @property
     def n_labels(self) -> int:
         return int(self.Y.shape[1])
 
-    def rows(self, shared: Any = None) -> Rows:
+    @property
+    def offered(self) -> Offer:
+        """Rows for a strategy that adds rows of a file: some that are no training rows, with the labels of training rows."""
+        others = np.setdiff1d(np.arange(len(self.Y) + HELD), self.index)[:OFFERED]
+        return Offer(others, self.Y[:OFFERED].copy())
+
+    def last_layer(self, hidden: np.ndarray) -> np.ndarray:
+        """The network's own logits (m, L) for representations (m, UNITS)."""
+        logits: np.ndarray = hidden @ self.weight + self.bias
+        return logits
+
+    def rows(self, strategy: Strategy, shared: Any = None) -> Rows:
         """A fresh copy of the training rows, which a hook may damage; optionally with other shared features."""
         features = self.shared if shared is None else shared
-        return Rows(self.index.copy(), self.Y.copy(), None if features is None else features.copy())
+        offered = self.offered if "file" in strategy.requires else None
+        return Rows(
+            self.index.copy(),
+            self.Y.copy(),
+            None if features is None else features.copy(),
+            offered=offered,
+        )
 
     def ctx(self, seed: int = 0, **more: Any) -> Context:
         """The context of a hook, with a fresh random stream."""
@@ -52,8 +77,8 @@ class World:
 
     def permuted(self, order: np.ndarray) -> World:
         """The same world with its labels permuted; the random streams are the same, as they depend on the name only."""
-        Y, z = (np.ascontiguousarray(a[:, order]) for a in (self.Y, self.logits))
-        return World(self.name, Y, self.shared, self.index, z, self.folds)
+        Y, z, weight = (np.ascontiguousarray(a[:, order]) for a in (self.Y, self.logits, self.weight))
+        return replace(self, Y=Y, logits=z, weight=weight, bias=self.bias[order])
 
 
 @lru_cache(1)
@@ -113,7 +138,18 @@ def _world(name: str, Y: np.ndarray, kind: str = "dense", copies: int = 1) -> Wo
     if kind == "sparse":
         shared = sp.csr_matrix(np.where(np.abs(X) > 0.7, X, 0.0).astype(np.float32))
     logits = (3.0 * Y - 2.0 + rng.normal(size=Y.shape)).astype(np.float32)
-    return World(name, Y, shared, index, logits, np.arange(n) % 3)
+    return World(name, Y, shared, index, logits, np.arange(n) % 3, *_last_layer(name, Y, copies))
+
+
+def _last_layer(name: str, Y: np.ndarray, copies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the last layer of a network gets, which depends on the labels, and its weight and bias."""
+    # A stream of its own, so that nothing else in a world depends on it.
+    rng = stream("last layer", name)
+    first = Y[::copies].astype(np.float64)
+    mixed = first @ rng.normal(size=(Y.shape[1], UNITS)) + rng.normal(size=(len(first), UNITS))
+    hidden = np.repeat(np.maximum(mixed, 0.0), copies, axis=0)
+    weight, bias = rng.normal(size=(UNITS, Y.shape[1])), rng.normal(size=(Y.shape[1],)) - 1.0
+    return hidden.astype(np.float32), weight.astype(np.float32), bias.astype(np.float32)
 
 
 def dense(x: Any) -> np.ndarray:

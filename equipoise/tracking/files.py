@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.core.errors import one_line
 from equipoise.store.rows import Row
 from equipoise.tracking.run_fields import VIEW, slug
 
@@ -48,7 +49,7 @@ def write_files(
     try:
         _draw(row, predictions, folder, pictures)
     except Exception as error:
-        note(f"no pictures for row {row['key']} ({type(error).__name__}: {' '.join(str(error).split())})")
+        note(f"no pictures for row {row['key']} ({one_line(error)})")
 
 
 def _per_label(row: Row) -> list[dict[str, Any]]:

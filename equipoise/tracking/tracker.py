@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core.errors import one_line
 from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
@@ -48,11 +49,6 @@ class Synced:
 class _Known:
     run_id: str
     version: str  # digest of the row that the run was written from; "" if the run was never finished
-
-
-def _one_line(error: BaseException) -> str:
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
 class Tracker:
@@ -93,7 +89,7 @@ class Tracker:
                     for row, version in missing:
                         self._sync_row(row, version, known, synced)
         except Exception as error:
-            synced.problems.append(f"MLflow cannot be written ({_one_line(error)}); the rows are safe")
+            synced.problems.append(f"MLflow cannot be written ({one_line(error)}); the rows are safe")
         return synced
 
     def lacks(self) -> bool:
@@ -108,9 +104,7 @@ class Tracker:
             self._write(row, version, known, synced.problems.append)
             synced.written += 1
         except Exception as error:
-            synced.problems.append(
-                f"MLflow lacks row {key} ({_one_line(error)}); the row is safe, sync again"
-            )
+            synced.problems.append(f"MLflow lacks row {key} ({one_line(error)}); the row is safe, sync again")
 
     def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:
         """Write one row as one run, which stays RUNNING, and so incomplete, until the last step."""

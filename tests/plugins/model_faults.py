@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equipoise.contracts.strategy import Strategy
-from equipoise.contracts.tasks import Task, merge_columns
+from equipoise.contracts.tasks import Task, majority_vote, merge_columns
 
 
 class Planted(Strategy):
@@ -17,12 +17,14 @@ class Planted(Strategy):
     fault = ""
 
 
-def tasker(name, fault, tasks=None, merge=None, **more):
+def tasker(name, fault, tasks=None, merge=None, vote=None, **more):
     """A strategy with these hooks; one task a label where none is given."""
     each = lambda Y, ctx: [Task((j,)) for j in range(Y.shape[1])]  # noqa: E731
     body = {"tasks": lambda self, Y, ctx: (tasks or each)(Y, ctx)}
     if merge is not None:
         body["merge"] = lambda self, tasks, logits, ctx: merge(tasks, logits, ctx)
+    if vote is not None:
+        body["vote"] = lambda self, tasks, logits, ctx: vote(tasks, logits, ctx)
     return _made(name, fault, body, more)
 
 
@@ -66,6 +68,13 @@ RIGHT = [
         "",
         lambda Y, ctx: [Task((j,), label_inputs=tuple(range(j))) for j in range(Y.shape[1])],
     ),
+    tasker(
+        "right_votes",
+        "",
+        halves,
+        None,
+        lambda tasks, logits, ctx: majority_vote(tasks, logits, len(ctx.n_pos)),
+    ),
     mapper("right_shift", "", "adjust", shifted),
     mapper("right_threshold", "", "decide", above),
 ]
@@ -88,6 +97,21 @@ def _merge_in_place(tasks, logits, ctx):
     for z in logits:
         z *= 2.0
     return merge_columns(tasks, logits, len(ctx.n_pos))
+
+
+def _minority(tasks, logits, ctx):
+    return ~majority_vote(tasks, logits, len(ctx.n_pos))
+
+
+def _above_the_mean(tasks, logits, ctx):
+    joined = merge_columns(tasks, logits, len(ctx.n_pos))
+    return joined > np.minimum(joined.mean(0), 0.0)
+
+
+def _vote_in_place(tasks, logits, ctx):
+    for z in logits:
+        z *= 2.0
+    return majority_vote(tasks, logits, len(ctx.n_pos))
 
 
 def _writes(z, Y, ctx):
@@ -147,12 +171,18 @@ FAULTY = [
         lambda Y, ctx: [Task((j,), label_inputs=tuple(range(j + 1, Y.shape[1]))) for j in range(Y.shape[1])],
     ),
     tasker("classes_twice", "tasks", lambda Y, ctx: [Task(tuple(range(Y.shape[1])), classes=Y)]),
+    tasker("not_exclusive", "tasks", exclusive=True),
     tasker("no_tasks", "shapes", lambda Y, ctx: tuple(Task((0,)) for _ in ()) if len(Y) else None),
     tasker("merge_reversed", "merge", None, _reversed, needs=frozenset({"labels"})),
     tasker("merge_over_rows", "merge", None, _over_rows),
     tasker("merge_probabilities", "merge", None, _probabilities),
     tasker("merge_narrow", "shapes", None, lambda tasks, logits, ctx: logits[0]),
     tasker("merge_in_place", "in_place", None, _merge_in_place),
+    tasker("votes_for_the_others", "vote", None, None, _minority),
+    tasker("votes_over_rows", "vote", None, None, _above_the_mean),
+    tasker("votes_as_numbers", "shapes", None, None, lambda *args: _minority(*args).astype(float)),
+    tasker("vote_in_place", "in_place", None, None, _vote_in_place),
+    _made("votes_without_tasks", "vote", {"vote": lambda self, *args: majority_vote(*args)}, {}),
     tasker(
         "tasks_in_place", "in_place", lambda Y, ctx: (Y.sort(axis=0), [Task(tuple(range(Y.shape[1])))])[1]
     ),

@@ -8,7 +8,8 @@ import numpy as np
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Ints
-from equipoise.diagnosis.sections.similar import exact_groups, near_pairs
+from equipoise.diagnosis.sections.similar import near_pairs
+from equipoise.splits.groups import exact_groups
 
 SHOWN = 5  # examples of each kind
 
@@ -18,7 +19,7 @@ Split = tuple[Ints, Ints]  # (train, test) row positions
 def duplicates_section(data: Dataset, split: Split, seed: int) -> dict[str, Any]:
     """Counts and examples of duplicates as plain data; rows are counted from 0."""
     # Near duplicates are searched among one row of each group, so they are not counted again.
-    groups = exact_groups(data)
+    groups = exact_groups(data.X)
     pairs, compared = near_pairs(data, groups, seed)
     train = np.zeros(data.n_rows, dtype=np.bool_)
     train[split[0]] = True

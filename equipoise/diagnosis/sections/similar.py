@@ -1,9 +1,7 @@
-"""Finds rows whose inputs are equal or nearly equal."""
+"""Finds rows whose inputs are nearly equal."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core.arrays import Floats, Ints
 from equipoise.core.seeds import stream
 from equipoise.diagnosis.sections.inputs import is_sparse
+from equipoise.splits.groups import plain
 
 NEAR_COSINE = 0.9  # least cosine of near rows, over word triples or sparse features
 # Largest distance of near rows over standardised dense features, as a share of the median distance.
@@ -22,31 +21,6 @@ _TRIPLES = 5  # least number of word triples, or of features, for which a cosine
 _PRODUCTS = 3e8
 _FLOPS = 1.2e10  # limit on multiplications for dense rows; to keep it, fewer rows are compared
 _MOST_ROWS = 10_000
-_NOT_A_WORD = re.compile(r"[\W_]+")
-
-
-def exact_groups(data: Dataset) -> Ints:
-    """A group number per row, (n,): rows with equal inputs have the same number.
-
-    Texts are compared without case, punctuation and spacing.
-    """
-    numbers: dict[Hashable, int] = {}
-    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in _keys(data)), dtype=np.int64)
-
-
-def _keys(data: Dataset) -> Iterator[Hashable]:
-    """A hashable value for each row; equal rows have equal values."""
-    X: Any = data.X
-    if data.kind == "text":
-        return (_plain(text) for text in X)
-    if is_sparse(X):
-        ends = zip(X.indptr[:-1], X.indptr[1:], strict=True)
-        return ((X.indices[a:b].tobytes(), X.data[a:b].tobytes()) for a, b in ends)
-    return (row.tobytes() for row in X + np.float32(0.0))  # −0.0 becomes 0.0
-
-
-def _plain(text: str) -> str:
-    return _NOT_A_WORD.sub(" ", text.casefold()).strip()
 
 
 def near_pairs(data: Dataset, groups: Ints, seed: int) -> tuple[np.ndarray[Any, Any], int]:
@@ -76,7 +50,7 @@ def _features(data: Dataset, rows: Ints) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     triples = HashingVectorizer(ngram_range=(3, 3), norm=None, binary=True, alternate_sign=False)
-    return triples.transform(_plain(str(text)) for text in np.asarray(data.X)[rows])
+    return triples.transform(plain(str(text)) for text in np.asarray(data.X)[rows])
 
 
 def _near_sparse(X: Any) -> Ints:

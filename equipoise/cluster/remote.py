@@ -1,0 +1,187 @@
+"""The functions that the driver calls in a worker process.
+
+`perform` runs in the worker's main thread. The others run in its event loop, so they must be quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.registry import registry
+from equipoise.catalog.strategies import get_strategy
+from equipoise.cluster import packing
+from equipoise.cluster.identity import Identity
+from equipoise.cluster.messages import Finished, Job, Missing, Refused, Reply
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
+from equipoise.experiment.versions import require_planned_code
+from equipoise.readers.downloads import ENVIRONMENT
+from equipoise.sweep.pool import KEPT, throttled
+
+if TYPE_CHECKING:
+    from equipoise.contracts.dataset import Dataset
+    from equipoise.experiment import prepared
+    from equipoise.experiment.cell import Cell
+    from equipoise.sweep import batches
+else:
+    batches, prepared = lazy("equipoise.sweep.batches"), lazy("equipoise.experiment.prepared")
+
+#: States of a task whose result somebody still waits for.
+_WANTED = ("executing", "long-running", "ready")
+
+
+@dataclass
+class Here:
+    """The state of this worker process.
+
+    Attributes:
+        folder: for data sets and plugins that were sent; all workers of one `equipoise worker` share it.
+        node: the `distributed.Worker`, once it is connected.
+    """
+
+    folder: Path
+    identity: Identity
+    name: str
+    node: Any = None
+    preparations: prepared.Preparations = field(default_factory=lambda: prepared.Preparations())
+    data: dict[str, Dataset] = field(default_factory=dict)
+    plugins: set[str] = field(default_factory=set)
+
+
+#: Filled by `equipoise.cluster.serving`; empty in a process that `equipoise worker` has not started.
+HERE: list[Here] = []
+
+
+class Abandoned(Exception):
+    """Nobody waits for the result: the driver has ended, or has given the group to another worker."""
+
+
+def greet() -> tuple[str, Identity] | None:
+    """The name and identity of this worker; None if it is not one of `equipoise worker`."""
+    return (HERE[0].name, HERE[0].identity) if HERE else None
+
+
+def tell(line: str) -> None:
+    """Print a line where the worker was started."""
+    print(f"{HERE[0].name}: {line}", file=sys.stderr, flush=True)
+
+
+def holds(digest: str) -> bool:
+    """Whether the data set of this digest has been sent to this worker, or to another one that shares its folder."""
+    return _file(digest).exists()
+
+
+def receive(digest: str, sweep: str, offset: int, chunk: bytes) -> str | None:
+    """Write a chunk of a data set; returns why that failed, or None. An empty chunk ends the data set."""
+    # Two sweeps may send the same data at once.
+    part = _file(digest).with_suffix(f".{sweep}")
+    try:
+        if not chunk:
+            os.replace(part, _file(digest))
+            return None
+        with part.open("r+b" if offset else "wb") as handle:
+            handle.seek(offset)
+            handle.write(chunk)
+    except OSError as error:
+        return f"cannot store a data set in {part.parent}: {error.strerror}"
+    return None
+
+
+def perform(pickled: bytes, task: str) -> Reply:
+    """Run a group of cells.
+
+    Args:
+        pickled: a `Job`, as bytes so that the scheduler need not understand it. task: the name dask has for it.
+    """
+    here, job = HERE[0], pickle.loads(pickled)
+    try:
+        # Their own keys are kept: with --allow-mixed, the libraries here may give others.
+        keys = {cell: key.key for key, cell in zip(job.cells, _cells_here(here, job), strict=True)}
+        _require_code(keys)
+        data, missing = _datasets(here, job)
+    except Exception as error:
+        return Refused(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+    if missing:
+        return Missing(missing)
+
+    def report(cell: Cell, share: float) -> None:
+        if not _wanted(here, task):
+            raise Abandoned
+        here.node.log_event(job.sweep, [keys[cell], share])
+
+    try:
+        attempted = list(batches.attempt(tuple(keys), data, here.preparations, throttled(report)))
+    # Whatever a cell does, its worker must answer.
+    except BaseException as error:
+        attempted = [(cell, (batches.failed(cell, error), None)) for cell in keys]
+    return Finished(
+        tuple((keys[cell], (row | {"key": keys[cell]}, arrays)) for cell, (row, arrays) in attempted)
+    )
+
+
+def _wanted(here: Here, task: str) -> bool:
+    state = here.node.state.tasks.get(task)
+    return state is not None and state.state in _WANTED
+
+
+def _cells_here(here: Here, job: Job) -> list[Cell]:
+    """The cells of a job, with the plugin files where they lie on this machine."""
+    files = {
+        path: str(packing.write_plugin(here.folder / f"plugins-{os.getpid()}", path, sources))
+        for path, sources in job.plugins.items()
+    }
+    # Another sweep may have other plugins of the same names.
+    for file in here.plugins - set(files.values()):
+        registry("strategy").remove_file(file)
+    here.plugins = set(files.values())
+    return [c if c.plugin is None else dataclasses.replace(c, plugin=files[c.plugin]) for c in job.cells]
+
+
+def _require_code(cells: Iterable[Cell]) -> None:
+    """Raise EquipoiseError unless the code of each cell is here as it was planned."""
+    for cell in cells:
+        if cell.plugin is not None:
+            registry("strategy").add_file(cell.plugin)
+        require_planned_code(cell.code, get_strategy(cell.strategy), get_backbone(cell.backbone))
+
+
+def _datasets(here: Here, job: Job) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+    """The data sets of a job by name, and the names of those that are not here."""
+    data = {name: _dataset(here, name, digest) for name, digest in job.digests.items()}
+    there = {name: found for name, found in data.items() if found is not None}
+    return there, tuple(name for name in data if name not in there)
+
+
+def _dataset(here: Here, name: str, digest: str) -> Dataset | None:
+    """A data set from memory, from the folder of data that were sent, or from a shared EQUIPOISE_DATA."""
+    if digest not in here.data:
+        found = packing.unpacked(_file(digest)) if holds(digest) else _shared(name)
+        if found is None or packing.digest(found) != digest:
+            return None
+        while len(here.data) >= KEPT:
+            del here.data[next(iter(here.data))]
+        here.data[digest] = found
+    return here.data[digest]
+
+
+def _shared(name: str) -> Dataset | None:
+    # Without a shared folder, every worker would download for itself what the driver has.
+    if not os.environ.get(ENVIRONMENT):
+        return None
+    try:
+        return load_dataset(name)
+    except (EquipoiseError, OSError):
+        return None
+
+
+def _file(digest: str) -> Path:
+    return HERE[0].folder / f"{digest}.data"

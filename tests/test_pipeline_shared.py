@@ -1,0 +1,108 @@
+"""What the strategies of a split share is made once and cannot be written to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from equipoise import load_dataset
+from equipoise.api import choose
+from equipoise.contracts.dataset import Dataset
+from equipoise.experiment.pipeline import run_alone
+from equipoise.store.rows import fingerprint
+from equipoise.store.store import Store
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.run import sweep
+
+EMAILS = "design-emails[rows=120]"
+
+TINY = {"trials": 2, "folds": 2, "epochs": 2}
+
+
+@pytest.fixture(autouse=True)
+def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow is turned off; it has its own tests."""
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
+
+
+@pytest.fixture(autouse=True)
+def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that a test loads are removed after it."""
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
+
+
+def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(rows, 6)).astype(np.float32)
+    Y = (X[:, :n_labels] + rng.normal(size=(rows, n_labels)) > 0.8).astype(np.uint8)
+    return Dataset("numbers", X, Y, tuple(f"l{j}" for j in range(n_labels)))
+
+
+def plan_of(
+    strategies: Sequence[str],
+    data: str | Dataset = EMAILS,
+    backbone: str = "linear",
+    split_count: int = 1,
+    **settings: Any,
+) -> Plan:
+    name = data if isinstance(data, str) else data.name
+    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
+    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
+
+
+def prints(store: Store) -> dict[str, str]:
+    return {row["key"]: fingerprint(row) for row in store.rows()}
+
+
+def test_features_are_fitted_once_for_all_strategies_of_a_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells give the same rows as with separately computed features; one set is held at a time, and none after the sweep."""
+    import gc
+
+    from equipoise.contracts.features import TfIdf
+    from equipoise.experiment.prepared import Prepared
+
+    def held() -> int:
+        gc.collect()
+        return sum(type(thing) is Prepared for thing in gc.get_objects())
+
+    plan = plan_of(["none", "focal", "ml_ros"], split_count=2)
+    data = plan.data[EMAILS]
+    fitted: list[int] = []
+    original = TfIdf.fit
+
+    def noting(self: TfIdf, X: Any, nominal: Any = None) -> TfIdf:
+        fitted.append(held())
+        return original(self, X, nominal)
+
+    monkeypatch.setattr(TfIdf, "fit", noting)
+    sweep(plan, Store(tmp_path))
+    assert fitted == [0, 0], "one for each split, the one before gone"
+    assert held() == 0
+    shared = prints(Store(tmp_path))
+    for cell in plan.cells:
+        row, _ = run_alone(cell, data)
+        assert fingerprint(row) == shared[cell.key]
+    assert len(fitted) == 2 + len(plan.cells)
+
+
+def test_what_strategies_share_cannot_be_written_to() -> None:
+    from equipoise.catalog.backbones import get_backbone
+    from equipoise.experiment.prepared import Preparations
+
+    for data in (numbers(), load_dataset(EMAILS)):
+        plan, preparations = plan_of(["none"], data), Preparations()
+        made = preparations.of(plan.cells[0], data, get_backbone("linear"))
+        array = made.feature_array if data.kind == "numeric" else made.feature_array.data
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7.0
+        assert preparations.of(plan.cells[0], data, get_backbone("linear")) is made
+        other = preparations.of(plan.cells[0], dataclasses.replace(data), get_backbone("linear"))
+        assert other is not made, "a copy of the data may hold anything"

@@ -1,0 +1,178 @@
+"""Worker processes that die, cannot start, or lose the process that started them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from equipoise.api import choose
+from equipoise.contracts.dataset import Dataset
+from equipoise.store.store import Store
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.run import sweep
+
+EMAILS = "design-emails[rows=120]"
+
+TINY = {"trials": 2, "folds": 2, "epochs": 2}
+
+
+@pytest.fixture(autouse=True)
+def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow is turned off; it has its own tests."""
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
+
+
+@pytest.fixture(autouse=True)
+def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that a test loads are removed after it."""
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
+
+
+def plan_of(
+    strategies: Sequence[str],
+    data: str | Dataset = EMAILS,
+    backbone: str = "linear",
+    split_count: int = 1,
+    **settings: Any,
+) -> Plan:
+    name = data if isinstance(data, str) else data.name
+    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
+    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
+
+
+COMMAND = [
+    "run",
+    "--dataset",
+    EMAILS,
+    "--backbone",
+    "linear",
+    "--trials",
+    "2",
+    "--folds",
+    "2",
+    "--epochs",
+    "2",
+]
+
+STRATEGIES = ["none", "focal"]
+
+
+def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[str]:
+    names = [word for name in STRATEGIES for word in ("--strategy", name)]
+    more = ["--splits", str(split_count), "--workers", str(workers), "--results", str(folder)]
+    line = [
+        sys.executable,
+        "-c",
+        "from equipoise.cli import main; main()",
+        *COMMAND,
+        *names,
+        *more,
+        "--device",
+        "cpu",
+    ]
+    folder.parent.mkdir(exist_ok=True)
+    env = {**os.environ, "TMPDIR": str(folder.parent)}
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "that took too long"
+        time.sleep(0.02)
+
+
+def lines_of(folder: Path) -> int:
+    file = folder / "rows.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def descendants(pid: int) -> list[int]:
+    """The descendants of a process; workers are forked by a child process that does nothing else."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found + [deeper for child in found for deeper in descendants(child)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    running = command(folder, 20, 2)
+    wait_for(lambda: lines_of(folder) >= 1 or running.poll() is not None)
+    workers = descendants(running.pid)
+    assert list(tmp_path.glob("equipoise-*/*.pickle")), "the data that workers read"
+    running.kill()
+    running.wait()
+    assert len(workers) >= 4, "two workers, what they are forked from, and Python's tracker of semaphores"
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+    assert list(tmp_path.glob("equipoise-*")) == []
+    done = lines_of(folder)
+    sweep(plan_of(STRATEGIES, split_count=1), Store(folder))  # the lock is free again
+    assert done >= 1
+
+
+KILLER = """
+import os, signal
+from dataclasses import dataclass
+from equipoise.contracts.strategy import Strategy
+
+@dataclass(frozen=True)
+class Killer(Strategy):
+    "Kills its process."
+    name = "killer"
+
+    def weights(self, Y, ctx):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_cell_whose_worker_dies_twice_becomes_a_failed_row_and_harms_no_other(tmp_path: Path) -> None:
+    (tmp_path / "killer.py").write_text(KILLER, encoding="utf-8")
+    plan = plan_of(["none", str(tmp_path / "killer.py"), "focal", "ml_ros"], epochs=20)
+    sweep(plan, Store(tmp_path / "store"), workers=2)
+    rows = Store(tmp_path / "store").rows()
+    assert len(rows) == 4
+    assert {r["strategy"] for r in rows if r["status"] == "failed"} == {"killer"}
+    assert all("died, twice" in r["error"] for r in rows if r["status"] == "failed")
+    assert sum(r["status"] == "ok" for r in rows) == 3
+
+
+UNGUARDED = """
+import equipoise
+
+equipoise.run(
+    dataset="design-emails[rows=120]", backbone="linear", strategy=["none", "focal"], splits=1, trials=2, workers=2, results="out"
+)
+"""
+
+
+def test_workers_that_cannot_start_end_the_sweep_with_one_message(tmp_path: Path) -> None:
+    """A script without a guard runs again in each worker, which dies of it: the sweep must not start workers for ever."""
+    (tmp_path / "unguarded.py").write_text(UNGUARDED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "unguarded.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith("or run with workers=1")
+    assert "worker processes cannot start" in done.stderr
