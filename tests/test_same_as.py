@@ -90,7 +90,7 @@ def found(spec: str, backbone: str = "linear", n_labels: int = 6) -> dict[str, d
         ("platt+inverse_frequency_softmax", {}),  # which mixes the labels' scores
         ("logit_adjusted_loss+classifier_chain", {}),  # which decides inside
         # The head changes the scale of each label's scores and no order.
-        ("logit_adjusted_loss+tau_norm", dict.fromkeys(("logit_adjusted_loss", "none"), {"map": "map"})),
+        ("logit_adjusted_loss+tau_norm", {key: {"map": "map"} for key in ("logit_adjusted_loss", "none")}),
         # Its labelsets vote, unless a map comes after them.
         ("label_powerset+temperature", {"label_powerset": DECIDES}),
         # The loss takes the prior of the rows trained on, `logit_adjustment` that of all rows.
