@@ -105,7 +105,11 @@ def test_the_same_training_as_on_cpu_and_twice_the_same_bits(case: str, device: 
     assert np.allclose(first, logits(backbone, inputs(), CPU), atol=0.02)
 
 
-@EACH_DEVICE
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param(CPU, marks=pytest.mark.slow), pytest.param(CUDA, marks=pytest.mark.gpu)],
+    ids=["cpu", "cuda"],
+)
 def test_a_cell_runs_and_says_where(device: torch.device, tmp_path: Path) -> None:
     row = equipoise.run(
         dataset="design-emails[rows=150]",
