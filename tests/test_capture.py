@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -37,7 +38,7 @@ from equipoise.contracts.strategy import REPRESENTATION, Context, Strategy
 from equipoise.contracts.tasks import LabelInputs
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
-from equipoise.ops.inputs import Dense, Inputs, Tokens
+from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 
 META = torch.device("meta")
 ROWS, LABELS, LANES, BATCH = 96, 4, 3, 32
@@ -83,6 +84,10 @@ def dense() -> Dense:
     return Dense.of(np.random.default_rng(1).normal(size=(ROWS, 13)).astype(np.float32))
 
 
+def sparse() -> Sparse:
+    return Sparse.of(sp.random(ROWS, 30, density=0.2, format="csr", random_state=np.random.default_rng(3)))
+
+
 def tokens() -> Tokens:
     rng = np.random.default_rng(2)
     lengths = rng.integers(1, 8, ROWS)
@@ -121,6 +126,8 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Lane], Inputs], N
     monkeypatch.setattr(TokenBackbone, "batched", True)  # as on CUDA
     # The `meta` device has no mixed precision, and refuses to be asked about it.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    # It is read once for many steps, when their batches are drawn.
+    monkeypatch.setattr(Sparse, "most_entries", lambda *_: LANES * BATCH * 10)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
 
     def check(some: list[Lane], inputs: Inputs, steps: int = 4) -> None:
@@ -150,6 +157,8 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Lane], Inputs], N
 CASES: dict[str, tuple[Backbone, Callable[[], Inputs]]] = {
     "linear": (Linear(), dense),
     "mlp": (MLP(hidden=6), dense),
+    "linear-sparse": (Linear(), sparse),
+    "mlp-sparse": (MLP(hidden=6), sparse),
     "sentence-embedding": (SentenceEmbedding(), dense),
     "sentence-embedding-hidden": (SentenceEmbedding(hidden=6), dense),
     "lstm": (LSTM(hidden=4, embedding=5), tokens),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from equipoise.backbones.linear import Linear
@@ -18,7 +19,8 @@ from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.population import Population
 from equipoise.ops.device import repeatable
 from equipoise.ops.dropout import Dropout
-from equipoise.ops.inputs import Dense, Inputs, Tokens
+from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
+from equipoise.ops.sparse import Stacked
 
 CPU = torch.device("cpu")
 ROWS, LABELS, BATCH = 96, 4, 32
@@ -108,3 +110,30 @@ def test_masks_are_the_same_however_their_numbers_come() -> None:
         device.feed()
         assert [device.mask(shape).shape for shape in ((3, 4), (3, 6), (3, 6))] == [(3, 4), (3, 6), (3, 6)]
         assert [numbers.shape for numbers in device._fed] == [(2, 4), (2, 6), (2, 6)]
+
+
+def test_sparse_rows_with_memory_for_more_entries_are_the_same_rows() -> None:
+    matrix = sp.random(40, 30, density=0.2, format="csr", random_state=np.random.default_rng(3))
+    # Two steps of three lanes; row 39 is empty, and the last row of the lanes in one of them.
+    dense_rows = matrix.toarray()
+    dense_rows[39] = 0
+    x, generator = Sparse.of(sp.csr_matrix(dense_rows)), torch.Generator().manual_seed(0)
+    steps = torch.randint(0, 39, (3, 2, 8), generator=generator)
+    steps[:, 1, -1] = 39
+    counts = (x.indptr[steps + 1] - x.indptr[steps]).sum((0, 2)).tolist()
+    assert x.most_entries(steps) == max(counts)
+    assert counts[0] != counts[1]
+    weight = torch.randn(3, 30, 5, generator=generator)
+    entries = (x.indices, x.values, x.indptr)
+    for rows in steps.unbind(1):
+        dense = torch.from_numpy(x.matrix.toarray())[rows]
+        for capacity in (None, x.most_entries(steps), 1000):
+            leaf = weight.clone().requires_grad_()
+            bags = Stacked.of(entries, 30, rows, capacity)
+            assert capacity is None or len(bags.values) == capacity
+            out = bags.times(leaf)
+            assert torch.allclose(out, dense @ weight, atol=1e-5)
+            out.square().sum().backward()
+            assert leaf.grad is not None
+            expected = dense.transpose(1, 2) @ (2 * (dense @ weight))
+            assert torch.allclose(leaf.grad, expected, atol=1e-4)

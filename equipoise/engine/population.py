@@ -198,6 +198,7 @@ class Population:
         if self._cursor == CHUNK:
             give_back()
             self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+            self._examples.announce(self._chunk)
         end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
         self._batches = self._examples.gather(self._chunk[:, self._cursor : end])
         return next(self._batches)
@@ -293,6 +294,7 @@ class Population:
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
             self._chunk[index, self._cursor :] = self._drawn(slots.tolist(), left)
+            self._examples.announce(self._chunk[:, self._cursor :])
         self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._lane_of], self._device)
 
     def _shrink(self) -> None:
