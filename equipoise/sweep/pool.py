@@ -1,4 +1,4 @@
-"""The worker processes of a sweep, with one thread each.
+"""How the worker processes of a sweep are started (`equipoise.sweep.processes` runs them), with one thread each.
 
 On Linux, workers are forked from a server process that has imported `equipoise.sweep.preload`, so modules are loaded once.
 `begin` starts the server, which imports while this process still plans. Elsewhere each worker imports everything itself. Data
@@ -11,40 +11,25 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import shutil
-import signal
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
+from equipoise.sweep.worker import ONE_THREAD
 
 if TYPE_CHECKING:
     from multiprocessing import forkserver
 
     from equipoise.contracts.dataset import Dataset
-    from equipoise.experiment import prepared
-    from equipoise.experiment.cell import Cell
-    from equipoise.sweep import batches
-    from equipoise.sweep.batches import Result
 else:
-    # `forkserver` exists on Linux only; `batches` imports PyTorch, which this process may never need.
-    forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
-    prepared = lazy("equipoise.experiment.prepared")
+    # It exists on Linux only.
+    forkserver = lazy("multiprocessing.forkserver")
 
-#: Seconds between two reports of a cell's progress.
-PACE = 0.2
-#: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
-KEPT = 2
 _FORKED = sys.platform == "linux"
-#: What keeps the libraries of a worker at one thread.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: For the server process: Arrow's allocator must start no thread, which a fork would not copy, and no module in the user's
 #: folder may hide one of a library.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
@@ -91,138 +76,3 @@ def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
             with file.open("wb") as handle:
                 pickle.dump(data[name], handle, protocol=5)
         yield files
-
-
-class Pool:
-    """Worker processes, and a pipe through which they report progress.
-
-    Messages are short enough to be written in one piece, so the pipe needs no lock: a lock held by a killed worker would never
-    be released.
-    """
-
-    def __init__(
-        self, workers: int, files: Mapping[str, Path], on_share: Callable[[Cell, float], None]
-    ) -> None:
-        begin()
-        processes = context()
-        self._receiver, self._sender = processes.Pipe(duplex=False)
-        self._on_share = on_share
-        self._started: set[str] = set()
-        self._cells: dict[str, Cell] = {}
-        arguments = (dict(files), self._sender, dict(os.environ))
-        self._executor = ProcessPoolExecutor(workers, processes, _start, arguments)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-
-    def __enter__(self) -> Pool:
-        self._listener.start()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        # After an error or an interrupt nobody needs the running cells.
-        if kind is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-                process.terminate()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        # `None` ends the listener.
-        self._sender.send(None)
-        self._listener.join()
-        self._receiver.close()
-        self._sender.close()
-
-    def running(self) -> set[str]:
-        """Keys of the cells that have started and have not finished."""
-        # Time for the listener to read the last messages of a worker that died.
-        time.sleep(0.2)
-        return set(self._started)
-
-    def run(self, groups: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
-        """Run groups of cells; yields the key and result of each cell when its group ends.
-
-        Raises:
-            BrokenProcessPool: a worker died.
-        """
-        self._cells = {cell.key: cell for group in groups for cell in group}
-        futures: set[Future[list[tuple[str, Result]]]] = {
-            self._executor.submit(_run_group, tuple(group)) for group in groups
-        }
-        while futures:
-            done = wait(futures, return_when=FIRST_COMPLETED).done
-            futures -= done
-            # Failed futures last: the exception of a dead worker must not hide results that have arrived.
-            for future in sorted(done, key=lambda f: f.exception() is not None):
-                for key, result in future.result():
-                    self._started.discard(key)
-                    yield key, result
-
-    def _listen(self) -> None:
-        """Read progress messages until `None` comes; runs in a thread."""
-        while (message := self._receiver.recv()) is not None:
-            key, share = message
-            # A share of exactly 0 says that the cell starts; later shares are positive.
-            if share == 0.0:
-                self._started.add(key)
-            self._on_share(self._cells[key], share)
-
-
-def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], None]:
-    """`report`, called at most once in `PACE` seconds for each cell; a cell's first call always passes."""
-    last: dict[str, float] = {}
-
-    def throttled_report(cell: Cell, share: float) -> None:
-        now = time.monotonic()
-        if now - last.get(cell.key, -PACE) >= PACE:
-            last[cell.key] = now
-            report(cell, share)
-
-    return throttled_report
-
-
-#: The state of this process, if it is a worker; filled by `_start`.
-_WORKER: dict[str, Any] = {}
-
-
-def _start(files: dict[str, Path], sender: Any, environment: dict[str, str]) -> None:
-    """Set up a worker process."""
-    # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER.update(files=files, sender=sender, data={}, preparations=prepared.Preparations())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # The environment so far is that of the server process, which may have started long ago.
-    os.environ.clear()
-    os.environ.update({**ONE_THREAD, **environment})
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent ends: if that was killed, the worker would wait for its next cell for ever."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        # A killed parent has not deleted its temporary folder.
-        for file in _WORKER["files"].values():
-            shutil.rmtree(file.parent, ignore_errors=True)
-        os._exit(1)
-
-
-def _run_group(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
-    """Run one group in a worker; the key and result of each cell."""
-    send = _WORKER["sender"].send
-    for cell in cells:
-        send((cell.key, 0.0))
-    try:
-        data = {cell.dataset: _data(cell.dataset) for cell in cells}
-    except Exception as error:
-        return [(cell.key, (batches.failed(cell, error), None)) for cell in cells]
-    report = throttled(lambda cell, share: send((cell.key, max(share, 1e-9))))
-    return [
-        (cell.key, result) for cell, result in batches.attempt(cells, data, _WORKER["preparations"], report)
-    ]
-
-
-def _data(name: str) -> Dataset:
-    """A data set by name, read when the worker first needs it; the oldest one makes room."""
-    loaded: dict[str, Dataset] = _WORKER["data"]
-    if name not in loaded:
-        while len(loaded) >= KEPT:
-            del loaded[next(iter(loaded))]
-        with _WORKER["files"][name].open("rb") as handle:
-            loaded[name] = pickle.load(handle)
-    return loaded[name]

@@ -29,6 +29,7 @@ OURS = (
     "sweep.batches",
     "sweep.pool",
     "sweep.run",
+    "sweep.worker",
 )
 
 for _name in (
