@@ -16,6 +16,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.ops.buffers import Workspace
 from equipoise.ops.cross_entropy import grad_logits
+from equipoise.ops.global_state import arithmetic_kept
 
 #: Rows of a batch that is only used to find out the shape of a loss.
 _PROBE = 32
@@ -170,6 +171,10 @@ class _Group:
             return of_logits, of_representation
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
+        with arithmetic_kept():
+            return self._means(arguments)
+
+    def _means(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
             return self._vectorized(*arguments)
         if not self.one_by_one:

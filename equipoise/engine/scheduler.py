@@ -19,6 +19,7 @@ from equipoise.core.signals import noted_sigint
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.reuse import train_once
 from equipoise.engine.train import Request, TrainingCost
+from equipoise.ops.global_state import state_kept
 from equipoise.ops.inputs import Inputs
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ def _advance(
 ) -> tuple[Request | None, T | BaseException | None]:
     """Run a coroutine to its next request or to its end; returns the request, or what was returned or raised."""
     ended: T | BaseException
-    with _interruptible():
+    with _contained():
         try:
             if isinstance(answer, BaseException):
                 return coroutine.throw(answer), None
@@ -128,7 +129,7 @@ def _answers(requests: Sequence[Request]) -> list[list[Trained] | BaseException]
     """Answer requests together, or one by one if that fails, so that each gets its own failure."""
     if not requests:
         return []
-    with _interruptible():
+    with _contained():
         try:
             return [*train_once(requests)]
         except BaseException as error:
@@ -139,9 +140,9 @@ def _answers(requests: Sequence[Request]) -> list[list[Trained] | BaseException]
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the end of the block if Ctrl-C came during it, whatever a plugin made of that."""
-    with noted_sigint() as came:
+def _contained() -> Iterator[None]:
+    """Undo what hooks change in the process; KeyboardInterrupt at the end if Ctrl-C came, whatever a hook made of that."""
+    with noted_sigint() as came, state_kept():
         yield
     if came:
         raise KeyboardInterrupt
