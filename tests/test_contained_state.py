@@ -17,8 +17,8 @@ import torch
 
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
+from equipoise.core.global_state import state_kept
 from equipoise.experiment.prepared import Preparations
-from equipoise.ops.global_state import state_kept
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep.batches import attempt

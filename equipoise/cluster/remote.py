@@ -25,7 +25,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.versions import require_planned_code
 from equipoise.readers.downloads import ENVIRONMENT
-from equipoise.sweep.worker import KEPT, throttled
+from equipoise.sweep.pool import KEPT, throttled
 
 if TYPE_CHECKING:
     from equipoise.contracts.dataset import Dataset

@@ -23,7 +23,7 @@ from equipoise.cluster import remote
 from equipoise.cluster.address import Address, distributed
 from equipoise.cluster.identity import identity
 from equipoise.cluster.messages import LEAVING
-from equipoise.sweep.worker import ONE_THREAD
+from equipoise.sweep.pool import ONE_THREAD
 
 #: Exit codes of a worker process: it was asked to end, the scheduler is gone, or it could not connect.
 ENDED, LOST, UNREACHABLE = 0, 3, 4

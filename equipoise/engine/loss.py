@@ -13,10 +13,10 @@ from equipoise.contracts import hook_results
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.global_state import arithmetic_kept
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.ops.buffers import Workspace
 from equipoise.ops.cross_entropy import grad_logits
-from equipoise.ops.global_state import arithmetic_kept
 
 #: Rows of a batch that is only used to find out the shape of a loss.
 _PROBE = 32

@@ -15,11 +15,11 @@ from typing import TypeAlias, TypeVar
 
 import torch
 
+from equipoise.core.global_state import state_kept
 from equipoise.core.signals import noted_sigint
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.reuse import train_once
 from equipoise.engine.train import Request, TrainingCost
-from equipoise.ops.global_state import state_kept
 from equipoise.ops.inputs import Inputs
 
 T = TypeVar("T")

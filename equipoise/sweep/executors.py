@@ -17,9 +17,8 @@ from equipoise.experiment.cell import Cell
 from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.pool import spooled
+from equipoise.sweep.pool import spooled, throttled
 from equipoise.sweep.processes import Lost, Pool
-from equipoise.sweep.worker import throttled
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared

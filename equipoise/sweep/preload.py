@@ -29,7 +29,6 @@ OURS = (
     "sweep.batches",
     "sweep.pool",
     "sweep.run",
-    "sweep.worker",
 )
 
 for _name in (

@@ -16,8 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.lazy import lazy
-from equipoise.sweep import worker as worker_process
-from equipoise.sweep.pool import begin, context
+from equipoise.sweep.pool import IDLE, RESULT, SHARE, STARTED, begin, context, serve
 
 if TYPE_CHECKING:
     from equipoise.experiment.cell import Cell
@@ -162,7 +161,7 @@ class Pool:
     def _start(self) -> _Worker:
         here, there = context().Pipe()
         arguments = (there, self._files, dict(os.environ))
-        process = context().Process(target=worker_process.serve, args=arguments)
+        process = context().Process(target=serve, args=arguments)
         with contextlib.nullcontext() if self._guarded else _without_script():
             process.start()
         # Otherwise the pipe would stay open when the worker dies.
@@ -174,15 +173,15 @@ class Pool:
         with contextlib.suppress(OSError, EOFError):
             while worker.busy and worker.pipe.poll():
                 kind, key, content = worker.pipe.recv()
-                if kind == worker_process.STARTED:
+                if kind == STARTED:
                     worker.began = time.monotonic()
                     for cell in worker.left.values():
                         self._on_share(cell, 0.0)
-                elif kind == worker_process.SHARE and key in worker.left:
+                elif kind == SHARE and key in worker.left:
                     self._on_share(worker.left[key], content)
-                elif kind == worker_process.RESULT and key in worker.left:
+                elif kind == RESULT and key in worker.left:
                     yield key, _result(worker.left.pop(key), content)
-                elif kind == worker_process.IDLE:
+                elif kind == IDLE:
                     worker.busy = False
 
     def _lose(self, worker: _Worker, *, late: bool = False) -> Iterator[Lost]:
