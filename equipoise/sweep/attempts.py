@@ -17,7 +17,7 @@ else:
 
 #: A cell whose worker has died this often becomes a failed row.
 DEATHS = 2
-DIED = "the worker process died, {times} (killed, or out of memory)"
+DIED = "the worker process died, {times} (killed, or out of memory{limit})"
 _TIMES = {2: "twice", 3: "three times"}
 
 
@@ -58,6 +58,12 @@ class Attempts:
 
     def given_up(self) -> list[tuple[Cell, Result]]:
         """Take out the cells whose workers have died too often, each with its failed row."""
-        died = DIED.format(times=_TIMES.get(self._most, f"{self._most} times"))
         keys = [key for key in self.left if self._deaths[key] >= self._most]
-        return [(cell, (batches.failed(cell, RuntimeError(died)), None)) for cell in map(self.finished, keys)]
+        return [
+            (cell, (batches.failed(cell, RuntimeError(self._died(cell))), None))
+            for cell in map(self.finished, keys)
+        ]
+
+    def _died(self, cell: Cell) -> str:
+        limit = "" if cell.timeout is None else f", or over its limit of {cell.timeout:g} s"
+        return DIED.format(times=_TIMES.get(self._most, f"{self._most} times"), limit=limit)
