@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from equipoise.ops import gru as ops_gru
+    from equipoise.ops import recurrent
 else:
-    torch, ops_gru = lazy("torch"), lazy("equipoise.ops.gru")
+    torch, recurrent = lazy("torch"), lazy("equipoise.ops.recurrent")
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class GRU(LSTM):
         return states
 
     def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-        return ops_gru.gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+        return recurrent.gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)

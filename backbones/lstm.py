@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from equipoise.ops import embedding as embeddings
-    from equipoise.ops import lstm as ops_lstm
+    from equipoise.ops import recurrent
     from equipoise.ops.dropout import Drop
 else:
     torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
-    ops_lstm = lazy("equipoise.ops.lstm")
+    recurrent = lazy("equipoise.ops.recurrent")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class LSTM(TokenBackbone):
     def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         """The same for K lanes: (K, B, T, E) → (K, B, T, H)."""
         # Our kernel takes the words first: (K, T, B, E).
-        return ops_lstm.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+        return recurrent.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
 
 
 def needs_backward(x: Tensor) -> bool:

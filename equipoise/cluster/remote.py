@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy
+from equipoise.catalog.strategies import external_file, get_strategy
 from equipoise.cluster import packing
 from equipoise.cluster.identity import Identity
 from equipoise.cluster.messages import Finished, Job, Missing, Refused, Reply
@@ -109,7 +109,7 @@ def perform(pickled: bytes, task: str) -> Reply:
     try:
         # Their own keys are kept: with --allow-mixed, the libraries here may give others.
         keys = {cell: key.key for key, cell in zip(job.cells, _cells_here(here, job), strict=True)}
-        _require_code(keys)
+        _require_code_and_files(keys)
         data, missing = _datasets(here, job)
     except Exception as error:
         return Refused(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
@@ -162,12 +162,16 @@ def _cells_here(here: Here, job: Job) -> list[Cell]:
     return [c if c.plugin is None else dataclasses.replace(c, plugin=files[c.plugin]) for c in job.cells]
 
 
-def _require_code(cells: Iterable[Cell]) -> None:
-    """Raise EquipoiseError unless the code of each cell is here as it was planned."""
+def _require_code_and_files(cells: Iterable[Cell]) -> None:
+    """Raise EquipoiseError unless the code of each cell is here as it was planned, and the file that its strategy reads."""
     for cell in cells:
         if cell.plugin is not None:
             registry("strategy").add_file(cell.plugin)
-        require_planned_code(cell.code, get_strategy(cell.strategy), get_backbone(cell.backbone))
+        strategy = get_strategy(cell.strategy)
+        require_planned_code(cell.code, strategy, get_backbone(cell.backbone))
+        # Its content is compared with the plan when the cell runs.
+        if (file := external_file(strategy)) and not Path(file).is_file():
+            raise EquipoiseError(f"there is no file {file} of external rows here")
 
 
 def _datasets(here: Here, job: Job) -> tuple[dict[str, Dataset], tuple[str, ...]]:

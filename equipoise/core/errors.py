@@ -9,6 +9,8 @@ from collections.abc import Iterable
 _MOST = 100
 #: Characters of a message, and those of its end that stay where it is cut.
 _MESSAGE, _END = 480, 120
+#: Characters of an exception with its type that is shown as one line.
+_LONGEST = 500
 
 
 class EquipoiseError(ValueError):
@@ -49,7 +51,7 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
 
 
-def one_line(error: BaseException, longest: int = _MESSAGE) -> str:
+def one_line(error: BaseException, longest: int = _LONGEST) -> str:
     """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
     try:
         message = " ".join(str(error).split())
