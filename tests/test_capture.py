@@ -130,7 +130,7 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Lane], Inputs], N
     monkeypatch.setattr(Sparse, "most_entries", lambda *_: LANES * BATCH * 10)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
 
-    def check(some: list[Lane], inputs: Inputs, steps: int = 4) -> None:
+    def check(some: list[Lane], inputs: Inputs, steps: int = 3) -> None:
         population = Population(some, inputs.to(META), BATCH, META)
         learn, seen = population._learn, []
 
