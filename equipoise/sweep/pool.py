@@ -129,9 +129,11 @@ def _run_group(
         for cell in cells:
             send(RESULT, cell.key, pickle.dumps((batches.failed(cell, error), None)))
         return
+    attempt = batches.attempt
+    # After the imports, which take long where workers are not forked: they are not the time of a cell.
     send(STARTED)
     report = throttled(lambda cell, share: send(SHARE, cell.key, max(share, 1e-9)))
-    for cell, result in batches.attempt(cells, sets, preparations, report):
+    for cell, result in attempt(cells, sets, preparations, report):
         # Pickled here, so that a result that cannot be read is the failure of its cell.
         send(RESULT, cell.key, pickle.dumps(result))
 
