@@ -62,7 +62,7 @@ class PopulationLoss:
         """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
 
-    def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray | Tensor) -> Tensor:
         """The gradient (K, B, L) of each lane's mean loss in its logits. A training step needs nothing else of the loss.
 
         Args:
@@ -80,7 +80,7 @@ class PopulationLoss:
         return torch.cat(by_group)[self._order]
 
     def gradients(
-        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray
+        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray | Tensor
     ) -> tuple[Tensor, Tensor]:
         """The gradients of each lane's mean loss in its logits (K, B, L) and in its representation (K, B, H).
 
@@ -98,7 +98,7 @@ class PopulationLoss:
         self,
         logits: Tensor,
         targets: Tensor,
-        progress: np.ndarray,
+        progress: np.ndarray | Tensor,
         representation: Tensor | None = None,
     ) -> Tensor:
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
