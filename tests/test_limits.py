@@ -10,6 +10,7 @@ import pytest
 
 from equipoise import get_strategy
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.equalities import equalities
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.code_meaning import meaning
 from equipoise.engine.estimators import fit
@@ -88,3 +89,10 @@ def test_a_score_map_tuned_on_the_objective_takes_that_of_the_search(
     )
     search._search_decision(bench, np.zeros((4, 4)), np.arange(4), np.arange(4) % 2)  # type: ignore[arg-type]
     assert set(asked) == {"map"}
+
+
+def test_a_counterpart_that_is_in_the_composition_already_is_left_out() -> None:
+    """The composition declares what is left, and runs."""
+    strategy = get_strategy("logit_adjusted_loss[tau=1]+logit_adjustment")
+    found = {equality.strategy for equality in equalities(strategy, get_backbone("linear"), 5)}
+    assert {"logit_adjustment", "logit_adjusted_loss[tau=1.0]", "none"} <= found
