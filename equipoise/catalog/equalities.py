@@ -113,7 +113,11 @@ def _in_composition(
     if not all(_rising(p, backbone, n_labels) for p in later):
         return {}
     # A later map, or another part's decision, is fitted to other scores. A loss balances the rows trained on, and a map all rows.
-    other_rows = "loss" in stages and others_stages & {"resample", "weights"}
+    other_rows = "loss" in stages and "weights" in others_stages
+    # After resampling at random, a label is not equally frequent in all folds, however they were drawn; a loss that shifts
+    # logits by that frequency puts those of the folds, to which thresholds are fitted together, on one scale.
+    if "loss" in stages and "resample" in others_stages:
+        return {ours: theirs for ours, theirs in equality.columns.items() if ours == "map"}
     own = "decide" in others_stages or other_strategy.voter is not None
     kept = RANKED if later or other_rows else tuple(c for c in COLUMNS if c != "own" or not own)
     return {ours: theirs for ours, theirs in equality.columns.items() if ours in kept}
