@@ -19,6 +19,7 @@ from equipoise.engine.sampler import BatchSampler, mean_probabilities
 from equipoise.experiment import search
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
+from equipoise.strategies.external_rows import ExternalRows
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -96,3 +97,11 @@ def test_a_counterpart_that_is_in_the_composition_already_is_left_out() -> None:
     strategy = get_strategy("logit_adjusted_loss[tau=1]+logit_adjustment")
     found = {equality.strategy for equality in equalities(strategy, get_backbone("linear"), 5)}
     assert {"logit_adjustment", "logit_adjusted_loss[tau=1.0]", "none"} <= found
+
+
+@pytest.mark.parametrize("file", ["./a]b.csv", "./[a.csv", "./it's+a[1].csv"])
+def test_a_composition_with_an_odd_file_is_read_back(file: str) -> None:
+    rows = ExternalRows(file=file, pinned=frozenset({"file"}))
+    both = get_strategy(f"{rows.spec}+focal")
+    assert both.parts[0] == rows
+    assert get_strategy(both.spec).parts[0] == rows
