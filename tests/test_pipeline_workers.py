@@ -15,6 +15,7 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
@@ -176,3 +177,20 @@ def test_workers_that_cannot_start_end_the_sweep_with_one_message(tmp_path: Path
     assert done.returncode != 0
     assert done.stderr.splitlines()[-1].endswith("or run with workers=1")
     assert "worker processes cannot start" in done.stderr
+    assert 'below `if __name__ == "__main__":`' in done.stderr
+    assert done.stderr.count("Traceback") == 1, "that of the script itself, and none of a worker"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_pool_whose_own_thread_ends_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too little memory the executor cannot start the thread that feeds its workers, and waits for ever."""
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("multiprocessing.queues.Queue._start_thread", refuse)
+    with pytest.raises(
+        EquipoiseError, match=r"cannot start .RuntimeError: can't start new thread.; run with"
+    ):
+        sweep(plan_of(STRATEGIES), Store(tmp_path / "store"), workers=2)
+    assert not Store(tmp_path / "store").rows()

@@ -232,6 +232,13 @@ def main() -> None:
     # A missing file, a full disk and the like: the message of the system says it best.
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MemoryError as error:
+        _refuse(f"not enough memory{f': {error}' if str(error) else ''}")
+    except ImportError as error:
+        # The system's loader says so if it cannot map a library into memory.
+        if "failed to map" not in str(error) and "annot allocate" not in str(error):
+            raise
+        _refuse(f"not enough memory to load a library: {error}")
     except Exception as error:
         _misused(error)
     else:

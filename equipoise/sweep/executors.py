@@ -31,7 +31,11 @@ else:
 Results: TypeAlias = "Generator[tuple[Cell, Result], None, None]"
 #: So many pools in a row may die before a cell starts; then nothing here can start a worker.
 STARTS = 3
-NO_START = 'worker processes cannot start; a script must guard its entry with `if __name__ == "__main__":`, or run with workers=1'
+NO_START = "worker processes cannot start ({why}); run with --workers 1 (in Python: workers=1)"
+UNGUARDED = (
+    "worker processes cannot start: they run the script again, so put its call of equipoise.run below "
+    '`if __name__ == "__main__":`, or run with workers=1'
+)
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,20 @@ class Processes:
                 suspects = attempts.suspects()
                 to_run = [(cell,) for cell in suspects] or attempts.groups(self.count)
                 # One at a time: two deaths at once could not be told apart.
-                with Pool(1 if suspects else min(self.count, len(to_run)), files, watch.on_share) as pool:
-                    try:
+                pool = Pool(1 if suspects else min(self.count, len(to_run)), files, watch.on_share)
+                try:
+                    with pool:
                         for key, result in pool.run(to_run):
                             failed_starts = 0
                             yield attempts.finished(key), result
-                    except BrokenProcessPool:
-                        running = pool.running()
-                        attempts.died(running)
-                        failed_starts = 0 if running else failed_starts + 1
+                except BrokenProcessPool:
+                    running = pool.running()
+                    attempts.died(running)
+                    failed_starts = 0 if running else failed_starts + 1
+                if failed_starts and pool.unguarded():
+                    raise EquipoiseError(UNGUARDED)
                 if failed_starts >= STARTS:
-                    raise EquipoiseError(NO_START)
+                    raise EquipoiseError(
+                        NO_START.format(why=pool.broken or "they die, perhaps of too little memory")
+                    )
                 yield from attempts.given_up()

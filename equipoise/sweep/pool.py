@@ -19,9 +19,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core.errors import one_line
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
 
@@ -38,6 +40,12 @@ else:
     forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
     prepared = lazy("equipoise.experiment.prepared")
 
+#: Set where worker processes start, so that a script that runs again in one of them can tell.
+STARTING = "EQUIPOISE_WORKER"
+#: The exit code of a worker whose script runs a sweep as it is imported, for lack of a guard.
+NO_GUARD = 67
+#: Seconds between two looks at the thread that serves the pool.
+LOOK = 1.0
 #: Seconds between two reports of a cell's progress.
 PACE = 0.2
 #: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
@@ -60,8 +68,17 @@ def begin() -> None:
     if not _FORKED:
         return
     context().set_forkserver_preload(["equipoise.sweep.preload"])
-    with _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
+    with _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT, STARTING: "1"}), not_for_children():
         forkserver.ensure_running()
+
+
+def end_if_starting() -> None:
+    """End this process if it is a worker that imports the user's script, and so has come to its call of a sweep.
+
+    Without a guard, each worker would start workers of its own. It ends without a word: `Pool.unguarded` tells the user once.
+    """
+    if STARTING in os.environ and getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(NO_GUARD)
 
 
 def context() -> Any:
@@ -112,9 +129,16 @@ class Pool:
         arguments = (dict(files), self._sender, dict(os.environ))
         self._executor = ProcessPoolExecutor(workers, processes, _start, arguments)
         self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._workers: list[Any] = []
+        #: why the pool's own thread has ended, in one line; "" as long as it runs
+        self.broken = ""
 
     def __enter__(self) -> Pool:
-        self._listener.start()
+        try:
+            self._listener.start()
+        except RuntimeError as error:  # no memory for another thread
+            raise self._breaks(error) from None
+        self._hook, threading.excepthook = threading.excepthook, self._note_end
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -123,6 +147,7 @@ class Pool:
             for process in list((getattr(self._executor, "_processes", None) or {}).values()):
                 process.terminate()
         self._executor.shutdown(wait=True, cancel_futures=True)
+        threading.excepthook = self._hook
         # `None` ends the listener.
         self._sender.send(None)
         self._listener.join()
@@ -135,24 +160,54 @@ class Pool:
         time.sleep(0.2)
         return set(self._started)
 
+    def unguarded(self) -> bool:
+        """Whether a worker died because the user's script runs a sweep when it is imported."""
+        return any(worker.exitcode == NO_GUARD for worker in self._workers)
+
     def run(self, groups: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
         """Run groups of cells; yields the key and result of each cell when its group ends.
 
         Raises:
-            BrokenProcessPool: a worker died.
+            BrokenProcessPool: a worker died, or none can start.
         """
         self._cells = {cell.key: cell for group in groups for cell in group}
-        futures: set[Future[list[tuple[str, Result]]]] = {
-            self._executor.submit(_run_group, tuple(group)) for group in groups
-        }
+        futures = self._submit(groups)
         while futures:
-            done = wait(futures, return_when=FIRST_COMPLETED).done
+            done = wait(futures, LOOK, return_when=FIRST_COMPLETED).done
+            # Its futures would never end. With too little memory, it cannot start the thread that hands out the work.
+            if not done and not self._served():
+                raise BrokenProcessPool(self.broken)
             futures -= done
             # Failed futures last: the exception of a dead worker must not hide results that have arrived.
             for future in sorted(done, key=lambda f: f.exception() is not None):
                 for key, result in future.result():
                     self._started.discard(key)
                     yield key, result
+
+    def _submit(self, groups: Sequence[Sequence[Cell]]) -> set[Future[list[tuple[str, Result]]]]:
+        try:
+            with _environment({STARTING: "1"}):
+                return {self._executor.submit(_run_group, tuple(group)) for group in groups}
+        except (RuntimeError, OSError) as error:
+            raise self._breaks(error) from None
+        finally:
+            self._workers = list((getattr(self._executor, "_processes", None) or {}).values())
+
+    def _breaks(self, error: BaseException) -> BrokenProcessPool:
+        self.broken = self.broken or one_line(error)
+        return BrokenProcessPool(self.broken)
+
+    def _served(self) -> bool:
+        """Whether the executor's thread runs, which starts cells and takes their results."""
+        thread = getattr(self._executor, "_executor_manager_thread", None)
+        return thread is None or thread.is_alive()
+
+    def _note_end(self, ended: threading.ExceptHookArgs) -> None:
+        """Keep what ended the executor's thread, instead of printing a traceback."""
+        if ended.thread is getattr(self._executor, "_executor_manager_thread", None) and ended.exc_value:
+            self._breaks(ended.exc_value)
+        else:
+            self._hook(ended)
 
     def _listen(self) -> None:
         """Read progress messages until `None` comes; runs in a thread."""
