@@ -16,7 +16,7 @@ import pytest
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
-from equipoise.store.store import Store
+from equipoise.store.store import SPOOL, Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 
@@ -116,12 +116,12 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     running = command(folder, 20, 2)
     wait_for(lambda: lines_of(folder) >= 1 or running.poll() is not None)
     workers = descendants(running.pid)
-    assert list(tmp_path.glob("equipoise-*/*.pickle")), "the data that workers read"
+    assert list(folder.glob(f"{SPOOL}*/*.pickle")), "the data that workers read"
     running.kill()
     running.wait()
     assert len(workers) >= 4, "two workers, what they are forked from, and Python's tracker of semaphores"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
-    assert list(tmp_path.glob("equipoise-*")) == []
+    assert list(folder.glob(f"{SPOOL}*")) == []
     done = lines_of(folder)
     sweep(plan_of(STRATEGIES, split_count=1), Store(folder))  # the lock is free again
     assert done >= 1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import typer
-
 from equipoise.cluster.address import Address
 from equipoise.cluster.worker import Supervisor
+from equipoise.core.output import echo
 from equipoise.readers.downloads import ENVIRONMENT
 
 
@@ -26,7 +25,7 @@ def worker(
     """Start worker processes and look after them until Ctrl-C or SIGTERM."""
     at = Address(address, tls_ca, tls_cert, tls_key)
     if warning := at.warning():
-        typer.echo(warning, err=True)
+        echo(warning, to_err=True)
     if data_dir is not None:
         # Worker processes find it in their environment.
         os.environ[ENVIRONMENT] = str(data_dir.resolve())

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
+from equipoise.core import output
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
+from equipoise.store.store import LOGS
 from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.pool import Pool, spooled, throttled
@@ -70,25 +73,32 @@ class ThisProcess:
         preparations = prepared.Preparations()
         for group in groups(cells):
             yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
+            output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Runs cells in a pool of processes on this machine."""
+    """Runs cells in a pool of processes on this machine.
+
+    Attributes:
+        store: the folder of the store, for copies of the data while cells run, and for what plugins print.
+    """
 
     count: int
+    store: Path
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
         """See `Executor.run`. When a process dies, the pool is broken, and the cells that ran are tried again one by one."""
         attempts = Attempts(cells)
         # Pools in a row that broke before any cell had started, so that no cell is to blame.
         failed_starts = 0
-        with spooled({cell.dataset: data[cell.dataset] for cell in cells}) as files:
+        logs = self.store / LOGS
+        with spooled({cell.dataset: data[cell.dataset] for cell in cells}, self.store) as files:
             while attempts.left:
                 suspects = attempts.suspects()
                 to_run = [(cell,) for cell in suspects] or attempts.groups(self.count)
                 # One at a time: two deaths at once could not be told apart.
-                pool = Pool(1 if suspects else min(self.count, len(to_run)), files, watch.on_share)
+                pool = Pool(1 if suspects else min(self.count, len(to_run)), files, watch.on_share, logs)
                 try:
                     with pool:
                         for key, result in pool.run(to_run):

@@ -23,9 +23,11 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core import output
 from equipoise.core.errors import one_line
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
+from equipoise.store.store import SPOOL
 
 if TYPE_CHECKING:
     from multiprocessing import forkserver
@@ -99,9 +101,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
-    """A file for each data set, in a folder that is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+def spooled(data: Mapping[str, Dataset], store: Path) -> Iterator[dict[str, Path]]:
+    """A file for each data set, in a folder inside a store that is deleted afterwards, or by `Store.tidy` after a kill."""
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SPOOL, dir=store) as folder:
         # Numbered, because names of data sets may hold slashes.
         files = {name: Path(folder) / f"{i}.pickle" for i, name in enumerate(data)}
         for name, file in files.items():
@@ -118,7 +121,7 @@ class Pool:
     """
 
     def __init__(
-        self, workers: int, files: Mapping[str, Path], on_share: Callable[[Cell, float], None]
+        self, workers: int, files: Mapping[str, Path], on_share: Callable[[Cell, float], None], logs: Path
     ) -> None:
         begin()
         processes = context()
@@ -126,7 +129,7 @@ class Pool:
         self._on_share = on_share
         self._started: set[str] = set()
         self._cells: dict[str, Cell] = {}
-        arguments = (dict(files), self._sender, dict(os.environ))
+        arguments = (dict(files), self._sender, dict(os.environ), logs)
         self._executor = ProcessPoolExecutor(workers, processes, _start, arguments)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._workers: list[Any] = []
@@ -236,8 +239,11 @@ def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], 
 _WORKER: dict[str, Any] = {}
 
 
-def _start(files: dict[str, Path], sender: Any, environment: dict[str, str]) -> None:
-    """Set up a worker process."""
+def _start(files: dict[str, Path], sender: Any, environment: dict[str, str], logs: Path) -> None:
+    """Set up a worker process. What plugins print in it goes to a file in the folder `logs`."""
+    # Without a log, a cell must still run.
+    with contextlib.suppress(OSError):
+        output.into_log_for_good(logs.resolve())
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _WORKER.update(files=files, sender=sender, data={}, preparations=prepared.Preparations())
@@ -267,9 +273,10 @@ def _run_group(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
     except Exception as error:
         return [(cell.key, (batches.failed(cell, error), None)) for cell in cells]
     report = throttled(lambda cell, share: send((cell.key, max(share, 1e-9))))
-    return [
-        (cell.key, result) for cell, result in batches.attempt(cells, data, _WORKER["preparations"], report)
-    ]
+    attempted = batches.attempt(cells, data, _WORKER["preparations"], report)
+    results = [(cell.key, result) for cell, result in attempted]
+    output.mark(batches.in_words(cells))
+    return results
 
 
 def _data(name: str) -> Dataset:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 
+from equipoise.core import output
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
-from equipoise.store.store import STATUS_ONLY, Store
+from equipoise.store.store import LOGS, STATUS_ONLY, Store
 from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
@@ -61,6 +62,7 @@ def sweep(
     wanted = parse_workers(workers)
     watch = watcher or Watcher()
     with store.locked(), data_folder(plan.data_dir):
+        store.tidy()
         rows = store.rows(STATUS_ONLY)
         statuses = {row["key"]: row["status"] for row in rows}
         cells = _outstanding(plan, redo, {} if redo == "all" else statuses)
@@ -76,7 +78,7 @@ def sweep(
         for cell, reason in plan.skipped:
             if cell.key not in statuses:
                 store.append(cell.row("skipped", reason=reason))
-        runner = executor or _here(cells, plan, wanted)
+        runner = executor or _here(cells, plan, wanted, store)
         writer, notified = MlflowWriter(store, watch.on_problem), -SYNC_EVERY
         try:
             # Closed at once if writing fails, since an executor would go on with cells that nobody needs.
@@ -89,9 +91,10 @@ def sweep(
                         notified = time.monotonic()
         finally:
             writer.close()
+            output.tidy(store.path / LOGS)
 
 
-def _here(cells: list[Cell], plan: Plan, workers: int | None) -> Executor:
+def _here(cells: list[Cell], plan: Plan, workers: int | None, store: Store) -> Executor:
     """The executor on this machine, with as many processes as `choose_workers` says if their number is not given."""
     count = workers or choose_workers(cells, plan.data).count
-    return Processes(count) if count > 1 and len(cells) > 1 else ThisProcess()
+    return Processes(count, store.path) if count > 1 and len(cells) > 1 else ThisProcess()

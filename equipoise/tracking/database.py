@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.signals import deferred_sigint
+from equipoise.store.store import MAKING
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def create_database(path: Path, artifacts: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     # Elsewhere first, then moved: the migration takes seconds, and killing it half-way would leave an unusable file.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=MAKING) as folder:
         part = Path(folder) / "mlflow.db"
         uri = f"sqlite:///{part.resolve().as_posix()}"
         store: Any = SqlAlchemyStore(uri, artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
