@@ -122,3 +122,6 @@ def _report(console: SafeConsole, plan: Plan, store: Store, results: Path) -> No
     if failed := sum(row["status"] == "failed" for row in rows):
         echo(f"{failed} of {len(rows)} cells failed; --redo failed runs those again", to_err=True)
         sys.exit(1)
+    if lacking := len(keys) - len(rows):
+        echo(f"{lacking} of {len(keys)} cells have no row; the same command runs them", to_err=True)
+        sys.exit(1)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,6 +65,9 @@ class Store:
         self.torn: str | None = None
         #: one sentence about the damaged lines found by the latest read of rows.jsonl, else None
         self.damage: str | None = None
+        #: one sentence if the rows were removed after this store had written some, else None
+        self.removed: str | None = None
+        self._has_written = False
         # The lock belongs to the store, not to a thread: any thread of the sweep may append.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
@@ -143,6 +146,11 @@ class Store:
         except Exception as error:
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
 
+    def without_predictions(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys for which no predictions are stored."""
+        stored = {file.stem for file in self.predictions_dir.glob("*.npz")}
+        return [key for key in keys if key not in stored]
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[Store]:
         """Hold the folder's lock; raise EquipoiseError at once if another process holds it. May be nested."""
@@ -186,9 +194,12 @@ class Store:
             raise EquipoiseError(f"row {key!r} cannot be stored: {why}")
         line = encode(plain)
         with self.locked():
+            if self._has_written and not self.rows_file.exists():
+                self.removed = f"{self.rows_file} was removed under way, with the rows that were in it"
             if predictions is not None:
                 self._save(path, predictions)
             self._write(line)
+            self._has_written = True
 
     def _predictions_file(self, key: str) -> Path:
         if not KEY.fullmatch(key):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
 from equipoise.core import output
 from equipoise.core.errors import EquipoiseError
@@ -75,6 +76,12 @@ def sweep(
                 f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
             )
+        finished = [key for key in planned if statuses.get(key) == "ok" and redo != "all"]
+        if lacking := store.without_predictions(finished):
+            watch.on_problem(
+                f"the predictions of {len(lacking)} rows of this plan are missing, so that new metrics cannot be computed for "
+                "them; --redo all makes them again"
+            )
         for cell, reason in plan.skipped:
             if cell.key not in statuses:
                 store.append(cell.row("skipped", reason=reason))
@@ -84,7 +91,7 @@ def sweep(
             # Closed at once if writing fails, since an executor would go on with cells that nobody needs.
             with closing(runner.run(cells, plan.data, watch)) as results:
                 for cell, (row, predictions) in results:
-                    store.append(row, predictions)
+                    _append(store, row, predictions, watch)
                     watch.on_row(cell, row)
                     if time.monotonic() - notified > SYNC_EVERY:
                         writer.notify()
@@ -92,6 +99,13 @@ def sweep(
         finally:
             writer.close()
             output.tidy(store.path / LOGS)
+
+
+def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watcher) -> None:
+    before = store.removed
+    store.append(row, predictions)
+    if store.removed and not before:
+        watch.on_problem(f"{store.removed}; the same command runs their cells again")
 
 
 def _here(cells: list[Cell], plan: Plan, workers: int | None, store: Store) -> Executor:
