@@ -227,7 +227,7 @@ def main() -> None:
         output.hang_up()
 
 
-def _run() -> NoReturn:
+def _run() -> None:
     try:
         # Not standalone: errors are then raised, and all of them are worded alike below.
         code = app(standalone_mode=False, prog_name="equipoise")

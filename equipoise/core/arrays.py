@@ -85,8 +85,10 @@ def _of_tensor(tensor: Any) -> NDArray[Any]:
 
 def _is_nullable(values: Any) -> bool:
     """Whether this is a frame or series of pandas that holds numbers only, in types of its own."""
-    dtypes = getattr(values, "dtypes", None)
-    kinds = {getattr(dtype, "kind", "O") for dtype in (dtypes if hasattr(values, "columns") else [dtypes])}
+    dtypes: Any = getattr(values, "dtypes", None)
+    if not hasattr(values, "columns"):
+        dtypes = [dtypes]
+    kinds = {getattr(dtype, "kind", "O") for dtype in dtypes}
     return hasattr(values, "to_numpy") and kinds <= set("biuf")
 
 
