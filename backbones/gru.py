@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from equipoise.ops import gru as ops_gru
+    from equipoise.ops import recurrent
 else:
-    torch, ops_gru = lazy("torch"), lazy("equipoise.ops.gru")
+    torch, recurrent = lazy("torch"), lazy("equipoise.ops.recurrent")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class GRU(LSTM):
     """
 
     name: ClassVar[str] = "gru"
-    reference: ClassVar[str] = "Cho et al. 2014, DOI 10.3115/v1/D14-1179"
+    reference: ClassVar[str] = (
+        "Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio 2014, Learning phrase representations using "
+        "RNN encoder-decoder for statistical machine translation, EMNLP, DOI 10.3115/v1/D14-1179"
+    )
     rate: ClassVar[Rate | None] = Rate(row=140, token=12.0, character=0.15)
     gates: ClassVar[int] = 3
 
@@ -40,4 +43,4 @@ class GRU(LSTM):
         return states
 
     def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-        return ops_gru.gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+        return recurrent.gru(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)

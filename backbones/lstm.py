@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from equipoise.ops import embedding as embeddings
-    from equipoise.ops import lstm as ops_lstm
+    from equipoise.ops import recurrent
     from equipoise.ops.dropout import Drop
 else:
     torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
-    ops_lstm = lazy("equipoise.ops.lstm")
+    recurrent = lazy("equipoise.ops.recurrent")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class LSTM(TokenBackbone):
     """
 
     name: ClassVar[str] = "lstm"
-    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
+    reference: ClassVar[str] = (
+        "Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation, DOI 10.1162/neco.1997.9.8.1735"
+    )
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 1.5e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.5, 50.0, log=True)
     rate: ClassVar[Rate | None] = Rate(row=140, token=2.4, character=0.15)
@@ -112,7 +114,7 @@ class LSTM(TokenBackbone):
     def _states_of_lanes(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         """The same for K lanes: (K, B, T, E) → (K, B, T, H)."""
         # Our kernel takes the words first: (K, T, B, E).
-        return ops_lstm.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
+        return recurrent.lstm(x.transpose(1, 2), w_ih, w_hh, bias).transpose(1, 2)
 
 
 def needs_backward(x: Tensor) -> bool:

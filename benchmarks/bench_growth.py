@@ -55,7 +55,7 @@ def data_of(rows: int, labels: int) -> tuple[Dense, np.ndarray]:
 def advancing(rows: int, labels: int, count: int, steps: int = STEPS, tries: int = 3) -> float:
     """CPU seconds in which `count` lanes of an mlp take some steps, after a warm-up."""
     inputs, Y = data_of(rows, labels)
-    population = Population(lanes("mlp", Y, count, 10**9), inputs, BATCH, CPU)
+    population = Population(lanes("mlp[hidden=64]", Y, count, 10**9), inputs, BATCH, CPU)
     population.advance(WARM)
     return statistics.median(clocked(lambda: population.advance(steps), CPU)[1] for _ in range(tries))
 
@@ -124,7 +124,7 @@ def test_lanes(benchmark: Any, facts: dict[str, Any], tell: Tell) -> None:
 
 def proposing(trials: int) -> float:
     """CPU seconds of proposing trials over the search space of mlp and focal, in batches of 4 as in a search."""
-    validator: Any = SimpleNamespace(backbone=get_backbone("mlp"), strategy=get_strategy("focal"))
+    validator: Any = SimpleNamespace(backbone=get_backbone("mlp[hidden=64]"), strategy=get_strategy("focal"))
     study, propose = new_study(shared_space(validator), space(validator.strategy), ("growth",), trials)
     values = np.random.default_rng(0).random(trials).tolist()
 

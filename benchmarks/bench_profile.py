@@ -32,8 +32,8 @@ from equipoise.sweep.suite import Block, Suite
 pytestmark = pytest.mark.slow
 SIX = ("none", "pos_weight", "focal", "asl", "ml_ros", "balanced_sampling")
 CASES = {
-    "mlp on yeast": ("yeast", "mlp", SIX, Settings(trials=16, folds=4, epochs=20, trial_batch=16)),
-    "mlp on enron-email": ("enron-email", "mlp", SIX, Settings(trials=8, folds=3, epochs=20)),
+    "mlp on yeast": ("yeast", "mlp[hidden=64]", SIX, Settings(trials=16, folds=4, epochs=20, trial_batch=16)),
+    "mlp on enron-email": ("enron-email", "mlp[hidden=64]", SIX, Settings(trials=8, folds=3, epochs=20)),
     "lstm on design-emails": ("design-emails", "lstm", SIX[:3], Settings(trials=2, folds=2, epochs=4)),
 }
 #: Part → its functions, as (owner, name). The first four are what any training needs.

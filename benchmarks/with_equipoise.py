@@ -15,7 +15,7 @@ def sweep(task: dict[str, Any]) -> dict[str, Any]:
     budget = {name: task[name] for name in ("trials", "folds", "epochs", "trial_batch")}
     rows = equipoise.run(
         dataset=task["dataset"],
-        backbone="mlp",
+        backbone="mlp[hidden=64]",
         strategy=task["strategies"],
         splits=1,
         workers=task["workers"],

@@ -34,6 +34,7 @@ class ExternalRows(Strategy):
         "10.1145/3544558"
     )
     requires: ClassVar[frozenset[str]] = frozenset({"file"})
+    changes: ClassVar[frozenset[str]] = frozenset({"rows"})
     off: ClassVar[Mapping[str, Any]] = {"share": 0.0}
 
     file: str = option("")

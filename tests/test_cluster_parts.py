@@ -6,13 +6,16 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import scipy.sparse
 
+from equipoise.api import run
+from equipoise.cli.options import cluster_of
 from equipoise.cluster import address as addresses
-from equipoise.cluster import packing
+from equipoise.cluster import packing, remote
 from equipoise.cluster.address import Address
 from equipoise.cluster.assignments import DEATHS, Assignments
 from equipoise.cluster.identity import Identity, identity, refusal
@@ -20,6 +23,8 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
+from equipoise.sweep.plan import make_plan
+from equipoise.sweep.suite import Block, Suite
 
 
 @pytest.mark.parametrize(
@@ -196,3 +201,26 @@ def test_with_another_scheduler_all_cells_wait_again_and_nobody_is_to_blame() ->
         assert held._attempts.suspects() == []
 
     in_a_loop(work)
+
+
+def test_a_worker_without_the_file_of_a_strategy_refuses_its_cells(tmp_path: Path) -> None:
+    data = datasets()[0]
+    file = tmp_path / "more.csv"
+    columns = ",".join(f"c{i}" for i in range(8))
+    file.write_text(f"parent,{columns}\n3,{','.join('12345678')}\n", encoding="utf-8")
+    named = Dataset("dense", data.X, data.Y, data.labels, features=tuple(columns.split(",")))
+    block = Block(("dense",), ("linear",), (f"external_rows[file='{file}']",), Settings(), splits=1)
+    plan = make_plan(Suite("s", "", (block,)), data={"dense": named}, device="cpu")
+    assert len(plan.cells) == 1
+    remote._require_code_and_files(plan.cells)
+    file.unlink()
+    with pytest.raises(EquipoiseError, match=r"there is no file .*more\.csv of external rows here"):
+        remote._require_code_and_files(plan.cells)
+
+
+def test_options_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(EquipoiseError, match="--allow-mixed and the options of TLS go with --cluster"):
+        cluster_of(None, True, None, None, None)
+    assert cluster_of(None, False, None, None, None) is None
+    with pytest.raises(EquipoiseError, match="workers are processes on this machine: give them, or cluster"):
+        run("quick", workers=4, cluster=Mock())

@@ -230,7 +230,8 @@ def test_switched_off_a_strategy_has_the_bits_of_none(name: str) -> None:
     with repeatable(CPU):
         plain = run_one(bench(get_strategy("none"), on_mlp).cross_validate([params]))[0].logits
         assert np.array_equal(run_one(bench(off, on_mlp).cross_validate([params]))[0].logits, plain)
-        if {"resample", "weights", "loss"} & set(strategy.stages):
+        # Without a file there are no external rows to add.
+        if {"resample", "weights", "loss"} & set(strategy.stages) and "file" not in strategy.requires:
             assert not np.array_equal(
                 run_one(bench(strategy, on_mlp).cross_validate([params]))[0].logits, plain
             )

@@ -17,9 +17,8 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.engine.lanes import Lane
 from equipoise.engine.population import Population
 from equipoise.ops.device import repeatable
-from equipoise.ops.gru import gru
 from equipoise.ops.inputs import Tokens
-from equipoise.ops.lstm import lstm
+from equipoise.ops.recurrent import gru, lstm
 
 CPU = torch.device("cpu")
 

@@ -25,7 +25,12 @@ from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 
 CPU = torch.device("cpu")
-LOSSES = [n for n in registry("strategy").names() if n == "none" or "loss" in get_strategy(n).stages]
+LOSSES = [
+    name
+    for name in registry("strategy").names()
+    # A loss that sees the representation has no bias of its own to start: only its part on the logits has.
+    if name == "none" or ("loss" in get_strategy(name).stages and not get_strategy(name).sees_representation)
+]
 
 
 def labels(rows: int = 400, n_labels: int = 7, seed: int = 0) -> np.ndarray:

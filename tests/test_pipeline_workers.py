@@ -182,15 +182,15 @@ def test_workers_that_cannot_start_end_the_sweep_with_one_message(tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-def test_a_pool_whose_own_thread_ends_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With too little memory the executor cannot start the thread that feeds its workers, and waits for ever."""
+def test_processes_that_the_system_refuses_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too little memory, the system starts no more processes."""
 
     def refuse(*_: Any) -> None:
-        raise RuntimeError("can't start new thread")
+        raise OSError("no memory")
 
-    monkeypatch.setattr("multiprocessing.queues.Queue._start_thread", refuse)
-    with pytest.raises(
-        EquipoiseError, match=r"cannot start .RuntimeError: can't start new thread.; run with"
-    ):
+    monkeypatch.setattr("equipoise.sweep.processes.Pool._start", refuse)
+    with pytest.raises(EquipoiseError, match=r"cannot start .OSError: no memory.; run with"):
         sweep(plan_of(STRATEGIES), Store(tmp_path / "store"), workers=2)
     assert not Store(tmp_path / "store").rows()

@@ -89,7 +89,8 @@ def found(spec: str, backbone: str = "linear", n_labels: int = 6) -> dict[str, d
         ("ml_ros[p=0]+lp_ros", {}),  # the random stream of a resampler is numbered
         ("platt+inverse_frequency_softmax", {}),  # which mixes the labels' scores
         ("logit_adjusted_loss+classifier_chain", {}),  # which decides inside
-        ("logit_adjusted_loss+tau_norm", {}),  # a head is fitted to the shifted scores
+        # The head changes the scale of each label's scores and no order.
+        ("logit_adjusted_loss+tau_norm", {key: {"map": "map"} for key in ("logit_adjusted_loss", "none")}),
         # Its labelsets vote, unless a map comes after them.
         ("label_powerset+temperature", {"label_powerset": DECIDES}),
         # The loss takes the prior of the rows trained on, `logit_adjustment` that of all rows.

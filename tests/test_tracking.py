@@ -22,6 +22,9 @@ from equipoise.tracking.tracker import KEY, Tracker
 
 LABELS = ["existence", "property", "process"]
 
+#: Training rows as an audit describes them.
+SIDE = {"mean_ir": 3.0, "rows": 40, "scumble": 0.1, "duplicates": 0}
+
 
 def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]:
     base = {
@@ -40,7 +43,7 @@ def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]
         "metrics": {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
         "per_label": {"fixed/f1": [0.1, 0.2, math.nan], "fixed/n_test": [5, 6, 0], "tuned/n_test": [5, 6, 0]},
         "labels": LABELS,
-        "audit": {"before": {"mean_ir": 3.0}, "label_counts": [1, 2]},
+        "audit": {"before": SIDE, "after": SIDE, "label_counts": [1, 2]},
         "trials": [{"params": {"lr": 0.01}, "value": 0.5}],
         "cost": {"seconds_total": 90.0},
         "error": None,

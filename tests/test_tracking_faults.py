@@ -22,6 +22,9 @@ from equipoise.tracking.tracker import KEY, Tracker
 
 LABELS = ["existence", "property", "process"]
 
+#: Training rows as an audit describes them.
+SIDE = {"mean_ir": 3.0, "rows": 40, "scumble": 0.1, "duplicates": 0}
+
 
 def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]:
     base = {
@@ -40,10 +43,7 @@ def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]
         "metrics": {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
         "per_label": {"fixed/f1": [0.1, 0.2, math.nan], "fixed/n_test": [5, 6, 0], "tuned/n_test": [5, 6, 0]},
         "labels": LABELS,
-        "audit": {
-            "before": {"mean_ir": 3.0, "rows": 9, "scumble": 0.1, "duplicates": 0},
-            "label_counts": [1, 2],
-        },
+        "audit": {"before": SIDE, "after": SIDE, "label_counts": [1, 2]},
         "trials": [{"params": {"lr": 0.01}, "value": 0.5}],
         "cost": {"seconds_total": 90.0},
         "error": None,
@@ -188,10 +188,10 @@ def test_a_moved_store_finds_its_artifacts_again(store: Store, drawn: list[str],
     assert not store.path.exists()
 
 
-def test_a_database_that_cannot_be_opened_is_one_line_and_the_rows_are_safe(tmp_path: Path) -> None:
+def test_a_damaged_database_is_one_line_and_the_rows_are_safe(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.append(make_row())
-    (tmp_path / "mlflow.db").mkdir()
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
     done = Tracker(store).sync()
     assert done.written == 0
     (problem,) = done.problems

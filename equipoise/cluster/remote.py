@@ -9,6 +9,7 @@ import dataclasses
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import get_strategy
+from equipoise.catalog.strategies import external_file, get_strategy
 from equipoise.cluster import packing
 from equipoise.cluster.identity import Identity
 from equipoise.cluster.messages import Finished, Job, Missing, Refused, Reply
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 else:
     batches, prepared = lazy("equipoise.sweep.batches"), lazy("equipoise.experiment.prepared")
 
+#: The exit code of a worker process whose cells took too long.
+LATE = 5
 #: States of a task whose result somebody still waits for.
 _WANTED = ("executing", "long-running", "ready")
 
@@ -106,7 +109,7 @@ def perform(pickled: bytes, task: str) -> Reply:
     try:
         # Their own keys are kept: with --allow-mixed, the libraries here may give others.
         keys = {cell: key.key for key, cell in zip(job.cells, _cells_here(here, job), strict=True)}
-        _require_code(keys)
+        _require_code_and_files(keys)
         data, missing = _datasets(here, job)
     except Exception as error:
         return Refused(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
@@ -118,14 +121,27 @@ def perform(pickled: bytes, task: str) -> Reply:
             raise Abandoned
         here.node.log_event(job.sweep, [keys[cell], share])
 
+    limit = _limit(keys)
     try:
         attempted = list(batches.attempt(tuple(keys), data, here.preparations, throttled(report)))
     # Whatever a cell does, its worker must answer.
     except BaseException as error:
         attempted = [(cell, (batches.failed(cell, error), None)) for cell in keys]
+    finally:
+        limit.cancel()
     return Finished(
         tuple((keys[cell], (row | {"key": keys[cell]}, arrays)) for cell, (row, arrays) in attempted)
     )
+
+
+def _limit(cells: Iterable[Cell]) -> threading.Timer:
+    """A running timer that ends this process when the time of these cells is over, which the driver takes for its death."""
+    limits = [cell.timeout for cell in cells if cell.timeout is not None]
+    timer = threading.Timer(sum(limits), os._exit, [LATE])
+    timer.daemon = True
+    if limits:
+        timer.start()
+    return timer
 
 
 def _wanted(here: Here, task: str) -> bool:
@@ -146,12 +162,16 @@ def _cells_here(here: Here, job: Job) -> list[Cell]:
     return [c if c.plugin is None else dataclasses.replace(c, plugin=files[c.plugin]) for c in job.cells]
 
 
-def _require_code(cells: Iterable[Cell]) -> None:
-    """Raise EquipoiseError unless the code of each cell is here as it was planned."""
+def _require_code_and_files(cells: Iterable[Cell]) -> None:
+    """Raise EquipoiseError unless the code of each cell is here as it was planned, and the file that its strategy reads."""
     for cell in cells:
         if cell.plugin is not None:
             registry("strategy").add_file(cell.plugin)
-        require_planned_code(cell.code, get_strategy(cell.strategy), get_backbone(cell.backbone))
+        strategy = get_strategy(cell.strategy)
+        require_planned_code(cell.code, strategy, get_backbone(cell.backbone))
+        # Its content is compared with the plan when the cell runs.
+        if (file := external_file(strategy)) and not Path(file).is_file():
+            raise EquipoiseError(f"there is no file {file} of external rows here")
 
 
 def _datasets(here: Here, job: Job) -> tuple[dict[str, Dataset], tuple[str, ...]]:

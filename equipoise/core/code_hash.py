@@ -29,6 +29,7 @@ LEFT_OUT = MappingProxyType(
     {
         "core.errors": "messages",
         "core.lazy": "delays imports",
+        "core.paths": "finds files; what is read from them has a hash of its own",
         "core.signals": "delays interrupts",
         "core.system": "measures CPUs and memory",
         "core.code_hash": "computes hashes",

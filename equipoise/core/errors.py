@@ -10,6 +10,8 @@ from collections.abc import Iterable
 _MOST = 100
 #: Characters of a message, and those of its end that stay where it is cut.
 _MESSAGE, _END = 480, 120
+#: Characters of an exception with its type that is shown as one line.
+_LONGEST = 500
 
 
 #: Characters of a traceback that are kept, of its begin and of its end.
@@ -54,11 +56,11 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
     return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
 
 
-def one_line(error: BaseException, longest: int = _MESSAGE) -> str:
+def one_line(error: BaseException, longest: int = _LONGEST) -> str:
     """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
     try:
         message = " ".join(str(error).split())
-    except Exception as problem:
+    except BaseException as problem:
         # The exception of a plugin may be as faulty as its code.
         message = f"no message, since its __str__ raises {type(problem).__name__}"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__

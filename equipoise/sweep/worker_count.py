@@ -57,13 +57,12 @@ def parse_workers(workers: int | str) -> int | None:
     text = str(workers)
     if text == AUTO:
         return None
-    # Not longer than the limit, since Python reads no integer of more than 4300 digits.
-    count = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-    if not 1 <= count <= MOST_WORKERS:
-        raise EquipoiseError(
-            f"--workers must be a number from 1 to {MOST_WORKERS}, or auto; got {shown(text)}"
-        )
-    return count
+    if not (text.isascii() and text.isdigit()) or not text.strip("0"):
+        raise EquipoiseError(f"--workers must be a number from 1, or auto; got {shown(text)}")
+    # By its length first, since Python reads no integer of more than 4300 digits.
+    if len(text) > 20 or int(text) > MOST_WORKERS:
+        raise EquipoiseError(f"--workers must be {MOST_WORKERS} or fewer, or auto; got {shown(text)}")
+    return int(text)
 
 
 def choose_workers(cells: Collection[Cell], data: Mapping[str, Dataset]) -> Workers:
