@@ -84,7 +84,7 @@ def test_a_hook_that_never_returns_is_timed_out_and_harms_no_other(tmp_path: Pat
     )
     when: dict[str, float] = {}
     watch = Watcher(on_row=lambda cell, row: when.setdefault(cell.strategy, time.monotonic()))
-    rows = swept(tmp_path, plan_of(["none", file], 6.0), watcher=watch)
+    rows = swept(tmp_path, plan_of(["none", file], 10.0), watcher=watch, workers=2)
     assert {n: row["status"] for n, row in rows.items()} == {
         "none": "ok",
         "loops": "failed",
@@ -93,7 +93,7 @@ def test_a_hook_that_never_returns_is_timed_out_and_harms_no_other(tmp_path: Pat
     }
     for name in ("loops", "sleeps"):
         assert (
-            rows[name]["error"] == "TimeoutError: timed out after 6 s, the limit of a cell (--cell-timeout)"
+            rows[name]["error"] == "TimeoutError: timed out after 10 s, the limit of a cell (--cell-timeout)"
         )
     assert when["none"] < when["loops"], "kept when it ended"
 
@@ -103,7 +103,7 @@ def test_cells_side_by_side_are_told_apart(tmp_path: Path) -> None:
     file = plugin(tmp_path, hangs=("weights", "time.sleep(3600 * (len(arguments[0]) % 2 == 0))"))
     text = Path(file).read_text().replace('    name = "hangs"', '    name = "hangs"\n    slow: bool = False')
     Path(file).write_text(text.replace("(len(arguments[0]) % 2 == 0)", "self.slow"))
-    plan = plan_of([f"{file}:hangs", f"{file}:hangs[slow=true]"], 5.0)
+    plan = plan_of([f"{file}:hangs", f"{file}:hangs[slow=true]"], 8.0)
     assert len(groups(plan.cells)) == 1
     rows = swept(tmp_path, plan)
     assert sorted(row["status"] for row in rows.values()) == ["failed", "ok"]

@@ -17,6 +17,7 @@ from equipoise.contracts.tasks import LabelInputs, Task, chained
 from equipoise.core.seeds import stream
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.engine.loss import cells
+from equipoise.engine.sampler import mean_probabilities
 from equipoise.resampling.audit import audit
 
 if TYPE_CHECKING:
@@ -187,14 +188,8 @@ def drawn_positives(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Weights that change are averaged over the training.
     """
-    frames = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    shares = frames / frames.sum(1, keepdims=True)
-    # Linear between the frames: in the mean over time, an inner frame counts twice as much as the first and the last.
-    counted = np.ones(len(frames))
-    counted[1:-1] = 2.0
-    # Not matrix products: a library may add in another order on another machine.
-    probability = (shares * (counted / counted.sum())[:, None]).sum(0)
-    share = (probability[:, None] * targets).sum(0)
+    # Not a matrix product: a library may add in another order on another machine.
+    share = (mean_probabilities(weights)[:, None] * targets).sum(0)
     # Rounding must not make more positives than rows.
     positives: np.ndarray = np.minimum(share, 1.0) * len(targets)
     return positives
