@@ -141,7 +141,9 @@ def emails() -> tuple[Any, str]:
 
 def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) -> list[Lane]:
     """Lanes that differ in learning rates and random streams."""
-    model, index, n_pos = get_backbone(backbone), np.arange(len(Y)), Y.sum(0, dtype=np.int64)
+    # With the width of the plain loop's network, whatever the default is.
+    spec = f"mlp[hidden={HIDDEN}]" if backbone == "mlp" else backbone
+    model, index, n_pos = get_backbone(spec), np.arange(len(Y)), Y.sum(0, dtype=np.int64)
     return [
         Lane(
             index=index,

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,6 +23,8 @@ sys.path.append(str(SCRIPT.parent))
 try:
     import gpu
     import gpu_report
+    import plain_training
+    import scenarios
     from contest import Contestant
 finally:
     sys.path.pop()
@@ -30,6 +33,16 @@ CPU = torch.device("cpu")
 #: As users write them, plain loops draw from PyTorch's global generator, and so does the measurement of the peak.
 DRAWS = pytest.mark.global_rng
 SCENARIO = dataclasses.replace(gpu.SCENARIOS[1], rows=64, epochs=1, models=1, lanes=(2,))
+
+
+@pytest.mark.parametrize("backbone", ["linear", "mlp", "lstm"])
+@DRAWS
+def test_both_sides_train_networks_of_one_size(backbone: str) -> None:
+    (lane,) = scenarios.lanes(backbone, np.ones((4, 3), dtype=np.uint8), 1, 1)
+    ours = lane.backbone.init(20, 3, torch.Generator().manual_seed(0))
+    theirs = plain_training.module(backbone, 20, 3).parameters()
+    second_bias = 4 * plain_training.STATES if backbone == "lstm" else 0  # PyTorch's LSTM has two
+    assert sum(p.numel() for p in ours.values()) == sum(p.numel() for p in theirs) - second_bias
 
 
 def test_without_cuda_one_line_and_exit_code_2(tmp_path: Path) -> None:
