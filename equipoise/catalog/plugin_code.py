@@ -18,6 +18,8 @@ from equipoise.core.code_meaning import meaning
 #: Compiled modules, which are hashed byte by byte.
 _COMPILED = (".so", ".pyd")
 Sources = dict[str, bytes]
+#: What folders of installed packages are called.
+_PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
 def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | None]) -> Sources:
@@ -85,7 +87,11 @@ def code(sources: Sources, own: Iterable[str]) -> str:
 def installed(top: str) -> bool:
     """Whether a top-level name lies in a folder of installed packages."""
     file = file_of(top)
-    return file is not None and any(file.is_relative_to(folder) for folder in _site_folders())
+    if file is None:
+        return False
+    # A `.pth` file may add another environment's folder, as in environments built on one another.
+    named = any(part in _PACKAGE_FOLDERS for part in file.parts)
+    return named or any(file.is_relative_to(folder) for folder in _site_folders())
 
 
 def file_of(top: str) -> Path | None:

@@ -71,6 +71,7 @@ def run(
     ] = None,
     splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="The seed of all random streams.")] = None,  # noqa: UP045
+    cell_timeout: options.CellTimeout = None,
     workers: options.WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
@@ -94,6 +95,7 @@ def run(
         settings=settings,
         splits=splits,
         seed=seed,
+        cell_timeout=cell_timeout,
         workers=workers,
         cluster=options.cluster_of(cluster, allow_mixed, tls_ca, tls_cert, tls_key),
         device=device,

@@ -37,6 +37,7 @@ def run(
     settings: Mapping[str, Any],
     splits: str | None,
     seed: int | None,
+    cell_timeout: float | None,
     workers: str,
     cluster: Cluster | None,
     device: str,
@@ -51,7 +52,9 @@ def run(
         raise EquipoiseError("--json goes with --dry-run; the results as data: equipoise report --json")
     console = Console()
     named = with_columns(datasets, table)
-    chosen = choose(suite, named, backbones, all_named(strategies), settings, splits_of(splits), seed)
+    chosen = choose(
+        suite, named, backbones, all_named(strategies), settings, splits_of(splits), seed, cell_timeout
+    )
     wanted = parse_workers(workers)
     if cluster is not None and wanted is not None:
         raise EquipoiseError("--workers are processes on this machine: give it, or --cluster")

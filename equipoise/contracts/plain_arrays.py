@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from equipoise.contracts import hook_results
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.arrays import is_sparse, label_matrix
@@ -42,7 +43,8 @@ def fit_resample(
     rows = before = Rows(np.arange(len(labels)), labels, shared, nominal=_nominal(nominal, array))
     ctx = Context(labels.sum(0, dtype=np.int64), len(labels))
     for step, part in enumerate(parts):
-        rows = part.resample(rows, replace(ctx, rng=stream("resample", "plain arrays", seed, step)))
+        made = part.resample(rows, replace(ctx, rng=stream("resample", "plain arrays", seed, step)))
+        rows = hook_results.resampled_rows(part, made, rows)
     dtype = Y.dtype if hasattr(Y, "dtype") else np.int64
     # A copy if nothing was resampled: the result must never share memory with the caller's Y.
     return array[rows.index] if shared is None else rows.X, rows.Y.astype(dtype, copy=rows is before)

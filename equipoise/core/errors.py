@@ -55,7 +55,7 @@ def one_line(error: BaseException, longest: int = _LONGEST) -> str:
     """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
     try:
         message = " ".join(str(error).split())
-    except Exception as problem:
+    except BaseException as problem:
         # The exception of a plugin may be as faulty as its code.
         message = f"no message, since its __str__ raises {type(problem).__name__}"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__

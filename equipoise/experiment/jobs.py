@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.catalog.strategies import with_params
+from equipoise.contracts import hook_results
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
@@ -91,9 +92,12 @@ class JobBuilder:
         resamplers = strategy.chain("resample")
         # Streams are named by role and fold, not by trial: trials differ in their parameters and in no random number.
         for i, part in enumerate(resamplers):
-            rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
+            made = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
+            rows = hook_results.resampled_rows(part, made, rows)
         ctx = replace(ctx, trained_pos=rows.Y.sum(0, dtype=np.int64), trained_rows=len(rows))
-        tasks = strategy.owner("tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
+        splitter = strategy.owner("tasks")
+        split = splitter.tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
+        tasks = hook_results.sub_problems(splitter, split, rows.Y)
         lanes = [
             self._lane(strategy, params, rows, task, of_fold, (*role, fold, t))
             for t, task in enumerate(tasks)
@@ -150,7 +154,8 @@ class JobBuilder:
             trained_pos=targets.sum(0, dtype=np.int64),
             trained_rows=len(targets),
         )
-        drawn = strategy.owner("weights").weights(targets, ctx)
+        drawer = strategy.owner("weights")
+        drawn = hook_results.sampling_weights(drawer, drawer.weights(targets, ctx), len(targets))
         # Equal weights mean shuffled epochs, see `Strategy.weights`.
         weights = None if np.ptp(drawn) == 0 else drawn
         loss = strategy.owner("loss") if task.classes is None else Softmax()

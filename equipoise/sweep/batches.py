@@ -28,7 +28,7 @@ def attempt(
     preparations: Preparations,
     report: Callable[[Cell, float], None] = lambda cell, share: None,
 ) -> Iterator[tuple[Cell, Result]]:
-    """Run cells side by side; yields each with its row and predictions when it ends. Any exception becomes a failed row."""
+    """Run cells side by side; yields each with its row and predictions when it ends. Any exception in a cell is a failed row."""
     # The first cell that requests a training bears its cost, so the plain strategies come before those that reuse theirs.
     ordered = sorted(cells, key=adds_decision)
     by_key = {cell.key: cell for cell in ordered}
@@ -39,7 +39,7 @@ def attempt(
         }
         for key, ended in run_many(running):
             cell = by_key[key]
-            yield cell, (failed(cell, ended), None) if isinstance(ended, Exception) else ended
+            yield cell, (failed(cell, ended), None) if isinstance(ended, BaseException) else ended
 
 
 async def _prepare_and_run(

@@ -49,8 +49,8 @@ def sweep(
     """Run the outstanding cells of a plan; each row is written when its cell ends, and MLflow is updated now and then.
 
     Args:
-        workers: the number of processes, or "auto" (see `equipoise.sweep.worker_count`); with 1, cells run in this process. The
-            rows do not depend on it.
+        workers: the number of processes, or "auto" (see `equipoise.sweep.worker_count`); with 1, cells run in this
+            process, unless there are plugins or time limits: then in one other process. The rows do not depend on it.
         redo: which cells to run, see `outstanding`.
         executor: runs the cells elsewhere, such as `equipoise.cluster.Cluster`; `workers` then means nothing.
 
@@ -94,4 +94,10 @@ def sweep(
 def _here(cells: list[Cell], plan: Plan, workers: int | None) -> Executor:
     """The executor on this machine, with as many processes as `choose_workers` says if their number is not given."""
     count = workers or choose_workers(cells, plan.data).count
-    return Processes(count) if count > 1 and len(cells) > 1 else ThisProcess()
+    if count > 1 and len(cells) > 1:
+        return Processes(count)
+    # A plugin may end its process, change anything in it, or never return. One worker, unlike several, works for a script
+    # without a guard, too.
+    if any(cell.plugins or cell.timeout is not None for cell in cells):
+        return Processes(1, guarded=False)
+    return ThisProcess()
