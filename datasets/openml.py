@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import Dataset, DatasetSource
 from equipoise.core.errors import EquipoiseError, one_line
+from equipoise.readers.downloads import require_downloads
 
 #: OpenML's multilabel data sets are numbered from 41465 (birds) to 41473 (yeast).
 EXAMPLE = 41473
@@ -65,6 +66,8 @@ class OpenML(DatasetSource):
         )
 
     def _fetch(self, data_dir: Path) -> Any:
+        # scikit-learn cannot be told to read its cache only.
+        require_downloads(f"OpenML {self.id}")
         from sklearn.datasets import fetch_openml
 
         chosen: Any = "default-target" if self.target is None else str(self.target).split("+")

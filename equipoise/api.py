@@ -21,7 +21,7 @@ from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
 from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import make_plan
-from equipoise.sweep.pool import begin
+from equipoise.sweep.pool import begin, end_if_starting
 from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
 from equipoise.sweep.worker_count import parse_workers
@@ -76,6 +76,7 @@ def run(
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
     """
+    end_if_starting()
     if cluster is not None and workers not in (1, "auto"):
         raise EquipoiseError("workers are processes on this machine: give them, or cluster")
     # A plan knows data sets by name; those that are given as objects are handed to it beside the names.

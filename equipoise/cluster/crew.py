@@ -90,10 +90,13 @@ class Crew:
         self._employed.pop(worker).cancel()
         self._admitted.discard(worker)
         self._refused.discard(worker)
-        if worker not in self._running or worker in self._leaving:
+        to_blame = worker in self._running and worker not in self._leaving
+        # Another worker may come to the same address.
+        self._running.discard(worker)
+        self._leaving.discard(worker)
+        if not to_blame:
             self._assignments.back(worker)
             return
-        self._running.discard(worker)
         self._driver.put(f"worker {self._names[worker]} is gone; its cells are run again, one by one")
         for given_up in self._assignments.died(worker):
             self._driver.put(given_up)

@@ -25,7 +25,7 @@ from equipoise.cluster.messages import Finished, Job, Missing, Refused, Reply
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.versions import require_planned_code
-from equipoise.readers.downloads import ENVIRONMENT
+from equipoise.readers.downloads import ENVIRONMENT, no_downloads
 from equipoise.sweep.pool import KEPT, throttled
 
 if TYPE_CHECKING:
@@ -198,7 +198,9 @@ def _shared(name: str) -> Dataset | None:
     if not os.environ.get(ENVIRONMENT):
         return None
     try:
-        return load_dataset(name)
+        # What is missing comes from the driver: every worker would download it, and a node may not reach the internet.
+        with no_downloads():
+            return load_dataset(name)
     except (EquipoiseError, OSError):
         return None
 

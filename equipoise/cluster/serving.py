@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -23,6 +24,7 @@ from equipoise.cluster import remote
 from equipoise.cluster.address import Address, distributed
 from equipoise.cluster.identity import identity
 from equipoise.cluster.messages import LEAVING
+from equipoise.core.errors import one_line
 from equipoise.sweep.pool import ONE_THREAD
 
 #: Exit codes of a worker process: it was asked to end, the scheduler is gone, or it could not connect.
@@ -100,8 +102,11 @@ def _be_a_node(place: Place, calls: MainThread, asked: threading.Event) -> None:
     code = UNREACHABLE
     try:
         code = asyncio.run(_node(place, calls, asked))
-    except (TimeoutError, OSError):
+    except TimeoutError:
         pass
+    except Exception as error:
+        # Dask wraps what went wrong, such as a port that is taken, in an error that does not say it.
+        print(f"{place.name}: {one_line(error.__cause__ or error)}", file=sys.stderr, flush=True)
     finally:
         # At once, since a cell that still runs in the main thread is nobody's any more.
         os._exit(code)

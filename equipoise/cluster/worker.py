@@ -66,13 +66,13 @@ class Supervisor:
     def run(self) -> None:
         """Work until SIGTERM or Ctrl-C comes."""
         distributed()  # first: without it there is nothing to start
-        signal.signal(signal.SIGTERM, _terminated)
         pool.begin()
         # Readable by this user only, as data sets may be private.
         self._folder = Path(tempfile.mkdtemp(prefix="equipoise-worker-"))
         self._reached: bool | None = None
         slots = [Slot(i) for i in range(self.count)]
         try:
+            signal.signal(signal.SIGTERM, _terminated)
             while True:
                 for slot in slots:
                     self._tend(slot)
@@ -143,4 +143,6 @@ class Supervisor:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
+    # `timeout` and others send it twice; a second one would interrupt the removal of copied data.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated

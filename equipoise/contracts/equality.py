@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.contracts.hyperparameters import tunables
 from equipoise.contracts.options import options
+from equipoise.core.errors import EquipoiseError, shown
 
 if TYPE_CHECKING:
     from equipoise.contracts.strategy import Strategy
@@ -30,11 +31,22 @@ class Equality:
         strategy: the spec of the other strategy.
         columns: a column of this strategy (see `COLUMNS`) → the column of the other that it equals.
         why: the reason, as a clause in lower case.
+
+    Raises:
+        EquipoiseError: there is no such column, or the strategy is no text.
     """
 
     strategy: str
     columns: Mapping[str, str]
     why: str
+
+    def __post_init__(self) -> None:
+        # Here and not in the report: a row that holds anything else could not be stored.
+        if not isinstance(self.strategy, str):
+            raise EquipoiseError(f"same_as names a strategy by its spec, not by {shown(self.strategy)}")
+        for column in (*self.columns, *self.columns.values()):
+            if column not in COLUMNS:
+                raise EquipoiseError(f"same_as has no column {shown(column)} (known: {', '.join(COLUMNS)})")
 
     @property
     def everything(self) -> bool:

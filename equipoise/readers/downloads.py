@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
 
 ENVIRONMENT = "EQUIPOISE_DATA"
+_DOWNLOADS = ContextVar("downloads", default=True)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,22 @@ def data_folder(folder: Path | None) -> Iterator[None]:
             os.environ[ENVIRONMENT] = before
         elif folder is not None:
             os.environ.pop(ENVIRONMENT, None)
+
+
+@contextmanager
+def no_downloads() -> Iterator[None]:
+    """Read what is in the cache and download nothing: what is missing raises EquipoiseError."""
+    token = _DOWNLOADS.set(False)
+    try:
+        yield
+    finally:
+        _DOWNLOADS.reset(token)
+
+
+def require_downloads(what: str) -> None:
+    """Raise EquipoiseError inside `no_downloads`."""
+    if not _DOWNLOADS.get():
+        raise EquipoiseError(f"{what} may not be downloaded here")
 
 
 def present(pin: Pin, data_dir: Path) -> bool:
@@ -111,6 +129,7 @@ def _sha256(path: Path, size: int, changed: int) -> str:
 
 def _download(pin: Pin, path: Path) -> None:
     """Download with pooch, which writes to a temporary file, checks the hash, and then renames it to its final name."""
+    require_downloads(str(path))
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)  # pooch announces every download on stderr otherwise

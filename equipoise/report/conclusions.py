@@ -44,7 +44,12 @@ def conclusions(comparison: Comparison) -> list[str]:
         return [
             f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
         ]
-    differing = [result for result in others if result.same_as.get(TUNED) != BASELINE]
+    # A score is undefined where no label has a positive test row; nothing can be said of it.
+    differing = [
+        result
+        for result in others
+        if result.same_as.get(TUNED) != BASELINE and math.isfinite(result.deltas[TUNED].mean)
+    ]
     equal = _equalities(comparison)
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]

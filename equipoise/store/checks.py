@@ -71,6 +71,18 @@ def _is_audit(value: Any) -> bool:
     )
 
 
+def _are_equalities(value: Any) -> bool:
+    """What a row's strategy cannot differ from, see `equipoise.contracts.equality.Equality`."""
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and isinstance(item.get("strategy"), str) and _are_texts(item.get("columns"))
+        for item in value
+    )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
 def _list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(item, kind) for item in value)
 
@@ -105,6 +117,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("settled", "objective"), (_is_number, "a number")),
     **dict.fromkeys(("trials", "decision_trials", "plugins"), _RECORDS),
     **dict.fromkeys(("labels", "edges"), _NAMES),
+    "same_as": (_or_none(_are_equalities), "a list of strategies, each with columns"),
     **dict.fromkeys(("device", "created", "error", "reason", "traceback", "dataset_sha256"), _TEXT_OR_NONE),
     **dict.fromkeys(("code", "metrics_code"), _TEXT_OR_NONE),
 }

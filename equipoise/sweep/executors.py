@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core import output
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
+from equipoise.store.store import LOGS
 from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.pool import spooled, throttled
+from equipoise.sweep.pool import NO_GUARD, spooled, throttled
 from equipoise.sweep.processes import Lost, Pool
 
 if TYPE_CHECKING:
@@ -35,7 +38,11 @@ Results: TypeAlias = "Generator[tuple[Cell, Result], None, None]"
 LEAST, TIMES = 60.0, 10
 #: So many processes in a row may die before a cell starts; then nothing here can start a worker.
 STARTS = 3
-NO_START = 'worker processes cannot start; a script must guard its entry with `if __name__ == "__main__":`, or run with workers=1'
+NO_START = "worker processes cannot start ({why}); run with --workers 1 (in Python: workers=1)"
+UNGUARDED = (
+    "worker processes cannot start: they run the script again, so put its call of equipoise.run below "
+    '`if __name__ == "__main__":`, or run with workers=1'
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class ThisProcess:
         preparations = prepared.Preparations()
         for group in groups(cells):
             yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
+            output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,12 @@ class Processes:
     """Runs cells in processes on this machine. The code of a plugin never shares a process with other cells.
 
     Attributes:
+        store: the folder of the store, for copies of the data while cells run, and for what plugins print.
         guarded: whether the user's script can be imported by a worker; with False, workers do without it.
     """
 
     count: int
+    store: Path
     guarded: bool = True
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
@@ -92,17 +102,18 @@ class Processes:
         waiting = deque(attempts.groups(self.count))
         slow = _Slow(data, watch)
         # Processes in a row that died before a cell had started, so that no cell is to blame.
-        failed_starts = 0
+        failed_starts, why = 0, "they die, perhaps of too little memory"
+        logs = self.store / LOGS
         with (
-            spooled({cell.dataset: data[cell.dataset] for cell in cells}) as files,
-            Pool(self.count, files, watch.on_share, slow, guarded=self.guarded) as pool,
+            spooled({cell.dataset: data[cell.dataset] for cell in cells}, self.store) as files,
+            Pool(self.count, files, watch.on_share, slow, guarded=self.guarded, logs=logs) as pool,
         ):
             while attempts.left:
                 try:
                     while waiting and pool.submit(waiting[0]):
                         waiting.popleft()
-                except (OSError, EOFError):
-                    failed_starts += 1
+                except (OSError, EOFError) as error:
+                    failed_starts, why = failed_starts + 1, one_line(error)
                 for ended in pool.results():
                     if not isinstance(ended, Lost):
                         failed_starts = 0
@@ -110,10 +121,12 @@ class Processes:
                         yield attempts.finished(key), result
                         continue
                     failed_starts = 0 if ended.started else failed_starts + 1
+                    if failed_starts and ended.code == NO_GUARD:
+                        raise EquipoiseError(UNGUARDED)
                     yield from self._lost(ended, attempts)
                     waiting.extendleft(_again(ended, attempts))
                 if failed_starts >= STARTS:
-                    raise EquipoiseError(NO_START)
+                    raise EquipoiseError(NO_START.format(why=why))
 
     def _lost(self, lost: Lost, attempts: Attempts) -> Results:
         """Note who may be to blame, and yield the cells that are given up, each with its failed row."""

@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core import output
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
+from equipoise.store.store import SPOOL
 
 if TYPE_CHECKING:
     from multiprocessing import forkserver
@@ -36,6 +38,10 @@ else:
     forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
     prepared = lazy("equipoise.experiment.prepared")
 
+#: Set where worker processes start, so that a script that runs again in one of them can tell.
+STARTING = "EQUIPOISE_WORKER"
+#: The exit code of a worker whose script runs a sweep as it is imported, for lack of a guard.
+NO_GUARD = 67
 #: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
 KEPT = 2
 #: What keeps the libraries of a worker at one thread.
@@ -60,8 +66,22 @@ def begin() -> None:
     if not _FORKED:
         return
     context().set_forkserver_preload(["equipoise.sweep.preload"])
-    with _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
+    with starting(), _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
         forkserver.ensure_running()
+
+
+def starting() -> contextlib.AbstractContextManager[None]:
+    """Worker processes start within this block."""
+    return _environment({STARTING: "1"})
+
+
+def end_if_starting() -> None:
+    """End this process if it is a worker that imports the user's script, and so has come to its call of a sweep.
+
+    Without a guard, each worker would start workers of its own. It ends without a word: the parent tells the user once.
+    """
+    if STARTING in os.environ and getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(NO_GUARD)
 
 
 def context() -> Any:
@@ -82,9 +102,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
-    """A file for each data set, in a folder that is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+def spooled(data: Mapping[str, Dataset], store: Path) -> Iterator[dict[str, Path]]:
+    """A file for each data set, in a folder inside a store that is deleted afterwards, or by `Store.tidy` after a kill."""
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SPOOL, dir=store) as folder:
         # Numbered, because names of data sets may hold slashes.
         files = {name: Path(folder) / f"{i}.pickle" for i, name in enumerate(data)}
         for name, file in files.items():
@@ -93,8 +114,14 @@ def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
         yield files
 
 
-def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str]) -> None:
-    """Run groups of cells from the pipe until it says None, or the process that started this one ends."""
+def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: Path) -> None:
+    """Run groups of cells from the pipe until it says None, or the process that started this one ends.
+
+    What plugins print goes to a file in the folder `logs`.
+    """
+    # Without a log, a cell must still run.
+    with contextlib.suppress(OSError):
+        output.into_log_for_good(logs.resolve())
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A group of its own, so that the parent can end what a plugin leaves running with its worker.
@@ -115,6 +142,7 @@ def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str]) -> Non
 
     while (cells := pipe.recv()) is not None:
         _run_group(cells, data, preparations, send)
+        output.mark(batches.in_words(cells))
         send(IDLE)
     # Not through Python's exit, which would wait for threads that a plugin has left.
     os._exit(0)

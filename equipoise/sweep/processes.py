@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.lazy import lazy
-from equipoise.sweep.pool import IDLE, RESULT, SHARE, STARTED, begin, context, serve
+from equipoise.sweep.pool import IDLE, RESULT, SHARE, STARTED, begin, context, serve, starting
 
 if TYPE_CHECKING:
     from equipoise.experiment.cell import Cell
@@ -61,19 +61,20 @@ class Lost:
 
     Attributes:
         cells: those without a result. started: whether they had begun, so that one of them may be to blame.
-        late: whether their time was over.
+        late: whether their time was over. code: the exit code of the process; None if it was ended.
     """
 
     cells: tuple[Cell, ...]
     started: bool
     late: bool = False
+    code: int | None = None
 
 
 class Pool:
     """Worker processes that run groups of cells.
 
     Args:
-        workers: the most processes. files: of the data sets, see `spooled`.
+        workers: the most processes. files: of the data sets, see `spooled`. logs: the folder of what plugins print.
         on_share: called with the share of a cell that is done. on_long: called with the cells of a group that runs for long.
         guarded: whether the script of the user guards its entry, so that a worker may import it.
     """
@@ -85,10 +86,11 @@ class Pool:
         on_share: Callable[[Cell, float], None],
         on_long: Callable[[Sequence[Cell], float], bool] = lambda cells, seconds: False,
         *,
+        logs: Path,
         guarded: bool = True,
     ) -> None:
         begin()
-        self._most, self._files, self._guarded = workers, dict(files), guarded
+        self._most, self._files, self._guarded, self._logs = workers, dict(files), guarded, logs
         self._on_share, self._on_long = on_share, on_long
         self._workers: list[_Worker] = []
 
@@ -160,9 +162,9 @@ class Pool:
 
     def _start(self) -> _Worker:
         here, there = context().Pipe()
-        arguments = (there, self._files, dict(os.environ))
+        arguments = (there, self._files, dict(os.environ), self._logs)
         process = context().Process(target=serve, args=arguments)
-        with contextlib.nullcontext() if self._guarded else _without_script():
+        with starting(), contextlib.nullcontext() if self._guarded else _without_script():
             process.start()
         # Otherwise the pipe would stay open when the worker dies.
         there.close()
@@ -186,9 +188,10 @@ class Pool:
 
     def _lose(self, worker: _Worker, *, late: bool = False) -> Iterator[Lost]:
         self._workers.remove(worker)
+        code = worker.process.exitcode
         _end(worker)
         if worker.left:
-            yield Lost(tuple(worker.left.values()), worker.began is not None, late)
+            yield Lost(tuple(worker.left.values()), worker.began is not None, late, code)
 
 
 def _result(cell: Cell, content: bytes) -> Result:
