@@ -165,7 +165,7 @@ def test_dropout_is_each_lane_s_own_and_keeps_the_mean(rates: list[float], seed:
 
 
 @pytest.mark.parametrize(
-    "backbone", [Linear(), MLP(), LSTM(hidden=8, embedding=8, dropout=0.0)], ids=lambda b: b.name
+    "backbone", [Linear(), MLP(hidden=64), LSTM(hidden=8, embedding=8, dropout=0.0)], ids=lambda b: b.name
 )
 def test_mixed_precision_learns_nearly_the_same(backbone: Any) -> None:
     rng = np.random.default_rng(0)
