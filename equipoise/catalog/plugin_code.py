@@ -83,9 +83,12 @@ def code(sources: Sources, own: Iterable[str]) -> str:
 
 
 def installed(top: str) -> bool:
-    """Whether a top-level name lies in a folder of installed packages."""
+    """Whether a top-level name is that of an installed package, in a folder of this environment or any other on the path."""
     file = file_of(top)
-    return file is not None and any(file.is_relative_to(folder) for folder in _site_folders())
+    if file is None:
+        return False
+    folder = file.parent.parent if file.name == "__init__.py" else file.parent
+    return any(file.is_relative_to(site) for site in _site_folders()) or top in _recorded(folder)
 
 
 def file_of(top: str) -> Path | None:
@@ -124,6 +127,19 @@ def _meant(content: bytes) -> str:
         return meaning(importlib.util.decode_source(content))
     except (SyntaxError, ValueError):  # a compiled module, or source for another version of Python
         return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _recorded(folder: Path) -> frozenset[str]:
+    """The top-level names of the packages that an installer has recorded in a folder.
+
+    Environments may be layered (`uv run --with`, PYTHONPATH of a cluster's modules), and hashing PyTorch takes minutes.
+    """
+    names: set[str] = set()
+    for record in folder.glob("*.dist-info/RECORD"):
+        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+            names.add(line.partition(",")[0].partition("/")[0].removesuffix(".py"))
+    return frozenset(names)
 
 
 @cache
