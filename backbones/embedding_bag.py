@@ -30,7 +30,10 @@ class EmbeddingBag(TokenBackbone):
     """
 
     name: ClassVar[str] = "embedding_bag"
-    reference: ClassVar[str] = "Joulin et al. 2017, DOI 10.18653/v1/E17-2068"
+    reference: ClassVar[str] = (
+        "Joulin, Grave, Bojanowski & Mikolov 2017, Bag of tricks for efficient text classification, EACL, DOI "
+        "10.18653/v1/E17-2068"
+    )
     lr: ClassVar[Tunable] = Tunable(3e-2, 3e-3, 3e-1, log=True)
     rate: ClassVar[Rate | None] = Rate(row=40, token=0.35, character=0.15)
 

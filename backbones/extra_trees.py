@@ -20,7 +20,9 @@ class ExtraTrees(EstimatorBackbone):
     """A forest of extremely randomised trees for each label; its probability is the mean share of positives in the leaves."""
 
     name: ClassVar[str] = "extra_trees"
-    reference: ClassVar[str] = "Geurts, Ernst & Wehenkel 2006, DOI 10.1007/s10994-006-6226-1"
+    reference: ClassVar[str] = (
+        "Geurts, Ernst & Wehenkel 2006, Extremely randomized trees, Machine Learning, DOI 10.1007/s10994-006-6226-1"
+    )
 
     trees: int = 100
     # Rows in a leaf, at least; then the share of the features that are tried at each node.

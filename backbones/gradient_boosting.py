@@ -21,7 +21,9 @@ class GradientBoosting(EstimatorBackbone):
 
     name: ClassVar[str] = "gradient_boosting"
     reference: ClassVar[str] = (
-        "Friedman 2001, DOI 10.1214/aos/1013203451; histograms: Ke et al. 2017, LightGBM, NIPS 30"
+        "Friedman 2001, Greedy function approximation: a gradient boosting machine, Annals of Statistics, DOI "
+        "10.1214/aos/1013203451; histograms: Ke, Meng, Finley, Wang, Chen, Ma, Ye & Liu 2017, LightGBM: a highly efficient "
+        "gradient boosting decision tree, NIPS 30"
     )
     # scikit-learn bins dense arrays only.
     dense: ClassVar[bool] = True

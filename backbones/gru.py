@@ -26,7 +26,10 @@ class GRU(LSTM):
     """
 
     name: ClassVar[str] = "gru"
-    reference: ClassVar[str] = "Cho et al. 2014, DOI 10.3115/v1/D14-1179"
+    reference: ClassVar[str] = (
+        "Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio 2014, Learning phrase representations using "
+        "RNN encoder-decoder for statistical machine translation, EMNLP, DOI 10.3115/v1/D14-1179"
+    )
     rate: ClassVar[Rate | None] = Rate(row=140, token=12.0, character=0.15)
     gates: ClassVar[int] = 3
 

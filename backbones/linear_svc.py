@@ -20,7 +20,9 @@ class LinearSVC(EstimatorBackbone):
     """A linear support vector machine for each label (squared hinge); its margins are the scores, and 0 decides."""
 
     name: ClassVar[str] = "linear_svc"
-    reference: ClassVar[str] = "Fan, Chang, Hsieh, Wang & Lin 2008, LIBLINEAR, JMLR 9:1871-1874"
+    reference: ClassVar[str] = (
+        "Fan, Chang, Hsieh, Wang & Lin 2008, LIBLINEAR: a library for large linear classification, JMLR 9:1871-1874"
+    )
 
     # Not called `C`, which in every backbone is the range of the penalty of the engine.
     c: float = tunable(1.0, low=0.001, high=100.0, log=True, above=0)

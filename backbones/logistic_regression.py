@@ -21,7 +21,8 @@ class LogisticRegression(EstimatorBackbone):
 
     name: ClassVar[str] = "logistic_regression"
     reference: ClassVar[str] = (
-        "Pedregosa et al. 2011, JMLR 12:2825-2830; LIBLINEAR: Fan et al. 2008, JMLR 9:1871-1874"
+        "Pedregosa et al. 2011, Scikit-learn: machine learning in Python, JMLR 12:2825-2830; Fan, Chang, Hsieh, Wang & Lin "
+        "2008, LIBLINEAR: a library for large linear classification, JMLR 9:1871-1874"
     )
 
     separate_labels: ClassVar[bool] = True

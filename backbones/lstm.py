@@ -33,7 +33,9 @@ class LSTM(TokenBackbone):
     """
 
     name: ClassVar[str] = "lstm"
-    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997, DOI 10.1162/neco.1997.9.8.1735"
+    reference: ClassVar[str] = (
+        "Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation, DOI 10.1162/neco.1997.9.8.1735"
+    )
     lr: ClassVar[Tunable] = Tunable(6e-2, 1e-2, 1.5e-1, log=True)
     C: ClassVar[Tunable] = Tunable(3.0, 0.5, 50.0, log=True)
     rate: ClassVar[Rate | None] = Rate(row=140, token=2.4, character=0.15)

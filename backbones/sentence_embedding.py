@@ -38,7 +38,10 @@ class SentenceEmbedding(Backbone):
     """
 
     name: ClassVar[str] = "sentence_embedding"
-    reference: ClassVar[str] = "Reimers & Gurevych 2019, DOI 10.18653/v1/D19-1410"
+    reference: ClassVar[str] = (
+        "Reimers & Gurevych 2019, Sentence-BERT: sentence embeddings using Siamese BERT-networks, EMNLP-IJCNLP, DOI "
+        "10.18653/v1/D19-1410"
+    )
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     batched: ClassVar[bool] = True
     chained: ClassVar[bool] = True

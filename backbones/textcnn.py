@@ -35,7 +35,9 @@ class TextCNN(TokenBackbone):
     """
 
     name: ClassVar[str] = "textcnn"
-    reference: ClassVar[str] = "Kim 2014, DOI 10.3115/v1/D14-1181"
+    reference: ClassVar[str] = (
+        "Kim 2014, Convolutional neural networks for sentence classification, EMNLP, DOI 10.3115/v1/D14-1181"
+    )
     lr: ClassVar[Tunable] = Tunable(1e-2, 1e-3, 1e-1, log=True)
     rate: ClassVar[Rate | None] = Rate(row=140, token=3.7, character=0.15)
     biases: ClassVar[frozenset[str]] = frozenset({"bias", *(f"shift{size}" for size in WIDTHS)})

@@ -52,7 +52,10 @@ class Transformer(Backbone):
     """
 
     name: ClassVar[str] = "transformer"
-    reference: ClassVar[str] = "Devlin, Chang, Lee & Toutanova 2019, DOI 10.18653/v1/N19-1423"
+    reference: ClassVar[str] = (
+        "Devlin, Chang, Lee & Toutanova 2019, BERT: pre-training of deep bidirectional transformers for language "
+        "understanding, NAACL, DOI 10.18653/v1/N19-1423"
+    )
     accepts: ClassVar[frozenset[str]] = frozenset({"text"})
     vector_features: ClassVar[bool] = False
     lanes_at_once: ClassVar[int | None] = 1

@@ -11,7 +11,6 @@ import statistics
 import sys
 from collections.abc import Callable
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 sys.path.append(str(Path(__file__).parent))
 
 import pytest  # noqa: E402
+from machine import processor, versions  # noqa: E402
 
 #: (name, rows a second, seconds) of every benchmark that counts rows, for the table at the end.
 SPEEDS: list[tuple[str, float, float]] = []
@@ -130,26 +130,6 @@ def _with_events(work: Callable[..., Any], spans: list[float]) -> Callable[..., 
         spans.append(begin.elapsed_time(end) / 1000)
 
     return run
-
-
-def processor() -> str:
-    """The name of the processor, as far as the system reports it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def versions() -> dict[str, str]:
-    """The versions of installed libraries on which the numbers depend."""
-    installed = {}
-    for name in ("equipoise", "torch", "numpy", "scipy", "scikit-learn", "optuna", "mlflow", "skorch"):
-        try:
-            installed[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return installed
 
 
 def measured_on() -> str:

@@ -58,7 +58,8 @@ class OpenML(DatasetSource):
             source=f"https://www.openml.org/d/{self.id}",
             terms=str(bunch.details.get("licence") or "see its page on OpenML"),
             citation=str(bunch.details.get("citation") or "")
-            or "Vanschoren, van Rijn, Bischl & Torgo 2014, DOI 10.1145/2641190.2641198",
+            or "Vanschoren, van Rijn, Bischl & Torgo 2014, OpenML: networked science in machine learning, SIGKDD Explorations, "
+            "DOI 10.1145/2641190.2641198",
             features=tuple(str(name) for name in bunch.data.columns),
             nominal=nominal if nominal.any() else None,
             notes=(f"OpenML {self.id}: {bunch.details.get('name')} version {bunch.details.get('version')}",),

@@ -21,6 +21,7 @@ parts of a composition work against each other. *Needs*: what data or backbone m
 its published default, which half of the trials keep, and its range; those of heads, score maps and decisions are tuned after
 the network, which is chosen without them. *Networks*: how many are trained side by side for one model on {LABELS} labels, as a
 measure of cost; `none` trains one. *Off*: the settings at which the strategy equals `none` bit for bit.
+*Reference*: [references.md](references.md) lists each publication and how it was confirmed.
 
 | name | stage | what it does | searched | needs | networks | off | reference |
 |---|---|---|---|---|---|---|---|

@@ -21,7 +21,7 @@ from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
 from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import make_plan
-from equipoise.sweep.pool import begin
+from equipoise.sweep.pool import begin, end_if_starting
 from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
 from equipoise.sweep.worker_count import parse_workers
@@ -42,6 +42,7 @@ def run(
     strategy: Names | None = None,
     splits: Split | None = None,
     seed: int | None = None,
+    cell_timeout: float | None = None,
     workers: int | str = 1,
     cluster: str | Cluster | None = None,
     device: str = "auto",
@@ -59,6 +60,8 @@ def run(
         splits: how many outer splits (default 3), or "official": the one split that comes with the data. Its development rows
             are used for training.
         seed: the seed from which all random streams are derived (default 0).
+        cell_timeout: the most seconds that a cell may take; a cell that takes longer has a failed row. None for no limit, or that
+            of the suite. Rows do not depend on it.
         workers: processes, or "auto": as many as CPUs, memory and cells allow. With more than one, a script must guard its
             entry with `if __name__ == "__main__":`, so one is the default here.
         cluster: run on the workers of a dask scheduler, instead: tcp://HOST:PORT, or a `Cluster` for TLS (docs/cluster.md).
@@ -73,6 +76,7 @@ def run(
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
     """
+    end_if_starting()
     if cluster is not None and workers not in (1, "auto"):
         raise EquipoiseError("workers are processes on this machine: give them, or cluster")
     # A plan knows data sets by name; those that are given as objects are handed to it beside the names.
@@ -85,6 +89,7 @@ def run(
         settings,
         splits,
         seed,
+        cell_timeout,
     )
     executor = lazy("equipoise.cluster.executor").Cluster(cluster) if isinstance(cluster, str) else cluster
     if executor is None:
@@ -138,6 +143,7 @@ def choose(
     settings: Mapping[str, Any],
     splits: Split | None,
     seed: int | None,
+    cell_timeout: float | None = None,
 ) -> Suite:
     """A suite by its name with these settings changed, or a suite of every combination of the names.
 
@@ -151,7 +157,7 @@ def choose(
                 f"give a suite or combinations, not both: suite {suite!r} and {', '.join(extra)}"
             )
         # Splits or seed of None are not given: a suite keeps its own, a combination gets the defaults below.
-        return load_suite(suite).with_changes(settings, splits=splits, seed=seed)
+        return load_suite(suite).with_changes(settings, splits=splits, seed=seed, cell_timeout=cell_timeout)
     if missing := [n for n, v in names.items() if not v]:
         raise EquipoiseError(f"say what to run: a suite, or at least one each of {', '.join(missing)}")
     block = Block(
@@ -161,6 +167,7 @@ def choose(
         Settings.of(settings),
         3 if splits is None else splits,
         seed or 0,
+        cell_timeout,
     )
     return Suite("combination", "", (block,))
 

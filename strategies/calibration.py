@@ -66,7 +66,8 @@ class Platt(Strategy):
 
     name: ClassVar[str] = "platt"
     reference: ClassVar[str] = (
-        "Platt 1999, Probabilistic outputs for support vector machines, Advances in Large Margin Classifiers, MIT Press"
+        "Platt 1999, Probabilistic outputs for support vector machines and comparisons to regularized likelihood methods, "
+        "Advances in Large Margin Classifiers, MIT Press"
     )
 
     shrinkage: float = tunable(1.0, low=0.001, high=100.0, log=True, at_least=0)  # 0: Platt's own, unshrunk

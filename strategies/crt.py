@@ -71,7 +71,9 @@ def weighted_logistic(h: Floats, targets: Floats, counts: Floats, C: float) -> t
     share = counts @ targets / total
     # Half a row away from 0 and 1: labels that all rows have, or none has, stay at these log-odds.
     start = scipy.special.logit(np.clip(share, 0.5 / total, 1 - 0.5 / total))
-    varies = (share > 0) & (share < 1)
+    # Counted in rows: rounding may keep the share of a label that all rows have from being exactly 1.
+    positives = targets.sum(0)
+    varies = (positives > 0) & (positives < len(targets))
     H, L = h.shape[1], int(varies.sum())
     W, b = np.zeros((H, len(share))), start.copy()
     if not L:

@@ -171,9 +171,10 @@ TWICE: Mapping[str, str] = {
 }
 
 
-def unshifted(strategy: Strategy, backbone: Backbone) -> list[Equality]:
+def unshifted(strategy: NTRFocal | DistributionBalanced | CBNTR, backbone: Backbone) -> list[Equality]:
     """A loss that shifts logits by κ times the log-odds of the label equals itself with κ = 0, apart from that shift."""
-    if not backbone.absorbs_shifts or strategy.fixed_at(kappa=0.0):
+    # With κ above 1 the best bias of a rare label may lie out of the bounds within which a training starts.
+    if not backbone.absorbs_shifts or strategy.fixed_at(kappa=0.0) or strategy.kappa > 1:
         return []
     other = counterpart(strategy, type(strategy), kappa=0.0)
     return same(other, "the bias of the output takes up the shift by the prior", ["map", "tuned"])

@@ -41,7 +41,8 @@ class LogitAdjustedLoss(Strategy):
     tau: float = tunable(1.0, low=0.0, high=2.0, at_least=0)  # share of the prior; 1 corrects fully for it
 
     def same_as(self, backbone: Backbone, n_labels: int) -> list[Equality]:
-        if not backbone.absorbs_shifts:
+        # The bias of a rare label would start at −(τ − 1) times its log-odds, which above 2 is out of the start's bounds.
+        if not backbone.absorbs_shifts or self.tau > 2:
             return []
         shift = "the bias of the output takes up the prior, so that logits are those of none minus a constant"
         # Any τ gives the same tuned decisions; those at one half depend on it, and each of the two searches its own.

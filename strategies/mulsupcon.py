@@ -36,9 +36,9 @@ class MulSupCon(Strategy):
     vectorized: ClassVar[bool] = True
     sees_representation: ClassVar[bool] = True
     reference: ClassVar[str] = (
-        "Zhang & Wu 2024, Multi-label supervised contrastive learning, AAAI, "
-        "DOI 10.1609/aaai.v38i15.29619; single labels: Khosla et al. 2020, Supervised contrastive learning, NeurIPS, "
-        "arXiv:2004.11362"
+        "Zhang & Wu 2024, Multi-label supervised contrastive learning, AAAI, DOI 10.1609/aaai.v38i15.29619; single labels: "
+        "Khosla, Teterwak, Wang, Sarna, Tian, Isola, Maschinot, Liu & Krishnan 2020, Supervised contrastive learning, "
+        "NeurIPS, arXiv:2004.11362"
     )
     off: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
 

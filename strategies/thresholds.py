@@ -142,7 +142,7 @@ class RowwiseExpectedF1(Strategy):
 
     name: ClassVar[str] = "rowwise_expected_f1"
     reference: ClassVar[str] = (
-        "Ye, Chai, Lee & Chieu 2012, Optimizing F-measure: a tale of two approaches, ICML, arXiv:1206.4625"
+        "Ye, Chai, Lee & Chieu 2012, Optimizing F-measures: a tale of two approaches, ICML, arXiv:1206.4625"
     )
 
     calibrate: bool = True

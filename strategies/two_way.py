@@ -30,8 +30,7 @@ class TwoWay(Strategy):
     name: ClassVar[str] = "two_way"
     changes: ClassVar[frozenset[str]] = frozenset({"prior"})
     reference: ClassVar[str] = (
-        "Kobayashi 2023, Two-way multi-label loss, CVPR, pp. 7476–7485, "
-        "openaccess.thecvf.com/content/CVPR2023/html/Kobayashi_Two-Way_Multi-Label_Loss_CVPR_2023_paper.html"
+        "Kobayashi 2023, Two-way multi-label loss, CVPR, DOI 10.1109/CVPR52729.2023.00722"
     )
 
     t_pos: float = tunable(4.0, low=0.5, high=8.0, above=0)

@@ -54,16 +54,14 @@ def run(lane: Lane, inputs: Inputs) -> Any:
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=str)
-@pytest.mark.parametrize("way", ["_lane_by_lane", "_all"], ids=["as on CPU", "as on CUDA"])
-def test_adam_with_penalty_and_schedule_is_the_library_s(
-    shape: tuple[int, int], way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Adam, "_lane_by_lane", getattr(Adam, way))
+@pytest.mark.parametrize("on_host", [True, False], ids=["as on CPU", "as on CUDA"])
+def test_adam_with_penalty_and_schedule_is_the_library_s(shape: tuple[int, int], on_host: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     lanes = [{n: torch.randn(shape, generator=generator) for n in ("w", "b")} for _ in range(3)]
     rates, penalties, steps = (1e-3, 1e-2, 0.3), (0.0, 1e-2, 1.0), (20, 40, 25)
     params = Parameters.of(lanes, CPU)
     optimizer = Adam(params, rates, penalties, steps, frozenset({"b"}))
+    optimizer._on_host = on_host
     plain = [[lane[n].clone().requires_grad_() for n in ("w", "b")] for lane in lanes]
     theirs = [
         torch.optim.Adam([{"params": [w], "weight_decay": l2}, {"params": [b]}], lr=lr)
@@ -73,6 +71,7 @@ def test_adam_with_penalty_and_schedule_is_the_library_s(
         slope = torch.randn(shape, generator=generator)
         params.zero_grad()
         ((params.stacked["w"] + params.stacked["b"]) * slope).sum().backward()
+        optimizer.feed()
         optimizer.step()
         for (w, b), other, lr, total in zip(plain, theirs, rates, steps, strict=True):
             for group in other.param_groups:

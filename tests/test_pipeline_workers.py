@@ -15,7 +15,8 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
-from equipoise.store.store import Store
+from equipoise.core.errors import EquipoiseError
+from equipoise.store.store import SPOOL, Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 
@@ -115,12 +116,12 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     running = command(folder, 20, 2)
     wait_for(lambda: lines_of(folder) >= 1 or running.poll() is not None)
     workers = descendants(running.pid)
-    assert list(tmp_path.glob("equipoise-*/*.pickle")), "the data that workers read"
+    assert list(folder.glob(f"{SPOOL}*/*.pickle")), "the data that workers read"
     running.kill()
     running.wait()
     assert len(workers) >= 4, "two workers, what they are forked from, and Python's tracker of semaphores"
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
-    assert list(tmp_path.glob("equipoise-*")) == []
+    assert list(folder.glob(f"{SPOOL}*")) == []
     done = lines_of(folder)
     sweep(plan_of(STRATEGIES, split_count=1), Store(folder))  # the lock is free again
     assert done >= 1
@@ -176,3 +177,20 @@ def test_workers_that_cannot_start_end_the_sweep_with_one_message(tmp_path: Path
     assert done.returncode != 0
     assert done.stderr.splitlines()[-1].endswith("or run with workers=1")
     assert "worker processes cannot start" in done.stderr
+    assert 'below `if __name__ == "__main__":`' in done.stderr
+    assert done.stderr.count("Traceback") == 1, "that of the script itself, and none of a worker"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_processes_that_the_system_refuses_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too little memory, the system starts no more processes."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr("equipoise.sweep.processes.Pool._start", refuse)
+    with pytest.raises(EquipoiseError, match=r"cannot start .OSError: no memory.; run with"):
+        sweep(plan_of(STRATEGIES), Store(tmp_path / "store"), workers=2)
+    assert not Store(tmp_path / "store").rows()

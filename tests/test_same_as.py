@@ -94,7 +94,15 @@ def found(spec: str, backbone: str = "linear", n_labels: int = 6) -> dict[str, d
         # Its labelsets vote, unless a map comes after them.
         ("label_powerset+temperature", {"label_powerset": DECIDES}),
         # The loss takes the prior of the rows trained on, `logit_adjustment` that of all rows.
-        ("lp_ros+logit_adjusted_loss[tau=1]", {"lp_ros+logit_adjustment[tau=1.0]": RANKED, "lp_ros": RANKED}),
+        (
+            "balanced_sampling+logit_adjusted_loss[tau=1]",
+            {"balanced_sampling+logit_adjustment[tau=1.0]": RANKED, "balanced_sampling": RANKED},
+        ),
+        # Resampled at random, that prior differs between the folds to which thresholds are fitted together.
+        (
+            "lp_ros+logit_adjusted_loss[tau=1]",
+            {key: {"map": "map"} for key in ("lp_ros+logit_adjustment[tau=1.0]", "lp_ros")},
+        ),
     ],
 )
 def test_declarations(spec: str, expected: dict[str, dict[str, str]]) -> None:

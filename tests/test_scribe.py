@@ -80,7 +80,7 @@ def test_problems_are_told_once_in_a_line_each(tmp_path: Path) -> None:
     writer.notify()
     writer.close()
     (line,) = told
-    assert "the rows are safe" in line
+    assert "has been made again from the rows" in line
     assert "\n" not in line
 
 

@@ -12,6 +12,7 @@ from equipoise.contracts.equality import COLUMNS, Equality
 from equipoise.contracts.hyperparameters import tunables
 from equipoise.contracts.options import options
 from equipoise.contracts.strategy import Strategy
+from equipoise.core.errors import EquipoiseError
 
 #: The columns that every rising map of a label's scores leaves as they are.
 RANKED = ("map", "tuned")
@@ -50,7 +51,12 @@ def declared(strategy: Strategy, backbone: Backbone, n_labels: int) -> list[Equa
     parts, out = strategy.parts, []
     for i, part in enumerate(parts):
         for equality in [*_without_declaration(part), *part.same_as(backbone, n_labels)]:
-            other = compose(*parts[:i], get_strategy(equality.strategy), *parts[i + 1 :])
+            instead = get_strategy(equality.strategy)
+            try:
+                other = compose(*parts[:i], instead, *parts[i + 1 :])
+            except EquipoiseError:
+                # `logit_adjusted_loss+logit_adjustment`, for example, would become a strategy given twice.
+                continue
             columns = _in_composition(parts, i, equality, other, backbone, n_labels)
             # A strategy that does not decide is used with the threshold ½.
             if not (_decides(strategy) or _decides(other)) and columns.get("fixed") == "fixed":
@@ -107,7 +113,11 @@ def _in_composition(
     if not all(_rising(p, backbone, n_labels) for p in later):
         return {}
     # A later map, or another part's decision, is fitted to other scores. A loss balances the rows trained on, and a map all rows.
-    other_rows = "loss" in stages and others_stages & {"resample", "weights"}
+    other_rows = "loss" in stages and "weights" in others_stages
+    # After resampling at random, a label is not equally frequent in all folds, however they were drawn; a loss that shifts
+    # logits by that frequency puts those of the folds, to which thresholds are fitted together, on one scale.
+    if "loss" in stages and "resample" in others_stages:
+        return {ours: theirs for ours, theirs in equality.columns.items() if ours == "map"}
     own = "decide" in others_stages or other_strategy.voter is not None
     kept = RANKED if later or other_rows else tuple(c for c in COLUMNS if c != "own" or not own)
     return {ours: theirs for ours, theirs in equality.columns.items() if ours in kept}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equipoise.catalog.registry import registry
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.arrays import numbers
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 
@@ -49,6 +51,11 @@ class StandaloneLoss:
         Raises:
             EquipoiseError: an argument has another shape, or the representation is missing.
         """
+        if not isinstance(logits, torch.Tensor) or not isinstance(targets, torch.Tensor):
+            kinds = f"{type(logits).__name__} and {type(targets).__name__}"
+            raise EquipoiseError(f"logits and targets must be PyTorch tensors, not {kinds}")
+        if not logits.is_floating_point():
+            raise EquipoiseError(f"logits must be floats, not {logits.dtype}")
         # A tensor without dimensions has no length, and no shape that is right.
         shape = (len(logits) if logits.dim() else 0, len(self.n_pos))
         if logits.shape != shape or targets.shape != shape:
@@ -66,11 +73,11 @@ class StandaloneLoss:
         n_rows = torch.tensor(float(self.n_rows), dtype=kind, device=logits.device)
         done = torch.tensor(float(progress), dtype=kind, device=logits.device)
         ctx = Context(n_pos, n_rows, progress=done, representation=representation)
-        return self.strategy.loss(logits, targets.to(logits.dtype), ctx)
+        return self.strategy.loss(logits, targets.to_dense().to(logits.dtype), ctx)
 
 
 def loss_of(
-    name: str, n_pos: Sequence[int] | np.ndarray, n_rows: int, **hyperparameters: Any
+    spec: str, n_pos: Sequence[int] | np.ndarray, n_rows: int, **hyperparameters: Any
 ) -> StandaloneLoss:
     """The loss of a strategy as a function of logits and targets, for your own training loop.
 
@@ -80,24 +87,34 @@ def loss_of(
     torch.Size([3, 4])
 
     Args:
-        name: a strategy with a loss, e.g. "asl" or "focal"; "none" is plain cross-entropy.
+        spec: a strategy with a loss, e.g. "asl" or "focal[gamma=1]"; "none" is plain cross-entropy.
         n_pos: (L,) positives of each label in the training rows.
         n_rows: the number of training rows.
-        hyperparameters: fields of the strategy; the others keep their published defaults.
+        hyperparameters: fields of the strategy, besides those in brackets; the others keep their published defaults.
 
     Raises:
         EquipoiseError: an unknown strategy or field, a strategy without a loss, or impossible counts.
     """
-    cls = registry("strategy").get(name)
-    strategy: Strategy = cls(**checked("strategy", name, cls, hyperparameters))
+    strategy = _named(spec, hyperparameters)
     # The loss of a strategy that splits the problem is about its sub-problems, not about the labels.
-    if name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
+    if strategy.name != "none" and ("loss" not in strategy.stages or "tasks" in strategy.stages):
         known = ", ".join(loss_names())
-        raise EquipoiseError(f"strategy {name!r} has no loss of its own; those that do: {known}")
-    counts = np.asarray(n_pos, dtype=np.float64)
-    if counts.ndim != 1 or not ((counts >= 0) & (counts <= n_rows)).all() or n_rows < 1:
-        raise EquipoiseError(f"n_pos must be one count per label, each within 0..n_rows = {n_rows}")
-    return StandaloneLoss(strategy, counts, int(n_rows))
+        raise EquipoiseError(f"strategy {strategy.name!r} has no loss of its own; those that do: {known}")
+    counts, rows = numbers(n_pos, "n_pos"), numbers(n_rows, "n_rows")
+    possible = rows.ndim == 0 and 1 <= rows < np.inf
+    if not possible or counts.ndim != 1 or not ((counts >= 0) & (counts <= rows)).all():
+        raise EquipoiseError(f"n_pos must be one count per label, each within 0..n_rows = {n_rows!s:.40}")
+    return StandaloneLoss(strategy, counts, int(rows))
+
+
+def _named(spec: str, hyperparameters: Mapping[str, Any]) -> Strategy:
+    """The single strategy that a spec names, with these fields besides those in its brackets."""
+    strategy = get_strategy(spec)
+    if len(strategy.parts) != 1:
+        raise EquipoiseError(f"a loss belongs to one strategy; {strategy.spec!r} names several")
+    if twice := sorted(strategy.pinned & hyperparameters.keys()):
+        raise EquipoiseError(f"{', '.join(twice)}: given in brackets and as an argument; keep one of them")
+    return replace(strategy, **checked("strategy", strategy.name, type(strategy), hyperparameters))
 
 
 def loss_names() -> list[str]:

@@ -18,6 +18,8 @@ from equipoise.core.code_meaning import meaning
 #: Compiled modules, which are hashed byte by byte.
 _COMPILED = (".so", ".pyd")
 Sources = dict[str, bytes]
+#: What folders of installed packages are called.
+_PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
 
 def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | None]) -> Sources:
@@ -87,8 +89,11 @@ def installed(top: str) -> bool:
     file = file_of(top)
     if file is None:
         return False
-    folder = file.parent.parent if file.name == "__init__.py" else file.parent
-    return any(file.is_relative_to(site) for site in _site_folders()) or top in _recorded(folder)
+    # A `.pth` file may add another environment's folder, as in environments built on one another.
+    named = any(part in _PACKAGE_FOLDERS for part in file.parts)
+    if named or any(file.is_relative_to(site) for site in _site_folders()):
+        return True
+    return top in _recorded(file.parent.parent if file.name == "__init__.py" else file.parent)
 
 
 def file_of(top: str) -> Path | None:
@@ -133,7 +138,7 @@ def _meant(content: bytes) -> str:
 def _recorded(folder: Path) -> frozenset[str]:
     """The top-level names of the packages that an installer has recorded in a folder.
 
-    Environments may be layered (`uv run --with`, PYTHONPATH of a cluster's modules), and hashing PyTorch takes minutes.
+    PYTHONPATH may name any folder (`pip install --target`, modules of a cluster), and hashing PyTorch takes minutes.
     """
     names: set[str] = set()
     for record in folder.glob("*.dist-info/RECORD"):

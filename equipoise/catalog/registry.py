@@ -19,6 +19,7 @@ from equipoise.catalog import plugins
 from equipoise.core.errors import EquipoiseError, one_line, unknown
 from equipoise.core.lazy import lazy
 from equipoise.core.paths import is_file
+from equipoise.core.signals import noted_sigint
 
 if TYPE_CHECKING:
     from equipoise.contracts import backbone, strategy
@@ -99,12 +100,16 @@ class Registry:
             raise EquipoiseError(f"no plugin file at {path}")
         file = Path(path).resolve()
         names, before = self._files.get(file, ([], None))
-        try:
-            module = plugins.load(file)
-        except (Exception, SystemExit) as error:
-            # Entries of an earlier version do not stay behind: they would not match the file.
-            self._drop(file)
-            raise EquipoiseError(f"plugin {path} could not be loaded: {one_line(error)}") from error
+        with noted_sigint() as interrupted:
+            try:
+                module = plugins.load(file)
+            except BaseException as error:
+                # Entries of an earlier version do not stay behind: they would not match the file.
+                self._drop(file)
+                # Whatever the file raises, `sys.exit` included, is its own error; Ctrl-C is the user's.
+                if interrupted:
+                    raise
+                raise EquipoiseError(f"plugin {path} could not be loaded: {one_line(error)}") from error
         # Not edited: adding its names again would report them as taken by itself.
         if module is before:
             return names

@@ -11,6 +11,7 @@ from equipoise.core.errors import EquipoiseError, shown
 
 _FORM = re.compile(r"^\s*([^\[\]\s]+)\s*(?:\[(.*)\])?\s*$", re.DOTALL)
 _QUOTED = r"=\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")\s*(?=,|$)"  # a value that holds commas or brackets
+_INSIDE = re.compile(_QUOTED.replace("(?=,|$)", r"(?=[,\]]|$)"))  # the same in a text with names and brackets
 # An item is key="quoted value", which may contain commas, or everything up to the next comma.
 _ITEM = re.compile(rf"[^,=]*{_QUOTED}|[^,]+")
 
@@ -57,9 +58,9 @@ def _written(value: Any) -> str:
 
 
 def split_parts(text: str) -> list[str]:
-    """Split `a+b[p=1e+5]+c` at the plus signs outside brackets."""
+    """Split `a+b[p=1e+5]+c` at the plus signs outside brackets. Brackets in quotation marks do not count."""
     parts, depth, start = [], 0, 0
-    for i, char in enumerate(text):
+    for i, char in enumerate(_INSIDE.sub(lambda quoted: " " * len(quoted[0]), text)):
         depth += (char == "[") - (char == "]")
         if char == "+" and depth == 0:
             parts.append(text[start:i])

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
-
 from equipoise.catalog.strategies import clash_warnings, get_strategy
 from equipoise.contracts.strategy import Strategy
+from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo, echo_json, plugins_apart
 from equipoise.sweep.plan import expand
 from equipoise.testing import check
 from equipoise.testing.findings import Finding
 
 
+@plugins_apart()
 def conformance(what: Sequence[str], json: bool) -> int:
     """Check strategies and print a line for each finding; returns the exit code, 1 if there are any.
 
@@ -32,7 +32,7 @@ def conformance(what: Sequence[str], json: bool) -> int:
     # All are loaded before the first is checked, so that a typo is reported at once.
     strategies = [s for w in what for s in _strategies(w)]
     out: list[dict[str, Any]] = []
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     for strategy in strategies:
         began = time.perf_counter()
         with console.status(f"checking {strategy.spec}"):
@@ -42,9 +42,9 @@ def conformance(what: Sequence[str], json: bool) -> int:
         if not json:
             _print(strategy.spec, findings, time.perf_counter() - began)
             for line in clash_warnings(strategy):
-                typer.echo(f"  warning: {line}")
+                echo(f"  warning: {line}")
     if json:
-        typer.echo(json_.dumps(out, indent=2))
+        echo_json(json_.dumps(out, indent=2))
     return int(any(record["findings"] for record in out))
 
 
@@ -62,8 +62,8 @@ def _record(finding: Finding) -> dict[str, str]:
 
 def _print(name: str, findings: Sequence[Finding], seconds: float) -> None:
     if not findings:
-        typer.echo(f"{name}: conforms ({seconds:.1f} s)")
+        echo(f"{name}: conforms ({seconds:.1f} s)")
         return
-    typer.echo(f"{name}: {len(findings)} finding{'s' if len(findings) > 1 else ''} ({seconds:.1f} s)")
+    echo(f"{name}: {len(findings)} finding{'s' if len(findings) > 1 else ''} ({seconds:.1f} s)")
     for finding in findings:
-        typer.echo(f"  {finding}")
+        echo(f"  {finding}")

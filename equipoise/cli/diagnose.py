@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import typer
-from rich.console import Console
-
 from equipoise import diagnosis
 from equipoise.cli.selection import with_columns
+from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo, echo_json
 from equipoise.core.paths import user_path
 from equipoise.diagnosis.rendering.console import render
 
@@ -30,8 +29,8 @@ def diagnose(
         raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
     if json:
-        typer.echo(result.to_json())
+        echo_json(result.to_json())
     else:
-        render(result.data, Console())
+        render(result.data, terminal())
     if html is not None:
-        typer.echo(f"page written to {result.save_html(html)}", err=json)
+        echo(f"page written to {result.save_html(html)}", to_err=json)

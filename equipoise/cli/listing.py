@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,7 +17,9 @@ from equipoise.catalog.strategies import clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
+from equipoise.core.console import terminal
 from equipoise.core.errors import unknown
+from equipoise.core.output import echo_json, plugins_apart
 from equipoise.datasets.statistics import committed, official_words
 from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names
@@ -27,6 +27,7 @@ from equipoise.sweep.suite import load_suite, suite_names
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
 
 
+@plugins_apart()
 def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
     """Print the names of one kind or of all kinds, each with a line about it.
 
@@ -39,9 +40,9 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
     kinds = [what] if what is not None else [*KINDS, "suites"]
     records = {kind: _records(kind) for kind in kinds}
     if json:
-        typer.echo(json_.dumps(records if what is None else records[what], indent=2))
+        echo_json(json_.dumps(records if what is None else records[what], indent=2))
         return
-    console = Console()
+    console = terminal()
     for kind, entries in records.items():
         table = Table(title=kind, title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
         table.add_column(no_wrap=True, style="bold")
@@ -52,6 +53,7 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
         console.print(table)
 
 
+@plugins_apart()
 def details(name: str, json: bool) -> None:
     """Print everything that is known about one name.
 
@@ -61,9 +63,9 @@ def details(name: str, json: bool) -> None:
     record = _find(name)
     if json:
         # Options of plugins may have defaults that JSON does not know.
-        typer.echo(json_.dumps(record, indent=2, default=str))
+        echo_json(json_.dumps(record, indent=2, default=str))
         return
-    console = Console()
+    console = terminal()
     table = Table(
         title=f"{record['kind']} {record['name']}", title_justify="left", box=None, show_header=False
     )

@@ -10,6 +10,7 @@ import typer
 
 from equipoise.cli import options
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
+from equipoise.core import output
 from equipoise.core.errors import EquipoiseError, cut
 from equipoise.core.lazy import lazy
 
@@ -71,6 +72,7 @@ def run(
     ] = None,
     splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="The seed of all random streams.")] = None,  # noqa: UP045
+    cell_timeout: options.CellTimeout = None,
     workers: options.WorkerCount = "auto",
     device: Device = "auto",
     results: Results = LIVE,
@@ -94,6 +96,7 @@ def run(
         settings=settings,
         splits=splits,
         seed=seed,
+        cell_timeout=cell_timeout,
         workers=workers,
         cluster=options.cluster_of(cluster, allow_mixed, tls_ca, tls_cert, tls_key),
         device=device,
@@ -219,19 +222,37 @@ def new(
 
 def main() -> None:
     """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
+    output.prepare()
+    try:
+        _run()
+    except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
+        output.hang_up()
+
+
+def _run() -> None:
     try:
         # Not standalone: errors are then raised, and all of them are worded alike below.
         code = app(standalone_mode=False, prog_name="equipoise")
+        # Here, since an error at exit could no longer be handled.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
     except EquipoiseError as error:
         _refuse(str(error))
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        output.echo("interrupted", to_err=True)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
-        sys.exit(0)
+    except BrokenPipeError:
+        raise
     # A missing file, a full disk and the like: the message of the system says it best.
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MemoryError as error:
+        _refuse(f"not enough memory{f': {error}' if str(error) else ''}")
+    except ImportError as error:
+        # The system's loader says so if it cannot map a library into memory.
+        if "failed to map" not in str(error) and "annot allocate" not in str(error):
+            raise
+        _refuse(f"not enough memory to load a library: {error}")
     except Exception as error:
         _misused(error)
     else:
@@ -254,7 +275,7 @@ def _misused(error: Exception) -> None:
 
 def _refuse(line: str) -> NoReturn:
     """End with one line, whatever line breaks the message has."""
-    typer.echo(f"error: {cut(' '.join(line.split()))}", err=True)
+    output.echo(f"error: {cut(' '.join(line.split()))}", to_err=True)
     sys.exit(2)
 
 

@@ -7,10 +7,9 @@ from importlib import resources
 from keyword import iskeyword
 from pathlib import Path
 
-import typer
-
 from equipoise.catalog.registry import registry
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo
 
 #: Kind → the names of plugin and class in `templates/KIND.py`, in whose place the user's are put. A kind that is added here
 #: needs its template, an entry in `NEXT` and a word in `equipoise.cli.options.New`.
@@ -36,7 +35,7 @@ def new(kind: str, name: str) -> None:
             handle.write(filled(kind, name))
     except FileExistsError:
         raise EquipoiseError(f"{file} is there already: choose another name, or delete it first") from None
-    typer.echo(f"{file} written. It works as it is; edit it, then:\n\n{NEXT[kind].format(name=name)}")
+    echo(f"{file} written. It works as it is; edit it, then:\n\n{NEXT[kind].format(name=name)}")
 
 
 def filled(kind: str, name: str) -> str:

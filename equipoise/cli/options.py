@@ -56,6 +56,10 @@ CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
 Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]
 Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
+CellTimeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(metavar="SECONDS", help="The most time that a cell may take; then it has failed."),
+]
 WorkerCount = Annotated[
     str, typer.Option(help="Processes: a number, or auto: as many as CPUs, memory and cells allow.")
 ]

@@ -33,6 +33,9 @@ class SweepProgress:
             transient=True,
             refresh_per_second=4,  # the default of ten takes a twentieth of a core
             disable=not self._live,
+            # What plugins print goes to a log, not above the bars.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._finished: set[str] = set()
         self._lock = threading.Lock()  # news of running cells may come from a listening thread

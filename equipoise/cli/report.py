@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
-
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
+from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo_json
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
@@ -42,9 +41,9 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     if picture is not None:
         _draw(rows, picture)
     if json:
-        typer.echo(to_json(rows))
+        echo_json(to_json(rows))
     else:
-        render(rows, Console())
+        render(rows, terminal())
     if store.damage:
         raise EquipoiseError(store.damage)
 

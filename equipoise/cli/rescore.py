@@ -6,8 +6,8 @@ import dataclasses
 import json as json_
 from pathlib import Path
 
-import typer
-from rich.console import Console
+from equipoise.core.console import terminal
+from equipoise.core.output import echo, echo_json
 
 
 def rescore(results: Path, json: bool) -> int:
@@ -15,17 +15,17 @@ def rescore(results: Path, json: bool) -> int:
     from equipoise.store.store import Store
     from equipoise.sweep.rescore import rescore as rescored
 
-    with Console(stderr=True).status("computing metrics") as status:
+    with terminal(stderr=True).status("computing metrics") as status:
         done = rescored(
             Store(results),
             on_row=lambda place, total: status.update(f"computing metrics: {place} of {total} rows"),
-            on_problem=lambda line: typer.echo(line, err=True),
+            on_problem=lambda line: echo(line, to_err=True),
         )
     if json:
-        typer.echo(json_.dumps(dataclasses.asdict(done), indent=2))
+        echo_json(json_.dumps(dataclasses.asdict(done), indent=2))
     else:
         left = f", {len(done.problems)} could not be" if done.problems else ""
-        typer.echo(
+        echo(
             f"{done.rescored} rows rescored, {done.current} were current{left}; rows in {results / 'rows.jsonl'}"
         )
     return int(bool(done.problems))

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,7 +16,9 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.registry import registry
 from equipoise.cli.selection import all_named, splits_of, with_columns
+from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo_json, plugins_apart
 from equipoise.ops.device import THREADS
 from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration, in_words
@@ -30,6 +30,7 @@ from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
 DATASET = "design-emails"
 
 
+@plugins_apart()
 def time(
     suite: str | None,
     datasets: Sequence[str],
@@ -56,7 +57,7 @@ def time(
         reasons = sorted({reason for _, reason in plan.skipped})
         raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
     processes = choose_workers(plan.cells, plan.data) if wanted is None else Workers(wanted)
-    with Console(stderr=True).status("timing") as status:
+    with terminal(stderr=True).status("timing") as status:
         speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
     sweep = timing.estimate(plan, speeds, processes.count)
     # All cells of a plan run on one device.
@@ -69,9 +70,9 @@ def time(
             "left_out": _left_out(left_out),
             "sweep": {**asdict(sweep), "core_hours": sweep.core_seconds / 3600, "price": _cost(sweep, price)},
         }
-        typer.echo(json_.dumps(record, indent=2))
+        echo_json(json_.dumps(record, indent=2))
         return
-    console = Console()
+    console = terminal()
     for name in plan.data:
         _print_table(console, plan, name, speeds, machine)
     for entry in _left_out(left_out):
@@ -101,7 +102,7 @@ def _chosen(
 
 
 def _print_table(
-    console: Console, plan: Plan, name: str, speeds: Sequence[timing.Speed], machine: Mapping[str, Any]
+    console: SafeConsole, plan: Plan, name: str, speeds: Sequence[timing.Speed], machine: Mapping[str, Any]
 ) -> None:
     data = plan.data[name]
     where = f"{machine['device']}, {machine['threads']} thread"
@@ -122,7 +123,7 @@ def _print_table(
 
 
 def _print_sweep(
-    console: Console, sweep: timing.Sweep, workers: Workers, device: str, price: float | None
+    console: SafeConsole, sweep: timing.Sweep, workers: Workers, device: str, price: float | None
 ) -> None:
     unit = "device" if device == "cuda" else "core"
     console.print(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import typer
-
 from equipoise.cluster.address import Address
 from equipoise.cluster.worker import Supervisor
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo
 from equipoise.core.paths import user_path
 from equipoise.readers.downloads import ENVIRONMENT
 from equipoise.sweep.worker_count import MOST_WORKERS
@@ -38,7 +37,7 @@ def worker(
             f"{workers} workers from port {port} need one each up to {port + workers - 1}; the last is {LAST_PORT}"
         )
     if warning := at.warning():
-        typer.echo(warning, err=True)
+        echo(warning, to_err=True)
     if data_dir is not None:
         # Worker processes find it in their environment.
         os.environ[ENVIRONMENT] = str(user_path(data_dir).resolve())

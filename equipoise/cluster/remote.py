@@ -9,6 +9,7 @@ import dataclasses
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 else:
     batches, prepared = lazy("equipoise.sweep.batches"), lazy("equipoise.experiment.prepared")
 
+#: The exit code of a worker process whose cells took too long.
+LATE = 5
 #: States of a task whose result somebody still waits for.
 _WANTED = ("executing", "long-running", "ready")
 
@@ -118,14 +121,27 @@ def perform(pickled: bytes, task: str) -> Reply:
             raise Abandoned
         here.node.log_event(job.sweep, [keys[cell], share])
 
+    limit = _limit(keys)
     try:
         attempted = list(batches.attempt(tuple(keys), data, here.preparations, throttled(report)))
     # Whatever a cell does, its worker must answer.
     except BaseException as error:
         attempted = [(cell, (batches.failed(cell, error), None)) for cell in keys]
+    finally:
+        limit.cancel()
     return Finished(
         tuple((keys[cell], (row | {"key": keys[cell]}, arrays)) for cell, (row, arrays) in attempted)
     )
+
+
+def _limit(cells: Iterable[Cell]) -> threading.Timer:
+    """A running timer that ends this process when the time of these cells is over, which the driver takes for its death."""
+    limits = [cell.timeout for cell in cells if cell.timeout is not None]
+    timer = threading.Timer(sum(limits), os._exit, [LATE])
+    timer.daemon = True
+    if limits:
+        timer.start()
+    return timer
 
 
 def _wanted(here: Here, task: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from equipoise.contracts.options import checked, options
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.arrays import as_array, numbers
+from equipoise.core.errors import EquipoiseError, shown
 
 Features: TypeAlias = "NDArray[Any] | scipy.sparse.csr_matrix"
 
@@ -113,6 +114,10 @@ def _is_sparse(values: object) -> bool:
 
 def _checked_rows(name: str, X: Any) -> Features:
     """X in one of the three forms, or EquipoiseError; `name` is the data set's, for messages."""
+    if not isinstance(X, list | tuple):
+        X = as_array(X, f"{name}: X")
+    if getattr(getattr(X, "dtype", None), "kind", "f") in "cmM":
+        raise EquipoiseError(f"{name}: features must be text or numbers, not {X.dtype}")
     if not _is_sparse(X) and _dimensions(X) == 1:
         return _checked_texts(name, np.asarray(X, dtype=object))
     if _is_sparse(X):
@@ -157,7 +162,11 @@ def _check_finite(name: str, values: NDArray[Any], row_of: Callable[[int], int])
 
 
 def _checked_labels(name: str, labels: Any, rows: int) -> NDArray[np.uint8]:
-    Y = np.asarray(labels.toarray() if _is_sparse(labels) else labels)
+    Y = as_array(labels, f"{name}: Y")
+    if _is_sparse(Y):
+        Y = Y.toarray()
+    if Y.dtype.kind not in "biuf":
+        Y = numbers(Y, f"{name}: labels")
     if Y.ndim != 2 or Y.shape[1] == 0:
         raise EquipoiseError(f"{name}: Y must have shape (rows, labels), labels at least 1, not {Y.shape}")
     if Y.shape[0] != rows:
@@ -179,6 +188,8 @@ def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _checked_names(name: str, labels: Any, columns: int) -> tuple[str, ...]:
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise EquipoiseError(f"{name}: label names must be a list of names, not {shown(labels)}")
     names = tuple(str(label) for label in labels)
     if len(names) != columns:
         raise EquipoiseError(f"{name}: {len(names)} label names for {columns} label columns")

@@ -24,7 +24,8 @@ class Equality:
 
     It holds in exact arithmetic, if the folds are stratified perfectly, and at equal settings: for each hyperparameter that both
     search, at the same value. What a measurement shows nevertheless is noise. Rounding errors grow in networks with hidden
-    layers, a search may settle elsewhere, and a label with an odd number of positives is not equally frequent in two folds.
+    layers, a search may settle elsewhere, and a label with an odd number of positives is not equally frequent in two folds. A
+    label that all rows trained on have, or none has, has scores in no meaningful order, and is not meant.
 
     Attributes:
         strategy: the spec of the other strategy.

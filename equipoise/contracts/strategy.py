@@ -283,12 +283,12 @@ class Strategy(Configurable):
         Args:
             X: (n, d) numbers, dense or sparse (returned as CSR). A strategy that computes distances uses them as they are, so
                 bring the columns to one scale first. A strategy that does not accepts anything with n rows, e.g. texts.
-            Y: (n, L) of 0/1.
+            Y: (n, L) of 0/1. Both may be arrays of NumPy, PyTorch, SciPy (sparse) or pandas.
             seed: the same seed gives the same rows.
             nominal: (d,) bool, the columns that are categories; see `Rows.nominal`.
 
         Returns:
-            X and Y after resampling, synthesised rows last.
+            X and Y after resampling as arrays of NumPy, or CSR, with synthesised rows last.
 
         Raises:
             EquipoiseError: shapes that do not match, labels other than 0/1, texts where distances are needed, or a strategy

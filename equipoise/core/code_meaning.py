@@ -15,8 +15,8 @@ from typing import TypeVar
 TYPING = frozenset({"__future__", "typing", "typing_extensions", "collections.abc", "numpy.typing"})
 #: Class attributes that describe a method and take no part in it.
 PROSE = frozenset({"reference", "summary"})
-#: Methods that declare something about a strategy, for reports, and take no part in it.
-DECLARING = frozenset({"same_as"})
+#: Methods that declare something about a strategy, for reports, and take no part in it; with the number of their arguments.
+DECLARING = {"same_as": 3}
 #: Calls whose strings are messages: `warnings.warn(…)`, `logger.info(…)`.
 _SPEAKERS = frozenset({"warnings", "logging", "log", "logger", "_log", "_logger"})
 _SPEAKING = frozenset({"warn", "warning", "info", "debug", "error", "exception", "critical", "log"})
@@ -56,7 +56,8 @@ class _Reducer(ast.NodeTransformer):
         return self._inside(node, True)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
-        if self._in_class and node.name in DECLARING:
+        # Told by its arguments, too: a helper class may have a method of this name that computes something.
+        if self._in_class and len(node.args.args) == DECLARING.get(node.name):
             return None
         node.returns = None
         return self._inside(node, False)

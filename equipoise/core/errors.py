@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 #: Known names listed in one error, so that it stays readable.
@@ -11,6 +12,10 @@ _MOST = 100
 _MESSAGE, _END = 480, 120
 #: Characters of an exception with its type that is shown as one line.
 _LONGEST = 500
+
+
+#: Characters of a traceback that are kept, of its begin and of its end.
+_TRACE = (4000, 8000)
 
 
 class EquipoiseError(ValueError):
@@ -55,8 +60,20 @@ def one_line(error: BaseException, longest: int = _LONGEST) -> str:
     """An exception as "Type: message" on one line of at most `longest` characters; the type alone if there is no message."""
     try:
         message = " ".join(str(error).split())
-    except Exception as problem:
+    except BaseException as problem:
         # The exception of a plugin may be as faulty as its code.
         message = f"no message, since its __str__ raises {type(problem).__name__}"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of an exception; of a long one, the begin and the end. A message may quote a whole array."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:
+        # The same faulty exceptions as above.
+        text = "".join(traceback.format_tb(error.__traceback__)) + one_line(error)
+    first, last = _TRACE
+    dropped = len(text) - first - last
+    return text if dropped <= 0 else f"{text[:first]}\n… {dropped:,} characters …\n{text[-last:]}"

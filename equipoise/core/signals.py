@@ -1,4 +1,4 @@
-"""Ctrl-C (SIGINT): ignored by child processes, or delayed until a step that must not be interrupted is complete."""
+"""Ctrl-C (SIGINT): ignored by child processes, delayed until a step is complete, or told from an exception of a plugin."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -27,6 +28,27 @@ def deferred_sigint() -> Iterator[None]:
         yield
     if came:
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def noted_sigint() -> Iterator[list[int]]:
+    """Ctrl-C acts in the block as outside it, and leaves its signal number in the list that the block gets.
+
+    So a `KeyboardInterrupt` that a plugin raises differs from the user's, even where the plugin catches the user's.
+    """
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    # A process that ignores Ctrl-C has nothing to note.
+    if not callable(before):
+        yield came
+        return
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        before(number, frame)
+
+    with _handled_by(note):
+        yield came
 
 
 @contextlib.contextmanager

@@ -36,6 +36,8 @@ class ExampleBank:
 
     def __init__(self, lanes: Sequence[Lane], inputs: Inputs, device: torch.device) -> None:
         self._workspace = Workspace()
+        # Sparse rows of a step have at most so many entries (on devices other than the CPU).
+        self._capacity = 0
         digests: dict[int, bytes] = {}
         keys = [_arrays(lane, digests) for lane in lanes]
         # Reversed, so that the first of several equal lanes stays in the dictionary.
@@ -57,6 +59,16 @@ class ExampleBank:
         """For how many steps `gather` should be called at once: with few lanes, a call takes long beside its copying."""
         return max(1, (_SPARSE if isinstance(self.inputs, Sparse) else _DENSE) // lanes)
 
+    def announce(self, examples: Tensor) -> None:
+        """Announce the examples (K, S, B) of the next steps, before `gather` is called for some of them.
+
+        On devices other than the CPU, the host must know how much memory sparse rows need. It waits for that number here, for
+        many steps at once, and not in every step. The memory never shrinks, so that after some time no step needs more.
+        """
+        if isinstance(self.inputs, Sparse) and examples.device.type != "cpu":
+            rows = self._rows.index_select(0, examples.reshape(-1)).view(examples.shape)
+            self._capacity = max(self._capacity, self.inputs.most_entries(rows))
+
     def gather(self, examples: Tensor) -> Iterator[Batch]:
         """The batch of each of S steps, from examples (K, S, B).
 
@@ -75,9 +87,11 @@ class ExampleBank:
 
     def _features(self, rows: Tensor) -> Iterator[object]:
         """The features of rows (S, K, B), step by step."""
-        if isinstance(self.inputs, Sparse) and rows.device.type == "cpu":
-            return iter(EmbeddingBags.of(self.inputs.matrix, rows.flatten(0, 1).numpy()).steps(len(rows)))
-        return (self.inputs.gather(of_step, self._workspace) for of_step in rows)
+        if isinstance(inputs := self.inputs, Sparse):
+            if rows.device.type == "cpu":
+                return iter(EmbeddingBags.of(inputs.matrix, rows.flatten(0, 1).numpy()).steps(len(rows)))
+            return (inputs.gather(of_step, capacity=self._capacity) for of_step in rows)
+        return (inputs.gather(of_step, self._workspace) for of_step in rows)
 
     def _pick(self, name: str, values: Tensor, examples: Tensor) -> Tensor:
         """Rows of `values` as float32 (K, B, …), in memory that the next batch uses again."""

@@ -12,6 +12,7 @@ from equipoise.core.arrays import is_sparse
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import seed_of
 from equipoise.engine.lanes import Lane, Softmax, Trained
+from equipoise.engine.sampler import mean_probabilities
 from equipoise.ops.inputs import Dense, Inputs, Sparse
 
 if TYPE_CHECKING:
@@ -62,9 +63,8 @@ def _weights(lane: Lane) -> np.ndarray | None:
     """The weights of rows (m,), of mean 1, from sampling weights."""
     if lane.weights is None:
         return None
-    # Weights that change during training (S, m) are averaged: an estimator sees all rows at once.
-    frames = np.atleast_2d(np.asarray(lane.weights, dtype=np.float64))
-    shares = (frames / frames.sum(1, keepdims=True)).mean(0)
+    # Weights that change during training are averaged: an estimator sees all rows at once.
+    shares = mean_probabilities(lane.weights)
     weights: np.ndarray = shares * len(shares)
     return weights
 

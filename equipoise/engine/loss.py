@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.contracts import hook_results
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.strategy import Context, Strategy
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.global_state import arithmetic_kept
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
 from equipoise.ops.buffers import Workspace
 from equipoise.ops.cross_entropy import grad_logits
@@ -59,7 +62,7 @@ class PopulationLoss:
         """Whether no loss so far had to be computed lane by lane."""
         return not any(group.one_by_one for group in self._groups)
 
-    def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray) -> Tensor:
+    def grad_logits(self, logits: Tensor, targets: Tensor, progress: np.ndarray | Tensor) -> Tensor:
         """The gradient (K, B, L) of each lane's mean loss in its logits. A training step needs nothing else of the loss.
 
         Args:
@@ -77,7 +80,7 @@ class PopulationLoss:
         return torch.cat(by_group)[self._order]
 
     def gradients(
-        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray
+        self, logits: Tensor, representation: Tensor, targets: Tensor, progress: np.ndarray | Tensor
     ) -> tuple[Tensor, Tensor]:
         """The gradients of each lane's mean loss in its logits (K, B, L) and in its representation (K, B, H).
 
@@ -95,7 +98,7 @@ class PopulationLoss:
         self,
         logits: Tensor,
         targets: Tensor,
-        progress: np.ndarray,
+        progress: np.ndarray | Tensor,
         representation: Tensor | None = None,
     ) -> Tensor:
         done = torch.as_tensor(progress, dtype=torch.float32, device=logits.device)
@@ -168,6 +171,10 @@ class _Group:
             return of_logits, of_representation
 
     def _all(self, arguments: tuple[Any, ...]) -> Tensor:
+        with arithmetic_kept():
+            return self._means(arguments)
+
+    def _means(self, arguments: tuple[Any, ...]) -> Tensor:
         if self._strategy.vectorized:
             return self._vectorized(*arguments)
         if not self.one_by_one:
@@ -186,13 +193,15 @@ class _Group:
         # (K, L) becomes (K, 1, L), and (K,) becomes (K, 1, 1).
         columns: dict[str, Any] = {n: v[:, None] if v.dim() > 1 else _column(v) for n, v in counts.items()}
         ctx = Context(**columns, progress=_column(progress), **seen)
-        return strategy.loss(logits, targets, ctx).flatten(1).mean(1)
+        loss = hook_results.losses(strategy, strategy.loss(logits, targets, ctx), logits)
+        return loss.flatten(1).mean(1)
 
     def _one(
         self, logits: Tensor, targets: Tensor, counts: Any, progress: Tensor, hyper: Any, seen: Any
     ) -> Tensor:
         strategy = bind(self._strategy, hyper)
-        return strategy.loss(logits, targets, Context(**counts, progress=progress, **seen)).mean()
+        loss = strategy.loss(logits, targets, Context(**counts, progress=progress, **seen))
+        return hook_results.losses(strategy, loss, logits).mean()
 
 
 def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
@@ -200,7 +209,35 @@ def cells(strategy: Strategy, n_pos: np.ndarray, n_rows: int) -> int:
     zeros = torch.zeros(_PROBE, len(n_pos))
     ctx = Context(torch.as_tensor(n_pos).float(), torch.tensor(float(n_rows)), progress=torch.tensor(0.0))
     with torch.no_grad():
-        return max(1, strategy.loss(zeros, zeros, ctx).numel() // _PROBE)
+        return hook_results.losses(strategy, strategy.loss(zeros, zeros, ctx), zeros).numel() // _PROBE
+
+
+def require_finite(lanes: Sequence[Lane]) -> None:
+    """Raise EquipoiseError if a lane's loss, or its gradient, is not finite at ordinary logits at the start, middle or end.
+
+    Computed on the CPU before the training, in which reading each step's loss back would make a GPU wait. All lanes have the same
+    number of labels.
+    """
+    own = [lane for lane in lanes if type(lane.strategy).loss is not Strategy.loss]
+    if not own:
+        return
+    # At least two lanes, as in training.
+    padded, n_labels = [*own, *own[: len(own) == 1]], own[0].targets.shape[1]
+    loss = PopulationLoss(padded, torch.device("cpu"))
+    logits = torch.linspace(-4.0, 4.0, _PROBE)[:, None].expand(len(padded), _PROBE, n_labels).contiguous()
+    # Rows with no label, with every label, and with every other one.
+    kinds = torch.stack([torch.zeros(n_labels), torch.ones(n_labels), (torch.arange(n_labels) % 2).float()])
+    targets = kinds[torch.arange(_PROBE) % 3].expand_as(logits).contiguous()
+    for progress in (0.0, 0.5, 1.0):
+        done = np.full(len(padded), progress)
+        values = loss(logits, targets, done)
+        gradient = loss.grad_logits(logits, targets, done)
+        right = (torch.isfinite(values) & torch.isfinite(gradient).flatten(1).all(1)).tolist()
+        if not all(right):
+            name, what = own[right.index(False) % len(own)].strategy.name, f"logits {(_PROBE, n_labels)}"
+            raise EquipoiseError(
+                f"loss of strategy {name!r} is NaN or infinite, or its gradient is, for finite {what}; it must be finite"
+            )
 
 
 def _count(lane: Lane, name: str) -> Any:

@@ -16,6 +16,9 @@ from equipoise.ops.parameters import Layout, ParameterBuffer, Parameters
 
 #: Learning rates are computed for this many steps at once.
 _AT_ONCE = 64
+#: What a step needs of each lane on devices other than the CPU: the learning rate divided by the correction of the first moment,
+#: the correction of the second, λ, and the share of the training that is done before the step.
+_ROWS = ("rate", "correction", "penalty", "progress")
 
 
 class Adam:
@@ -27,7 +30,8 @@ class Adam:
 
     On CPU, PyTorch's fused kernel updates one lane after the other. That needs a single pass over memory, a lane's bits cannot
     depend on the others, and a large gradient is computed only when it is the lane's turn. On other devices the same formula
-    is applied to all lanes at once, operation by operation.
+    is applied to all lanes at once, operation by operation. What changes from step to step (rates, corrections, progress) then
+    lies on the device, where `feed` puts it before each step: `step` itself copies nothing from the host.
     """
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
@@ -54,17 +58,50 @@ class Adam:
         # The learning rates (K, _AT_ONCE) of the next steps, and the position of the next step among them.
         self._schedule: np.ndarray | None = None
         self._at = 0
+        #: Whether the numbers of a step may come from the host while it runs.
+        self._on_host = device.type == "cpu"
+        #: Elsewhere: rows (`_ROWS`, K) of numbers for the next steps, and those of the step that is fed.
+        self._table: Tensor | None = None
+        self._fed = torch.zeros(len(_ROWS), lanes, device=device)
         self.steps, self.totals = np.zeros(lanes, dtype=np.int64), np.array(steps, dtype=np.int64)
 
     @torch.no_grad()
     def step(self, updated: Callable[[int], None] | None = None) -> None:
         """One update of every lane from its gradient; `updated(k)` is called after lane k's (on CPU only)."""
-        rates = self._rates()
-        self.steps += 1
-        if self._params.device.type == "cpu":
+        if self._on_host:
+            rates = self._rates()
+            self.steps += 1
             self._lane_by_lane(rates, updated)
         else:
-            self._all(rates, updated)
+            assert updated is None, "lanes are not updated in turn here"
+            self.steps += 1
+            self._all()
+
+    @torch.no_grad()
+    def feed(self) -> None:
+        """Before each step on a device other than the CPU: the numbers of the step, copied from the host for 64 steps at once."""
+        if self._on_host:
+            return
+        if self._table is None or self._at == _AT_ONCE:
+            self._table, self._at = torch.from_numpy(self._numbers()).to(self._params.device), 0
+        self._fed.copy_(self._table[self._at])
+        self._at += 1
+
+    @property
+    def progress(self) -> np.ndarray | Tensor:
+        """(K,) the share of each lane's steps that is done; on devices other than the CPU, as of the last `feed`."""
+        if self._on_host:
+            return _share_done(self.steps, self.totals)
+        return self._fed[_ROWS.index("progress")]
+
+    def _numbers(self) -> np.ndarray:
+        """The numbers (_AT_ONCE, `_ROWS`, K) of the next steps, float32."""
+        done, total = self.steps + np.arange(_AT_ONCE)[:, None], self.totals
+        # The moments start at zero; these factors remove the bias of the first steps.
+        correction1, correction2 = 1 - self.beta1 ** (done + 1), np.sqrt(1 - self.beta2 ** (done + 1))
+        scaled = self._lr * rate(done, total) / correction1
+        l2 = np.broadcast_to(self._l2, done.shape)
+        return np.stack([scaled, correction2, l2, _share_done(done, total)], 1).astype(np.float32)
 
     def _rates(self) -> np.ndarray:
         """The learning rate of each lane, (K,), for its next step; computed for some steps at once."""
@@ -77,7 +114,7 @@ class Adam:
 
     def _changed(self) -> None:
         """Forget what was computed from the numbers of the lanes."""
-        self._schedule = self._columns = None
+        self._schedule = self._columns = self._table = None
 
     def _lane_by_lane(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
         steps = [[_count(step)] for step in self.steps.tolist()]
@@ -132,29 +169,25 @@ class Adam:
                     self._split[k].append((free, chosen, columns))
         return self._split[k]
 
-    def _all(self, rates: np.ndarray, updated: Callable[[int], None] | None) -> None:
-        assert updated is None, "lanes are not updated in turn here"
+    def _all(self) -> None:
         stack, gradients = self._params.stack, self._params.gradients()
         if gradients is not None:
             for free, span in self._runs:
-                self._update(
-                    rates, free, *(s.flat[:, span] for s in (stack, gradients, self._first, self._second))
-                )
+                self._update(free, *(s.flat[:, span] for s in (stack, gradients, self._first, self._second)))
             return
         for name, p in stack.data.items():
             if (g := self._params.gradient_of(name)) is not None:
-                self._update(rates, name in self._free, p, g, self._first.data[name], self._second.data[name])
+                self._update(name in self._free, p, g, self._first.data[name], self._second.data[name])
 
-    def _update(self, rates: np.ndarray, free: bool, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
+    def _update(self, free: bool, p: Tensor, g: Tensor, m: Tensor, v: Tensor) -> None:
         """Update parameters p of all lanes in place, with gradients g and moments m and v."""
-        # The moments start at zero; these factors remove the bias of the first steps.
-        correction1, correction2 = 1 - self.beta1**self.steps, np.sqrt(1 - self.beta2**self.steps)
+        rates, correction2, l2, _ = self._fed.view(len(_ROWS), -1, *([1] * (p.dim() - 1)))
         if not free:
-            g = g + _column(self._l2, p) * p
+            g = g + l2 * p
         m.lerp_(g, 1 - self.beta1)
         v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-        scale = (v.sqrt() / _column(correction2, p)).add_(self.eps)
-        p.sub_(_column(rates / correction1, p) * (m / scale))
+        scale = (v.sqrt() / correction2).add_(self.eps)
+        p.sub_(rates * (m / scale))
 
     def put(self, k: int, lr: float, l2: float, steps: int) -> None:
         """Give slot k to a new lane."""
@@ -179,7 +212,7 @@ class Adam:
         self._params, self.steps, self.totals = params, self.steps[lanes], self.totals[lanes]
         self._lr, self._l2 = self._lr[lanes], self._l2[lanes]
         self._first, self._second = self._first.take(lanes), self._second.take(lanes)
-        self._pieces, self._split = None, []
+        self._pieces, self._split, self._fed = None, [], self._fed.new_zeros(len(_ROWS), len(lanes))
         self._changed()
 
 
@@ -212,6 +245,13 @@ def _runs(layout: Layout, free: frozenset[str]) -> list[tuple[bool, slice]]:
 def _count(step: int) -> Tensor:
     """The step as the tensor that the fused kernel wants; all lanes at one step share it."""
     return torch.tensor(float(step))
+
+
+def _share_done(steps: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """The share of a training that is done after some steps."""
+    # A free slot may run past its last step.
+    share: np.ndarray = np.minimum(steps / totals, 1.0)
+    return share
 
 
 def _column(values: np.ndarray, like: Tensor) -> Tensor:

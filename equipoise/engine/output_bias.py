@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from equipoise.engine.lanes import Lane, continuous_fields, static_fields
-from equipoise.engine.loss import PopulationLoss
+from equipoise.engine.loss import PopulationLoss, require_finite
 
 #: iRprop−: the number of iterations, the first step in logits, and the factors of a step while the sign of the gradient stays
 #: the same, and when it changes.
@@ -56,6 +56,8 @@ def best_constant_logits(lanes: Sequence[Lane], batch_size: int) -> list[np.ndar
     digests: dict[int, bytes] = {}
     keys = [_key(lane, batch_size, digests) for lane in lanes]
     missing = {key: lane for key, lane in zip(keys, lanes, strict=True) if key not in _known}
+    # Here, since every loss that trains a network begins with its start, which is computed once.
+    require_finite(list(missing.values()))
     for key, bias in zip(missing, _search(list(missing.values()), batch_size), strict=True):
         _known[key] = bias
     biases = [_known[key] for key in keys]

@@ -135,8 +135,18 @@ class Population:
 
     def _step(self) -> None:
         """One gradient step of every slot."""
-        (x, y, label_inputs), self._next = self._next or self._gathered(), None
+        batch, self._next = self._next or self._gathered(), None
         self._cursor += 1
+        self._optimizer.feed()
+        self._dropout.feed()
+        self._learn(*batch)
+
+    def _learn(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
+        """The gradients of a batch and the update.
+
+        On devices other than the CPU this is what a CUDA graph could hold: the same operations in every step, none of which
+        copies from or to the host or depends on the value of a tensor (tests/test_capture.py).
+        """
         self._params.zero_grad()
         if self._loss.sees_representation:
             self._through_both(x, y, label_inputs)
@@ -146,17 +156,14 @@ class Population:
             self._together(x, y, label_inputs)
         self._optimizer.step(self._ahead())
 
-    def _progress(self) -> np.ndarray:
-        """(slots,) the share of each lane's training that is done."""
-        # A free slot may run past its last step.
-        return np.minimum(self._optimizer.steps / self._optimizer.totals, 1.0)
-
     def _through_both(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
         """The gradients of losses that depend on the representation as well as on the logits."""
         with products_in(self._precision, self._device):
             hidden, logits = forward_in_two(self._backbone, self._params, x, self._dropout, label_inputs)
             outputs = logits.float(), hidden.float()
-        gradients = self._loss.gradients(outputs[0].detach(), outputs[1].detach(), y, self._progress())
+        gradients = self._loss.gradients(
+            outputs[0].detach(), outputs[1].detach(), y, self._optimizer.progress
+        )
         torch.autograd.backward(outputs, gradients)
 
     def _together(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
@@ -166,7 +173,7 @@ class Population:
         chain = Chain() if chained else None
         with products_in(self._precision, self._device), chain or nullcontext():
             logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
-        grad = self._loss.grad_logits(logits.detach(), y, self._progress())
+        grad = self._loss.grad_logits(logits.detach(), y, self._optimizer.progress)
         if chain is not None:
             chain.backward(logits, grad)
         else:
@@ -191,6 +198,7 @@ class Population:
         if self._cursor == CHUNK:
             give_back()
             self._chunk, self._cursor = self._drawn(range(len(self._lane_of)), CHUNK), 0
+            self._examples.announce(self._chunk)
         end = self._cursor + self._examples.steps_at_once(len(self._lane_of))
         self._batches = self._examples.gather(self._chunk[:, self._cursor : end])
         return next(self._batches)
@@ -286,6 +294,7 @@ class Population:
         if left := CHUNK - self._cursor:
             index = torch.as_tensor(slots, device=self._device)
             self._chunk[index, self._cursor :] = self._drawn(slots.tolist(), left)
+            self._examples.announce(self._chunk[:, self._cursor :])
         self._loss = PopulationLoss([self._lanes[max(k, 0)] for k in self._lane_of], self._device)
 
     def _shrink(self) -> None:

@@ -82,3 +82,15 @@ class BatchSampler:
         for f in np.unique(frame):
             drawn[frame == f] = self._draw(cumulative[f], u[frame == f, 1])
         return drawn
+
+
+def mean_probabilities(weights: np.ndarray) -> np.ndarray:
+    """(m,) the probability of each row, averaged over the training, if rows are drawn with weights (m,) or (S, m)."""
+    frames = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    shares = frames / frames.sum(1, keepdims=True)
+    # Linear between the frames: in the mean over time, an inner frame counts twice as much as the first and the last.
+    counted = np.ones(len(frames))
+    counted[1:-1] = 2.0
+    # Not a matrix product: a library may add in another order on another machine.
+    mean: np.ndarray = (shares * (counted / counted.sum())[:, None]).sum(0)
+    return mean

@@ -7,6 +7,7 @@ holds lanes of many trials, folds, tasks and strategies.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import TypeAlias, TypeVar
 
 import torch
 
+from equipoise.core.global_state import state_kept
+from equipoise.core.signals import noted_sigint
 from equipoise.engine.lanes import Lane, Trained
 from equipoise.engine.reuse import train_once
 from equipoise.engine.train import Request, TrainingCost
@@ -77,45 +80,69 @@ def run_one(coroutine: TrainingCoroutine[T]) -> T:
         answer = train_once([request])[0]
 
 
-def run_many(coroutines: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | Exception]]:
+def run_many(coroutines: Mapping[K, TrainingCoroutine[T]]) -> Iterator[tuple[K, T | BaseException]]:
     """Drive several coroutines; yields the result of each, or the exception that ended it, when it ends.
 
     All coroutines run until each awaits a training; these trainings are done together, and so on. An exception in one does not
-    stop the others.
+    stop the others, even one such as SystemExit, which the code of a plugin may raise.
+
+    Raises:
+        KeyboardInterrupt: the user pressed Ctrl-C. One that a coroutine raises by itself ends that coroutine alone.
     """
-    state = {key: _advance(coroutine, None) for key, coroutine in coroutines.items()}
-    while state:
-        waiting: dict[K, Request] = {}
-        for key, (request, ended) in state.items():
-            if request is not None:
-                waiting[key] = request
-            else:
-                yield key, ended  # type: ignore[misc]
-        answers = _answers(list(waiting.values()))
-        state = {key: _advance(coroutines[key], answer) for key, answer in zip(waiting, answers, strict=True)}
+    try:
+        state = {key: _advance(coroutine, None) for key, coroutine in coroutines.items()}
+        while state:
+            waiting: dict[K, Request] = {}
+            for key, (request, ended) in state.items():
+                if request is not None:
+                    waiting[key] = request
+                else:
+                    yield key, ended  # type: ignore[misc]
+            answers = _answers(list(waiting.values()))
+            state = {
+                key: _advance(coroutines[key], answer) for key, answer in zip(waiting, answers, strict=True)
+            }
+    finally:
+        # Those that an interrupt leaves in the middle, or that it kept from starting.
+        for coroutine in coroutines.values():
+            coroutine.close()
 
 
 def _advance(
-    coroutine: TrainingCoroutine[T], answer: list[Trained] | Exception | None
-) -> tuple[Request | None, T | Exception | None]:
+    coroutine: TrainingCoroutine[T], answer: list[Trained] | BaseException | None
+) -> tuple[Request | None, T | BaseException | None]:
     """Run a coroutine to its next request or to its end; returns the request, or what was returned or raised."""
-    try:
-        if isinstance(answer, Exception):
-            return coroutine.throw(answer), None
-        return coroutine.send(answer), None  # type: ignore[arg-type]  # the first thing sent must be None
-    except StopIteration as end:
-        return None, end.value
-    except Exception as error:
-        return None, error
+    ended: T | BaseException
+    with _contained():
+        try:
+            if isinstance(answer, BaseException):
+                return coroutine.throw(answer), None
+            return coroutine.send(answer), None  # type: ignore[arg-type]  # the first thing sent must be None
+        except StopIteration as end:
+            ended = end.value
+        except BaseException as error:
+            ended = error
+    return None, ended
 
 
-def _answers(requests: Sequence[Request]) -> list[list[Trained] | Exception]:
+def _answers(requests: Sequence[Request]) -> list[list[Trained] | BaseException]:
     """Answer requests together, or one by one if that fails, so that each gets its own failure."""
     if not requests:
         return []
-    try:
-        return [*train_once(requests)]
-    except Exception as error:
-        if len(requests) == 1:
-            return [error]
-        return [answer for request in requests for answer in _answers([request])]
+    with _contained():
+        try:
+            return [*train_once(requests)]
+        except BaseException as error:
+            failure = error
+    if len(requests) == 1:
+        return [failure]
+    return [answer for request in requests for answer in _answers([request])]
+
+
+@contextlib.contextmanager
+def _contained() -> Iterator[None]:
+    """Undo what hooks change in the process; KeyboardInterrupt at the end if Ctrl-C came, whatever a hook made of that."""
+    with noted_sigint() as came, state_kept():
+        yield
+    if came:
+        raise KeyboardInterrupt

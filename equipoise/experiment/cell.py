@@ -22,7 +22,9 @@ else:
     devices = lazy("equipoise.ops.device")
 
 #: Fields of a cell that do not influence its predictions.
-_DESCRIBES = frozenset({"dataset", "backbone", "identity", "strategy_identity", "plugin", "plugins"})
+_DESCRIBES = frozenset(
+    {"dataset", "backbone", "identity", "strategy_identity", "plugin", "plugins", "timeout"}
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Cell:
         plugin: the file that defines the strategy; None if it is built in or installed.
         plugins: where each plugin that takes part comes from, for the row.
         external: the hash of the external rows that the strategy adds; "" if it adds none.
+        timeout: the most seconds that it may take; None for no limit. A cell that ends in time has the same row without it.
         strategy_identity: the strategy's spec with that hash in the place of the file's path; "" if the strategy names no file.
     """
 
@@ -54,6 +57,7 @@ class Cell:
     plugins: tuple[Origin, ...] = ()
     external: str = ""
     strategy_identity: str = ""
+    timeout: float | None = None
 
     @property
     def backbone_identity(self) -> str:

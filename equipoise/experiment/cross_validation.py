@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from equipoise.contracts import hook_results
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.contracts.tasks import Task, chained, decided, rounds, sources
@@ -139,12 +140,19 @@ class CrossValidator:
     def merge(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray:
         """The logits (n, L) of a model from those of its tasks, (n, L_t) each."""
         # The part of a composition that split the problem also joins the logits.
-        return self.strategy.owner("tasks").merge(model.tasks, task_logits, model.ctx)
+        owner = self.strategy.owner("tasks")
+        merged = owner.merge(model.tasks, task_logits, model.ctx)
+        shape = (len(task_logits[0]), len(model.ctx.n_pos))
+        logits: np.ndarray = hook_results.scores(owner, "merge", merged, shape, *task_logits)
+        return logits
 
     def vote(self, model: FittedModel, task_logits: Sequence[np.ndarray]) -> np.ndarray | None:
         """The strategy's own decision (n, L) from the logits of its tasks; None if it decides from the merged logits."""
         voter = self.strategy.voter
-        return None if voter is None else voter.vote(model.tasks, task_logits, model.ctx)
+        if voter is None:
+            return None
+        votes = voter.vote(model.tasks, task_logits, model.ctx)
+        return hook_results.decisions(voter, "vote", votes, (len(task_logits[0]), len(model.ctx.n_pos)))
 
     def task_logits(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]

@@ -13,6 +13,7 @@ import numpy as np
 
 from equipoise import metrics, thresholds
 from equipoise.catalog.strategies import deciding_parts
+from equipoise.contracts import hook_results
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.seeds import stream
 from equipoise.splits.outer import stratified_folds
@@ -161,7 +162,7 @@ def _fit_maps(
     """The score maps, each fitted on the output of the one before it, and the output of the last."""
     maps, z = [], logits
     for i, part in enumerate(strategy.chain("adjust")):
-        maps.append(part.adjust(z, Y, _context(Y, folds, ("adjust", *role, i))))
+        maps.append(_checked_map(part, part.adjust(z, Y, _context(Y, folds, ("adjust", *role, i)))))
         z = maps[-1](z)
     return maps, z
 
@@ -169,7 +170,17 @@ def _fit_maps(
 def _fit_own(
     strategy: Strategy, z: np.ndarray, Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]
 ) -> Map:
-    return strategy.owner("decide").decide(z, Y, _context(Y, folds, ("decide", *role)))
+    owner = strategy.owner("decide")
+    decide = hook_results.fitted(owner, "decide", owner.decide(z, Y, _context(Y, folds, ("decide", *role))))
+    # Thresholds keep their type, since a row says what they are.
+    if isinstance(decide, ThresholdRule):
+        return ThresholdRule(hook_results.threshold_values(owner, decide.values, z.shape[1]))
+    return lambda x: hook_results.decisions(owner, "decide", decide(x), x.shape)
+
+
+def _checked_map(part: Strategy, returned: object) -> Map:
+    score_map = hook_results.fitted(part, "adjust", returned)
+    return lambda z: hook_results.scores(part, "adjust", score_map(z), z.shape, z)
 
 
 def _context(Y: np.ndarray, folds: np.ndarray, role: tuple[object, ...]) -> Context:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from equipoise.contracts import hook_results
 from equipoise.contracts.strategy import Context, Head, Strategy
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import stream
@@ -105,4 +106,6 @@ def _fitted(
         return lambda h, z: z
     Y = np.ascontiguousarray(validator.Y[rows])
     ctx = Context(Y.sum(0, dtype=np.int64), len(Y), rng=stream("head", *validator.role, fold))
-    return strategy.owner("head").head(representation, Y, weight, bias, ctx)
+    owner = strategy.owner("head")
+    head = hook_results.fitted(owner, "head", owner.head(representation, Y, weight, bias, ctx))
+    return lambda h, z: hook_results.scores(owner, "head", head(h, z), z.shape, h, z)

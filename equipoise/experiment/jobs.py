@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.catalog.strategies import with_params
+from equipoise.contracts import hook_results
 from equipoise.contracts.hyperparameters import bind
 from equipoise.contracts.rows import Rows
 from equipoise.contracts.strategy import Context, Strategy
@@ -16,6 +17,7 @@ from equipoise.contracts.tasks import LabelInputs, Task, chained
 from equipoise.core.seeds import stream
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.engine.loss import cells
+from equipoise.engine.sampler import mean_probabilities
 from equipoise.resampling.audit import audit
 
 if TYPE_CHECKING:
@@ -90,9 +92,12 @@ class JobBuilder:
         resamplers = strategy.chain("resample")
         # Streams are named by role and fold, not by trial: trials differ in their parameters and in no random number.
         for i, part in enumerate(resamplers):
-            rows = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
+            made = part.resample(rows, replace(ctx, rng=stream("resample", *role, fold, i)))
+            rows = hook_results.resampled_rows(part, made, rows)
         ctx = replace(ctx, trained_pos=rows.Y.sum(0, dtype=np.int64), trained_rows=len(rows))
-        tasks = strategy.owner("tasks").tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
+        splitter = strategy.owner("tasks")
+        split = splitter.tasks(rows.Y, replace(ctx, rng=stream("tasks", *role, fold)))
+        tasks = hook_results.sub_problems(splitter, split, rows.Y)
         lanes = [
             self._lane(strategy, params, rows, task, of_fold, (*role, fold, t))
             for t, task in enumerate(tasks)
@@ -149,7 +154,8 @@ class JobBuilder:
             trained_pos=targets.sum(0, dtype=np.int64),
             trained_rows=len(targets),
         )
-        drawn = strategy.owner("weights").weights(targets, ctx)
+        drawer = strategy.owner("weights")
+        drawn = hook_results.sampling_weights(drawer, drawer.weights(targets, ctx), len(targets))
         # Equal weights mean shuffled epochs, see `Strategy.weights`.
         weights = None if np.ptp(drawn) == 0 else drawn
         loss = strategy.owner("loss") if task.classes is None else Softmax()
@@ -182,14 +188,8 @@ def drawn_positives(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Weights that change are averaged over the training.
     """
-    frames = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    shares = frames / frames.sum(1, keepdims=True)
-    # Linear between the frames: in the mean over time, an inner frame counts twice as much as the first and the last.
-    counted = np.ones(len(frames))
-    counted[1:-1] = 2.0
-    # Not matrix products: a library may add in another order on another machine.
-    probability = (shares * (counted / counted.sum())[:, None]).sum(0)
-    share = (probability[:, None] * targets).sum(0)
+    # Not a matrix product: a library may add in another order on another machine.
+    share = (mean_probabilities(weights)[:, None] * targets).sum(0)
     # Rounding must not make more positives than rows.
     positives: np.ndarray = np.minimum(share, 1.0) * len(targets)
     return positives

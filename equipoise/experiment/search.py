@@ -175,7 +175,8 @@ def _search_decision(
 
     def score(values: Params) -> float:
         strategy = with_params(validator.strategy, values)
-        return decision_score(strategy, logits, validator.Y[rows], folds, validator.role)
+        metric = validator.settings.objective
+        return decision_score(strategy, logits, validator.Y[rows], folds, validator.role, metric)
 
     return _tuned(validator, ranges, "decision", score)
 

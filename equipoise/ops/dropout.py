@@ -45,6 +45,10 @@ class Dropout:
         shared: bool = False,
     ) -> None:
         self._device, self._shared, self._workspace = device, shared, Workspace()
+        self._on_host = device.type == "cpu"
+        # On other devices: the numbers of each mask of a step, in the order of the masks, and how many are used.
+        self._fed: list[Tensor] = []
+        self._used = 0
         self._probability = np.zeros(len(roles))
         self._generators = [np.random.SFC64(0)] * len(roles)
         self.put(range(len(roles)), probabilities, roles)
@@ -87,6 +91,16 @@ class Dropout:
         self._sources = list(sources.values())
         position = {key: i for i, key in enumerate(sources)}
         self._source = torch.tensor([position[id(bits)] for bits in self._generators], device=self._device)
+        self._fed = []
+
+    def feed(self) -> None:
+        """Before each step on a device other than the CPU: draw the numbers of the step's masks and copy them to the device.
+
+        They are as many as in the step before. A step that asks for others, as the first one does, draws them itself.
+        """
+        self._used = 0
+        for numbers in self._fed:
+            numbers.copy_(self._draw(self._sources, numbers.shape[1]))
 
     def stacked(self) -> Drop:
         """Dropout for h (K, …) of all lanes, each with its own mask."""
@@ -98,7 +112,7 @@ class Dropout:
 
     def mask(self, shape: Sequence[int]) -> Tensor:
         """The next mask of every lane, (K, …); its memory is used again for the next one."""
-        drawn = self._draw(self._sources, math.prod(shape[1:]))
+        drawn = self._numbers(math.prod(shape[1:]))
         if len(drawn) < len(self._probability):
             out = self._workspace.take(
                 "drawn", (len(self._probability), drawn.shape[1]), drawn.dtype, self._device
@@ -107,6 +121,18 @@ class Dropout:
         mask = self._workspace.take("mask", shape, torch.float32, self._device)
         kept = drawn.ge_(self._levels[:, None]).view(tuple(shape))
         return mask.copy_(kept).mul_(self.scale.view(-1, *([1] * (len(shape) - 1))))
+
+    def _numbers(self, count: int) -> Tensor:
+        """The numbers of the next mask, for each source; from `feed` if they are there."""
+        if self._used < len(self._fed) and self._fed[self._used].shape[1] == count:
+            self._used += 1
+            return self._fed[self._used - 1]
+        drawn = self._draw(self._sources, count).to(self._device, copy=not self._on_host)
+        if not self._on_host:
+            # Numbers that were fed for masks of other shapes are of no use.
+            self._fed[self._used :] = [drawn]
+            self._used += 1
+        return drawn
 
     def mask_of(self, k: int, shape: Sequence[int]) -> Tensor:
         """The next mask of one lane."""
@@ -121,7 +147,7 @@ class Dropout:
         drawn = self._workspace.take("words", (len(sources), words), torch.int64, torch.device("cpu"))
         for row, bits in zip(drawn.numpy().view(np.uint64), sources, strict=True):
             row[:] = bits.random_raw(words)
-        return drawn.view(torch.int16)[:, :count].to(self._device)
+        return drawn.view(torch.int16)[:, :count]
 
 
 class _Stacked(Drop):

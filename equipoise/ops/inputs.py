@@ -93,11 +93,17 @@ class Sparse:
     def to(self, device: torch.device) -> Sparse:
         return Sparse(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.width)
 
-    def gather(self, rows: Tensor, workspace: Workspace | None = None) -> EmbeddingBags | Stacked:
-        """The entries of rows (K, B), lane by lane."""
+    def gather(
+        self, rows: Tensor, workspace: Workspace | None = None, capacity: int | None = None
+    ) -> EmbeddingBags | Stacked:
+        """The entries of rows (K, B), lane by lane; on devices other than the CPU with a `capacity`, see `Stacked.of`."""
         if self.indptr.device.type == "cpu":
             return EmbeddingBags.of(self.matrix, rows.numpy())
-        return Stacked.of((self.indices, self.values, self.indptr), self.width, rows)
+        return Stacked.of((self.indices, self.values, self.indptr), self.width, rows, capacity)
+
+    def most_entries(self, rows: Tensor) -> int:
+        """The largest number of entries that a step has, of rows (K, S, B)."""
+        return int((self.indptr[rows + 1] - self.indptr[rows]).sum((0, 2)).max())
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:

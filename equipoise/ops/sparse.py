@@ -149,8 +149,13 @@ class Stacked:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, entries: Entries, width: int, rows: Tensor) -> Stacked:
-        """Gather rows (K, B) of a matrix (n, d) whose rows are bags."""
+    def of(cls, entries: Entries, width: int, rows: Tensor, capacity: int | None = None) -> Stacked:
+        """Gather rows (K, B) of a matrix (n, d) whose rows are bags.
+
+        Args:
+            capacity: the number of entries to make, at least as many as the rows have; those behind them have the value 0 and
+                belong to the last row. Then sizes do not depend on the rows, and the host need not wait to know them.
+        """
         indices, values, indptr = entries
         lanes, batch = rows.shape
         flat = rows.reshape(-1)
@@ -158,12 +163,14 @@ class Stacked:
         length = indptr[flat + 1] - start
         offsets = torch.zeros(len(flat) + 1, dtype=torch.long, device=flat.device)
         torch.cumsum(length, 0, out=offsets[1:])
-        # The position in the matrix of every entry of every row.
-        entry = torch.arange(int(offsets[-1]), device=flat.device)
-        entry += torch.repeat_interleave(start - offsets[:-1], length)
-        shift = torch.arange(lanes, device=flat.device).repeat_interleave(batch) * width
-        shifted = indices[entry] + torch.repeat_interleave(shift, length)
-        return cls(shifted, values[entry], offsets, (lanes, batch, width))
+        count = int(offsets[-1]) if capacity is None else capacity
+        position, total = torch.arange(count, device=flat.device), offsets[-1:].clone()
+        offsets[-1:] = count
+        # The row of every entry, and from it the position in the matrix.
+        row = torch.repeat_interleave(offsets.diff(), output_size=count)
+        entry = (position + (start - offsets[:-1])[row]).clamp_(max=max(len(values) - 1, 0))
+        shifted = indices[entry] + row // batch * width
+        return cls(shifted, values[entry] * (position < total), offsets, (lanes, batch, width))
 
     def times(self, weight: Tensor) -> Tensor:
         """The product x·W, (K, B, h), with a weight (K, d, h)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from equipoise.core import output
 from equipoise.ops.device import repeatable
 from equipoise.readers.downloads import default_data_dir
 
@@ -91,7 +91,7 @@ def _encoded(encoder: Encodes, texts: Sequence[tuple[bytes, str]]) -> Iterator[d
         if not said and done < len(texts) and time.monotonic() - began > LONG:
             said = True
             # Without it, a sweep would seem to hang before its first cell.
-            print(f"encoding {len(texts):,} texts once ({done:,} done) …", file=sys.stderr, flush=True)
+            print(f"encoding {len(texts):,} texts once ({done:,} done) …", file=output.err(), flush=True)
 
 
 def _stored(file: Path, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:

@@ -3,6 +3,8 @@
     rows.jsonl            one JSON object per finished cell; the record from which MLflow can be rebuilt
     predictions/KEY.npz   the predictions of that cell, so that a new metric needs no retraining
     mlflow.db, mlartifacts/   the rows as MLflow shows them (equipoise.tracking.tracker)
+    logs/                 what plugins have printed, a file for each process in which one has
+    .data-…, .mlflow-…    temporary, while a sweep runs; the next sweep removes those of a killed one
 
 A row exists from the moment its line is on the disk; its predictions are written before it. An incomplete line at the
 end of the file (after kill -9, or a power failure) was never acknowledged: readers skip it, and the next append moves it
@@ -14,7 +16,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +32,9 @@ from equipoise.store.rows import Row, Selection, clean, decode, encode
 
 #: Enough to know which cells have rows, and with which status.
 STATUS_ONLY = Selection(metrics=frozenset())
+#: The folder of what plugins have printed; and what temporary folders of a running sweep begin with, in which data sets are
+#: copied for workers, and in which MLflow's database is made.
+LOGS, SPOOL, MAKING = "logs", ".data-", ".mlflow-"
 #: Damaged lines whose numbers are listed.
 _LISTED = 5
 
@@ -59,6 +65,9 @@ class Store:
         self.torn: str | None = None
         #: one sentence about the damaged lines found by the latest read of rows.jsonl, else None
         self.damage: str | None = None
+        #: one sentence if the rows were removed after this store had written some, else None
+        self.removed: str | None = None
+        self._has_written = False
         # The lock belongs to the store, not to a thread: any thread of the sweep may append.
         self._lock = filelock.FileLock(str(self.path / ".lock"), thread_local=False)
 
@@ -137,6 +146,11 @@ class Store:
         except Exception as error:
             raise EquipoiseError(f"{path} is damaged ({error}); redo that cell") from None
 
+    def without_predictions(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys for which no predictions are stored."""
+        stored = {file.stem for file in self.predictions_dir.glob("*.npz")}
+        return [key for key in keys if key not in stored]
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[Store]:
         """Hold the folder's lock; raise EquipoiseError at once if another process holds it. May be nested."""
@@ -151,6 +165,15 @@ class Store:
             yield self
         finally:
             self._lock.release()
+
+    def tidy(self) -> None:
+        """Remove what a killed sweep has left behind: copies of data sets, and files that were being written."""
+        with self.locked():
+            for prefix in (SPOOL, MAKING):
+                for folder in self.path.glob(f"{prefix}*"):
+                    shutil.rmtree(folder, ignore_errors=True)
+            for part in self.predictions_dir.glob("*.part"):
+                part.unlink(missing_ok=True)
 
     def append(self, row: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]] | None = None) -> None:
         """Write the predictions (by an atomic rename), then the row's line; on return both are on the disk.
@@ -171,9 +194,12 @@ class Store:
             raise EquipoiseError(f"row {key!r} cannot be stored: {why}")
         line = encode(plain)
         with self.locked():
+            if self._has_written and not self.rows_file.exists():
+                self.removed = f"{self.rows_file} was removed under way, with the rows that were in it"
             if predictions is not None:
                 self._save(path, predictions)
             self._write(line)
+            self._has_written = True
 
     def _predictions_file(self, key: str) -> Path:
         if not KEY.fullmatch(key):

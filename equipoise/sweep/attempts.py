@@ -17,7 +17,7 @@ else:
 
 #: A cell whose worker has died this often becomes a failed row.
 DEATHS = 2
-DIED = "the worker process died, {times} (killed, or out of memory)"
+DIED = "the worker process died, {times} (killed, or out of memory{limit})"
 _TIMES = {2: "twice", 3: "three times"}
 
 
@@ -31,14 +31,15 @@ class Attempts:
         self.left = {cell.key: cell for cell in cells}
         self._most = deaths
         self._deaths = dict.fromkeys(self.left, 0)
+        self._suspects: set[str] = set()
 
     def suspects(self) -> list[Cell]:
-        """The cells that are left of which a worker has died."""
-        return [cell for key, cell in self.left.items() if self._deaths[key]]
+        """The cells that are left of which a worker has died, or that ran in a group whose time was over."""
+        return [cell for key, cell in self.left.items() if key in self._suspects]
 
     def groups(self, workers: int) -> list[tuple[Cell, ...]]:
         """The cells that are left: suspects by themselves, then the others in groups for this number of workers."""
-        others = [cell for key, cell in self.left.items() if not self._deaths[key]]
+        others = [cell for key, cell in self.left.items() if key not in self._suspects]
         return [*((cell,) for cell in self.suspects()), *groups(others, workers)]
 
     def finished(self, key: str) -> Cell:
@@ -49,9 +50,20 @@ class Attempts:
         """Count the death of a worker that was running these cells."""
         for key in keys:
             self._deaths[key] += 1
+            self._suspects.add(key)
+
+    def suspect(self, keys: Iterable[str]) -> None:
+        """Let these cells run by themselves from now on, as one of them has stopped the others."""
+        self._suspects.update(keys)
 
     def given_up(self) -> list[tuple[Cell, Result]]:
         """Take out the cells whose workers have died too often, each with its failed row."""
-        died = DIED.format(times=_TIMES.get(self._most, f"{self._most} times"))
         keys = [key for key in self.left if self._deaths[key] >= self._most]
-        return [(cell, (batches.failed(cell, RuntimeError(died)), None)) for cell in map(self.finished, keys)]
+        return [
+            (cell, (batches.failed(cell, RuntimeError(self._died(cell))), None))
+            for cell in map(self.finished, keys)
+        ]
+
+    def _died(self, cell: Cell) -> str:
+        limit = "" if cell.timeout is None else f", or over its limit of {cell.timeout:g} s"
+        return DIED.format(times=_TIMES.get(self._most, f"{self._most} times"), limit=limit)

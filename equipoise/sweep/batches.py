@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import one_line
+from equipoise.core.errors import one_line, trace_of
 from equipoise.engine.scheduler import run_many
 from equipoise.experiment import pipeline
 from equipoise.experiment.cell import Cell
@@ -28,7 +27,7 @@ def attempt(
     preparations: Preparations,
     report: Callable[[Cell, float], None] = lambda cell, share: None,
 ) -> Iterator[tuple[Cell, Result]]:
-    """Run cells side by side; yields each with its row and predictions when it ends. Any exception becomes a failed row."""
+    """Run cells side by side; yields each with its row and predictions when it ends. Any exception in a cell is a failed row."""
     # The first cell that requests a training bears its cost, so the plain strategies come before those that reuse theirs.
     ordered = sorted(cells, key=adds_decision)
     by_key = {cell.key: cell for cell in ordered}
@@ -39,7 +38,7 @@ def attempt(
         }
         for key, ended in run_many(running):
             cell = by_key[key]
-            yield cell, (failed(cell, ended), None) if isinstance(ended, Exception) else ended
+            yield cell, (failed(cell, ended), None) if isinstance(ended, BaseException) else ended
 
 
 async def _prepare_and_run(
@@ -52,8 +51,12 @@ async def _prepare_and_run(
 
 def failed(cell: Cell, error: BaseException) -> dict[str, Any]:
     """The row of a cell that ended with an exception."""
-    trace = "".join(traceback.format_exception(error))
-    return cell.row("failed", error=one_line(error), traceback=trace)
+    return cell.row("failed", error=one_line(error), traceback=trace_of(error))
+
+
+def in_words(cells: Sequence[Cell]) -> str:
+    """The names of cells, for a log."""
+    return ", ".join(f"{c.dataset} · {c.backbone} · {c.strategy} · split {c.split}" for c in cells)
 
 
 def _reporter(cell: Cell, report: Callable[[Cell, float], None]) -> Callable[[float], None]:

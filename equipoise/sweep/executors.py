@@ -5,18 +5,23 @@ No row depends on the executor. An executor writes nothing: rows, predictions an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core import output
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
+from equipoise.store.store import LOGS
 from equipoise.sweep.attempts import Attempts
+from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.pool import Pool, spooled, throttled
+from equipoise.sweep.pool import NO_GUARD, spooled, throttled
+from equipoise.sweep.processes import Lost, Pool
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared
@@ -29,9 +34,15 @@ else:
 
 #: Each cell with its row and predictions. A generator, so that closing it ends what still runs.
 Results: TypeAlias = "Generator[tuple[Cell, Result], None, None]"
-#: So many pools in a row may die before a cell starts; then nothing here can start a worker.
+#: A cell is reported that has been running for at least so many seconds, and for so many times its estimate.
+LEAST, TIMES = 60.0, 10
+#: So many processes in a row may die before a cell starts; then nothing here can start a worker.
 STARTS = 3
-NO_START = 'worker processes cannot start; a script must guard its entry with `if __name__ == "__main__":`, or run with workers=1'
+NO_START = "worker processes cannot start ({why}); run with --workers 1 (in Python: workers=1)"
+UNGUARDED = (
+    "worker processes cannot start: they run the script again, so put its call of equipoise.run below "
+    '`if __name__ == "__main__":`, or run with workers=1'
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Executor(Protocol):
     """Runs cells and yields each with its row and predictions when they arrive."""
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
-        """Run every cell once, and yield each when its group ends. A cell that fails, or kills its worker, has a failed row.
+        """Run every cell once, and yield each when it ends. A cell that fails, or kills its worker, has a failed row.
 
         Args:
             data: the data sets by the names that cells have for them.
@@ -66,33 +77,99 @@ class ThisProcess:
         preparations = prepared.Preparations()
         for group in groups(cells):
             yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
+            output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Runs cells in a pool of processes on this machine."""
+    """Runs cells in processes on this machine. The code of a plugin never shares a process with other cells.
+
+    Attributes:
+        store: the folder of the store, for copies of the data while cells run, and for what plugins print.
+        guarded: whether the user's script can be imported by a worker; with False, workers do without it.
+    """
 
     count: int
+    store: Path
+    guarded: bool = True
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
-        """See `Executor.run`. When a process dies, the pool is broken, and the cells that ran are tried again one by one."""
+        """See `Executor.run`; each cell is yielded when it ends.
+
+        The cells of a group whose process died, or whose time was over, are tried again one by one.
+        """
         attempts = Attempts(cells)
-        # Pools in a row that broke before any cell had started, so that no cell is to blame.
-        failed_starts = 0
-        with spooled({cell.dataset: data[cell.dataset] for cell in cells}) as files:
+        waiting = deque(attempts.groups(self.count))
+        slow = _Slow(data, watch)
+        # Processes in a row that died before a cell had started, so that no cell is to blame.
+        failed_starts, why = 0, "they die, perhaps of too little memory"
+        logs = self.store / LOGS
+        with (
+            spooled({cell.dataset: data[cell.dataset] for cell in cells}, self.store) as files,
+            Pool(self.count, files, watch.on_share, slow, guarded=self.guarded, logs=logs) as pool,
+        ):
             while attempts.left:
-                suspects = attempts.suspects()
-                to_run = [(cell,) for cell in suspects] or attempts.groups(self.count)
-                # One at a time: two deaths at once could not be told apart.
-                with Pool(1 if suspects else min(self.count, len(to_run)), files, watch.on_share) as pool:
-                    try:
-                        for key, result in pool.run(to_run):
-                            failed_starts = 0
-                            yield attempts.finished(key), result
-                    except BrokenProcessPool:
-                        running = pool.running()
-                        attempts.died(running)
-                        failed_starts = 0 if running else failed_starts + 1
+                try:
+                    while waiting and pool.submit(waiting[0]):
+                        waiting.popleft()
+                except (OSError, EOFError) as error:
+                    failed_starts, why = failed_starts + 1, one_line(error)
+                for ended in pool.results():
+                    if not isinstance(ended, Lost):
+                        failed_starts = 0
+                        key, result = ended
+                        yield attempts.finished(key), result
+                        continue
+                    failed_starts = 0 if ended.started else failed_starts + 1
+                    if failed_starts and ended.code == NO_GUARD:
+                        raise EquipoiseError(UNGUARDED)
+                    yield from self._lost(ended, attempts)
+                    waiting.extendleft(_again(ended, attempts))
                 if failed_starts >= STARTS:
-                    raise EquipoiseError(NO_START)
-                yield from attempts.given_up()
+                    raise EquipoiseError(NO_START.format(why=why))
+
+    def _lost(self, lost: Lost, attempts: Attempts) -> Results:
+        """Note who may be to blame, and yield the cells that are given up, each with its failed row."""
+        keys = [cell.key for cell in lost.cells]
+        if lost.late and len(keys) == 1:
+            (cell,) = lost.cells
+            late = TimeoutError(f"timed out after {cell.timeout:g} s, the limit of a cell (--cell-timeout)")
+            yield attempts.finished(cell.key), (batches.failed(cell, late), None)
+        elif lost.late:
+            attempts.suspect(keys)
+        elif lost.started:
+            attempts.died(keys)
+        yield from attempts.given_up()
+
+
+def _again(lost: Lost, attempts: Attempts) -> list[tuple[Cell, ...]]:
+    """The groups in which the cells of a lost group are tried again: one by one, unless none of them had started."""
+    left = tuple(cell for cell in lost.cells if cell.key in attempts.left)
+    if not lost.started:
+        return [left]
+    return [(cell,) for cell in reversed(left)]
+
+
+class _Slow:
+    """Warns of a group that has been running for ten times its estimate."""
+
+    def __init__(self, data: Mapping[str, Dataset], watch: Watcher) -> None:
+        self._data, self._watch = data, watch
+
+    def __call__(self, cells: Sequence[Cell], seconds: float) -> bool:
+        """Whether the group has been reported."""
+        # An estimate takes a moment, and no cell is slow before.
+        if seconds < LEAST:
+            return False
+        estimates = [core_seconds(cell, Size.of(self._data[cell.dataset])) for cell in cells]
+        known = sum(estimate for estimate in estimates if estimate is not None)
+        if not cells or None in estimates or seconds < TIMES * known:
+            # Without an estimate there is nothing to compare with.
+            return None in estimates
+        first = cells[0]
+        others = f" and {len(cells) - 1} beside it" if len(cells) > 1 else ""
+        self._watch.on_problem(
+            f"{first.strategy} on {first.dataset}, {first.backbone}, split {first.split}{others}: running for {seconds:.0f} s, "
+            f"{TIMES} times the estimate; --cell-timeout SECONDS ends such cells"
+        )
+        return True

@@ -23,9 +23,17 @@ def groups(cells: Iterable[Cell], workers: int = 1) -> list[tuple[Cell, ...]]:
     as one. Groups are smaller for backbones whose lanes run one after the other, which gain nothing from larger ones, and where
     otherwise some workers would have nothing to do.
     """
-    by_kind = [tuple(same_kind) for _, same_kind in groupby(cells, _kind)]
+    by_kind = [part for _, same_kind in groupby(cells, _kind) for part in _by_plugins(same_kind)]
     most = max(1, sum(len(_families(same_kind)) for same_kind in by_kind) // workers)
     return [part for same_kind in by_kind for part in _parts(same_kind, min(most, _size(same_kind[0])))]
+
+
+def _by_plugins(cells: Iterable[Cell]) -> list[tuple[Cell, ...]]:
+    """The cells by the plugins they run, so that the code of a plugin is never beside cells that are none of its own."""
+    parts: dict[object, list[Cell]] = {}
+    for cell in cells:
+        parts.setdefault(cell.plugins, []).append(cell)
+    return [tuple(part) for part in parts.values()]
 
 
 def training_keys(cells: Iterable[Cell]) -> set[str]:

@@ -186,6 +186,7 @@ def _cell(
         identity=backbone.identity,
         plugin=file,
         plugins=_plugins(name, backbone, strategy),
+        timeout=block.cell_timeout,
     )
 
 

@@ -1,4 +1,4 @@
-"""The worker processes of a sweep, with one thread each.
+"""How the worker processes of a sweep are started (`equipoise.sweep.processes` runs them), with one thread each.
 
 On Linux, workers are forked from a server process that has imported `equipoise.sweep.preload`, so modules are loaded once.
 `begin` starts the server, which imports while this process still plans. Elsewhere each worker imports everything itself. Data
@@ -18,12 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core import output
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
+from equipoise.store.store import SPOOL
 
 if TYPE_CHECKING:
     from multiprocessing import forkserver
@@ -32,19 +33,24 @@ if TYPE_CHECKING:
     from equipoise.experiment import prepared
     from equipoise.experiment.cell import Cell
     from equipoise.sweep import batches
-    from equipoise.sweep.batches import Result
 else:
     # `forkserver` exists on Linux only; `batches` imports PyTorch, which this process may never need.
     forkserver, batches = lazy("multiprocessing.forkserver"), lazy("equipoise.sweep.batches")
     prepared = lazy("equipoise.experiment.prepared")
 
-#: Seconds between two reports of a cell's progress.
-PACE = 0.2
+#: Set where worker processes start, so that a script that runs again in one of them can tell.
+STARTING = "EQUIPOISE_WORKER"
+#: The exit code of a worker whose script runs a sweep as it is imported, for lack of a guard.
+NO_GUARD = 67
 #: Data sets that a worker keeps in memory. Cells come in the order of their data sets, so two are enough.
 KEPT = 2
-_FORKED = sys.platform == "linux"
 #: What keeps the libraries of a worker at one thread.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+#: Seconds between two reports of a cell's progress.
+PACE = 0.2
+#: Kinds of messages: a group begins, the share of a cell that is done, the result of a cell, and the end of a group.
+STARTED, SHARE, RESULT, IDLE = "started", "share", "result", "idle"
+_FORKED = sys.platform == "linux"
 #: For the server process: Arrow's allocator must start no thread, which a fork would not copy, and no module in the user's
 #: folder may hide one of a library.
 _FORK_SAFE = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONSAFEPATH": "1"}
@@ -60,8 +66,22 @@ def begin() -> None:
     if not _FORKED:
         return
     context().set_forkserver_preload(["equipoise.sweep.preload"])
-    with _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
+    with starting(), _environment({**_FORK_SAFE, **ONE_THREAD, **_COMPACT}), not_for_children():
         forkserver.ensure_running()
+
+
+def starting() -> contextlib.AbstractContextManager[None]:
+    """Worker processes start within this block."""
+    return _environment({STARTING: "1"})
+
+
+def end_if_starting() -> None:
+    """End this process if it is a worker that imports the user's script, and so has come to its call of a sweep.
+
+    Without a guard, each worker would start workers of its own. It ends without a word: the parent tells the user once.
+    """
+    if STARTING in os.environ and getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(NO_GUARD)
 
 
 def context() -> Any:
@@ -82,9 +102,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
-    """A file for each data set, in a folder that is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="equipoise-") as folder:
+def spooled(data: Mapping[str, Dataset], store: Path) -> Iterator[dict[str, Path]]:
+    """A file for each data set, in a folder inside a store that is deleted afterwards, or by `Store.tidy` after a kill."""
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SPOOL, dir=store) as folder:
         # Numbered, because names of data sets may hold slashes.
         files = {name: Path(folder) / f"{i}.pickle" for i, name in enumerate(data)}
         for name, file in files.items():
@@ -93,75 +114,56 @@ def spooled(data: Mapping[str, Dataset]) -> Iterator[dict[str, Path]]:
         yield files
 
 
-class Pool:
-    """Worker processes, and a pipe through which they report progress.
+def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: Path) -> None:
+    """Run groups of cells from the pipe until it says None, or the process that started this one ends.
 
-    Messages are short enough to be written in one piece, so the pipe needs no lock: a lock held by a killed worker would never
-    be released.
+    What plugins print goes to a file in the folder `logs`.
     """
+    # Without a log, a cell must still run.
+    with contextlib.suppress(OSError):
+        output.into_log_for_good(logs.resolve())
+    # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A group of its own, so that the parent can end what a plugin leaves running with its worker.
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+    threading.Thread(target=_end_with_parent, args=(files,), daemon=True).start()
+    # The environment so far is that of the server process, which may have started long ago.
+    os.environ.clear()
+    os.environ.update({**ONE_THREAD, **environment})
+    data, preparations = _Data(files), prepared.Preparations()
+    own = os.getpid()
 
-    def __init__(
-        self, workers: int, files: Mapping[str, Path], on_share: Callable[[Cell, float], None]
-    ) -> None:
-        begin()
-        processes = context()
-        self._receiver, self._sender = processes.Pipe(duplex=False)
-        self._on_share = on_share
-        self._started: set[str] = set()
-        self._cells: dict[str, Cell] = {}
-        arguments = (dict(files), self._sender, dict(os.environ))
-        self._executor = ProcessPoolExecutor(workers, processes, _start, arguments)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+    def send(kind: str, key: str = "", content: Any = None) -> None:
+        # A process that a plugin has forked comes here, too, when its hook returns.
+        if os.getpid() != own:
+            os._exit(1)
+        pipe.send((kind, key, content))
 
-    def __enter__(self) -> Pool:
-        self._listener.start()
-        return self
+    while (cells := pipe.recv()) is not None:
+        _run_group(cells, data, preparations, send)
+        output.mark(batches.in_words(cells))
+        send(IDLE)
+    # Not through Python's exit, which would wait for threads that a plugin has left.
+    os._exit(0)
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        # After an error or an interrupt nobody needs the running cells.
-        if kind is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-                process.terminate()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        # `None` ends the listener.
-        self._sender.send(None)
-        self._listener.join()
-        self._receiver.close()
-        self._sender.close()
 
-    def running(self) -> set[str]:
-        """Keys of the cells that have started and have not finished."""
-        # Time for the listener to read the last messages of a worker that died.
-        time.sleep(0.2)
-        return set(self._started)
-
-    def run(self, groups: Sequence[Sequence[Cell]]) -> Iterator[tuple[str, Result]]:
-        """Run groups of cells; yields the key and result of each cell when its group ends.
-
-        Raises:
-            BrokenProcessPool: a worker died.
-        """
-        self._cells = {cell.key: cell for group in groups for cell in group}
-        futures: set[Future[list[tuple[str, Result]]]] = {
-            self._executor.submit(_run_group, tuple(group)) for group in groups
-        }
-        while futures:
-            done = wait(futures, return_when=FIRST_COMPLETED).done
-            futures -= done
-            # Failed futures last: the exception of a dead worker must not hide results that have arrived.
-            for future in sorted(done, key=lambda f: f.exception() is not None):
-                for key, result in future.result():
-                    self._started.discard(key)
-                    yield key, result
-
-    def _listen(self) -> None:
-        """Read progress messages until `None` comes; runs in a thread."""
-        while (message := self._receiver.recv()) is not None:
-            key, share = message
-            # A share of exactly 0 says that the cell starts; later shares are positive.
-            if share == 0.0:
-                self._started.add(key)
-            self._on_share(self._cells[key], share)
+def _run_group(
+    cells: Sequence[Cell], data: _Data, preparations: prepared.Preparations, send: Callable[..., None]
+) -> None:
+    try:
+        sets = {cell.dataset: data.of(cell.dataset) for cell in cells}
+    except Exception as error:
+        for cell in cells:
+            send(RESULT, cell.key, pickle.dumps((batches.failed(cell, error), None)))
+        return
+    attempt = batches.attempt
+    # After the imports, which take long where workers are not forked: they are not the time of a cell.
+    send(STARTED)
+    report = throttled(lambda cell, share: send(SHARE, cell.key, max(share, 1e-9)))
+    for cell, result in attempt(cells, sets, preparations, report):
+        # Pickled here, so that a result that cannot be read is the failure of its cell.
+        send(RESULT, cell.key, pickle.dumps(result))
 
 
 def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], None]:
@@ -177,52 +179,31 @@ def throttled(report: Callable[[Cell, float], None]) -> Callable[[Cell, float], 
     return throttled_report
 
 
-#: The state of this process, if it is a worker; filled by `_start`.
-_WORKER: dict[str, Any] = {}
+class _Data(dict[str, "Dataset"]):
+    """Data sets by name, read when a cell first needs them; the oldest one makes room."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        super().__init__()
+        self._files = files
+
+    def of(self, name: str) -> Dataset:
+        """The data set of this name."""
+        if name not in self:
+            while len(self) >= KEPT:
+                del self[next(iter(self))]
+            with self._files[name].open("rb") as handle:
+                self[name] = pickle.load(handle)
+        return self[name]
 
 
-def _start(files: dict[str, Path], sender: Any, environment: dict[str, str]) -> None:
-    """Set up a worker process."""
-    # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER.update(files=files, sender=sender, data={}, preparations=prepared.Preparations())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # The environment so far is that of the server process, which may have started long ago.
-    os.environ.clear()
-    os.environ.update({**ONE_THREAD, **environment})
-
-
-def _end_with_parent() -> None:
+def _end_with_parent(files: Mapping[str, Path]) -> None:
     """End this worker when its parent ends: if that was killed, the worker would wait for its next cell for ever."""
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         # A killed parent has not deleted its temporary folder.
-        for file in _WORKER["files"].values():
+        for file in files.values():
             shutil.rmtree(file.parent, ignore_errors=True)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)
-
-
-def _run_group(cells: Sequence[Cell]) -> list[tuple[str, Result]]:
-    """Run one group in a worker; the key and result of each cell."""
-    send = _WORKER["sender"].send
-    for cell in cells:
-        send((cell.key, 0.0))
-    try:
-        data = {cell.dataset: _data(cell.dataset) for cell in cells}
-    except Exception as error:
-        return [(cell.key, (batches.failed(cell, error), None)) for cell in cells]
-    report = throttled(lambda cell, share: send((cell.key, max(share, 1e-9))))
-    return [
-        (cell.key, result) for cell, result in batches.attempt(cells, data, _WORKER["preparations"], report)
-    ]
-
-
-def _data(name: str) -> Dataset:
-    """A data set by name, read when the worker first needs it; the oldest one makes room."""
-    loaded: dict[str, Dataset] = _WORKER["data"]
-    if name not in loaded:
-        while len(loaded) >= KEPT:
-            del loaded[next(iter(loaded))]
-        with _WORKER["files"][name].open("rb") as handle:
-            loaded[name] = pickle.load(handle)
-    return loaded[name]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
+from equipoise.core import output
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
-from equipoise.store.store import STATUS_ONLY, Store
+from equipoise.store.store import LOGS, STATUS_ONLY, Store
 from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
@@ -49,8 +51,8 @@ def sweep(
     """Run the outstanding cells of a plan; each row is written when its cell ends, and MLflow is updated now and then.
 
     Args:
-        workers: the number of processes, or "auto" (see `equipoise.sweep.worker_count`); with 1, cells run in this process. The
-            rows do not depend on it.
+        workers: the number of processes, or "auto" (see `equipoise.sweep.worker_count`); with 1, cells run in this
+            process, unless there are plugins or time limits: then in one other process. The rows do not depend on it.
         redo: which cells to run, see `outstanding`.
         executor: runs the cells elsewhere, such as `equipoise.cluster.Cluster`; `workers` then means nothing.
 
@@ -61,6 +63,7 @@ def sweep(
     wanted = parse_workers(workers)
     watch = watcher or Watcher()
     with store.locked(), data_folder(plan.data_dir):
+        store.tidy()
         rows = store.rows(STATUS_ONLY)
         statuses = {row["key"]: row["status"] for row in rows}
         cells = _outstanding(plan, redo, {} if redo == "all" else statuses)
@@ -73,25 +76,45 @@ def sweep(
                 f"{outdated} rows of this plan hold metrics of earlier code; to recompute them: "
                 f"equipoise rescore --results {store.path}"
             )
+        finished = [key for key in planned if statuses.get(key) == "ok" and redo != "all"]
+        if lacking := store.without_predictions(finished):
+            watch.on_problem(
+                f"the predictions of {len(lacking)} rows of this plan are missing, so that new metrics cannot be computed for "
+                "them; --redo all makes them again"
+            )
         for cell, reason in plan.skipped:
             if cell.key not in statuses:
                 store.append(cell.row("skipped", reason=reason))
-        runner = executor or _here(cells, plan, wanted)
+        runner = executor or _here(cells, plan, wanted, store)
         writer, notified = MlflowWriter(store, watch.on_problem), -SYNC_EVERY
         try:
             # Closed at once if writing fails, since an executor would go on with cells that nobody needs.
             with closing(runner.run(cells, plan.data, watch)) as results:
                 for cell, (row, predictions) in results:
-                    store.append(row, predictions)
+                    _append(store, row, predictions, watch)
                     watch.on_row(cell, row)
                     if time.monotonic() - notified > SYNC_EVERY:
                         writer.notify()
                         notified = time.monotonic()
         finally:
             writer.close()
+            output.tidy(store.path / LOGS)
 
 
-def _here(cells: list[Cell], plan: Plan, workers: int | None) -> Executor:
+def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watcher) -> None:
+    before = store.removed
+    store.append(row, predictions)
+    if store.removed and not before:
+        watch.on_problem(f"{store.removed}; the same command runs their cells again")
+
+
+def _here(cells: list[Cell], plan: Plan, workers: int | None, store: Store) -> Executor:
     """The executor on this machine, with as many processes as `choose_workers` says if their number is not given."""
     count = workers or choose_workers(cells, plan.data).count
-    return Processes(count) if count > 1 and len(cells) > 1 else ThisProcess()
+    if count > 1 and len(cells) > 1:
+        return Processes(count, store.path)
+    # A plugin may end its process, change anything in it, or never return. One worker, unlike several, works for a script
+    # without a guard, too.
+    if any(cell.plugins or cell.timeout is not None for cell in cells):
+        return Processes(1, store.path, guarded=False)
+    return ThisProcess()

@@ -17,9 +17,10 @@ from equipoise.splits.outer import OFFICIAL, Split
 
 _LISTS = ("datasets", "backbones", "strategies")
 #: The keys at the top of a suite; a block may have all of them but the title and blocks.
-_TOP = {"title", "splits", "seed", "settings", "blocks", *_LISTS}
+_TOP = {"title", "splits", "seed", "cell_timeout", "settings", "blocks", *_LISTS}
 #: More splits, or more cells of a suite, are a slip of the pen. A plan takes about 10 KB for each cell.
 MOST_SPLITS, MOST_CELLS = 10_000, 100_000
+MOST_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Block:
 
     Attributes:
         splits: the number of outer splits, or "official".
+        cell_timeout: the most seconds that a cell may take; None for no limit.
     """
 
     datasets: tuple[str, ...]
@@ -36,6 +38,7 @@ class Block:
     settings: Settings = field(default_factory=Settings)
     splits: Split = 3
     seed: int = 0
+    cell_timeout: float | None = None
 
     def __post_init__(self) -> None:
         for name in _LISTS:
@@ -51,6 +54,13 @@ class Block:
             raise EquipoiseError(f"seed must be 0 or more, got {shown(self.seed)}")
         if self.seed >= 2**63:
             raise EquipoiseError(f"seed must be below 2**63, got {shown(self.seed)}")
+        limit = self.cell_timeout
+        number = limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool))
+        # Not `limit <= 0`, which is False for NaN; a year is longer than any cell.
+        if not number or (limit is not None and not 0 < limit <= MOST_SECONDS):
+            raise EquipoiseError(
+                f"cell_timeout must be a number of seconds above 0, at most {MOST_SECONDS:,}, got {shown(limit)}"
+            )
 
     @property
     def outer_splits(self) -> tuple[Split, ...]:
@@ -80,7 +90,7 @@ class Suite:
             )
 
     def with_changes(self, settings: Mapping[str, Any], **changes: Any) -> Suite:
-        """A copy with some settings replaced in every block; also the splits and the seed, if they are given and not None."""
+        """A copy with some settings replaced in every block, and other fields of blocks that are given and not None."""
         changes = {k: v for k, v in changes.items() if v is not None}
         blocks = (
             dataclasses.replace(
@@ -149,7 +159,7 @@ def _block(table: Mapping[str, Any], block: Mapping[str, Any], where: str) -> Bl
             isinstance(value, int) or (name == "splits" and value == OFFICIAL)
         ):
             raise EquipoiseError(f"suite {where}: {name} must be {words}, got {shown(value)}")
-    counts = {name: merged[name] for name in ("splits", "seed") if name in merged}
+    counts = {name: merged[name] for name in ("splits", "seed", "cell_timeout") if name in merged}
     return Block(datasets, backbones, strategies, settings, **counts)
 
 

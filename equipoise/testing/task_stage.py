@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.contracts.hook_results import task_problem
 from equipoise.contracts.strategy import Strategy
 from equipoise.contracts.tasks import Task, sources
 from equipoise.core.seeds import stream
@@ -38,7 +39,11 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
     listed = isinstance(tasks, Sequence) and len(tasks) > 0 and all(isinstance(t, Task) for t in tasks)
     if not demand(listed, "shapes", f"returned {type(tasks).__name__}, not a list of Task"):
         return False
-    problems = [p for t, task in enumerate(tasks) if (p := _problem(task, world)) and (p := f"task {t}: {p}")]
+    problems = [
+        p
+        for t, task in enumerate(tasks)
+        if (p := task_problem(task, *world.Y.shape)) and (p := f"task {t}: {p}")
+    ]
     if not demand(not problems, "tasks", problems[0] if problems else ""):
         return False
     all_classes = all(task.classes is not None for task in tasks)
@@ -55,28 +60,6 @@ def valid_tasks(exam: Exam, world: World, tasks: Any) -> bool:
     except ValueError as error:
         return demand(False, "tasks", str(error))
     return True
-
-
-def _problem(task: Task, world: World) -> str:
-    """The first problem of a task by itself; "" if there is none."""
-    n, labels = world.Y.shape
-    for name, columns in (("columns", task.columns), ("label_inputs", task.label_inputs)):
-        exist = all(0 <= c < labels for c in columns)
-        if not exist or len(set(columns)) < len(columns) or not isinstance(columns, tuple):
-            return f"{name} {columns!r} are not a tuple of different labels 0..{labels - 1}"
-    if not task.columns or set(task.columns) & set(task.label_inputs):
-        return "columns are empty, or overlap with label_inputs"
-    if task.rows is not None:
-        rows = np.asarray(task.rows)
-        if rows.ndim != 1 or rows.dtype.kind != "i" or not len(rows) or rows.min() < 0 or rows.max() >= n:
-            return f"rows are not positions 0..{n - 1} (int, at least one)"
-    if task.classes is not None:
-        classes = np.asarray(task.classes)
-        if classes.ndim != 2 or classes.shape[1] != len(task.columns) or not np.isin(classes, (0, 1)).all():
-            return f"classes have shape {classes.shape}, not 0/1 (C, {len(task.columns)})"
-        if len(np.unique(classes, axis=0)) < max(1, len(classes)):
-            return "two classes are the same labelset"
-    return ""
 
 
 def check_merge(exam: Exam, world: World, tasks: Sequence[Task]) -> None:

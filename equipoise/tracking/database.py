@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.core.signals import deferred_sigint
+from equipoise.store.store import MAKING
 
 
 @contextlib.contextmanager
@@ -45,15 +46,42 @@ def quiet() -> Iterator[None]:
             os.environ["MLFLOW_DISABLE_TELEMETRY"] = before
 
 
+def database_uri(path: Path) -> str:
+    """The URI of a SQLite file, as MLflow takes it."""
+    # Versions of SQLAlchemy differ in whether a URI is percent-encoded; this one reads back what it writes.
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=path.resolve().as_posix()).render_as_string(hide_password=False)
+
+
+#: What SQLite says of a file that is no database of MLflow's, or only parts of one.
+_DAMAGE = ("not a database", "malformed", "no such table", "no such column", "unsupported file format")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error of SQLite, or of SQLAlchemy around it, says that the file is damaged, not that it is busy or full."""
+    # Without importing SQLAlchemy, whose errors have the same name.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return "DatabaseError" in kinds and any(sign in str(error) for sign in _DAMAGE)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged database, and remove what belongs to it; returns its new path."""
+    aside = path.with_suffix(".damaged")
+    os.replace(path, aside)
+    for suffix in ("-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    return aside
+
+
 def create_database(path: Path, artifacts: Path) -> None:
     """Create an empty MLflow database at `path`, completely or not at all."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     # Elsewhere first, then moved: the migration takes seconds, and killing it half-way would leave an unusable file.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=MAKING) as folder:
         part = Path(folder) / "mlflow.db"
-        uri = f"sqlite:///{part.resolve().as_posix()}"
-        store: Any = SqlAlchemyStore(uri, artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
+        store: Any = SqlAlchemyStore(database_uri(part), artifacts.resolve().as_uri())  # type: ignore[no-untyped-call]
         store.delete_experiment("0")  # MLflow's "Default" experiment, which would stay empty
         store.engine.dispose()
         # Write-ahead logging, a property of the file, lets a sweep write while `equipoise ui` reads.

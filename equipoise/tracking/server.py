@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.tracking.database import database_uri
 
 GRACE = 10.0  # seconds that the server gets to end by itself before it is killed
 
@@ -24,8 +25,8 @@ def command(store_path: str | os.PathLike[str], host: str, port: int) -> list[st
     # One worker is enough for one user; each further one takes seconds to start and about 300 MB.
     return [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
-        *("--registry-store-uri", f"sqlite:///{(path / 'mlflow.db').as_posix()}"),
+        *("--backend-store-uri", database_uri(path / "mlflow.db")),
+        *("--registry-store-uri", database_uri(path / "mlflow.db")),
         *("--default-artifact-root", (path / "mlartifacts").as_uri()),
         *("--host", host, "--port", str(port), "--workers", "1"),
         *("--uvicorn-opts", "--log-level=warning"),

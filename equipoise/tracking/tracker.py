@@ -3,7 +3,7 @@
 There is one MLflow run per row and one experiment per data set. `Tracker.sync` writes the runs that MLflow lacks and may be
 called at any time. A run that is up to date is left alone; one that was interrupted (status RUNNING) or whose row has changed
 is written again, so that a key never has two runs. The database can always be rebuilt: delete mlflow.db and mlartifacts/,
-then sync.
+then sync. A damaged one is rebuilt by itself.
 
 MLflow stores absolute artifact locations. If a store's folder has been moved, the next sync corrects them in the database (two
 columns); no run is written again.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,15 @@ from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
 from equipoise.tracking import run_fields as view
-from equipoise.tracking.database import create_database, quiet, relocate, runs_by_tag
+from equipoise.tracking.database import (
+    create_database,
+    database_uri,
+    is_damage,
+    quiet,
+    relocate,
+    runs_by_tag,
+    set_aside,
+)
 from equipoise.tracking.files import write_files
 
 if TYPE_CHECKING:
@@ -69,28 +77,52 @@ class Tracker:
     @property
     def uri(self) -> str:
         """The tracking URI, as `mlflow.set_tracking_uri` and `MlflowClient` take it."""
-        return f"sqlite:///{self.database.resolve().as_posix()}"
+        return database_uri(self.database)
 
     def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
         """Write the runs of those rows (default: all rows of the store) that MLflow lacks or has in an older version.
 
-        Errors of MLflow are never raised, only reported in the result: a sweep must not fail because of its view.
+        Errors of MLflow are never raised, only reported in the result: a sweep must not fail because of its view. A damaged
+        database is set aside, and made again.
         """
-        synced = Synced()
+        wanted = [dict(row) for row in (self.store.rows() if rows is None else rows)]
         try:
-            wanted = [(dict(row), digest(row)) for row in (self.store.rows() if rows is None else rows)]
-            known = self._open() if wanted else {}
-            missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
-            synced.present = len(wanted) - len(missing)
-            # MLflow takes two seconds to import, so it is loaded only if there is something to write.
-            if missing:
-                with quiet():
-                    self._open_client()
-                    for row, version in missing:
-                        self._sync_row(row, version, known, synced)
+            return self._sync(wanted)
         except Exception as error:
-            synced.problems.append(f"MLflow cannot be written ({one_line(error)}); the rows are safe")
+            problem = f"MLflow cannot be written ({one_line(error)}); the rows are safe"
+            if not is_damage(error) or not self.database.exists():
+                return Synced(problems=[problem])
+        try:
+            aside = self._begin_anew()
+            # All rows, since those that are not wanted now have lost their runs, too.
+            synced = self._sync(self.store.rows() or wanted)
+        except Exception as error:
+            return Synced(problems=[problem, f"it cannot be made again ({one_line(error)})"])
+        synced.problems.append(
+            f"{self.database} was damaged, and has been made again from the rows; the damaged file is {aside.name}"
+        )
         return synced
+
+    def _sync(self, rows: Sequence[Row]) -> Synced:
+        synced = Synced()
+        wanted = [(row, digest(row)) for row in rows]
+        known = self._open() if wanted else {}
+        missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
+        synced.present = len(wanted) - len(missing)
+        # MLflow takes two seconds to import, so it is loaded only if there is something to write.
+        if missing:
+            with quiet():
+                self._open_client()
+                for row, version in missing:
+                    self._sync_row(row, version, known, synced)
+        return synced
+
+    def _begin_anew(self) -> Path:
+        """Set the database aside with all that is known of it; returns where it is now."""
+        self._client, self._known = None, None
+        self._experiments.clear()
+        shutil.rmtree(self.artifacts, ignore_errors=True)
+        return set_aside(self.database)
 
     def lacks(self) -> bool:
         """Whether MLflow lacks the run of some row, or has it in an older version."""
@@ -104,6 +136,8 @@ class Tracker:
             self._write(row, version, known, synced.problems.append)
             synced.written += 1
         except Exception as error:
+            if is_damage(error):
+                raise
             synced.problems.append(f"MLflow lacks row {key} ({one_line(error)}); the row is safe, sync again")
 
     def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:

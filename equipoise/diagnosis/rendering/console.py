@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from equipoise.core.console import SafeConsole
+
 SHOWN = 15  # labels in the table; if there are more, the 10 most and the 5 least frequent
 #: The measures in the order in which they are shown, with their names in the literature.
 MEASURES = {
@@ -61,7 +63,7 @@ def render(diagnosis: dict[str, Any], console: Console) -> None:
 def as_text(diagnosis: dict[str, Any], width: int = 100) -> str:
     """The same as plain text, `width` characters wide."""
     buffer = io.StringIO()
-    render(diagnosis, Console(file=buffer, width=width, color_system=None))
+    render(diagnosis, SafeConsole(file=buffer, width=width, color_system=None))
     return buffer.getvalue()
 
 

@@ -13,6 +13,7 @@ losses each of them matters for. "The input is known" means here: as far as a li
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,9 +128,13 @@ def _input_scores(kind: str, X: Any, Y: np.ndarray, folds: Ints, strength: float
 
 
 def _logistic(columns: Floats, y: np.ndarray) -> Any:
+    from scipy.linalg import LinAlgWarning
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=1.0, solver="newton-cholesky", random_state=0).fit(columns, y)
+    with warnings.catch_warnings():
+        # With dependent columns the solver goes over to L-BFGS by itself, which needs no mention.
+        warnings.simplefilter("ignore", LinAlgWarning)
+        return LogisticRegression(C=1.0, solver="newton-cholesky", random_state=0).fit(columns, y)
 
 
 def _scores(model: Any, columns: Any) -> Floats:
