@@ -85,13 +85,15 @@ def code(sources: Sources, own: Iterable[str]) -> str:
 
 
 def installed(top: str) -> bool:
-    """Whether a top-level name lies in a folder of installed packages."""
+    """Whether a top-level name is that of an installed package, in a folder of this environment or any other on the path."""
     file = file_of(top)
     if file is None:
         return False
     # A `.pth` file may add another environment's folder, as in environments built on one another.
     named = any(part in _PACKAGE_FOLDERS for part in file.parts)
-    return named or any(file.is_relative_to(folder) for folder in _site_folders())
+    if named or any(file.is_relative_to(site) for site in _site_folders()):
+        return True
+    return top in _recorded(file.parent.parent if file.name == "__init__.py" else file.parent)
 
 
 def file_of(top: str) -> Path | None:
@@ -130,6 +132,19 @@ def _meant(content: bytes) -> str:
         return meaning(importlib.util.decode_source(content))
     except (SyntaxError, ValueError):  # a compiled module, or source for another version of Python
         return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _recorded(folder: Path) -> frozenset[str]:
+    """The top-level names of the packages that an installer has recorded in a folder.
+
+    PYTHONPATH may name any folder (`pip install --target`, modules of a cluster), and hashing PyTorch takes minutes.
+    """
+    names: set[str] = set()
+    for record in folder.glob("*.dist-info/RECORD"):
+        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+            names.add(line.partition(",")[0].partition("/")[0].removesuffix(".py"))
+    return frozenset(names)
 
 
 @cache
