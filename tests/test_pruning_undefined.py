@@ -53,7 +53,7 @@ def test_undefined_scores_prune_not_every_trial(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("pruning", [False, True])
-def test_trainings_that_all_diverge_fail_with_the_same_line(tmp_path: Path, pruning: bool) -> None:
+def test_a_loss_that_is_nowhere_a_number_fails_with_the_same_line(tmp_path: Path, pruning: bool) -> None:
     (tmp_path / "diverges.py").write_text(DIVERGES, encoding="utf-8")
-    with pytest.raises(EquipoiseError, match="the training that made them probably diverged"):
+    with pytest.raises(EquipoiseError, match="loss of strategy 'diverges' is NaN or infinite"):
         row_of(str(tmp_path / "diverges.py"), pruning)

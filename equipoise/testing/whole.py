@@ -20,7 +20,7 @@ from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import CHANGES, REPRESENTATION, Strategy
-from equipoise.core.errors import one_line
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.seeds import stream
 from equipoise.engine.scheduler import Trainer, run_one
 from equipoise.experiment.cross_validation import CrossValidator
@@ -183,7 +183,7 @@ def check_training(exam: Exam) -> None:
     backbone = _backbone(exam.strategy)
     quietly(lambda: trained(Strategy(), world, backbone))
     try:
-        out = exam.run("training", world.name, lambda: trained(exam.strategy, world, backbone))
+        out = exam.run("training", world.name, lambda: _trained(exam, world, backbone))
     except Stopped:
         return
     valid = all(np.isfinite(z).all() and z.ndim == 2 and z.shape[1] == world.n_labels for z in out.values())
@@ -192,6 +192,16 @@ def check_training(exam: Exam) -> None:
     )
     if exam.strategy.off is not None:
         _check_off(exam, world)
+
+
+def _trained(exam: Exam, world: World, backbone: Backbone) -> dict[str, np.ndarray]:
+    try:
+        return trained(exam.strategy, world, backbone)
+    except EquipoiseError as refused:
+        # The engine refuses what a hook must not return, and the fault of the hook has been noted already.
+        if exam.findings.all():
+            raise Stopped from refused
+        raise
 
 
 def _check_off(exam: Exam, world: World) -> None:

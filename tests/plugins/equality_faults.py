@@ -128,7 +128,7 @@ class Collapsed(Declaring):
 class ColumnThatIsNone(Lifting):
     """Names a column that does not exist."""
 
-    name, fault = "column_that_is_none", "same_as"
+    name, fault = "column_that_is_none", "raises"
 
     def same_as(self, backbone, n_labels):
         return [Equality("none", {"mean_average_precision": "map"}, "a constant keeps the order")]
