@@ -98,6 +98,7 @@ def test_a_hook_that_never_returns_is_timed_out_and_harms_no_other(tmp_path: Pat
     assert when["none"] < when["loops"], "kept when it ended"
 
 
+@pytest.mark.slow
 def test_cells_side_by_side_are_told_apart(tmp_path: Path) -> None:
     """Only one of two cells of a plugin hangs: after their common limit they run one by one."""
     file = plugin(tmp_path, hangs=("weights", "time.sleep(3600 * (len(arguments[0]) % 2 == 0))"))
@@ -137,6 +138,7 @@ def test_rows_do_not_depend_on_the_limit_or_the_process(tmp_path: Path) -> None:
     assert {n: fingerprint(row) for n, row in here.items()} == {n: fingerprint(r) for n, r in there.items()}
 
 
+@pytest.mark.slow
 def test_a_cell_that_takes_ten_times_its_estimate_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -167,6 +169,7 @@ print("status", *rows["status"])
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_runs_a_plugin_with_one_worker(tmp_path: Path) -> None:
     plugin(tmp_path, fine=("weights", "pass"))
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")

@@ -42,6 +42,7 @@ def test_every_encoding_can_show_everything(encoding: str, tmp_path: Path) -> No
     assert "\x1b" not in shown
 
 
+@pytest.mark.slow
 def test_without_a_locale_a_sweep_runs_and_errors_are_a_line(tmp_path: Path) -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     words = ("run", "--dataset", "d.csv", "--strategy", "none", "--splits", "1", *TINY, "--results")

@@ -187,6 +187,9 @@ def test_every_loss_takes_the_counts_that_it_says() -> None:
     found = {}
     for name in registry("strategy").names():
         strategy = registry("strategy").get(name)()
+        # Other tests may have added plugins of their own.
+        if not type(strategy).__module__.startswith("equipoise.strategies."):
+            continue
         if "loss" in strategy.stages and "tasks" not in strategy.stages:
             plain = strategy.loss(z, y, ctx)
             found[name] = {k for k, c in changed.items() if not torch.equal(strategy.loss(z, y, c), plain)}

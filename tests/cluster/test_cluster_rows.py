@@ -53,7 +53,9 @@ def test_data_of_the_caller_go_to_the_workers(machines: Machines, local: Local) 
     X, Y = rng.normal(size=(90, 7)).astype(np.float32), rng.random((90, 3)) < 0.4
     data = {
         "mine": Dataset("mine", X, Y, ("a", "b", "c"), official=np.repeat([0, 2], [60, 30])),
-        "texts": Dataset("texts", np.array([f"word{i % 7} and more" for i in range(90)], object), Y, "abc"),
+        "texts": Dataset(
+            "texts", np.array([f"word{i % 7} and more" for i in range(90)], object), Y, ("a", "b", "c")
+        ),
     }
     blocks = [
         Block((name,), ("mlp",), ("none",), Settings(trials=1, folds=2, epochs=1), splits)
