@@ -39,7 +39,7 @@ class MLP(Backbone):
     biases: ClassVar[frozenset[str]] = frozenset({"bias1", "bias2"})
     head: ClassVar[tuple[str, str] | None] = ("weight2", "bias2")
 
-    hidden: int = 256
+    hidden: int = 64
     dropout: float = tunable(0.2, low=0.0, high=0.5, at_least=0, below=1)
     max_features: int = 5000
     analyzer: str = field(default="auto", metadata={"choices": ANALYZERS})
