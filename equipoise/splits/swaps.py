@@ -204,6 +204,9 @@ def apply_swaps(
             # Less than half of the expected gain: swaps get in each other's way, so fewer are made next time.
             return max(1, at_once // 2) if -2 * change < expected else at_once * 2
         table.move(rows, new, old, weights)
+        # Only where units have several rows, a single swap may turn out worse than its price.
+        if len(best) == 1:
+            return 1
         at_once = max(1, len(best) // 2)
     return at_once
 
