@@ -96,3 +96,26 @@ def twins(groups: Ints | None, train: Ints, test: Ints) -> float:
     if groups is None:
         return 0.0
     return float(np.isin(groups[test], groups[train]).mean())
+
+
+def grouping_note(data: Dataset, groups: Ints | None, folds: int) -> str:
+    """A sentence for the user on what groups of rows do to the numbered splits of a data set; "" if every row is by itself."""
+    if groups is None:
+        return ""
+    sizes = np.bincount(np.unique(groups, return_inverse=True)[1])
+    what = "rows of one group" if data.groups is not None else "rows with equal inputs"
+    rows = dealt(groups, folds)
+    if rows is None:
+        return (
+            f"{what} are on both sides of the splits, because there are too few groups that fit into a fold "
+            f"({len(sizes)} groups, {folds} folds)"
+        )
+    kept = f"{what} stay on one side of every split ({data.n_rows} rows, {len(sizes)} groups)"
+    if rows.all():
+        return kept
+    left_out = sizes[sizes * folds > data.n_rows]
+    plural = "groups are" if len(left_out) > 1 else "group is"
+    return (
+        f"{kept}; {len(left_out)} {plural} too large for a test fold and only trained on, so that each split tests on "
+        f"about {int(rows.sum()) // folds} rows instead of {data.n_rows // folds}"
+    )
