@@ -247,6 +247,9 @@ def _repair_label(
     surplus = weights * (table.counts[:, full] - table.counts[:, empty])
     out, out_price = _cheapest(table, (table.folds == full) & has, row_weight, -surplus, candidates, rng)
     back, back_price = _cheapest(table, (table.folds == empty) & ~has, row_weight, surplus, candidates, rng)
+    # Where units have several rows, every unit of the one fold may have the label.
+    if len(back) == 0:
+        return False
     # Prices ignore the traits that the two rows share, so the cheapest of each side are compared pair by pair.
     out, out_price = out[:SHORT], out_price[:SHORT]
     limit = COMPARED // len(out)
