@@ -202,5 +202,5 @@ def test_plan_and_estimate_count_the_repeats() -> None:
 
 @pytest.mark.parametrize("repeats", [0, -1, 1.5, 1001])
 def test_impossible_repeats_are_refused(repeats: float) -> None:
-    with pytest.raises(EquipoiseError, match="^repeats must be"):
+    with pytest.raises(EquipoiseError, match=r"^repeats must be"):
         Settings.of({"repeats": repeats})
