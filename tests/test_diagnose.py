@@ -32,7 +32,7 @@ SECTIONS = {
         "density",
     }
     | {"mean_ir", "max_ir", "cvir", "scumble", "scumble_cv", "rdep", "zero_positive_rule"},
-    "labels": {"label", "rows", "share", "irlbl", "group"},
+    "labels": {"label", "rows", "share", "irlbl", "group", "third"},
     "labelsets": {
         "distinct",
         "singletons",
@@ -54,6 +54,7 @@ SECTIONS = {
         "fine",
     },
     "advice": {"guess", "items", "strategies", "command"},
+    "in_short": None,
 }
 
 
