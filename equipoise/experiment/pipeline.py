@@ -24,7 +24,7 @@ from equipoise.experiment.external import External, external_of
 from equipoise.experiment.heads import refitted_logits
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
-from equipoise.experiment.search import SearchResult, search, search_space
+from equipoise.experiment.search.trials import SearchResult, search, search_space
 from equipoise.experiment.versions import require_planned_code
 from equipoise.ops.device import repeatable, resolve
 

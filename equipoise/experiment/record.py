@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equipoise.experiment.cross_validation import FittedModel
     from equipoise.experiment.decision import DecisionRule
     from equipoise.experiment.prepared import Prepared
-    from equipoise.experiment.search import SearchResult
+    from equipoise.experiment.search.trials import SearchResult
 
 #: Seconds since the cell began, at three moments: after the search, after the refit, and after predicting.
 Clock = Sequence[float]
