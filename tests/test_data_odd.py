@@ -15,6 +15,8 @@ import pytest
 from equipoise.catalog.datasets import load_dataset
 from equipoise.core.errors import EquipoiseError
 
+from .shared.files import put
+
 ROWS = 30
 
 TEXTS = [f"this is mail number {i} about something" for i in range(ROWS)]
@@ -197,11 +199,6 @@ def test_what_is_no_file(tmp_path: Path, suffix: str) -> None:
     os.mkfifo(path)  # to open it would wait for ever
     fails(path, "is a device or a pipe, not a file")
     fails(tmp_path / ("x" * 300 + f".{suffix}"), "File name too long")
-
-
-def put(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
 
 
 def fails(path: Path | str, expected: str, **options: Any) -> str:

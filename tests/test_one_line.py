@@ -12,6 +12,8 @@ from equipoise import EquipoiseError, get_strategy
 from equipoise.core.errors import one_line
 from equipoise.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("own_catalogue")
+
 FAULTY = """
 from dataclasses import dataclass
 
@@ -57,12 +59,6 @@ def test_any_exception_is_one_line(error: BaseException, line: str) -> None:
 
 def test_the_caller_may_ask_for_less() -> None:
     assert one_line(ValueError("a long message"), 16) == "ValueError: a l…"
-
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strategy files loaded here stay here."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 def test_a_plugin_whose_exception_has_no_message_is_refused_in_one_line(tmp_path: Path) -> None:
