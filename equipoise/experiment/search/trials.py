@@ -92,7 +92,10 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
     # With a single holdout, only its rows have out-of-fold logits.
     rows = np.flatnonzero(validator.folds >= 0)
     folds = decision_folds(
-        validator.folds[rows], validator.Y[rows], seed_of("decision folds", *validator.role) % 2**63
+        validator.folds[rows],
+        validator.Y[rows],
+        seed_of("decision folds", *validator.role) % 2**63,
+        None if validator.groups is None else validator.groups[rows],
     )
     best: tuple[float, CVResult, dict[str, Any]] | None = None
     done: list[dict[str, Any]] = []
@@ -181,7 +184,7 @@ def _steps_reporter(
     if report is None:
         return None
     settings, total = validator.settings, 0
-    # Fold 0 stands for all folds, whose sizes differ by at most one row.
+    # Fold 0 stands for all folds, whose sizes are as equal as groups of rows allow.
     steps = settings.epochs * validator.steps_per_epoch(int(np.sum(validator.folds != 0)))
     # An estimate for one network per fold. A strategy with several tasks takes more steps, hence the `min` below.
     expected = size * validator.n_folds * steps
