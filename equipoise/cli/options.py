@@ -103,7 +103,7 @@ Across = Annotated[
 ]
 RankBy = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="map or tuned_macro_f1 [default: both].", rich_help_panel=ACROSS),
+    typer.Option(help="map or tuned_macro_f1; both by default.", rich_help_panel=ACROSS),
 ]
 Wins = Annotated[
     bool,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BASELINE = "none"
+#: With more strategies only the front and the baseline are named.
+_ALL_NAMED = 12
 
 
 def critical_difference(
@@ -139,6 +141,7 @@ def cost_quality(
     if not points:
         raise EquipoiseError("no strategy has a cost relative to none to draw")
     figure, axes = single(6.4, 4.4)
+    middle = math.sqrt(min(p[0] for p in points) * max(p[0] for p in points))
     axes.set_xscale("log")
     on = sorted(point for point in points if point[3])
     if on:
@@ -149,10 +152,8 @@ def cost_quality(
         axes.scatter(
             cost, score, s=46 if best or base else 24, color=color, marker="D" if best else "o", zorder=3
         )
-        if best or base:
-            axes.annotate(
-                clean(strategy), (cost, score), (6, 5), textcoords="offset points", fontsize=8, color=INK
-            )
+        if best or base or len(points) <= _ALL_NAMED:
+            _point_name(axes, strategy, (cost, score), best, cost > middle)
     _cost_axis(axes, [point[0] for point in points])
     axes.set_xlabel("time of a cell relative to none (log scale)", fontsize=8.5, color=INK)
     axes.set_ylabel(clean(quality, 60), fontsize=8.5, color=INK)
@@ -162,13 +163,28 @@ def cost_quality(
     return figure
 
 
+def _point_name(axes: Axes, strategy: str, at: tuple[float, float], best: bool, left: bool) -> None:
+    """The name beside a mark, towards the middle of the picture; that of `none` below, for others are often as good."""
+    base = strategy == BASELINE
+    axes.annotate(
+        clean(strategy),
+        at,
+        (-7 if left else 7, -12 if base else 5),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        fontsize=8 if best or base else 7,
+        color=INK if best or base else MUTED,
+        fontweight="bold" if base else "normal",
+    )
+
+
 def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
     """Ticks at 1, 2, 5 × powers of ten within the range, written as factors."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = min(costs) / 1.3, max(costs) * 1.3
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
     axes.xaxis.set_major_locator(FixedLocator(ticks or [1.0]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())

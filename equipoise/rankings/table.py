@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from equipoise.rankings.model import FEWEST_BLOCKS, ROPE, Missing, RankedStrategy, Ranking
+from equipoise.rankings.model import FEWEST_BLOCKS, ROPE, Missing, RankedStrategy, Ranking, Regime
 from equipoise.rankings.ranking import METRICS
-from equipoise.rankings.words import regime_sentences
 from equipoise.report.comparison import BASELINE
 from equipoise.report.conclusions import number
 from equipoise.report.equalities import enumerated
@@ -24,7 +24,9 @@ LEGEND = (
     " places: those that the data leave open; mean: over data sets; Δ none: random-effects mean difference from none (baseline)"
     " with its 95 % interval [ ] (Hartung & Knapp); *: p < .05 after Holm's correction; better = worse: probability in % of a"
     f" practical gain, a difference within ±{number(ROPE)}, and a practical loss (Bayesian signed rank); cost: time of a cell"
-    " relative to none; ◆: no other strategy scores as high for as little time. Scores: * marks the best on a data set."
+    " relative to none; ◆: no other strategy scores as high for as little time. Scores: * marks the best on a data set. Where:"
+    " the family (stages) with the most best scores, how many it would have by chance, and its mean difference from none, from"
+    f" {FEWEST_BLOCKS} data sets on."
 )
 
 
@@ -56,8 +58,8 @@ def _print(ranking: Ranking, console: Console, wins: bool) -> None:
             console.print(table)
     if wins and ranking.strategies:
         console.print(_wins(ranking, wide))
-    for sentence in regime_sentences(ranking):
-        console.print(Text("· ").append(sentence))
+    if ranking.regimes and not ranking.why_not:
+        console.print(_regimes(ranking.regimes, wide))
     for line in (*_missing(ranking.missing), *(f"left out {line}" for line in ranking.left_out)):
         console.print(Text(line, style="dim"))
     console.print()
@@ -152,8 +154,9 @@ def _scores(ranking: Ranking, width: int, wide: bool) -> Iterable[Table]:
 
 
 def _folded(name: str, width: int = 10) -> str:
-    """A name in lines of at most `width` characters."""
-    return "\n".join(name[i : i + width] for i in range(0, len(name), width))
+    """A name in lines of at most `width` characters, broken at hyphens where possible."""
+    pieces = wrap(name, width, break_on_hyphens=True, break_long_words=True)
+    return "\n".join(pieces)
 
 
 def _wins(ranking: Ranking, wide: bool) -> Table:
@@ -163,6 +166,26 @@ def _wins(ranking: Ranking, wide: bool) -> Table:
     for i, (one, row) in enumerate(zip(ranking.strategies, ranking.wins, strict=True)):
         table.add_row(_name(one, wide), str(i + 1), *("·" if i == j else str(n) for j, n in enumerate(row)))
     return table
+
+
+def _regimes(regimes: Sequence[Regime], wide: bool) -> Table:
+    """For each regime the family with the most best scores. Its difference from none is shown where it has an interval."""
+    table = _grid(("data\nsets", "most wins", "wins", "by\nchance", "Δ none"), wide)
+    table.columns[0].header = "where"
+    table.columns[0].max_width = None if wide else 24
+    for regime in regimes:
+        top = regime.families[0]
+        known = not math.isnan(top.low)
+        span = (
+            f"{number(top.mean, True)} [{number(top.low, True)} {number(top.high, True)}]" if known else "–"
+        )
+        wins = (f"{_count(top.wins)} of {regime.tables}", _count(top.by_chance))
+        table.add_row(Text(regime.level), str(len(regime.datasets)), Text(top.family), *wins, Text(span))
+    return table
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
 def _missing(missing: Sequence[Missing]) -> list[str]:

@@ -1,7 +1,9 @@
 """Chooses the tables and strategies of a ranking: as many complete cells as possible, and a reason for all that is left out.
 
-A table is a comparison of `equipoise.report`: one data set on one backbone. A ranking needs every strategy on every table. An
-unfinished table must not make all strategies incomplete, and a strategy that fails on one table must not drop that table.
+A table is a comparison of `equipoise.report`: one data set on one backbone. A ranking needs every strategy on every table. The
+tables are chosen by what was run on them: those on which the same strategies were run, as many cells (strategies × tables) as
+possible. So an unfinished table is dropped where it would make many strategies incomplete. A strategy that failed or was
+skipped on a chosen table is not ranked, but never drops the table.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ class Selected:
 
 
 def select(comparisons: Sequence[Comparison], metric: str) -> Selected:
-    """Choose the tables whose complete strategies give the most cells (strategies × tables).
+    """Choose the tables with the most cells of strategies that were run on all of them, and rank the strategies complete there.
 
-    Fewer cells are accepted where otherwise fewer than FEWEST_BLOCKS data sets would remain, or not `none`.
+    Tables without a complete `none` are used only if there are no others. Fewer cells are accepted where otherwise fewer than
+    FEWEST_BLOCKS data sets would remain.
     """
     tables, doubles = _one_per_pair(comparisons)
     scored = [_complete(table, metric) for table in tables]
@@ -77,26 +80,33 @@ def _complete(table: Comparison, metric: str) -> set[str]:
 
 def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]:
     """Positions of the tables to keep: one is dropped after the other, and the best state on the way is returned."""
-    kept = list(range(len(tables)))
-    best, worth = kept, _value(kept, tables, scored)
+    usable = [i for i, strategies in enumerate(scored) if strategies]
+    # Without `none` a table has no differences; it is of use only where no table has them.
+    kept = [i for i in usable if BASELINE in scored[i]] or usable
+    alive = set().union(*scored)
+    tried = [{result.strategy for result in table.results} & alive for table in tables]
+    best, worth = kept, _value(kept, tables, scored, tried)
     while len(kept) > 1:
-        # Of the tables whose loss completes equally many strategies, the one with the fewest scores goes.
+        # Of the tables whose loss leaves equally many cells, the one with the fewest scores goes.
         kept = max(
             ([i for i in kept if i != gone] for gone in kept),
-            key=lambda rest: (_value(rest, tables, scored), sum(len(scored[i]) for i in rest)),
+            key=lambda rest: (_value(rest, tables, scored, tried), sum(len(scored[i]) for i in rest)),
         )
-        value = _value(kept, tables, scored)
+        value = _value(kept, tables, scored, tried)
         if value > worth:
             best, worth = kept, value
-    return best if worth[2] else []
+    return best
 
 
 def _value(
-    kept: Sequence[int], tables: Sequence[Comparison], scored: Sequence[set[str]]
-) -> tuple[bool, bool, int, int]:
-    complete = set.intersection(*(scored[i] for i in kept)) if kept else set()
+    kept: Sequence[int], tables: Sequence[Comparison], scored: Sequence[set[str]], tried: Sequence[set[str]]
+) -> tuple[bool, int, int]:
+    """Whether enough data sets can be ranked, then the cells of strategies run on all these tables, then the tables."""
+    if not kept:
+        return False, 0, 0
+    complete = set.intersection(*(scored[i] for i in kept))
     enough = len({tables[i].dataset for i in kept}) >= FEWEST_BLOCKS and len(complete) > 1
-    return enough, BASELINE in complete, len(complete) * len(kept), len(kept)
+    return enough, len(set.intersection(*(tried[i] for i in kept))) * len(kept), len(kept)
 
 
 def _missing(strategy: str, tables: Sequence[Comparison], metric: str) -> Missing:
@@ -125,6 +135,8 @@ def _reason(table: Comparison, strategy: str, metric: str) -> str:
 
 def _few(table: Comparison, ranked: set[str], scored: set[str]) -> str:
     lacks = len(ranked - scored)
+    if BASELINE in ranked - scored:
+        return f"{table.title}: {BASELINE} is not complete there"
     return f"{table.title}: without a complete score of {lacks} of the {len(ranked)} ranked strategies"
 
 

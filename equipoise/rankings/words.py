@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
@@ -73,6 +72,12 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
         yield f"Significantly better than none (baseline) on average: {_list([_sized(s) for s in better])}."
     else:
         yield "No strategy is significantly better than none (baseline) on average."
+    tied = [s for s in ranking.tied_for_first if not s.same_as]
+    if any(s.strategy == BASELINE for s in tied) and any(s in better for s in tied):
+        yield (
+            "Ranks ignore how large a difference is, so a strategy can be tied with none by ranks and still be significantly"
+            " better on average."
+        )
     if worse:
         yield f"Significantly worse than none (baseline): {_list([_sized(s) for s in worse])}."
     open_ = [s for s in compared if s not in better and s not in worse]
@@ -111,24 +116,3 @@ def _caveats(ranking: Ranking) -> Iterator[str]:
         yield f"Settings differ between tables: {', '.join(ranking.settings)}."
     if not ranking.backbone and not ranking.why_not:
         yield "Tables of one data set depend on each other, so each data set counts once."
-
-
-def regime_sentences(ranking: Ranking) -> Iterator[str]:
-    """One sentence per regime: which family has the most best scores, and whether that is more than a count."""
-    for regime in ranking.regimes:
-        top = regime.families[0]
-        sets = f"{len(regime.datasets)} data set{'s' * (len(regime.datasets) != 1)}"
-        tables = "" if regime.tables == len(regime.datasets) else f", {regime.tables} tables"
-        gain = ""
-        if math.isfinite(top.low):
-            span = f"[{number(top.low, True)}, {number(top.high, True)}]"
-            gain = f"; its mean difference from none is {number(top.mean, True)} {span}"
-        few = "" if math.isfinite(top.low) or top.family == "baseline" else "; too few data sets for a claim"
-        yield (
-            f"{regime.level} ({sets}{tables}): {top.family} is best on {_count(top.wins)}"
-            f" (by chance {_count(top.by_chance)}){gain}{few}."
-        )
-
-
-def _count(value: float) -> str:
-    return f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
