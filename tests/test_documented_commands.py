@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,12 @@ PROGRAM = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?equipoise (?=\w)")
 
 def commands() -> list[tuple[str, str]]:
     """Page and command line, from the shell blocks; lines that end in a backslash are joined."""
-    found = []
+    found: list[tuple[str, str]] = []
     for page in PAGES:
         for block in re.findall(r"^```(?:sh|bash)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-            for line in re.sub(r"\\\n\s*", " ", block).splitlines():
-                for part in line.split("&&"):
-                    if PROGRAM.match(part.strip()):
-                        found.append((page.name, PROGRAM.sub("", part.strip())))
+            lines = re.sub(r"\\\n\s*", " ", block).splitlines()
+            parts = [part.strip() for line in lines for part in line.split("&&")]
+            found += [(page.name, PROGRAM.sub("", part)) for part in parts if PROGRAM.match(part)]
     return sorted(set(found))
 
 
@@ -35,12 +35,7 @@ def words(line: str) -> list[str]:
     """The arguments as a shell passes them, without comment, redirection and the program that is started behind."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=">|&")
     lexer.whitespace_split = True
-    args = []
-    for word in lexer:
-        if set(word) <= set(">|&"):
-            break
-        args.append(word)
-    return args
+    return list(takewhile(lambda word: not set(word) <= set(">|&"), lexer))
 
 
 def test_there_are_commands_to_check() -> None:
