@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
@@ -77,7 +77,7 @@ class ThisProcess:
         preparations = prepared.Preparations()
         for group in groups(cells):
             yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
-            output.mark(batches.in_words(group))
+            plugin_output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)

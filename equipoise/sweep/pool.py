@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
 from equipoise.store.store import SPOOL
@@ -121,7 +121,7 @@ def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: 
     """
     # Without a log, a cell must still run.
     with contextlib.suppress(OSError):
-        output.into_log_for_good(logs.resolve())
+        plugin_output.into_log_for_good(logs.resolve())
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A group of its own, so that the parent can end what a plugin leaves running with its worker.
@@ -142,7 +142,7 @@ def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: 
 
     while (cells := pipe.recv()) is not None:
         _run_group(cells, data, preparations, send)
-        output.mark(batches.in_words(cells))
+        plugin_output.mark(batches.in_words(cells))
         send(IDLE)
     # Not through Python's exit, which would wait for threads that a plugin has left.
     os._exit(0)
