@@ -8,15 +8,17 @@ import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
+from equipoise.core.errors import EquipoiseError
 
 #: Compiled modules, which are hashed byte by byte.
-_COMPILED = (".so", ".pyd")
+COMPILED = (".so", ".pyd")
 Sources = dict[str, bytes]
 #: What folders of installed packages are called.
 _PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
@@ -41,8 +43,12 @@ def _whole(place: Path) -> list[tuple[str, Path]]:
     """Return the file of a module, or all modules of a package, each with its path from the folder of the top-level name."""
     if place.name != "__init__.py":
         return [(place.name, place)]
-    files = (f for f in sorted(place.parent.rglob("*")) if f.suffix in (".py", *_COMPILED))
-    return [(f.relative_to(place.parent.parent).as_posix(), f) for f in files]
+    return _modules(place.parent)
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    files = (f for f in sorted(folder.rglob("*")) if f.suffix in (".py", *COMPILED))
+    return [(f.relative_to(folder.parent).as_posix(), f) for f in files]
 
 
 def _tops(source: bytes, depth: int) -> Iterator[str]:
@@ -60,15 +66,47 @@ def _tops(source: bytes, depth: int) -> Iterator[str]:
             yield from (name.partition(".")[0] for name in names)
 
 
-def package_code(file: Path, members: Iterable[str]) -> str:
-    """Hash an installed plugin: the module or package of this file, the others of its distribution, and their imports."""
-    known = frozenset(members)
-    files = filter(None, (file_of(name) for name in sorted(known)))
-    # `members` may be empty, as for an editable install, so the file itself is always included.
-    starts = [start for place in (file, *files) for start in _whole(place)]
-    sources = gathered(starts, lambda top: file_of(top) if top in known else None)
-    own = file.parent.name if file.name == "__init__.py" else file.stem
-    return code(sources, {own, *known})
+def package_code(files: Iterable[tuple[str, Path]], own: Iterable[str]) -> str:
+    """Hash an installed plugin: these files, and what they import.
+
+    Args:
+        own: the top-level names of its distribution.
+    """
+    known = frozenset(own)
+    return code(gathered(files, lambda top: file_of(top) if top in known else None), known)
+
+
+def starts(module: ModuleType, members: Iterable[str], listed: Mapping[str, Path]) -> list[tuple[str, Path]]:
+    """Return the files of the distribution of a module, each with its path from the folder of its top-level name.
+
+    Args:
+        members: the top-level names of the distribution; empty if they are not known, as for an editable install.
+        listed: the modules below the top-level name of this module that the distribution lists.
+    """
+    name = module.__name__
+    top = name.partition(".")[0]
+    tops = [file for file in map(file_of, sorted({top, *members})) if file is not None]
+    found = [start for place in tops for start in _whole(place)]
+    if file_of(top) is None:
+        # A namespace package has no file, and other distributions may share its folder.
+        there = [(path, file) for path, file in listed.items() if file.is_file()]
+        found += there or _portion(module)
+    return found
+
+
+def _portion(module: ModuleType) -> list[tuple[str, Path]]:
+    """Return all modules of a namespace package in the folder on the path from which this module comes."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise EquipoiseError(
+            f"the code of {module.__name__} is in no file, so it cannot be told from another version"
+        )
+    depth = module.__name__.count(".") + hasattr(module, "__path__")
+    root = Path(file).parents[depth]
+    below = root / module.__name__.partition(".")[0]
+    # A module may have got its file in another way than by its name.
+    inside = below.is_dir() and below in Path(file).parents
+    return _modules(below) if inside else _whole(Path(file))
 
 
 def code(sources: Sources, own: Iterable[str]) -> str:

@@ -21,13 +21,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from equipoise.catalog.plugin_code import code, file_of, gathered, installed, package_code
+from equipoise.catalog.plugin_code import COMPILED, code, gathered, installed, package_code, starts
 from equipoise.core.code_hash import OURS, source_hash
 from equipoise.core.errors import EquipoiseError
 
 PREFIX = "equipoise_plugin_"
 #: For each top-level name of a plugin's distribution, all of its top-level names.
 _SIBLINGS: dict[str, frozenset[str]] = {}
+#: For each top-level name of a plugin's distribution, its modules by their paths as the distribution lists them.
+_LISTED: dict[str, dict[str, Path]] = {}
 _LOADED: dict[str, PluginFile] = {}
 
 
@@ -192,8 +194,9 @@ def code_of(cls: type[Any]) -> str:
         # From the sources in memory: the file may have been edited since it was loaded.
         return _LOADED[top].code
     module = sys.modules[cls.__module__]
-    file = file_of(top) or getattr(module, "__file__", None)
-    found = "unknown" if file is None else package_code(Path(file), _SIBLINGS.get(top, ()))
+    found = package_code(
+        starts(module, _SIBLINGS.get(top, ()), _LISTED.get(top, {})), {top, *_SIBLINGS.get(top, ())}
+    )
     # Kept in the module, so that the first hash disappears together with the code it describes.
     if module.__dict__.setdefault("__equipoise_code__", found) != found:
         raise EquipoiseError(f"plugin {top} was edited after this process had loaded it: start again")
@@ -203,10 +206,18 @@ def code_of(cls: type[Any]) -> str:
 def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]]) -> None:
     """Remember the distribution of an entry point, and the hash of its code right after it was loaded."""
     files = (point.dist.files or ()) if point.dist is not None else ()
-    tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
-    _SIBLINGS.update(dict.fromkeys(tops, tops))
+    modules = [
+        file for file in files if file.suffix in (".py", *COMPILED) and file.parts[0] not in ("..", ".")
+    ]
+    tops = frozenset(file.parts[0].removesuffix(".py") for file in modules if file.suffix == ".py")
+    for top in tops:
+        _SIBLINGS[top] = tops
+        own = [file for file in modules if file.parts[0] == top]
+        _LISTED[top] = {file.as_posix(): Path(str(file.locate())) for file in own}
     for _, obj in found:
-        code_of(obj if isinstance(obj, type) else type(obj))
+        # The parts of a composition, which has no code of its own.
+        for part in getattr(obj() if isinstance(obj, type) else obj, "parts", (obj,)):
+            code_of(part if isinstance(part, type) else type(part))
 
 
 def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Origin:
@@ -214,3 +225,17 @@ def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Ori
     dist = point.dist
     metadata = (None, None) if dist is None else (dist.name, dist.version)
     return Origin(kind, name, f"plugin {point.value}", *metadata)
+
+
+def origin_of_file(kind: str, name: str, file: Path, module: ModuleType) -> Origin:
+    """Return where a plugin of a file comes from. Of the path only the last part is kept; the version is `__version__`."""
+    version = getattr(module, "__version__", None)
+    return Origin(kind, name, f"file {file.name}", None, version if isinstance(version, str) else None)
+
+
+def origin_of_module(kind: str, name: str, where: str) -> Origin:
+    """Return where the class `package.module:Class` comes from."""
+    top = where.partition(":")[0].partition(".")[0]
+    owners = importlib.metadata.packages_distributions().get(top, ())
+    metadata = (owners[0], importlib.metadata.version(owners[0])) if owners else (None, None)
+    return Origin(kind, name, f"plugin {where}", *metadata)
