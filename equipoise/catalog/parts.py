@@ -74,7 +74,9 @@ def in_module(name: str) -> bool:
 
 
 def beside(folder: Path, text: str) -> str:
-    """The text with the paths of its plugin files, where they are relative, taken from this folder."""
+    """The text with the paths of its plugin files, where they are relative, taken from this folder; the same text without any."""
+    if not _END.search(text):
+        return text
     return "+".join(
         f"{folder / Path(part.file).expanduser()}{':' * bool(part.name)}{part.name}{part.settings}"
         if part.file

@@ -31,6 +31,8 @@ _SIBLINGS: dict[str, frozenset[str]] = {}
 #: For each top-level name of a plugin's distribution, its modules by their paths as the distribution lists them.
 _LISTED: dict[str, dict[str, Path]] = {}
 _LOADED: dict[str, PluginFile] = {}
+#: The plugin files that are being run.
+_RUNNING: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,15 @@ class PluginFile:
         if _FINDER not in sys.meta_path:
             # First, so that no other finder is asked for names of the private packages.
             sys.meta_path.insert(0, _FINDER)
+        _RUNNING.append(self.path)
         try:
             return importlib.import_module(f"{self.package}.{self._main}")
         # A file may also call `sys.exit`, or Ctrl-C may interrupt it.
         except BaseException:
             self.unload()
             raise
+        finally:
+            _RUNNING.pop()
 
     def unload(self) -> None:
         """Remove its modules from this process."""
@@ -179,6 +184,20 @@ def sources_of(path: Path) -> dict[str, bytes]:
     if found is None:
         raise EquipoiseError(f"plugin {path} is not loaded")
     return found.sources
+
+
+def path_of(package: str) -> Path:
+    """Return the file of the private package of a plugin file that is loaded."""
+    if package not in _LOADED:
+        raise EquipoiseError(
+            "a plugin file was edited, or loaded anew, after its class was taken from it: take it once more"
+        )
+    return _LOADED[package].path
+
+
+def loading() -> bool:
+    """Whether a plugin file is being run, which may be the user's script."""
+    return bool(_RUNNING)
 
 
 def code_of(cls: type[Any]) -> str:
