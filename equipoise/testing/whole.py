@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from equipoise.catalog.hooks import hook_faults
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import with_params
 from equipoise.contracts.backbone import Backbone
@@ -55,6 +56,8 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         "declared",
         f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
     )
+    for fault in hook_faults(exam.strategy):
+        demand(False, "hooks", fault)
     votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
     demand(not votes_alone, "vote", "`vote` has no effect in a strategy without `tasks`")
     unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]
