@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,14 +74,20 @@ class Entries(dict[str, Entry]):
 
     def unknown(self, name: str) -> EquipoiseError:
         """The error for an unknown name. It mentions plugins that failed to load, any of which may have that name."""
-        usable = [e.name for e in self.values() if e.error is None]
-        problem = unknown(self.kind, name, usable)
-        broken = sorted(e.name for e in self.values() if e.error is not None)
-        if not broken:
-            return problem
-        kinds = {"strategy": "strategies"}.get(self.kind, f"{self.kind}s")
-        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return EquipoiseError(f"{problem}; failed to load: {broken[0]:.40}{more}, see equipoise list {kinds}")
+        return unknown_name(self.kind, name, list(self.values()))
+
+
+def unknown_name(
+    kind: str, name: str, entries: Iterable[Entry], others: Iterable[str] = ()
+) -> EquipoiseError:
+    """The error for a name that no entry has, nor is among others; it mentions plugins that failed to load."""
+    entries = list(entries)
+    problem = unknown(kind, name, {e.name for e in entries if e.error is None} | set(others))
+    broken = sorted(e.name for e in entries if e.error is not None)
+    if not broken:
+        return problem
+    more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+    return EquipoiseError(f"{problem}; failed to load: {broken[0]:.40}{more}, see equipoise list")
 
 
 def guarded(words: str, load: Callable[[], Any]) -> Any:

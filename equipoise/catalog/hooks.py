@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Iterator
 
+from equipoise.catalog.offers import arguments_of
 from equipoise.contracts.strategy import STAGES, Strategy
 from equipoise.core.code_hash import OURS
 from equipoise.core.errors import EquipoiseError
@@ -43,7 +44,7 @@ def _without_hooks(strategy: Strategy) -> str:
         if close := difflib.get_close_matches(name.lower(), HOOKS, n=1):
             return (
                 f"class {type(strategy).__name__} overrides no hook, so it would be the baseline under another name; "
-                f"did you mean {close[0]!r} by {name!r}? (hooks: {known})"
+                f"did you mean {close[0]!r} instead of {name!r}? (hooks: {known})"
             )
     return f"class {type(strategy).__name__} overrides no hook, so it would be the baseline under another name (hooks: {known})"
 
@@ -67,8 +68,8 @@ def _wrong_form(strategy: Strategy, hook: str) -> str | None:
     try:
         signature.bind(*wanted)
     except TypeError:
-        taken = ", ".join(["self", *(str(p).partition(":")[0] for p in signature.parameters.values())])
-        return f"{type(strategy).__name__}.{hook} must take ({', '.join(['self', *wanted])}), not ({taken})"
+        expected = ", ".join(["self", *wanted])
+        return f"{type(strategy).__name__}.{hook} must take ({expected}), not {arguments_of(own)}"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,9 @@ def offer(kind: str, obj: Any, name: str = "", cls: str = "") -> Offer:
     try:
         usable = _usable(kind, obj, name)
     except EquipoiseError as error:
-        return Offer(_name_of(obj) or name, cls, None, str(error))
+        # An instance bears the name of its class, which may be that of a usable strategy.
+        own = _name_of(obj) if inspect.isclass(obj) or kind == "dataset" else ""
+        return Offer(own or name, cls, None, str(error))
     except Exception as error:
         # Attributes of a plugin may be properties that raise.
         return Offer(name, cls, None, one_line(error))
@@ -135,9 +137,9 @@ def _sources(module: ModuleType) -> Iterator[Offer]:
         classes = [v for v in vars(module).values() if inspect.isclass(v) and _own(module, v)]
         # Modules of this package hold classes for the files of users, which have a path and no name.
         if module.__name__.partition(".")[0] != OURS:
-            listed = [
-                v for v in classes if issubclass(v, dataset.DatasetSource) and not inspect.isabstract(v)
-            ]
+            sources = [v for v in classes if issubclass(v, dataset.DatasetSource)]
+            # An abstract class with a name lacks `load`; without one, it is a base class.
+            listed = [v for v in sources if not inspect.isabstract(v) or _name_of(v)]
     if listed is not None and not isinstance(listed, list | tuple):
         yield Offer("", SOURCES, None, f"`{SOURCES}` must be a list of data sources, not {_words(listed)}")
         return
@@ -163,9 +165,15 @@ def _source(obj: Any) -> Any:
     try:
         inspect.signature(obj.load).bind(None)
     except TypeError:
-        own = inspect.signature(obj.load)
-        raise EquipoiseError(f"{type(obj).__name__}.load must take (self, data_dir), not {own}") from None
+        taken = arguments_of(obj.load)
+        raise EquipoiseError(f"{type(obj).__name__}.load must take (self, data_dir), not {taken}") from None
     return obj
+
+
+def arguments_of(method: Callable[..., Any]) -> str:
+    """The arguments of a bound method as they are defined, for an error: "(self, logits, targets)"."""
+    names = (str(parameter).partition(":")[0] for parameter in inspect.signature(method).parameters.values())
+    return f"({', '.join(['self', *names])})"
 
 
 def _own(module: ModuleType, cls: type[Any]) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -66,32 +68,49 @@ def _tops(source: bytes, depth: int) -> Iterator[str]:
             yield from (name.partition(".")[0] for name in names)
 
 
-def package_code(files: Iterable[tuple[str, Path]], own: Iterable[str]) -> str:
-    """Hash an installed plugin: these files, and what they import.
+@dataclass(frozen=True)
+class Listing:
+    """What the distribution of a module lists; nothing if it is unknown, as for an editable install.
 
-    Args:
-        own: the top-level names of its distribution.
+    Attributes:
+        tops: its top-level names. modules: the modules below that of the module, by their paths.
     """
-    known = frozenset(own)
-    return code(gathered(files, lambda top: file_of(top) if top in known else None), known)
+
+    tops: frozenset[str] = frozenset()
+    modules: tuple[tuple[str, Path], ...] = ()
 
 
-def starts(module: ModuleType, members: Iterable[str], listed: Mapping[str, Path]) -> list[tuple[str, Path]]:
-    """Return the files of the distribution of a module, each with its path from the folder of its top-level name.
+def listing(dist: importlib.metadata.Distribution | None, module: str) -> Listing:
+    """Return what a distribution lists for one of its modules."""
+    files = [f for f in (dist.files if dist is not None else None) or () if f.suffix in (".py", *COMPILED)]
+    tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
+    top = module.partition(".")[0]
+    # That of an editable install lists a helper, which holds the path of this machine's checkout.
+    if top not in tops:
+        return Listing()
+    own = ((file.as_posix(), Path(str(file.locate()))) for file in files if file.parts[0] == top)
+    return Listing(tops, tuple((name, path) for name, path in own if path.is_file()))
 
-    Args:
-        members: the top-level names of the distribution; empty if they are not known, as for an editable install.
-        listed: the modules below the top-level name of this module that the distribution lists.
-    """
-    name = module.__name__
-    top = name.partition(".")[0]
-    tops = [file for file in map(file_of, sorted({top, *members})) if file is not None]
-    found = [start for place in tops for start in _whole(place)]
+
+def owner_of(module: str) -> importlib.metadata.Distribution | None:
+    """Return the distribution that lists a module; None if there is none, as for a module beside a script."""
+    path = module.replace(".", "/")
+    for name in importlib.metadata.packages_distributions().get(module.partition(".")[0], ()):
+        dist = importlib.metadata.distribution(name)
+        if any(file.as_posix() in (f"{path}.py", f"{path}/__init__.py") for file in dist.files or ()):
+            return dist
+    return None
+
+
+def package_code(module: ModuleType, listed: Listing) -> str:
+    """Hash an installed plugin: all modules of the distribution of a module, and what they import."""
+    top = module.__name__.partition(".")[0]
+    own = listed.tops | {top}
+    files = [start for file in map(file_of, sorted(own)) if file is not None for start in _whole(file)]
     if file_of(top) is None:
         # A namespace package has no file, and other distributions may share its folder.
-        there = [(path, file) for path, file in listed.items() if file.is_file()]
-        found += there or _portion(module)
-    return found
+        files += listed.modules or _portion(module)
+    return code(gathered(files, lambda name: file_of(name) if name in own else None), own)
 
 
 def _portion(module: ModuleType) -> list[tuple[str, Path]]:

@@ -21,15 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from equipoise.catalog.plugin_code import COMPILED, code, gathered, installed, package_code, starts
+from equipoise.catalog.plugin_code import Listing, code, gathered, installed, listing, owner_of, package_code
 from equipoise.core.code_hash import OURS, source_hash
 from equipoise.core.errors import EquipoiseError
 
 PREFIX = "equipoise_plugin_"
-#: For each top-level name of a plugin's distribution, all of its top-level names.
-_SIBLINGS: dict[str, frozenset[str]] = {}
-#: For each top-level name of a plugin's distribution, its modules by their paths as the distribution lists them.
-_LISTED: dict[str, dict[str, Path]] = {}
+#: For each module of a plugin whose distribution is known, what that lists.
+_LISTED: dict[str, Listing] = {}
 _LOADED: dict[str, PluginFile] = {}
 #: The plugin files that are being run.
 _RUNNING: list[Path] = []
@@ -213,9 +211,9 @@ def code_of(cls: type[Any]) -> str:
         # From the sources in memory: the file may have been edited since it was loaded.
         return _LOADED[top].code
     module = sys.modules[cls.__module__]
-    found = package_code(
-        starts(module, _SIBLINGS.get(top, ()), _LISTED.get(top, {})), {top, *_SIBLINGS.get(top, ())}
-    )
+    if module.__name__ not in _LISTED:
+        _LISTED[module.__name__] = listing(owner_of(module.__name__), module.__name__)
+    found = package_code(module, _LISTED[module.__name__])
     # Kept in the module, so that the first hash disappears together with the code it describes.
     if module.__dict__.setdefault("__equipoise_code__", found) != found:
         raise EquipoiseError(f"plugin {top} was edited after this process had loaded it: start again")
@@ -224,19 +222,13 @@ def code_of(cls: type[Any]) -> str:
 
 def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]]) -> None:
     """Remember the distribution of an entry point, and the hash of its code right after it was loaded."""
-    files = (point.dist.files or ()) if point.dist is not None else ()
-    modules = [
-        file for file in files if file.suffix in (".py", *COMPILED) and file.parts[0] not in ("..", ".")
-    ]
-    tops = frozenset(file.parts[0].removesuffix(".py") for file in modules if file.suffix == ".py")
-    for top in tops:
-        _SIBLINGS[top] = tops
-        own = [file for file in modules if file.parts[0] == top]
-        _LISTED[top] = {file.as_posix(): Path(str(file.locate())) for file in own}
     for _, obj in found:
         # The parts of a composition, which has no code of its own.
         for part in getattr(obj() if isinstance(obj, type) else obj, "parts", (obj,)):
-            code_of(part if isinstance(part, type) else type(part))
+            cls = part if isinstance(part, type) else type(part)
+            if cls.__module__.partition(".")[0] == point.module.partition(".")[0]:
+                _LISTED[cls.__module__] = listing(point.dist, cls.__module__)
+            code_of(cls)
 
 
 def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Origin:
@@ -254,7 +246,6 @@ def origin_of_file(kind: str, name: str, file: Path, module: ModuleType) -> Orig
 
 def origin_of_module(kind: str, name: str, where: str) -> Origin:
     """Return where the class `package.module:Class` comes from."""
-    top = where.partition(":")[0].partition(".")[0]
-    owners = importlib.metadata.packages_distributions().get(top, ())
-    metadata = (owners[0], importlib.metadata.version(owners[0])) if owners else (None, None)
+    dist = owner_of(where.partition(":")[0])
+    metadata = (None, None) if dist is None else (dist.name, dist.version)
     return Origin(kind, name, f"plugin {where}", *metadata)

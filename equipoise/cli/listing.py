@@ -13,15 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.entries import Entry, unknown_name
 from equipoise.catalog.lookup import find_plugin
 from equipoise.catalog.parts import parts
-from equipoise.catalog.registry import Entry, registry
+from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import Composition, clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.console import terminal
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo_json, plugins_apart
 from equipoise.datasets.statistics import committed, official_words
 from equipoise.report.declared import equal_strategies, in_words
@@ -195,11 +196,11 @@ def _find(name: str) -> dict[str, Any]:
         return describe_data(name)
     if (record := _plugin_record(name)) is not None:
         return record
-    known: list[str] = []
+    known: list[Entry] = []
     for kind in KINDS.values():
-        entries = [e.name for e in registry(kind).entries()]
+        entries = registry(kind).entries()
         known += entries
-        if name in entries:
+        if name in [e.name for e in entries]:
             return _single_record(kind, name)
     if name in suite_names():
         suite = load_suite(name)
@@ -214,7 +215,7 @@ def _find(name: str) -> dict[str, Any]:
     # Only now, so that a name with a dot is never taken for a file.
     if "/" in name or Path(name).suffix:
         return describe_data(name)
-    raise unknown("name", name, [*known, *suite_names()])
+    raise unknown_name("name", name, known, suite_names())
 
 
 def _other(kind: str, entry: Entry) -> dict[str, Any]:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 #: The parts of rows that a report reads, for `Store.rows`.
-PARTS = Selection(
-    metrics=frozenset({*MEANS.values(), SUPPORT}), without=Selection().without - {"plugins"}
-)
+PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}), without=Selection().without - {"plugins"})
 
 
 def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
