@@ -9,7 +9,8 @@ from typing import Any
 
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.strategies import get_strategy
+from equipoise.catalog.datasets import named_dataset
+from equipoise.catalog.strategies import expand, get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
@@ -17,7 +18,6 @@ from equipoise.core.output import echo_json
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
-from equipoise.sweep.plan import expand
 from equipoise.sweep.suite import load_suite
 
 
@@ -62,16 +62,17 @@ def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]
     for block in load_suite(name).blocks:
         # As rows spell them: a spec may be written in several ways.
         strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
+        datasets = {named_dataset(name) for name in block.datasets}
         backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
-        asked.append((block, backbones, strategies, dataclasses.asdict(block.settings)))
+        asked.append((block, datasets, backbones, strategies, dataclasses.asdict(block.settings)))
     return [
         r
         for r in rows
         if any(
-            (r["dataset"] in b.datasets and r["strategy"] in strategies)
+            (r["dataset"] in datasets and r["strategy"] in strategies)
             and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
             and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
-            for b, backbones, strategies, settings in asked
+            for b, datasets, backbones, strategies, settings in asked
         )
     ]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 #: The parts of rows that a report reads, for `Store.rows`.
-PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}))
+PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}), without=Selection().without - {"plugins"})
 
 
 def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -70,9 +70,23 @@ def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
 
 def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null."""
+    rows = list(rows)
     return json.dumps(
-        [clean(_plain(comparison)) for comparison in compare(rows)], indent=1, ensure_ascii=False
+        [clean(_plain(comparison) | {"plugins": _plugins(rows, comparison)}) for comparison in compare(rows)],
+        indent=1,
+        ensure_ascii=False,
     )
+
+
+def _plugins(rows: Iterable[Mapping[str, Any]], comparison: Comparison) -> list[dict[str, Any]]:
+    """Each plugin that has made rows of a data set with a backbone: kind, name, origin, distribution and version."""
+    found = [
+        tuple(sorted(plugin.items()))
+        for row in rows
+        if (row["dataset"], row["backbone"]) == (comparison.dataset, comparison.backbone)
+        for plugin in row.get("plugins") or ()
+    ]
+    return [dict(plugin) for plugin in dict.fromkeys(found)]
 
 
 def _plain(comparison: Comparison) -> dict[str, Any]:
