@@ -148,9 +148,12 @@ def report(
     picture: Annotated[
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with everything, in one file that needs no network.")
+    ] = None,
 ) -> None:
     """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
-    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture)
+    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture, html=html)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo_json
+from equipoise.core.output import echo, echo_json
+from equipoise.page.extras import SELECTION
+from equipoise.page.render import check_writable, page_html, save
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
@@ -21,15 +24,17 @@ from equipoise.sweep.plan import expand
 from equipoise.sweep.suite import load_suite
 
 
-def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None) -> None:
-    """Print the report over the rows of a store, or over those of one suite; draw them where a picture is asked for.
+def report(
+    folder: Path, suite: str | None, *, json: bool, picture: Path | None, html: Path | None = None
+) -> None:
+    """Print the report over the rows of a store, or over those of one suite; draw them, or write a page, where asked to.
 
     Raises:
-        EquipoiseError: there are no such rows, or the picture cannot be written; or, after the report on the others, that some
-            rows are damaged.
+        EquipoiseError: there are no such rows, or the picture or page cannot be written; or, after the report on the others,
+            that some rows are damaged.
     """
-    store = Store(folder)
-    rows = store.rows(PARTS)
+    store, page = Store(folder), None if html is None else check_writable(html)
+    rows = store.rows(PARTS if page is None else SELECTION)
     if suite is not None:
         rows = _of_suite(rows, suite)
     if not rows and store.damage:
@@ -40,12 +45,23 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     # Before anything is printed: a picture that cannot be drawn is an error.
     if picture is not None:
         _draw(rows, picture)
+    damage = store.damage
+    if page is not None:
+        save(page, page_html(rows, store, suite, _command(folder, suite, html)))
     if json:
         echo_json(to_json(rows))
     else:
         render(rows, terminal())
-    if store.damage:
-        raise EquipoiseError(store.damage)
+    if page is not None:
+        echo(f"page written to {page}", to_err=json)
+    if damage:
+        raise EquipoiseError(damage)
+
+
+def _command(folder: Path, suite: str | None, html: Path | None) -> str:
+    """The command that writes this page, for the page itself."""
+    parts = ["equipoise", "report", *filter(None, [suite]), "--html", str(html), "--results", str(folder)]
+    return shlex.join(parts)
 
 
 def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
