@@ -19,6 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("sweep",),
     ("tracking", "diagnosis"),
     ("page",),
+    ("rankings",),
     ("report", "testing"),
     ("plots",),
     ("experiment",),

@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from equipoise.report.comparison import RANKED, Comparison, SplitId
+from equipoise.report.comparison import Comparison
 from equipoise.report.export import PARTS
+from equipoise.report.results import RANKED
 from equipoise.report.significance import mean
+from equipoise.report.units import SplitId, unit_of
 from equipoise.splits.outer import OFFICIAL
 from equipoise.store.rows import Row, Selection
 
@@ -64,9 +66,7 @@ def current(comparison: Comparison, rows: Iterable[Row]) -> dict[str, list[Row]]
     used: dict[str, dict[SplitId, Row]] = {}
     units = set(comparison.units)
     for row in rows:  # a later row of a cell replaces an earlier one
-        split = OFFICIAL if row["split"] == OFFICIAL else int(row["split"])
-        unit = (int(row.get("seed") or 0), split)
-        if unit in units:
+        if (unit := unit_of(row)) in units:
             used.setdefault(str(row["strategy"]), {})[unit] = row
     return {
         strategy: [row for _, row in sorted(of.items(), key=lambda item: item[0]) if row["status"] == "ok"]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.metrics.frequency import HEAD, TAIL
-from equipoise.report.comparison import BASELINE, Comparison
+from equipoise.report.comparison import Comparison
+from equipoise.report.units import BASELINE
 from equipoise.store.rows import Row, Selection
 
 #: The strategies of a table whose labels are shown: the best ones, and the baseline.

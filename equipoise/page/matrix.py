@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.page.model import SAME, Line, Table
-from equipoise.report.comparison import RANKED
+from equipoise.report.results import RANKED
 from equipoise.report.conclusions import number
 from equipoise.report.significance import mean
 

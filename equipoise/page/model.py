@@ -11,9 +11,11 @@ from equipoise.catalog.strategies import get_strategy, plugin_file
 from equipoise.core.errors import EquipoiseError
 from equipoise.page.extras import Extras
 from equipoise.page.labels import LabelTable
-from equipoise.report.comparison import BASELINE, RANKED, Comparison, StrategyResult
+from equipoise.report.comparison import Comparison
 from equipoise.report.conclusions import conclusions
+from equipoise.report.results import RANKED, StrategyResult
 from equipoise.report.significance import Difference
+from equipoise.report.units import BASELINE
 
 #: Name in the report → its words on the page, in the order in which the page shows them; mAP leads.
 MEASURES = {"map": "mAP", "tuned_macro_f1": "macro-F1, tuned", "fixed_macro_f1": "macro-F1 at .5"}

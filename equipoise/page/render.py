@@ -17,7 +17,7 @@ from equipoise.page.build import Page, build
 from equipoise.page.cost import cost_quality, frontier
 from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
-from equipoise.report.comparison import RANKED
+from equipoise.report.results import RANKED
 from equipoise.report.conclusions import number
 from equipoise.report.table import duration
 from equipoise.store.rows import Row

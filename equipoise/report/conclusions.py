@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from equipoise.report.comparison import BASELINE, Compare, Comparison, StrategyResult
+from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
+from equipoise.report.ranking import Compare
 from equipoise.report.significance import Difference, difference, on_one_split
 
 NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned

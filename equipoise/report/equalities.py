@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.store.rows import Row
 
 if TYPE_CHECKING:
-    from equipoise.report.comparison import StrategyResult
+    from equipoise.report.results import StrategyResult
 
 #: Name in the report → column of a declaration (`equipoise.contracts.equality.COLUMNS`).
 COLUMN_OF = {"fixed_macro_f1": "fixed", "tuned_macro_f1": "tuned", "own_macro_f1": "own", "map": "map"}
