@@ -11,6 +11,7 @@ from equipoise.page.labels import PER_LABEL, kept_arrays, label_table, shown_str
 from equipoise.page.matrix import Matrix, matrix
 from equipoise.page.model import MEASURES, Table, data_of, table_of
 from equipoise.page.provenance import Provenance, provenance
+from equipoise.rankings.model import Ranking
 from equipoise.report.comparison import compare
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
@@ -26,6 +27,7 @@ class Page:
     title: str
     tables: list[Table]
     matrices: list[Matrix]
+    rankings: list[Ranking]
     provenance: Provenance
     data: dict[str, Any]
     rows: int
@@ -41,7 +43,9 @@ class Page:
         return sum(len(table.missing) for table in self.tables)
 
 
-def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> Page:
+def build(
+    rows: Sequence[Row], store: Store, suite: str | None, command: str, rankings: Sequence[Ranking] = ()
+) -> Page:
     """The page of these rows, which were read with `extras.SELECTION`; per-label results come from the store.
 
     Args:
@@ -49,6 +53,7 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) ->
         store: where the rows come from.
         suite: the suite whose rows they are; None: all rows of the store.
         command: the command that writes the page.
+        rankings: the strategies over data sets; none where nothing is told across data sets.
     """
     groups, comparisons = grouped(rows), compare(rows)
     used = [current(c, of) for c, of in zip(comparisons, groups, strict=True)]
@@ -68,6 +73,7 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) ->
     return Page(
         title=f"Results of suite {suite}" if suite else "Results",
         tables=tables,
+        rankings=list(rankings),
         matrices=[m for m in found if m is not None],
         provenance=provenance(groups, suite, command),
         data=data_of(tables),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.page.model import SAME, Line, Table
-from equipoise.report.results import RANKED
 from equipoise.report.conclusions import number
+from equipoise.report.results import RANKED
 from equipoise.report.significance import mean
 
 #: A difference of at least so much gets the next stronger colour.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -44,94 +45,101 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+@dataclass(frozen=True)
+class Dot:
+    """A row of a dot plot: its name, its value, the ends of its interval (NaN: none), and its class."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    kind: str
+
+
 def forest(table: Table, name: str) -> Markup:
     """Dots and 95 % intervals of the differences to the baseline; without a baseline, dots of the means."""
     compared = any(name in line.deltas for line in table.ranked)
     lines = [line for line in table.ranked if not compared or name in line.deltas or line.is_baseline]
-    points = [_point(line, name, compared) for line in lines]
-    known = [value for point in points for value in point[:3] if math.isfinite(value)]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    low, high = (min(low, 0.0), max(high, 0.0)) if compared else (low, high)
-    # An interval of two splits may be far wider than the differences; it is cut, and the table has its ends.
-    if compared and (means := [abs(p[0]) for p in points if math.isfinite(p[0])]):
-        most = max(8 * max(means), 0.02)
-        low, high = max(low, -most), min(high, most)
-    margin = max((high - low) * 0.05, 0.002)
-    low, high = low - margin, high + margin
-    height = ROW * len(lines) + 26
-
-    def x(value: float) -> float:
-        return NAMES + (WIDTH - NAMES - 12) * (value - low) / (high - low)
-
-    marks = _marks(points, x, (low, high))
-    names = "".join(
-        f'<text x="0" y="{ROW * i + 13}">{escape(cut(line.strategy))}</text>' for i, line in enumerate(lines)
-    )
+    dots = [_dot(line, name, compared) for line in lines]
     what = f"Difference to none in {MEASURES[name]}" if compared else f"Mean {MEASURES[name]}"
-    return picture(
-        f"{table.anchor}-{name}",
-        f"{what}, {table.title}",
-        _words(lines, points, compared),
-        WIDTH,
-        height,
-        _axis(x, low, high, height - 26, compared) + names + marks,
-    )
+    return dot_plot(f"{table.anchor}-{name}", f"{what}, {table.title}", dots, compared)
 
 
-#: Value, lower and upper end of the interval (NaN: none), class.
-Point = tuple[float, float, float, str]
-
-
-def _point(line: Line, name: str, compared: bool) -> Point:
+def _dot(line: Line, name: str, compared: bool) -> Dot:
     delta = line.deltas.get(name)
     if not compared:
-        return line.means[name], math.nan, math.nan, UNCLEAR
-    return (
-        (0.0, math.nan, math.nan, SAME) if delta is None else (delta.mean, delta.low, delta.high, delta.kind)
+        return Dot(line.strategy, line.means[name], math.nan, math.nan, UNCLEAR)
+    if delta is None:
+        return Dot(line.strategy, 0.0, math.nan, math.nan, SAME)
+    return Dot(line.strategy, delta.mean, delta.low, delta.high, delta.kind)
+
+
+def dot_plot(ident: str, title: str, dots: Sequence[Dot], signed: bool) -> Markup:
+    """A dot and an interval for each row, and for differences (`signed`) the line of no difference."""
+    low, high = _range(dots, signed)
+    bottom = ROW * len(dots)
+
+    def x(value: float) -> float:
+        return NAMES + (WIDTH - NAMES - 12) * (min(max(value, low), high) - low) / (high - low)
+
+    names = "".join(
+        f'<text x="0" y="{ROW * i + 13}">{escape(cut(dot.name))}</text>' for i, dot in enumerate(dots)
     )
+    content = _axis(x, low, high, bottom, signed) + names + _marks(dots, x)
+    return picture(ident, title, _words(dots, signed), WIDTH, bottom + 26, content)
 
 
-def _marks(points: Sequence[Point], x: Scale, ends: tuple[float, float]) -> str:
+def _range(dots: Sequence[Dot], signed: bool) -> tuple[float, float]:
+    """The ends of the axis. They are always apart."""
+    known = [value for dot in dots for value in (dot.value, dot.low, dot.high) if math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    if signed:
+        # An interval of two splits may be far wider than the differences: it is cut here, and the table has its ends.
+        most = max(0.02, *(8 * abs(dot.value) for dot in dots if math.isfinite(dot.value)), 0.0)
+        low, high = max(min(low, 0.0), -most), min(max(high, 0.0), most)
+    margin = max((high - low) * 0.05, 0.002)
+    return low - margin, high + margin
+
+
+def _marks(dots: Sequence[Dot], x: Scale) -> str:
     drawn = []
     for kind in KINDS:
-        bars, dots = "", ""
-        for row, (value, low, high, own) in enumerate(points):
-            if own == kind and math.isfinite(value):
-                y = ROW * row + 9
-                dots += f"M{x(min(max(value, ends[0]), ends[1])):.1f} {y}h0"
-                if math.isfinite(low):
-                    bars += f"M{x(max(low, ends[0])):.1f} {y}H{x(min(high, ends[1])):.1f}"
-        if dots:
-            drawn.append(f'<path class="i {kind}" d="{bars}"/><path class="d {kind}" d="{dots}"/>')
+        own = [
+            (ROW * i + 9, dot) for i, dot in enumerate(dots) if dot.kind == kind and math.isfinite(dot.value)
+        ]
+        bars = "".join(f"M{x(dot.low):.1f} {y}H{x(dot.high):.1f}" for y, dot in own if math.isfinite(dot.low))
+        points = "".join(f"M{x(dot.value):.1f} {y}h0" for y, dot in own)
+        drawn += [f'<path class="i {kind}" d="{bars}"/>'] if bars else []
+        drawn += [f'<path class="d {kind}" d="{points}"/>'] if points else []
     return "".join(drawn)
 
 
 def _axis(x: Scale, low: float, high: float, bottom: int, signed: bool) -> str:
     """Grid lines with numbers below; the line of no difference is stronger."""
-    grid = labels = ""
-    for tick in ticks(low, high, 4):
-        grid += f"M{x(tick):.1f} 0V{bottom}"
-        labels += f'<text class="t" x="{x(tick):.1f}" y="{bottom + 16}">{_short(tick, signed)}</text>'
+    marks = ticks(low, high, 7)
+    grid = "".join(f"M{x(tick):.1f} 0V{bottom}" for tick in marks)
+    labels = "".join(
+        f'<text class="t" x="{x(tick):.1f}" y="{bottom + 16}">{_short(tick, signed)}</text>' for tick in marks
+    )
     zero = f'<path class="z" d="M{x(0.0):.1f} 0V{bottom}"/>' if signed else ""
     return f'<path class="g" d="{grid}"/>{zero}{labels}'
 
 
 def _short(value: float, signed: bool) -> str:
+    """A score for an axis, without zeros at its end: .5, +.02, 0."""
     text = number(value, signed)
-    return "0" if signed and abs(value) < 1e-9 else text.rstrip("0") if len(text.rstrip("0")) > 2 else text
+    short = text.rstrip("0")
+    return "0" if signed and abs(value) < 1e-9 else short if short[-1:].isdigit() else text
 
 
-def _words(lines: Sequence[Line], points: Sequence[Point], compared: bool) -> str:
-    found = [
-        (point[0], line.strategy)
-        for line, point in zip(lines, points, strict=True)
-        if math.isfinite(point[0])
-    ]
+def _words(dots: Sequence[Dot], signed: bool) -> str:
+    """The picture in words, for a screen reader."""
+    found = [(dot.value, dot.name) for dot in dots if math.isfinite(dot.value)]
     if not found:
         return "No strategy has a defined value."
-    best, worst = max(found), min(found)
-    told = f"From {number(worst[0], compared)} ({worst[1]}) to {number(best[0], compared)} ({best[1]})."
-    if compared:
-        better, worse = (sum(p[3] == kind for p in points) for kind in (BETTER, WORSE))
-        told += f" Significantly better than none: {better}; significantly worse: {worse}."
+    (high, best), (low, worst) = max(found), min(found)
+    told = f"From {number(low, signed)} ({worst}) to {number(high, signed)} ({best})."
+    if signed:
+        better, fewer = (sum(dot.kind == kind for dot in dots) for kind in (BETTER, WORSE))
+        told += f" Significantly better than none: {better}; significantly worse: {fewer}."
     return told

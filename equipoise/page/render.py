@@ -17,7 +17,8 @@ from equipoise.page.build import Page, build
 from equipoise.page.cost import cost_quality, frontier
 from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
-from equipoise.report.results import RANKED
+from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
+from equipoise.rankings.model import Effect, Ranking
 from equipoise.report.conclusions import number
 from equipoise.report.table import duration
 from equipoise.store.rows import Row
@@ -26,9 +27,11 @@ from equipoise.store.store import Store
 HERE = Path(__file__).parent
 
 
-def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> str:
+def page_html(
+    rows: Sequence[Row], store: Store, suite: str | None, command: str, rankings: Sequence[Ranking] = ()
+) -> str:
     """The HTML of the page; arguments as in `build`."""
-    return html_of(build(rows, store, suite, command))
+    return html_of(build(rows, store, suite, command, rankings))
 
 
 def html_of(page: Page) -> str:
@@ -44,11 +47,16 @@ def html_of(page: Page) -> str:
     environment.filters.update(number=number, signed=_signed, duration=duration, count=_count)
     environment.globals.update(
         MEASURES=MEASURES,
-        RANKED=RANKED,
+        MOST=MOST,
         forest=forest,
         cost_quality=cost_quality,
         frontier=frontier,
         span=_span,
+        critical_difference=critical_difference,
+        effects=effects,
+        cost_over_data=cost_over_data,
+        kind_of=kind_of,
+        times=times,
     )
     html = environment.get_template("page.html").render(
         page=page, style=Markup(style), script=Markup(script), policy=_policy(style, script)
@@ -112,6 +120,6 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if abs(value - round(value)) < 0.05 else f"{value:,.1f}"
 
 
-def _span(delta: Delta) -> str:
+def _span(delta: Delta | Effect) -> str:
     """The interval of a difference, or ""."""
     return "" if math.isnan(delta.low) else f"[{number(delta.low, True)}, {number(delta.high, True)}]"
