@@ -105,7 +105,7 @@ def _named(front: Sequence[Place]) -> str:
     """The names of the members of the frontier, each at the side where there is room, without overlap."""
     drawn, last = "", -math.inf
     for a, b, spot in reversed(front):
-        if b - last < 12:  # too close to the name above
+        if abs(b - last) < 12:  # too close to the name above
             continue
         last = b
         side, shift = ("e", -7) if a > RIGHT / 2 else ("s", 7)
