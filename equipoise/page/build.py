@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equipoise.core.errors import EquipoiseError
 from equipoise.page.extras import current, extras_of, grouped
-from equipoise.page.labels import PER_LABEL, kept_arrays, label_table, shown_strategies
+from equipoise.page.labels import PER_LABEL, Kept, kept_arrays, label_table, shown_strategies
 from equipoise.page.matrix import Matrix, matrix
 from equipoise.page.model import MEASURES, Table, data_of, table_of
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.rankings.model import Ranking
-from equipoise.report.comparison import compare
+from equipoise.rankings.ranking import METRICS, Traits, rankings
+from equipoise.rankings.regimes import traits_of
+from equipoise.report.comparison import Comparison, compare
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
@@ -28,6 +31,7 @@ class Page:
     tables: list[Table]
     matrices: list[Matrix]
     rankings: list[Ranking]
+    no_ranking: str  # why there is none; "" if there is one
     provenance: Provenance
     data: dict[str, Any]
     rows: int
@@ -43,9 +47,7 @@ class Page:
         return sum(len(table.missing) for table in self.tables)
 
 
-def build(
-    rows: Sequence[Row], store: Store, suite: str | None, command: str, rankings: Sequence[Ranking] = ()
-) -> Page:
+def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> Page:
     """The page of these rows, which were read with `extras.SELECTION`; per-label results come from the store.
 
     Args:
@@ -53,7 +55,6 @@ def build(
         store: where the rows come from.
         suite: the suite whose rows they are; None: all rows of the store.
         command: the command that writes the page.
-        rankings: the strategies over data sets; none where nothing is told across data sets.
     """
     groups, comparisons = grouped(rows), compare(rows)
     used = [current(c, of) for c, of in zip(comparisons, groups, strict=True)]
@@ -69,13 +70,39 @@ def build(
         table_of(i, comparison, extras_of(comparison, of), label_table(of, names, kept, len(comparisons)))
         for i, (comparison, of, names) in enumerate(zip(comparisons, used, chosen, strict=True), start=1)
     ]
+    ranked, why_not = _rankings(comparisons, _traits(comparisons, used, kept))
     found = [matrix(tables, measure) for measure in MEASURES]
     return Page(
         title=f"Results of suite {suite}" if suite else "Results",
         tables=tables,
-        rankings=list(rankings),
+        rankings=ranked,
+        no_ranking=why_not,
         matrices=[m for m in found if m is not None],
         provenance=provenance(groups, suite, command),
         data=data_of(tables),
         rows=len(rows),
     )
+
+
+def _rankings(comparisons: Sequence[Comparison], traits: Traits) -> tuple[list[Ranking], str]:
+    """The rankings by each metric, and why there are none."""
+    if len({comparison.dataset for comparison in comparisons}) < 2:
+        return [], "All rows are of one data set, so nothing can be said about others."
+    try:
+        return [one for metric in METRICS for one in rankings(comparisons, metric, traits)], ""
+    # A package that only rankings need is not installed; the page can do without them.
+    except EquipoiseError as error:
+        return [], f"Strategies are not ranked over data sets: {error}."
+
+
+def _traits(
+    comparisons: Sequence[Comparison], used: Sequence[Mapping[str, Sequence[Row]]], kept: Mapping[str, Kept]
+) -> Traits:
+    """The measures of each data set whose label counts some row tells."""
+    counted = []
+    for comparison, of in zip(comparisons, used, strict=True):
+        key = next((row["key"] for rows in of.values() for row in rows if row["key"] in kept), None)
+        if key is not None:
+            counts = {f"fixed/{name}": kept[key][1][name].tolist() for name in ("n_train", "n_test")}
+            counted.append({"dataset": comparison.dataset, "per_label": counts})
+    return traits_of(counted)

@@ -13,6 +13,7 @@ from equipoise.page.extras import Extras
 from equipoise.page.labels import LabelTable
 from equipoise.report.comparison import Comparison
 from equipoise.report.conclusions import conclusions
+from equipoise.report.power import detectable
 from equipoise.report.results import RANKED, StrategyResult
 from equipoise.report.significance import Difference
 from equipoise.report.units import BASELINE
@@ -25,13 +26,19 @@ BETTER, WORSE, UNCLEAR, SAME = "better", "worse", "unclear", "same"
 
 @dataclass(frozen=True)
 class Delta:
-    """A difference to the baseline: its mean, its 95 % interval (NaN if there is none), and its class on the page."""
+    """A difference to the baseline: its mean, its 95 % interval (NaN if there is none), and its class on the page.
+
+    `better`, `equal` and `worse` are the probabilities that the true difference is above, within or below ± `EQUAL`.
+    """
 
     mean: float
     low: float
     high: float
     p: float  # adjusted by Holm's method
     kind: str
+    better: float = math.nan
+    equal: float = math.nan
+    worse: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,9 @@ class Table:
     warnings: list[str]
     conclusions: list[str]
     lines: list[Line]
+    detectable: dict[
+        str, float
+    ]  # measure → smallest difference found with a probability of 80 %; without those unknown
     support: dict[str, float]  # test rows or combinations behind the recalls of rare combinations
     labels: LabelTable
 
@@ -112,6 +122,7 @@ def table_of(number: int, comparison: Comparison, extras: Extras, labels: LabelT
         warnings=[text for text in (comparison.features, comparison.bound) if text],
         conclusions=conclusions(comparison),
         lines=[_line(result, extras) for result in comparison.results],
+        detectable={name: size for name in MEASURES if math.isfinite(size := detectable(comparison, name))},
         support=extras.support,
         labels=labels,
     )
@@ -134,9 +145,10 @@ def _line(result: StrategyResult, extras: Extras) -> Line:
 
 
 def _delta(result: StrategyResult, name: str, delta: Difference) -> Delta:
-    same = result.same_as.get(name) == BASELINE or delta.low == delta.high == 0
+    same = result.same_as.get(name) == BASELINE or delta.identical
+    chances = delta.chances or (math.nan, math.nan, math.nan)
     kind = SAME if same else UNCLEAR if not delta.significant else BETTER if delta.mean > 0 else WORSE
-    return Delta(delta.mean, delta.low, delta.high, delta.p_holm, kind)
+    return Delta(delta.mean, delta.low, delta.high, delta.p_holm, kind, *chances)
 
 
 def _facts(comparison: Comparison) -> list[str]:
@@ -170,7 +182,7 @@ def data_of(tables: Sequence[Table]) -> dict[str, Any]:
     extra = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.extra))
     means = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.means))
     compared = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.deltas))
-    parts = ("", "_low", "_high", "_p")
+    parts = ("", "_low", "_high", "_p", "_better", "_equal", "_worse")
     columns += [*means, *(f"delta_{name}{part}" for name in compared for part in parts), "seconds", *extra]
     rows = [_record(t, line, means, compared, extra) for t in tables for line in t.lines]
     return {"columns": [*columns, "why"], "rows": rows}
@@ -179,11 +191,11 @@ def data_of(tables: Sequence[Table]) -> dict[str, Any]:
 def _record(
     table: Table, line: Line, means: Sequence[str], compared: Sequence[str], extra: Sequence[str]
 ) -> list[Any]:
-    missing = Delta(*(4 * [math.nan]), UNCLEAR)
+    missing = Delta(math.nan, math.nan, math.nan, math.nan, UNCLEAR)
     deltas = [line.deltas.get(name, missing) for name in compared]
     numbers = [
         *(line.means.get(name, math.nan) for name in means),
-        *(value for d in deltas for value in (d.mean, d.low, d.high, d.p)),
+        *(value for d in deltas for value in (d.mean, d.low, d.high, d.p, d.better, d.equal, d.worse)),
         line.seconds,
         *(line.extra.get(name, math.nan) for name in extra),
     ]

@@ -18,8 +18,8 @@ from equipoise.page.cost import cost_quality, frontier
 from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
-from equipoise.rankings.model import Effect, Ranking
-from equipoise.report.conclusions import number
+from equipoise.rankings.model import Effect
+from equipoise.report.conclusions import number, percent
 from equipoise.report.table import duration
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
@@ -27,11 +27,9 @@ from equipoise.store.store import Store
 HERE = Path(__file__).parent
 
 
-def page_html(
-    rows: Sequence[Row], store: Store, suite: str | None, command: str, rankings: Sequence[Ranking] = ()
-) -> str:
+def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> str:
     """The HTML of the page; arguments as in `build`."""
-    return html_of(build(rows, store, suite, command, rankings))
+    return html_of(build(rows, store, suite, command))
 
 
 def html_of(page: Page) -> str:
@@ -44,7 +42,9 @@ def html_of(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, signed=_signed, duration=duration, count=_count)
+    environment.filters.update(
+        number=number, signed=_signed, percent=_percent, duration=duration, count=_count
+    )
     environment.globals.update(
         MEASURES=MEASURES,
         MOST=MOST,
@@ -111,6 +111,10 @@ def _policy(style: str, script: str) -> str:
 
 def _signed(value: float) -> str:
     return number(value, True)
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else percent(share)
 
 
 def _count(value: float) -> str:

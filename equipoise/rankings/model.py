@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: Data sets below which a ranking is not told: no test over four blocks can reach p < .05 by Wilcoxon's signed ranks.
+#: With fewer data sets no ranking is given: their order is mostly chance, and no test of ranks could tell.
+#: (Even five are few: Wilcoxon's test of two strategies needs six to reach p < .05.)
 FEWEST_BLOCKS = 5
 #: Differences of a score up to this size count as practically equal (region of practical equivalence).
 ROPE = 0.01
@@ -22,7 +23,7 @@ class Block:
     """One data set of a ranking.
 
     Attributes:
-        tables: titles of the comparisons whose scores are averaged here, one per backbone.
+        tables: names of the comparisons whose scores are averaged here, one per backbone.
         splits: outer splits, the fewest of the tables.
         official: whether a table is on the split that comes with the data.
         traits: measures of the data set, those that are known: mean_ir, labels, positives (median per label), rows, rdep.
@@ -71,8 +72,8 @@ class RankedStrategy:
     Attributes:
         family: its stages ("loss", "sampler", …; "baseline" for `none`); "other" where the strategy cannot be loaded.
         scores, ranks: one value per block, in the order of `Ranking.blocks`; rank 1 is the best, ties share their mean rank.
-        place_low, place_high: the places (1 is first) that the data leave open, LEVEL for all strategies together; NaN-free, but
-            without a ranking (`Ranking.why_not`) they span all places.
+        place_low, place_high: the places (1 is first) that the data leave open, LEVEL for all strategies together; all
+            places where there is no ranking (`Ranking.why_not`).
         same_as: the strategy of this ranking from which it cannot differ; it shares that strategy's scores and ranks. "" if none.
         effect: difference from `none`; None for `none` itself, what cannot differ from it, and without `none`.
         seconds: mean time of a cell; cost: geometric mean over tables of its time divided by that of `none`, NaN without `none`.
@@ -144,10 +145,11 @@ class Ranking:
         backbone: "" for all backbones; then scores are averaged over the backbones inside a data set.
         strategies: complete ones, best average rank first; what cannot differ from another stands directly behind it.
         test: "friedman", "wilcoxon" (two strategies), or "" if nothing was tested; statistic is F of Iman and Davenport, or W.
-        critical_difference: two average ranks that differ by more are told apart (Nemenyi); NaN without a Friedman test.
+        critical_difference: two average ranks that differ by more differ significantly (Nemenyi); NaN without a Friedman test.
         groups: (first, last) positions in `strategies` of maximal ties, both included, of at least two strategies.
         wins: wins[i][j] is the number of blocks on which strategy i scores higher than j.
-        why_not: why no ranking can be told, "" if one can.
+        settings: names of the settings in which the tables differ.
+        why_not: why there is no ranking, "" if there is one.
         left_out: tables that are not used, each with the reason.
         sentences: the result in words, the most important first.
     """
@@ -162,6 +164,7 @@ class Ranking:
     critical_difference: float = math.nan
     groups: tuple[tuple[int, int], ...] = ()
     wins: tuple[tuple[int, ...], ...] = ()
+    settings: tuple[str, ...] = ()
     why_not: str = ""
     missing: tuple[Missing, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -170,5 +173,5 @@ class Ranking:
 
     @property
     def tied_for_first(self) -> tuple[RankedStrategy, ...]:
-        """The strategies that may be first; empty where no ranking can be told."""
+        """The strategies that may be first; empty where there is no ranking."""
         return () if self.why_not else tuple(s for s in self.strategies if s.place_low == 1)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from equipoise.experiment.budget import warning
-from equipoise.report import equalities, significance
+from equipoise.report import equalities
 from equipoise.report.feature_notes import features_sentence
+from equipoise.report.overlap import excess
 from equipoise.report.ranking import rank
 from equipoise.report.results import RANKED, SUPPORT, StrategyResult, number_of, result_of
 from equipoise.report.units import BASELINE, SplitId, common_units, tried_units, unit_of
@@ -83,7 +84,7 @@ def _comparison(rows: list[Row]) -> Comparison:
     finished = {unit_of(row) for row in current if row["status"] == "ok"}
     units = common_units(tried_units(current, finished))
     results = [result_of(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
-    rank(results, significance.on_one_split if rows[0]["split"] == OFFICIAL else significance.difference)
+    rank(results, one_split=rows[0]["split"] == OFFICIAL, excess=excess(units))
     supports = {unit_of(row): number_of(row, SUPPORT) for row in current if row["status"] == "ok"}
     return Comparison(
         dataset=str(rows[0]["dataset"]),

@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.report import equalities, significance
 from equipoise.report.significance import Difference
-from equipoise.report.units import SplitId, unit_of
+from equipoise.report.units import BASELINE, SplitId, unit_of
 from equipoise.resampling.audit import sentence
 from equipoise.store.rows import Row
 
@@ -24,13 +24,20 @@ MEANS = {
     "map": "scores/map",
     "rcr_at_10": "tuned/rcr_at_10",
 }
-DIFFERENCES = ("fixed_macro_f1", "tuned_macro_f1", "own_macro_f1")
+#: Compared with the baseline, each metric a family of its own for Holm's adjustment; the first one leads.
+DIFFERENCES = ("map", "tuned_macro_f1", "fixed_macro_f1", "own_macro_f1")
+#: The gain at 0.5 minus the gain with tuned thresholds, compared like a metric: how much of a gain is a threshold.
+THRESHOLD = "fixed_minus_tuned"
 SUPPORT = "tuned/rcr_rows_at_10"
 
 
 @dataclass
 class StrategyResult:
-    """One strategy in a comparison. `deltas` holds strategy minus `none` by name of MEANS; it is empty without `none`."""
+    """One strategy in a comparison.
+
+    `deltas` holds strategy minus `none` by the names of DIFFERENCES and THRESHOLD; it is empty without `none`. The own
+    decision of a strategy is compared with `none` under the same kind of rule, which `own_against` names.
+    """
 
     strategy: str
     state: str
@@ -45,6 +52,17 @@ class StrategyResult:
     declared: list[dict[str, Any]] = field(default_factory=list, repr=False)  # field `same_as` of its rows
     # Name of MEANS → the strategy before it in this comparison from which it cannot differ there.
     same_as: dict[str, str] = field(default_factory=dict)
+    own_against: str = (
+        ""  # a strategy that is only this decision rule; "" for the baseline with tuned thresholds
+    )
+
+    @property
+    def only_decides(self) -> bool:
+        """Whether mAP and tuned scores are the baseline's, so that all it changes is where the thresholds lie."""
+        return all(
+            self.same_as.get(name) == BASELINE or (name in self.deltas and self.deltas[name].identical)
+            for name in ("map", "tuned_macro_f1")
+        )
 
     @property
     def own_decision(self) -> bool:
