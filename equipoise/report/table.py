@@ -20,7 +20,8 @@ NAME = 17  # columns for the name of a strategy on a narrow terminal
 LEGEND = (
     "Means over splits. mAP: mean average precision, which needs no threshold, so it leads; F1: macro-F1; .5: threshold 0.5;"
     " tuned: per-label thresholds from out-of-fold training rows; Δ none: difference to none (baseline) on the same splits;"
-    " micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen 1–10 times in training, all labels right), tuned; time: per cell."
+    " micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen 1–10 times in training, all labels right), tuned;"
+    " time: per cell."
     " [ ]: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the strategies"
     " (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for the strategies that"
     " differ. same: identical on every split. docs/statistics.md has formulas and error rates."
