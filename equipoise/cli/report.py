@@ -11,6 +11,7 @@ from typing import Any
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
+from equipoise.cli.options import LIVE
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
@@ -47,7 +48,8 @@ def report(
         _draw(rows, picture)
     damage = store.damage
     if page is not None:
-        save(page, page_html(rows, store, suite, _command(folder, suite, html)))
+        results = "" if folder == LIVE else str(folder)
+        save(page, page_html(rows, store, suite, _command(results, suite, html), results))
     if json:
         echo_json(to_json(rows))
     else:
@@ -58,10 +60,10 @@ def report(
         raise EquipoiseError(damage)
 
 
-def _command(folder: Path, suite: str | None, html: Path | None) -> str:
+def _command(results: str, suite: str | None, html: Path | None) -> str:
     """The command that writes this page, for the page itself."""
-    parts = ["equipoise", "report", *filter(None, [suite]), "--html", str(html), "--results", str(folder)]
-    return shlex.join(parts)
+    parts = ["equipoise", "report", *([suite] if suite else []), "--html", str(html)]
+    return shlex.join([*parts, *(["--results", results] if results else [])])
 
 
 def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.page.actions import Action, actions
+from equipoise.page.data import data_of
 from equipoise.page.extras import current, extras_of, grouped
 from equipoise.page.labels import PER_LABEL, Kept, kept_arrays, label_table, shown_strategies
 from equipoise.page.matrix import Matrix, matrix
-from equipoise.page.model import MEASURES, Table, data_of, table_of
+from equipoise.page.model import MEASURES, Table, table_of
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.rankings.model import Ranking
 from equipoise.rankings.ranking import METRICS, Traits, rankings
@@ -28,6 +30,7 @@ class Page:
     """Everything that the template shows."""
 
     title: str
+    advice: list[Action]
     tables: list[Table]
     matrices: list[Matrix]
     rankings: list[Ranking]
@@ -47,7 +50,7 @@ class Page:
         return sum(len(table.missing) for table in self.tables)
 
 
-def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> Page:
+def build(rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "") -> Page:
     """The page of these rows, which were read with `extras.SELECTION`; per-label results come from the store.
 
     Args:
@@ -55,6 +58,7 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) ->
         store: where the rows come from.
         suite: the suite whose rows they are; None: all rows of the store.
         command: the command that writes the page.
+        results: the store's folder for the commands of the page; "" for the default one.
     """
     groups, comparisons = grouped(rows), compare(rows)
     used = [current(c, of) for c, of in zip(comparisons, groups, strict=True)]
@@ -74,11 +78,12 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str) ->
     found = [matrix(tables, measure) for measure in MEASURES]
     return Page(
         title=f"Results of suite {suite}" if suite else "Results",
+        advice=actions(comparisons, results),
         tables=tables,
         rankings=ranked,
         no_ranking=why_not,
         matrices=[m for m in found if m is not None],
-        provenance=provenance(groups, suite, command),
+        provenance=provenance(groups, suite, command, results),
         data=data_of(tables),
         rows=len(rows),
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from equipoise.catalog.strategies import get_strategy, plugin_file
 from equipoise.core.errors import EquipoiseError
@@ -174,32 +172,3 @@ def stages_of(spec: str) -> tuple[str, ...]:
         return () if plugin_file(spec) else tuple(dict.fromkeys(get_strategy(spec).stages))
     except EquipoiseError:
         return ()
-
-
-def data_of(tables: Sequence[Table]) -> dict[str, Any]:
-    """All numbers of the strategies, for the downloads: column names once, then a list for each strategy of each table."""
-    columns = ["dataset", "backbone", "table", "strategy", "stages", "state", "rank", "splits", "splits_of"]
-    extra = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.extra))
-    means = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.means))
-    compared = list(dict.fromkeys(name for t in tables for line in t.lines for name in line.deltas))
-    parts = ("", "_low", "_high", "_p", "_better", "_equal", "_worse")
-    columns += [*means, *(f"delta_{name}{part}" for name in compared for part in parts), "seconds", *extra]
-    rows = [_record(t, line, means, compared, extra) for t in tables for line in t.lines]
-    return {"columns": [*columns, "why"], "rows": rows}
-
-
-def _record(
-    table: Table, line: Line, means: Sequence[str], compared: Sequence[str], extra: Sequence[str]
-) -> list[Any]:
-    missing = Delta(math.nan, math.nan, math.nan, math.nan, UNCLEAR)
-    deltas = [line.deltas.get(name, missing) for name in compared]
-    numbers = [
-        *(line.means.get(name, math.nan) for name in means),
-        *(value for d in deltas for value in (d.mean, d.low, d.high, d.p, d.better, d.equal, d.worse)),
-        line.seconds,
-        *(line.extra.get(name, math.nan) for name in extra),
-    ]
-    about = [table.dataset, table.backbone, table.title, line.strategy, " ".join(line.stages), line.state]
-    # Five digits are more than any of these measurements is good for, and halve the size.
-    rounded = [float(f"{value:.5g}") if math.isfinite(value) else None for value in numbers]
-    return [*about, line.rank, line.splits, table.splits, *rounded, line.why]

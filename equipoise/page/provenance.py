@@ -40,12 +40,19 @@ class Provenance:
     last: str
 
 
-def provenance(groups: Sequence[Sequence[Row]], suite: str | None, report: str) -> Provenance:
-    """Collect it from the rows of each table. `report` is the command that wrote the page."""
+def provenance(
+    groups: Sequence[Sequence[Row]], suite: str | None, report: str, results: str = ""
+) -> Provenance:
+    """Collect it from the rows of each table.
+
+    `report` is the command that wrote the page, and `results` the store's folder, "" for the default one.
+    """
     rows = [row for group in groups for row in group]
+    commands = [f"equipoise run {shlex.quote(suite)}"] if suite else _commands(groups)
+    folder = f" --results {shlex.quote(results)}" if results else ""
     created = sorted(str(row["created"]) for row in rows if row.get("created"))
     return Provenance(
-        commands=[f"equipoise run {shlex.quote(suite)}"] if suite else _commands(groups),
+        commands=[command + folder for command in commands],
         report=report,
         versions=_versions(rows),
         data=_data(rows),

@@ -15,6 +15,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
 from equipoise.page.build import Page, build
 from equipoise.page.cost import cost_quality, frontier
+from equipoise.page.data import embedded
 from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
@@ -27,9 +28,9 @@ from equipoise.store.store import Store
 HERE = Path(__file__).parent
 
 
-def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str) -> str:
+def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "") -> str:
     """The HTML of the page; arguments as in `build`."""
-    return html_of(build(rows, store, suite, command))
+    return html_of(build(rows, store, suite, command, results))
 
 
 def html_of(page: Page) -> str:
@@ -43,7 +44,7 @@ def html_of(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, signed=_signed, percent=_percent, duration=duration, count=_count
+        number=number, signed=_signed, percent=_percent, duration=duration, count=_count, embedded=embedded
     )
     environment.globals.update(
         MEASURES=MEASURES,

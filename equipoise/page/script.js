@@ -157,7 +157,9 @@ for (const section of all("details.block")) section.open = button.dataset.all ==
 const data = () => JSON.parse(document.getElementById("data").textContent);
 for (const button of all("[data-download]")) {
 button.addEventListener("click", () => {
-const { columns: names, rows } = data();
+const { table_columns: about, columns, tables } = data();
+const names = [...about, ...columns];
+const rows = tables.flatMap((part) => part.rows.map((row) => [...part.table, ...row]));
 if (button.dataset.download === "csv") return save("equipoise.csv", "text/csv", csv([names, ...rows]));
 const records = rows.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i]])));
 return save("equipoise.json", "application/json", JSON.stringify(records, null, 1));

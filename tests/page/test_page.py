@@ -152,7 +152,9 @@ def test_the_embedded_data_are_whole_and_safe(page: Make, rows_of: Rows) -> None
     assert text is not None
     assert "<" not in text[1]
     data = json.loads(text[1])
-    records = [dict(zip(data["columns"], row, strict=True)) for row in data["rows"]]
+    (table,) = data["tables"]
+    names = [*data["table_columns"], *data["columns"]]
+    records = [dict(zip(names, [*table["table"], *row], strict=True)) for row in table["rows"]]
     assert {r["strategy"] for r in records} == {"none", "focal", "ml_ros", "pos_weight"}
     focal = next(r for r in records if r["strategy"] == "focal")
     assert focal["dataset"] == EVIL
