@@ -9,14 +9,16 @@ return element;
 };
 const textOf = (cell) => (cell ? cell.textContent.trim() : "");
 
-// A number as the page writes it: .655, +.021*, −.003 [−.010, +.004], 3.4min, 1,024, "same" (0); null for words.
+// A number as the page writes it: .655, +.021*, −.003 [−.010, +.004], < 1 %, 3.4min, 1,024, "same" (0); null for words.
 const UNITS = { s: 1, min: 60, h: 3600 };
 const valueOf = (text) => {
 if (text === "same") return 0;
-const found = /^([+−±-]?)([\d,]*\.?\d+)(s|min|h)?(?![\w-])/.exec(text);
+const found = /^([<>] )?([+−±-]?)([\d,]*\.?\d+)(s|min|h)?(?![\w-])/.exec(text);
 if (!found) return null;
-const size = Number(found[2].replaceAll(",", "")) * (UNITS[found[3]] || 1);
-return found[1] === "−" || found[1] === "-" ? -size : size;
+// "< 1 %" is less than "1 %", and "> 99 %" more than "99 %".
+const beside = found[1] ? (found[1] === "< " ? -0.5 : 0.5) : 0;
+const size = Number(found[3].replaceAll(",", "")) * (UNITS[found[4]] || 1) + beside;
+return found[2] === "−" || found[2] === "-" ? -size : size;
 };
 
 const sortBy = (table, index) => {
