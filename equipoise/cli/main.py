@@ -145,12 +145,16 @@ def report(
     suite: Annotated[Optional[str], typer.Argument(help="Only the rows of this suite.")] = None,  # noqa: UP045
     results: Results = LIVE,
     json: Json = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Every table, also where there are so many that a summary is shown."),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
 ) -> None:
     """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
-    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture)
+    lazy("equipoise.cli.report").report(results, suite, json=json, details=details, picture=picture)
 
 
 @app.command()

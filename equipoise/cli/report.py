@@ -10,6 +10,7 @@ from typing import Any
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
+from equipoise.cli.options import LIVE
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
@@ -21,7 +22,7 @@ from equipoise.sweep.plan import expand
 from equipoise.sweep.suite import load_suite
 
 
-def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None) -> None:
+def report(folder: Path, suite: str | None, *, json: bool, details: bool, picture: Path | None) -> None:
     """Print the report over the rows of a store, or over those of one suite; draw them where a picture is asked for.
 
     Raises:
@@ -43,7 +44,8 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
     if json:
         echo_json(to_json(rows))
     else:
-        render(rows, terminal())
+        shown = "" if folder == LIVE else str(folder)
+        render(rows, terminal(), details=details or None, results=shown)
     if store.damage:
         raise EquipoiseError(store.damage)
 
