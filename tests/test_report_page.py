@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from equipoise.report.conclusions import number
+from equipoise.report.conclusions import duration, number
 from equipoise.report.export import render, report_frame, to_json
-from equipoise.report.table import duration
 
 NOISE = (0.004, -0.006, 0.002, 0.005, -0.005)  # of the five splits, sums to zero
 

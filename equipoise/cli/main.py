@@ -145,6 +145,10 @@ def report(
     suite: Annotated[Optional[str], typer.Argument(help="Only the rows of this suite.")] = None,  # noqa: UP045
     results: Results = LIVE,
     json: Json = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Every table, also where there are so many that a summary is shown."),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
@@ -164,7 +168,9 @@ def report(
             folders, suite, metric=metric, wins=wins, json=json, pictures=pictures
         )
         return
-    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture, html=html)
+    lazy("equipoise.cli.report").report(
+        results, suite, json=json, details=details, picture=picture, html=html
+    )
 
 
 @app.command()

@@ -26,7 +26,7 @@ from equipoise.sweep.suite import load_suite
 
 
 def report(
-    folder: Path, suite: str | None, *, json: bool, picture: Path | None, html: Path | None = None
+    folder: Path, suite: str | None, *, json: bool, details: bool, picture: Path | None, html: Path | None
 ) -> None:
     """Print the report over the rows of a store, or over those of one suite; draw them, or write a page, where asked to.
 
@@ -46,14 +46,14 @@ def report(
     # Before anything is printed: a picture that cannot be drawn is an error.
     if picture is not None:
         _draw(rows, picture)
-    damage = store.damage
+    # Writing the page reads the store again; what is told about its damage is what these rows have.
+    damage, results = store.damage, "" if folder == LIVE else str(folder)
     if page is not None:
-        results = "" if folder == LIVE else str(folder)
         save(page, page_html(rows, store, suite, _command(results, suite, html), results))
     if json:
         echo_json(to_json(rows))
     else:
-        render(rows, terminal())
+        render(rows, terminal(), details=details or None, results=results)
     if page is not None:
         echo(f"page written to {page}", to_err=json)
     if damage:

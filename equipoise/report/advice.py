@@ -1,25 +1,25 @@
-"""What to do, one paragraph for each data set: what to use now, how sure that is, and what more splits would show and cost."""
+"""What to do about each data set: what to use now, how sure that is, and what more splits would show and cost."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.experiment.settings import Settings
+from equipoise.report.advice_words import command, sentences
 from equipoise.report.comparison import Comparison
-from equipoise.report.conclusions import MAP, interval, number, percent
-from equipoise.report.equalities import FIXED, TUNED, enumerated
-from equipoise.report.overlap import excess
+from equipoise.report.equalities import FIXED, TUNED
 from equipoise.report.power import differing, splits_to_decide
 from equipoise.report.results import StrategyResult
 from equipoise.report.significance import EQUAL, FEW, Difference, difference
-from equipoise.report.table import duration
-from equipoise.report.units import BASELINE
+from equipoise.report.units import excess
+
+MAP = "map"
+WON, NO_GAIN, OPEN, UNKNOWN = "won", "no gain", "open", "unknown"
+#: A strategy with a smaller probability of being better by more than EQUAL is not worth another split.
+HARDLY = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,39 @@ class Advice:
     """What to do about one data set: figures, and the sentences that a reader gets.
 
     Attributes:
-        dataset, variant: which comparisons this is about; `variant` is empty where there is one kind of settings and data.
+        dataset, data_sha256: its name, and the hash of its content. splits: how many the advice rests on.
+        verdict: WON: a strategy is significantly better; NO_GAIN: none can well be better by more than EQUAL; OPEN: one may be;
+            UNKNOWN: fewer than five splits, or nothing to compare.
         backbone, strategy: what to use now. decision: its thresholds, "tuned" or "fixed".
-        metric: "map" or "tuned_macro_f1", in which `rival` was found.
-        rival: the strategy with the largest gain over the baseline; `strategy` itself where that gain is significant; "" if no
-            strategy differs.
-        gain: the rival's difference to the baseline on that backbone. Its `chances` say how sure the advice is.
+        scores: the mean mAP ("map") and macro-F1 of what to use, the latter with those thresholds ("macro_f1").
+        rival: the strategy that is most probably better than the baseline; `strategy` itself where that is significant; "" if
+            none has a gain.
+        metric: "map" or "tuned_macro_f1", in which the rival leads. gain: its difference to the baseline there; its `chances`
+            say how sure the advice is.
         more_splits: the total number of splits with which a true difference of the size of the gain (or of EQUAL, if that is
             larger) would be found with a probability of 80 %; None where it is decided, or up to 100 splits would not do.
         seconds: what those additional splits of the baseline and the rival would take, in seconds of one process.
         backbones: other backbone → the baseline's mAP on `backbone` minus that on the other one, on the splits of both.
-        command: the next command to run.
-        sentences: the paragraph.
+        most_gain: the largest mean difference in mAP of a strategy on `backbone`. compared: the number of strategies there.
+        command: the next command to run. sentences: the paragraph.
     """
 
     dataset: str
-    variant: str
+    data_sha256: str
+    splits: int
+    verdict: str
     backbone: str
     strategy: str
     decision: str
-    metric: str
+    scores: dict[str, float]
     rival: str
+    metric: str
     gain: Difference | None
     more_splits: int | None
     seconds: float
     backbones: dict[str, Difference] = field(default_factory=dict)
+    most_gain: float = 0.0
+    compared: int = 0
     command: str = ""
     sentences: tuple[str, ...] = ()
 
@@ -62,8 +70,8 @@ class Advice:
 
     @property
     def decided(self) -> bool:
-        """Whether the strategy was found to be better than the baseline."""
-        return self.strategy != BASELINE
+        """Whether more splits are not needed."""
+        return self.verdict in (WON, NO_GAIN)
 
     def record(self) -> dict[str, Any]:
         """Plain data for JSON, with the probabilities of the gain."""
@@ -78,84 +86,96 @@ def advise(comparisons: Sequence[Comparison], results: str = "") -> list[Advice]
 
     `results` is the store's folder for the commands; "" for the default one.
     """
-    groups: dict[str, list[Comparison]] = {}
+    groups: dict[tuple[str, str], list[Comparison]] = {}
     for comparison in comparisons:
         if comparison.baseline is not None and not comparison.official:
-            name = [comparison.dataset, comparison.data_sha256, comparison.settings]
-            groups.setdefault(json.dumps(name, sort_keys=True, default=str), []).append(comparison)
+            groups.setdefault((comparison.dataset, comparison.data_sha256), []).append(comparison)
     return [_of_data(group, results) for group in groups.values()]
 
 
-def likelihood(share: float) -> str:
-    """A probability in words, as the IPCC uses them (Mastrandrea et al. 2010)."""
-    scale = (
-        (0.99, "virtually certain"),
-        (0.9, "very likely"),
-        (0.66, "likely"),
-        (0.33, "about as likely as not"),
-        (0.1, "unlikely"),
-        (0.01, "very unlikely"),
-    )
-    return next((words for least, words in scale if share >= least), "exceptionally unlikely")
-
-
 def _of_data(group: list[Comparison], results: str) -> Advice:
-    chosen, backbones = _best_backbone(group)
+    chosen = max(group, key=_score)
     rival, metric = _rival(chosen)
     gain = rival.deltas[metric] if rival is not None else None
-    enough = len(chosen.units) >= FEW
-    won = rival is not None and enough and rival.deltas[metric].significant and rival.deltas[metric].mean > 0
-    more, seconds = (None, math.nan) if rival is None or won else _more(chosen, rival, metric)
-    used = rival if won and rival is not None else chosen.baseline
+    verdict = _verdict(chosen, gain)
+    more, seconds = None, math.nan
+    if rival is not None and verdict in (OPEN, UNKNOWN):
+        more, seconds = _more(chosen, rival, metric)
+    used = rival if verdict == WON and rival is not None else chosen.baseline
     assert used is not None  # `advise` keeps comparisons with a baseline
     decision = "fixed" if used.means[FIXED] > used.means[TUNED] else "tuned"
     advice = Advice(
         dataset=chosen.dataset,
-        variant=chosen.variant,
+        data_sha256=chosen.data_sha256,
+        splits=len(chosen.units),
+        verdict=verdict,
         backbone=chosen.backbone,
         strategy=used.strategy,
         decision=decision,
-        metric=metric,
+        scores={MAP: used.means[MAP], "macro_f1": used.means[FIXED if decision == "fixed" else TUNED]},
         rival=rival.strategy if rival is not None else "",
+        metric=metric,
         gain=gain,
         more_splits=more,
         seconds=seconds,
-        backbones=backbones,
+        backbones=_backbones(chosen, group),
+        most_gain=max((r.deltas[MAP].mean for r in differing(chosen, MAP)), default=0.0),
+        compared=len(chosen.ranked) - 1,
     )
-    advice = dataclasses.replace(advice, command=_command(advice, chosen, results))
-    return dataclasses.replace(advice, sentences=tuple(_sentences(advice, chosen)))
-
-
-def _best_backbone(group: list[Comparison]) -> tuple[Comparison, dict[str, Difference]]:
-    """The comparison whose baseline has the highest mean mAP, and its differences to the others on the splits of both."""
-    chosen = max(group, key=lambda comparison: _score(comparison))
-    differences = {}
-    for other in group:
-        shared = sorted(set(chosen.units) & set(other.units), key=str)
-        if other is not chosen and shared and other.baseline is not None and chosen.baseline is not None:
-            ours, theirs = ({u: c.baseline.values[MAP][u] for u in shared} for c in (chosen, other))  # type: ignore[union-attr]
-            differences[other.backbone] = difference(ours, theirs, ratio=excess(shared))
-    return chosen, differences
+    advice = dataclasses.replace(advice, command=command(advice, chosen, results))
+    return dataclasses.replace(advice, sentences=tuple(sentences(advice)))
 
 
 def _score(comparison: Comparison) -> tuple[float, float]:
+    """The baseline's mAP and tuned macro-F1, which choose the backbone; −∞ where undefined."""
     means = comparison.baseline.means if comparison.baseline is not None else {}
-    pair = (means.get(MAP, math.nan), means.get(TUNED, math.nan))
-    return tuple(-math.inf if math.isnan(value) else value for value in pair)  # type: ignore[return-value]
+    pair = means.get(MAP, math.nan), means.get(TUNED, math.nan)
+    return -math.inf if math.isnan(pair[0]) else pair[0], -math.inf if math.isnan(pair[1]) else pair[1]
+
+
+def _backbones(chosen: Comparison, group: list[Comparison]) -> dict[str, Difference]:
+    """The difference of the baselines' mAP to every other backbone, paired on the splits that both have."""
+    differences = {}
+    for other in group:
+        ours, theirs = chosen.baseline, other.baseline
+        if other.backbone == chosen.backbone or ours is None or theirs is None:
+            continue
+        shared = set(chosen.units) & set(other.units)
+        pairs = {unit: ours.values[MAP][unit] for unit in shared}, theirs.values[MAP]
+        if shared:
+            differences[other.backbone] = difference(*pairs, ratio=excess(shared))
+    return differences
+
+
+def _verdict(comparison: Comparison, gain: Difference | None) -> str:
+    if len(comparison.units) < FEW or len(comparison.ranked) < 2:
+        return UNKNOWN
+    if gain is None:
+        return NO_GAIN
+    if gain.significant:
+        return WON
+    return NO_GAIN if _better(gain) < HARDLY else OPEN
+
+
+def _better(delta: Difference) -> float:
+    """The probability of a gain of more than EQUAL; 0 or 1 where there is only a mean."""
+    return delta.chances.better if delta.chances is not None else float(delta.mean > EQUAL)
 
 
 def _rival(comparison: Comparison) -> tuple[StrategyResult | None, str]:
-    """The strategy that could replace the baseline, and the metric in which it leads: a significant gain first, mAP before F1.
+    """The strategy that could replace the baseline, and the metric in which it leads.
 
-    A strategy that is significantly worse in the other metric is none.
+    A significant gain comes first, in mAP before F1, and then the most probable one. A strategy that is significantly worse in
+    the other metric is none.
     """
-    found: list[tuple[tuple[bool, bool, float], StrategyResult, str]] = []
+    found: list[tuple[tuple[bool, bool, float, float], StrategyResult, str]] = []
     for name, other in ((MAP, TUNED), (TUNED, MAP)):
         for result in differing(comparison, name):
             delta, beside = result.deltas[name], result.deltas.get(other)
             harmed = beside is not None and beside.significant and beside.mean < 0
             if delta.mean > 0 and not harmed:
-                found.append(((delta.significant, name == MAP, delta.mean), result, name))
+                sure = delta.significant
+                found.append(((sure, sure and name == MAP, _better(delta), delta.mean), result, name))
     if not found:
         return None, MAP
     _, result, name = max(found, key=lambda candidate: candidate[0])
@@ -172,115 +192,3 @@ def _more(comparison: Comparison, rival: StrategyResult, metric: str) -> tuple[i
     base = comparison.baseline
     each = (base.seconds if base is not None else math.nan) + rival.seconds
     return splits, math.nan if splits is None else (splits - len(comparison.units)) * each
-
-
-def _command(advice: Advice, comparison: Comparison, results: str) -> str:
-    """The command that would decide, or confirm, or look at the data where neither is possible."""
-    if advice.more_splits is None and not advice.decided:
-        return f"equipoise diagnose {shlex.quote(advice.dataset)}"
-    strategies = dict.fromkeys((BASELINE, advice.rival))
-    words = ["equipoise", "run", "--dataset", advice.dataset, "--backbone", advice.backbone]
-    words += [word for strategy in strategies for word in ("--strategy", strategy)]
-    # What is decided is confirmed on other splits; what is not gets more of them.
-    words += ["--splits", str(advice.more_splits or len(comparison.units))]
-    words += ["--seed", str(max(seed for seed, _ in comparison.units) + 1)] if advice.decided else []
-    defaults = dataclasses.asdict(Settings())
-    for name, value in comparison.settings.items():
-        if name in defaults and value != defaults[name]:
-            option = name.replace("_", "-")
-            words += (
-                [f"--{option}" if value else f"--no-{option}"]
-                if isinstance(value, bool)
-                else [f"--{option}", str(value)]
-            )
-    return shlex.join([*words, *(["--results", results] if results else [])])
-
-
-def _sentences(advice: Advice, comparison: Comparison) -> list[str]:
-    return [
-        _use(advice, comparison),
-        *_how_sure(advice, comparison),
-        *_splits(advice, comparison),
-        *_backbones(advice, comparison),
-        f"Next: {advice.command}",
-    ]
-
-
-def _use(advice: Advice, comparison: Comparison) -> str:
-    rule = "per-label tuned thresholds" if advice.decision == "tuned" else "the threshold 0.5"
-    if advice.decided and advice.gain is not None:
-        size = f"{number(advice.gain.mean, True)} {interval(advice.gain)}".rstrip()
-        return f"Use {advice.strategy} on {advice.backbone} with {rule}: {size} {_named(advice.metric)} over no balancing."
-    base = comparison.baseline
-    scores = (
-        ""
-        if base is None
-        else f" (mAP {number(base.means[MAP])}, macro-F1 {number(base.means[TUNED])} tuned)"
-    )
-    return f"Use {advice.backbone} without balancing ({BASELINE}) and with {rule}{scores}."
-
-
-def _named(metric: str) -> str:
-    return "mAP" if metric == MAP else "tuned macro-F1"
-
-
-def _how_sure(advice: Advice, comparison: Comparison) -> list[str]:
-    if advice.gain is None:
-        return ["No strategy that was tried is better on average."]
-    if len(comparison.units) < FEW:
-        return [f"With {len(comparison.units)} of at least {FEW} splits this is not known yet."]
-    if advice.gain.chances is None:
-        return []
-    better, equal, _ = advice.gain.chances
-    if advice.decided:
-        return [
-            f"That it is better by more than {number(EQUAL)} is {likelihood(better)} ({percent(better)})."
-        ]
-    return [
-        f"The best candidate, {advice.rival}, is {likelihood(better)} ({percent(better)}) to be better by more than"
-        f" {number(EQUAL)} {_named(advice.metric)}, and within ±{number(EQUAL)} of no balancing with {percent(equal)}."
-    ]
-
-
-def _splits(advice: Advice, comparison: Comparison) -> list[str]:
-    """What more splits would show, and cost."""
-    if advice.decided or advice.gain is None:
-        return []
-    if advice.more_splits is None:
-        return ["More splits would hardly decide it: not even 100 would show a difference of that size."]
-    additional = advice.more_splits - len(comparison.units)
-    cost = "" if math.isnan(advice.seconds) else f" (about {duration(advice.seconds)} of one process)"
-    if len(comparison.units) < FEW:
-        return [f"{additional} more splits{cost} would give a first answer."]
-    target = number(max(abs(advice.gain.mean), EQUAL))
-    return [
-        f"{additional} more splits{cost} would show a true difference of {target} with a probability of 80 %."
-    ]
-
-
-def _backbones(advice: Advice, comparison: Comparison) -> list[str]:
-    """Whether the choice of the backbone matters more than that of the strategy."""
-    if len(comparison.units) < FEW or not advice.backbones:
-        return []
-    sure = {
-        name: d
-        for name, d in advice.backbones.items()
-        if d.p < 0.05 / len(advice.backbones) and d.pairs >= FEW
-    }
-    gains = [
-        abs(result.deltas[MAP].mean) for result in differing(comparison, MAP) if result.deltas[MAP].mean > 0
-    ]
-    most = max(gains, default=0.0)
-    larger = [
-        f"{number(d.mean, True)} {interval(d)} over {name}" for name, d in sure.items() if d.mean > most
-    ]
-    if not larger:
-        return (
-            ["No difference between the backbones is as sure as it is larger than what a strategy gains."]
-            if not sure
-            else []
-        )
-    return [
-        f"The backbone matters more than any strategy: without balancing {advice.backbone} has {enumerated(larger)} mAP, and"
-        f" the most that a strategy gains on it is {number(most, True)}."
-    ]

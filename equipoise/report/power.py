@@ -7,10 +7,9 @@ import statistics
 from collections.abc import Sequence
 
 from equipoise.report.comparison import Comparison
-from equipoise.report.overlap import excess
 from equipoise.report.results import StrategyResult
 from equipoise.report.significance import FEW, LEVEL, POWER, Difference, t_quantile
-from equipoise.report.units import BASELINE, SplitId
+from equipoise.report.units import BASELINE, SplitId, excess
 from equipoise.splits.outer import OUTER_FOLDS
 
 #: More splits than this are not proposed: twenty repetitions of the cross-validation.

@@ -30,7 +30,7 @@ def rank(results: list[StrategyResult], *, one_split: bool, excess: float) -> No
     mAP leads, because no choice of a threshold moves it, and macro-F1 with tuned thresholds decides between equals.
 
     Args:
-        one_split: all units are the same split, under several seeds. excess: ρ/(1 − ρ), see `equipoise.report.overlap`.
+        one_split: all units are the same split, under several seeds. excess: ρ/(1 − ρ), see `equipoise.report.units`.
     """
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
     results.sort(
