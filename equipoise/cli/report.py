@@ -13,7 +13,11 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo_json
+from equipoise.core.output import echo, echo_json
+from equipoise.rankings import export as rankings
+from equipoise.rankings import pictures as drawing
+from equipoise.rankings import table as rankings_table
+from equipoise.rankings.ranking import METRICS
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
@@ -46,6 +50,46 @@ def report(folder: Path, suite: str | None, *, json: bool, picture: Path | None)
         render(rows, terminal())
     if store.damage:
         raise EquipoiseError(store.damage)
+
+
+def across(
+    folders: Sequence[Path],
+    suite: str | None,
+    *,
+    metric: str | None,
+    wins: bool,
+    json: bool,
+    pictures: Path | None,
+) -> None:
+    """Print the rankings, by one metric or by all of METRICS, and draw them into a folder where one is given.
+
+    Raises:
+        EquipoiseError: there are no rows, the metric is unknown, or a picture cannot be written; or, after the rankings of the
+            others, that some rows are damaged.
+    """
+    if metric is not None and metric not in METRICS:
+        raise EquipoiseError(f"--metric must be one of {', '.join(METRICS)}; got {metric!r}")
+    stores = [Store(folder) for folder in folders]
+    rows: list[dict[str, Any]] = [row for store in stores for row in store.rows(rankings.SELECTION)]
+    rows = rows if suite is None else _of_suite(rows, suite)
+    damage = "; ".join(store.damage for store in stores if store.damage)
+    if not rows:
+        of = f" of suite {suite!r}" if suite else ""
+        where = ", ".join(map(str, folders))
+        raise EquipoiseError(
+            damage or f"no rows in {where}{of}: run something first, e.g. equipoise run quick"
+        )
+    ranked = [one for name in ([metric] if metric else METRICS) for one in rankings.rank_rows(rows, name)]
+    # Before anything is printed: a picture that cannot be drawn is an error.
+    drawn = [] if pictures is None else drawing.draw(ranked, pictures)
+    if json:
+        echo_json(rankings.to_json(ranked))
+    else:
+        rankings_table.render(ranked, terminal(), wins=wins)
+    for file in drawn:
+        echo(f"picture {file}", to_err=json)
+    if damage:
+        raise EquipoiseError(damage)
 
 
 def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
