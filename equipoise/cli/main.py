@@ -164,7 +164,7 @@ def report(
     """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
     if options.across(across, picture, html, metric=metric, wins=wins, also=also, pictures=pictures):
         folders = [results, *(also or [])]
-        lazy("equipoise.cli.across").across(
+        lazy("equipoise.cli.report").across(
             folders, suite, metric=metric, wins=wins, json=json, pictures=pictures
         )
         return

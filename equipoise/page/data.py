@@ -21,7 +21,11 @@ PARTS = {
     "equal": "_equal",
     "worse": "_worse",
 }
-DIGITS = 5  # significant ones; more than any of these measurements is good for
+DIGITS = (
+    4  # decimal places of scores, significant digits of seconds; more than these measurements are good for
+)
+#: Differences whose probabilities are left out: those of a decision that tuning replaces, and of a threshold.
+FEWER = ("fixed_macro_f1", "own_macro_f1", "fixed_minus_tuned")
 
 
 def data_of(tables: Sequence[Table]) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def data_of(tables: Sequence[Table]) -> dict[str, Any]:
     compared = _names(line.deltas for line in lines)
     extra = _names(line.extra for line in lines)
     names = ["strategy", "stages", "state", "rank", "splits", *means]
-    names += [f"delta_{name}{end}" for name in compared for end in PARTS.values()]
+    names += [f"delta_{name}{PARTS[part]}" for name in compared for part in _parts_of(name)]
     names += ["seconds", *extra, "why"]
     records = [[_record(line, means, compared, extra) for line in table.lines] for table in tables]
     used = [any(row[i] is not None for rows in records for row in rows) for i in range(len(names))]
@@ -64,10 +68,9 @@ def _names(mappings: Any) -> list[str]:
 
 
 def _record(line: Line, means: Sequence[str], compared: Sequence[str], extra: Sequence[str]) -> list[Any]:
-    deltas = [line.deltas.get(name) for name in compared]
     numbers = [
         *(line.means.get(name) for name in means),
-        *(value for delta in deltas for value in _parts(delta)),
+        *(_part(line.deltas.get(name), part) for name in compared for part in _parts_of(name)),
         line.seconds,
         *(line.extra.get(name) for name in extra),
     ]
@@ -75,11 +78,16 @@ def _record(line: Line, means: Sequence[str], compared: Sequence[str], extra: Se
     return [*about, *map(_rounded, numbers), line.why or None]
 
 
-def _parts(delta: Delta | None) -> list[float | None]:
-    return [None if delta is None else getattr(delta, name) for name in PARTS]
+def _parts_of(name: str) -> list[str]:
+    return [part for part in PARTS if name not in FEWER or part in ("mean", "low", "high", "p")]
 
 
-def _rounded(value: float | None) -> float | None:
+def _part(delta: Delta | None, part: str) -> float | None:
+    return None if delta is None else getattr(delta, part)
+
+
+def _rounded(value: float | None) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
-    return round(value, DIGITS) if abs(value) < 1 else float(f"{value:.{DIGITS}g}")
+    rounded = round(value, DIGITS) if abs(value) < 1 else float(f"{value:.{DIGITS}g}")
+    return int(rounded) if rounded == int(rounded) else rounded  # 0 instead of -0.0: a tenth of the size

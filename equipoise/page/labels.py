@@ -17,7 +17,7 @@ from equipoise.store.rows import Row, Selection
 #: The strategies of a table whose labels are shown: the best ones, and the baseline.
 BEST = 4
 #: At most so many numbers are shown in all tables together, so that the page stays a few megabytes large.
-NUMBERS = 60_000
+NUMBERS = 25_000
 #: The most and the fewest labels of one table.
 MOST, FEWEST = 400, 20
 #: What is shown of a label for each strategy, by column of the page.

@@ -58,11 +58,24 @@ class Dot:
 
 def forest(table: Table, name: str) -> Markup:
     """Dots and 95 % intervals of the differences to the baseline; without a baseline, dots of the means."""
+    dots, compared = _dots(table, name)
+    what = f"Difference to none in {MEASURES[name]}" if compared else f"Mean {MEASURES[name]}"
+    # The first picture of a table holds the names, and the others refer to them, which makes a large page a tenth smaller.
+    first, ident = table.measures[0], f"{table.anchor}-names"
+    if name == first:
+        names = f'<g id="{ident}">{_names(dots)}</g>'
+    elif [dot.name for dot in dots] == [dot.name for dot in _dots(table, first)[0]]:
+        names = f'<use href="#{ident}"/>'
+    else:
+        names = _names(dots)
+    return dot_plot(f"{table.anchor}-{name}", f"{what}, {table.title}", dots, compared, names)
+
+
+def _dots(table: Table, name: str) -> tuple[list[Dot], bool]:
+    """The rows of the picture of a measure, and whether they are differences."""
     compared = any(name in line.deltas for line in table.ranked)
     lines = [line for line in table.ranked if not compared or name in line.deltas or line.is_baseline]
-    dots = [_dot(line, name, compared) for line in lines]
-    what = f"Difference to none in {MEASURES[name]}" if compared else f"Mean {MEASURES[name]}"
-    return dot_plot(f"{table.anchor}-{name}", f"{what}, {table.title}", dots, compared)
+    return [_dot(line, name, compared) for line in lines], compared
 
 
 def _dot(line: Line, name: str, compared: bool) -> Dot:
@@ -74,19 +87,23 @@ def _dot(line: Line, name: str, compared: bool) -> Dot:
     return Dot(line.strategy, delta.mean, delta.low, delta.high, delta.kind)
 
 
-def dot_plot(ident: str, title: str, dots: Sequence[Dot], signed: bool) -> Markup:
-    """A dot and an interval for each row, and for differences (`signed`) the line of no difference."""
+def dot_plot(ident: str, title: str, dots: Sequence[Dot], signed: bool, names: str = "") -> Markup:
+    """A dot and an interval for each row, and for differences (`signed`) the line of no difference.
+
+    `names` is the markup of the names, if they are not to be drawn here.
+    """
     low, high = _range(dots, signed)
     bottom = ROW * len(dots)
 
     def x(value: float) -> float:
         return NAMES + (WIDTH - NAMES - 12) * (min(max(value, low), high) - low) / (high - low)
 
-    names = "".join(
-        f'<text x="0" y="{ROW * i + 13}">{escape(cut(dot.name))}</text>' for i, dot in enumerate(dots)
-    )
-    content = _axis(x, low, high, bottom, signed) + names + _marks(dots, x)
+    content = _axis(x, low, high, bottom, signed) + (names or _names(dots)) + _marks(dots, x)
     return picture(ident, title, _words(dots, signed), WIDTH, bottom + 26, content)
+
+
+def _names(dots: Sequence[Dot]) -> str:
+    return "".join(f"<text y={ROW * i + 13}>{escape(cut(dot.name))}</text>" for i, dot in enumerate(dots))
 
 
 def _range(dots: Sequence[Dot], signed: bool) -> tuple[float, float]:
@@ -107,8 +124,8 @@ def _marks(dots: Sequence[Dot], x: Scale) -> str:
         own = [
             (ROW * i + 9, dot) for i, dot in enumerate(dots) if dot.kind == kind and math.isfinite(dot.value)
         ]
-        bars = "".join(f"M{x(dot.low):.1f} {y}H{x(dot.high):.1f}" for y, dot in own if math.isfinite(dot.low))
-        points = "".join(f"M{x(dot.value):.1f} {y}h0" for y, dot in own)
+        bars = "".join(f"M{x(dot.low):.0f} {y}H{x(dot.high):.0f}" for y, dot in own if math.isfinite(dot.low))
+        points = "".join(f"M{x(dot.value):.0f} {y}h0" for y, dot in own)
         drawn += [f'<path class="i {kind}" d="{bars}"/>'] if bars else []
         drawn += [f'<path class="d {kind}" d="{points}"/>'] if points else []
     return "".join(drawn)

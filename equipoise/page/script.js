@@ -60,13 +60,15 @@ const shown = [...table.rows].filter((row) => !row.hidden);
 return csv(shown.map((row) => [...row.cells].filter((cell) => !cell.hidden).map(textOf)));
 };
 
+// The second column of a table with a menu holds the groups of a row: the stages of a strategy, for example.
+const groupsOf = (row) => textOf(row.cells[1]).split(", ").filter((name) => name !== "–");
 const filtered = (table, words, group, status) => {
 const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
 const rows = [...table.tBodies[0].rows];
 let shown = 0;
 for (const row of rows) {
 const text = row.textContent.toLowerCase();
-const inGroup = !group || (row.dataset.s || "").split(" ").includes(group);
+const inGroup = !group || groupsOf(row).includes(group);
 row.hidden = !(inGroup && parts.every((part) => text.includes(part)));
 shown += !row.hidden;
 }
@@ -94,15 +96,15 @@ bar.append(make("label", {}, "Filter ", words));
 const select = make("select");
 const update = () => filtered(table, words.value, select.value, status);
 words.addEventListener("input", update);
-const groups = [...new Set(all("tbody tr", table).flatMap((row) => (row.dataset.s || "").split(" ")))].filter(Boolean);
-if (table.dataset.filter && groups.length > 1) {
+const groups = table.dataset.filter ? [...new Set([...table.tBodies[0].rows].flatMap(groupsOf))] : [];
+if (groups.length > 1) {
 select.append(make("option", { value: "", textContent: "all" }), ...groups.map((name) => make("option", { textContent: name })));
 select.addEventListener("change", update);
 bar.append(make("label", {}, `${table.dataset.filter} `, select));
 }
 const button = make("button", { type: "button", textContent: "CSV" });
 button.setAttribute("aria-label", `Save as CSV: ${textOf(table.caption)}`);
-button.addEventListener("click", () => save(`${table.dataset.name}.csv`, "text/csv", asCsv(table)));
+button.addEventListener("click", () => save(`${table.id}.csv`, "text/csv", asCsv(table)));
 bar.append(columns(table), button, status);
 table.parentElement.before(bar);
 update();

@@ -11,7 +11,7 @@ from typing import Any
 from equipoise.report.advice_words import command, sentences
 from equipoise.report.comparison import Comparison
 from equipoise.report.equalities import FIXED, TUNED
-from equipoise.report.power import differing, splits_to_decide
+from equipoise.report.power import differing, share_of, splits_to_decide
 from equipoise.report.results import StrategyResult
 from equipoise.report.significance import EQUAL, FEW, Difference, difference
 from equipoise.report.units import excess
@@ -188,7 +188,7 @@ def _more(comparison: Comparison, rival: StrategyResult, metric: str) -> tuple[i
         splits: int | None = FEW
     else:
         target = max(abs(rival.deltas[metric].mean), EQUAL)
-        splits = splits_to_decide(rival.deltas[metric], comparison.units, target)
+        splits = splits_to_decide(rival.deltas[metric], comparison.units, target, 1 / share_of(metric))
     base = comparison.baseline
     each = (base.seconds if base is not None else math.nan) + rival.seconds
     return splits, math.nan if splits is None else (splits - len(comparison.units)) * each

@@ -83,7 +83,7 @@ class Difference:
         better = t_cdf((self.mean - EQUAL) / self.error, self.df)
         return Chances(better, max(0.0, 1.0 - better - worse), worse)
 
-    def detectable(self, comparisons: int = 1) -> float:
+    def detectable(self, comparisons: float = 1.0) -> float:
         """The smallest true difference that is found with a probability of POWER: (t₁₋α/₂ + t_POWER) standard errors.
 
         `comparisons` divides α, as Holm's first step does. NaN without a standard error.

@@ -18,7 +18,7 @@ from equipoise.store.rows import Row
 BASELINE = "none"
 SplitId = tuple[int, Split]
 #: The correlation of strategies' differences on two splits of one repetition, and of different repetitions.
-SAME, OTHER = 0.0, 0.1
+SAME, OTHER = 0.03, 0.1
 
 
 def unit_of(row: Row) -> SplitId:

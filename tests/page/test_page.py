@@ -64,7 +64,8 @@ def test_the_matrix_names_what_has_no_number(
     assert rows["scut"][-2:] == ["failed", "not run"]
     assert rows["focal"][2].startswith("+.05")
     missing = {row[0]: row for row in found.tables["missing-table"]}
-    assert missing["scut"][2:] == ["failed", "0 of 5", "ValueError: no luck; not run on split 1, 2, 3, 4"]
+    assert missing["scut"][1] == "failed"
+    assert missing["scut"][3:] == ["0 of 5", "ValueError: no luck; not run on split 1, 2, 3, 4"]
 
 
 @pytest.mark.parametrize(
