@@ -20,8 +20,7 @@ from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
 from equipoise.rankings.model import Effect
-from equipoise.report.conclusions import number, percent
-from equipoise.report.table import duration
+from equipoise.report.conclusions import duration, number, percent
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
