@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise import measures, metrics
-    from equipoise.api import bayes_posterior, bayes_scores, run
+    from equipoise.api import bayes_posterior, bayes_scores, rank, run
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import compose, get_strategy
@@ -46,6 +46,7 @@ _WHERE = {
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
     "loss_of": "equipoise.catalog.functional",
+    "rank": "equipoise.api",
     "run": "equipoise.api",
     "tunable": "equipoise.contracts.hyperparameters",
 }
@@ -70,6 +71,7 @@ __all__ = [
     "loss_of",
     "measures",
     "metrics",
+    "rank",
     "run",
     "tunable",
 ]

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.cluster.executor import Cluster
+    from equipoise.rankings import export as ranked
+    from equipoise.rankings.model import Ranking
+else:
+    ranked = lazy("equipoise.rankings.export")
 
 #: Names, or objects in their place; one or several.
 Datasets = str | Dataset | DatasetSource | Sequence[str | Dataset | DatasetSource]
@@ -120,6 +124,31 @@ def run(
     if store.damage:
         warnings.warn(store.damage, stacklevel=2)
     return flatten(row for row in rows if row["key"] in keys)
+
+
+def rank(*results: str | Path, metric: str = "map") -> list[Ranking]:
+    """Rank the strategies over all data sets of one or several stores, as `equipoise report --across` prints it.
+
+    Args:
+        results: the folders of stores; default: results/live.
+        metric: "map", or "tuned_macro_f1".
+
+    Returns:
+        With several backbones the ranking over all of them first, then one for each backbone.
+
+    Raises:
+        EquipoiseError: there are no rows, the metric is unknown, or the extra `statistics` is not installed.
+    """
+    stores = [Store(Path(folder)) for folder in results or ("results/live",)]
+    rows = [row for store in stores for row in store.rows(ranked.SELECTION)]
+    for store in stores:
+        if store.damage:
+            warnings.warn(store.damage, stacklevel=2)
+    if not rows:
+        raise EquipoiseError(
+            f"no rows in {', '.join(str(folder) for folder in results or ('results/live',))}"
+        )
+    return ranked.rank_rows(rows, metric)
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:

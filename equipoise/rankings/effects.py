@@ -45,7 +45,9 @@ def effect(differences: Floats, variances: Floats) -> Effect:
 def random_effects(differences: Floats, variances: Floats) -> tuple[float, float, float]:
     """The mean of a random-effects model, its standard error, and the variance between data sets."""
     known = np.maximum(np.nan_to_num(variances, nan=_FLOOR), _FLOOR)
-    combined = _module("statsmodels.stats.meta_analysis").combine_effects(differences, known, use_t=True)
+    # Where the differences are all equal, statistics that are not used here divide by zero.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        combined = _module("statsmodels.stats.meta_analysis").combine_effects(differences, known, use_t=True)
     error = max(combined.sd_eff_w_re, math.sqrt(combined.var_hksj_re))
     return float(combined.mean_effect_re), float(error), float(combined.tau2)
 

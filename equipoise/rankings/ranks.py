@@ -76,8 +76,8 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 1 - LEVEL) 
 def _wilcoxon(differences: Floats) -> RankTest:
     if not differences.any():
         return RankTest("wilcoxon", 0.0, 1.0, math.nan)
-    # Pratt's treatment keeps blocks without a difference, which speak for equality (Demšar 2006 does, too).
-    result = scipy.stats.wilcoxon(differences, zero_method="pratt")
+    # Data sets without a difference speak for equality: their ranks count half for either side (Demšar 2006).
+    result = scipy.stats.wilcoxon(differences, zero_method="zsplit")
     return RankTest("wilcoxon", float(result.statistic), float(result.pvalue), math.nan)
 
 
