@@ -79,7 +79,7 @@ def across(
         raise EquipoiseError(
             damage or f"no rows in {where}{of}: run something first, e.g. equipoise run quick"
         )
-    ranked = [one for name in ([metric] if metric else METRICS) for one in rankings.rank_rows(rows, name)]
+    ranked = rankings.rank_rows(rows, *([metric] if metric else METRICS))
     # Before anything is printed: a picture that cannot be drawn is an error.
     drawn = [] if pictures is None else drawing.draw(ranked, pictures)
     if json:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 SELECTION = Selection(metrics=PARTS.metrics, without=PARTS.without - {"per_label"})
 
 
-def rank_rows(rows: Iterable[Mapping[str, Any]], metric: str = "map") -> list[Ranking]:
-    """Rank the strategies of rows; see `equipoise.rankings.ranking.rankings`."""
+def rank_rows(rows: Iterable[Mapping[str, Any]], *metrics: str) -> list[Ranking]:
+    """Rank the strategies of rows by these metrics, or by mAP; see `equipoise.rankings.ranking.rankings`."""
     listed = list(rows)
-    return rankings(compare(listed), metric, traits_of(listed))
+    tables, traits = compare(listed), traits_of(listed)
+    return [one for metric in metrics or ("map",) for one in rankings(tables, metric, traits)]
 
 
 def to_json(ranked: Sequence[Ranking]) -> str:
