@@ -140,15 +140,15 @@ def rank(*results: str | Path, metric: str = "map") -> list[Ranking]:
         EquipoiseError: there are no rows, the metric is unknown, or the extra `statistics` is not installed.
     """
     stores = [Store(Path(folder)) for folder in results or ("results/live",)]
-    rows = [row for store in stores for row in store.rows(ranked.SELECTION)]
+    found = ranked.rank_stores(stores, metric)
     for store in stores:
         if store.damage:
             warnings.warn(store.damage, stacklevel=2)
-    if not rows:
+    if not found:
         raise EquipoiseError(
             f"no rows in {', '.join(str(folder) for folder in results or ('results/live',))}"
         )
-    return ranked.rank_rows(rows, metric)
+    return found
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:

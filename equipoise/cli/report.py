@@ -88,16 +88,18 @@ def across(
     if metric is not None and metric not in METRICS:
         raise EquipoiseError(f"--metric must be one of {', '.join(METRICS)}; got {metric!r}")
     stores = [Store(folder) for folder in folders]
-    rows: list[dict[str, Any]] = [row for store in stores for row in store.rows(rankings.SELECTION)]
-    rows = rows if suite is None else _of_suite(rows, suite)
+    ranked = rankings.rank_stores(
+        stores,
+        *([metric] if metric else METRICS),
+        chosen=lambda rows: rows if suite is None else _of_suite(rows, suite),
+    )
     damage = "; ".join(store.damage for store in stores if store.damage)
-    if not rows:
+    if not ranked:
         of = f" of suite {suite!r}" if suite else ""
         where = ", ".join(map(str, folders))
         raise EquipoiseError(
             damage or f"no rows in {where}{of}: run something first, e.g. equipoise run quick"
         )
-    ranked = rankings.rank_rows(rows, *([metric] if metric else METRICS))
     # Before anything is printed: a picture that cannot be drawn is an error.
     drawn = [] if pictures is None else drawing.draw(ranked, pictures)
     if json:
