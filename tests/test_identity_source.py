@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from unittest.mock import Mock
 
 import pytest
 
@@ -13,11 +12,7 @@ from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
 from equipoise.experiment.versions import METRICS
 
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 # --- what counts of a source

@@ -16,6 +16,8 @@ from equipoise.engine import held_out
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
 
+pytestmark = pytest.mark.usefixtures("own_catalogue")
+
 DIVERGES = """
 from dataclasses import dataclass
 
@@ -28,11 +30,6 @@ class Diverges(Strategy):
     def loss(self, logits, targets, ctx):
         return logits * float("nan")
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 def row_of(strategy: str, pruning: bool) -> dict[str, Any]:

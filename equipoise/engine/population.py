@@ -34,7 +34,7 @@ from equipoise.engine.sampler import BatchSampler
 from equipoise.engine.starts.first_weights import first_weights
 from equipoise.ops.buffers import give_back
 from equipoise.ops.dropout import Dropout
-from equipoise.ops.inputs import Inputs
+from equipoise.ops.inputs import Inputs, fed_to
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.sparse import EmbeddingBags, ahead_of
 
@@ -76,6 +76,7 @@ class Population:
         # Slot → number of its lane. Free slots go on computing, and nobody reads the result.
         self._lane_of = np.array([k if k < len(lanes) else _FREE for k in range(slots)])
         in_slots = [lanes[max(k, 0)] for k in self._lane_of]
+        inputs = fed_to(inputs, stacks)
         self._examples = ExampleBank(lanes, inputs, device)
         self._params = Parameters.of(first_weights(in_slots, inputs.width, batch_size), device)
         numbers = ([n.lr for n in in_slots], [n.l2 for n in in_slots], [n.steps for n in in_slots])

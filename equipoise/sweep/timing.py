@@ -143,7 +143,8 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[Cell]]:
         # A sample of the rows has no official split.
         cell = replace(planned, split=0)
         code = predictions_code(get_strategy(BASELINE), get_backbone(cell.backbone))
-        none = replace(cell, strategy=BASELINE, plugin=None, code=code, external="", strategy_identity="")
+        places = tuple(place for place in cell.places if place.kind == "backbone")
+        none = replace(cell, strategy=BASELINE, places=places, code=code, external="", strategy_identity="")
         by_strategy = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
         by_strategy.setdefault(cell.strategy, cell)
     return {pair: list(by_strategy.values()) for pair, by_strategy in groups.items()}
