@@ -41,7 +41,7 @@ def at_most_five_per_cent(count: int, reports: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("data", "backbone"), [("emotions", "linear"), ("emotions", "mlp"), ("design-emails", LSTM)]
+    ("data", "backbone"), [("emotions", "linear"), ("emotions", "mlp"), ("design-emails[rows=400]", LSTM)]
 )
 def test_false_claims_about_strategies_that_do_nothing(data: str, backbone: str, tell: Tell) -> None:
     found = tables("aa", data, backbone)

@@ -10,7 +10,8 @@ from typing import Any
 
 from equipoise import plots
 from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.strategies import get_strategy
+from equipoise.catalog.datasets import named_dataset
+from equipoise.catalog.strategies import expand, get_strategy
 from equipoise.cli.options import LIVE
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
@@ -25,7 +26,6 @@ from equipoise.rankings.ranking import METRICS
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
-from equipoise.sweep.plan import expand
 from equipoise.sweep.suite import load_suite
 
 
@@ -88,16 +88,18 @@ def across(
     if metric is not None and metric not in METRICS:
         raise EquipoiseError(f"--metric must be one of {', '.join(METRICS)}; got {metric!r}")
     stores = [Store(folder) for folder in folders]
-    rows: list[dict[str, Any]] = [row for store in stores for row in store.rows(rankings.SELECTION)]
-    rows = rows if suite is None else _of_suite(rows, suite)
+    ranked = rankings.rank_stores(
+        stores,
+        *([metric] if metric else METRICS),
+        chosen=lambda rows: rows if suite is None else _of_suite(rows, suite),
+    )
     damage = "; ".join(store.damage for store in stores if store.damage)
-    if not rows:
+    if not ranked:
         of = f" of suite {suite!r}" if suite else ""
         where = ", ".join(map(str, folders))
         raise EquipoiseError(
             damage or f"no rows in {where}{of}: run something first, e.g. equipoise run quick"
         )
-    ranked = rankings.rank_rows(rows, *([metric] if metric else METRICS))
     # Before anything is printed: a picture that cannot be drawn is an error.
     drawn = [] if pictures is None else drawing.draw(ranked, pictures)
     if json:
@@ -124,16 +126,17 @@ def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]
     for block in load_suite(name).blocks:
         # As rows spell them: a spec may be written in several ways.
         strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
+        datasets = {named_dataset(name) for name in block.datasets}
         backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
-        asked.append((block, backbones, strategies, dataclasses.asdict(block.settings)))
+        asked.append((block, datasets, backbones, strategies, dataclasses.asdict(block.settings)))
     return [
         r
         for r in rows
         if any(
-            (r["dataset"] in b.datasets and r["strategy"] in strategies)
+            (r["dataset"] in datasets and r["strategy"] in strategies)
             and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
             and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
-            for b, backbones, strategies, settings in asked
+            for b, datasets, backbones, strategies, settings in asked
         )
     ]
 

@@ -93,7 +93,8 @@ def places(average: Floats, test: RankTest) -> list[tuple[int, int]]:
     """For each strategy the first and last place that the pairwise tests leave open.
 
     A strategy has at least as many before it as are significantly better, and at most all that are not significantly worse.
-    The pairwise tests hold together at LEVEL, and so do these intervals (Mogstad, Romano, Shaikh & Wilhelm 2024).
+    The pairwise tests hold together at LEVEL, and so do these intervals (Mogstad, Romano, Shaikh & Wilhelm
+    2024, DOI 10.1093/restud/rdad006).
     """
     different = apart(average, test)
     better = (different & (average[None, :] < average[:, None])).sum(axis=1)

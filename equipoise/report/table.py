@@ -26,9 +26,9 @@ LEGEND = (
     " tuned: per-label thresholds from out-of-fold training rows; Δ none: difference to none (baseline) on the same splits;"
     " micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen 1–10 times in training, all labels right), tuned;"
     " time: per cell."
-    " [ ]: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the strategies"
-    " (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for the strategies that"
-    " differ. same: identical on every split. docs/statistics.md has formulas and error rates."
+    " [ ], or the second line: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the"
+    " strategies (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for all that the table"
+    " compares. same: identical on every split. docs/statistics.md has formulas and error rates."
 )
 
 
@@ -179,7 +179,8 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
     text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=colour)
     # Three intervals do not fit into 80 columns; that at .5 says the least.
     if (span := interval(delta)) and (wide or name != FIXED):
-        text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
+        # Without brackets, because with them ten columns do not fit into 80 characters.
+        text.append(f" {span}" if wide else f"\n{span[1:-1].replace(', ', ' ')}", style="dim")
     return text
 
 

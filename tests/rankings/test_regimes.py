@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from equipoise.measures import mean_ir
+from equipoise.measures import mean_ir, rdep
 from equipoise.rankings.export import rank_rows
 from equipoise.rankings.families import OTHER, family
 from equipoise.rankings.regimes import TRAITS, traits_of
+from equipoise.rankings.traits import traits_of_stores
+from equipoise.store.store import Store
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("baycomp")
 Make = Callable[..., list[dict[str, Any]]]
+Stored = Callable[..., Path]
 
 
 def test_traits_are_the_measures_of_the_labels(make_rows: Make) -> None:
@@ -34,6 +38,30 @@ def test_traits_are_the_measures_of_the_labels(make_rows: Make) -> None:
 )
 def test_rows_without_counts_have_no_traits(make_rows: Make, per_label: Any) -> None:
     assert traits_of([row | {"per_label": per_label} for row in make_rows(datasets=["a"])]) == {}
+
+
+def test_predictions_give_the_measures_of_all_labels(make_rows: Make, make_store: Stored) -> None:
+    rows, Y = make_rows(datasets=["a"], splits=1), np.random.default_rng(0).random((50, 4)) < 0.3
+    store = Store(make_store(rows, predictions={"train_Y": Y[:40], "test_Y": Y[40:]}))
+    assert traits_of_stores([(store, rows)]) == {
+        "a": {
+            "mean_ir": pytest.approx(mean_ir(Y)),
+            "labels": 4,
+            "positives": np.median(Y.sum(axis=0)),
+            "rows": 50,
+            "rdep": pytest.approx(rdep(Y)),
+        }
+    }
+
+
+def test_damaged_and_absent_predictions_fall_back_to_counts(make_rows: Make, make_store: Stored) -> None:
+    rows = make_rows(datasets=["a", "b"], splits=1)
+    store = Store(make_store(rows))
+    assert traits_of_stores([(store, rows)]) == traits_of(rows)
+    store.predictions_dir.mkdir(exist_ok=True)
+    for row in rows:
+        (store.predictions_dir / f"{row['key']}.npz").write_bytes(b"no archive")
+    assert traits_of_stores([(store, rows)]) == traits_of(rows)
 
 
 def test_levels_cover_all_values_in_order() -> None:
