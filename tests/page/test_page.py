@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,3 +199,18 @@ def test_the_frontier_holds_what_no_cheaper_strategy_equals() -> None:
 def test_ticks_are_round_and_inside() -> None:
     assert ticks(-0.13, 0.21, 7) == pytest.approx([-0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2])
     assert ticks(0.5, 0.5) == [0.5]
+
+
+def test_no_code_that_rows_name_is_run(
+    page: Make, rows_of: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "on the path"
+    folder.mkdir()
+    (folder / "trap_of_rows.py").write_text("open(__file__ + '.ran', 'w').close()")
+    monkeypatch.syspath_prepend(str(folder))
+    names = {"focal": "trap_of_rows:Trap", "ml_ros": f"{folder}/trap_of_rows.py:Trap[p=1]+scut"}
+    rows = [row | {"strategy": names.get(row["strategy"], row["strategy"])} for row in rows_of()]
+    assert "trap_of_rows:Trap" in page(
+        [*rows, *[row | {"key": row["key"][::-1], "dataset": "b"} for row in rows]]
+    )
+    assert [file.name for file in folder.iterdir()] == ["trap_of_rows.py"]
