@@ -144,7 +144,7 @@ def test_families_with_equally_many_wins_are_not_named(
     two = make_rows({"none": 0, "focal": 0, "ml_ros": 0.05}, datasets=list("def"))
     for row in one + two:
         low = row["dataset"] in "ad"
-        row["per_label"] = {"fixed/n_train": [400, 320 if low else 20], "fixed/n_test": [100, 80]}
+        row["per_label"] = {"fixed/n_train": [400, 320 if low else 16], "fixed/n_test": [100, 9]}
     _, out, _ = command("--across", "--results", make_store(one + two), "--metric", "map")
     assert re.search(r"MeanIR 5 to 30 +4 +several +2 of 4 +\n", out)
     assert re.search(r"MeanIR below 5 +2 +several +1 of 2 +\n", out)
