@@ -16,15 +16,17 @@ OTHER = "other"
 def family(strategy: str) -> str:
     """The stages of a strategy, such as "loss" or "resample+loss"; "baseline" for `none`.
 
-    OTHER for a strategy that is not known here, and for a plugin named by its place: reading a report must not run code that
-    rows name.
+    OTHER for a strategy that is not known here, and for one of a file or module: reading a report must not run code that rows
+    name.
     """
     if strategy == BASELINE:
         return "baseline"
     # Loading strategies loads PyTorch, which a report over rows does not need otherwise.
     catalog = lazy("equipoise.catalog.strategies")
     try:
-        stages = () if catalog.places(strategy) else catalog.get_strategy(strategy).stages
+        if catalog.places(strategy):
+            return OTHER
+        stages: tuple[str, ...] = catalog.get_strategy(strategy).stages
     except EquipoiseError:
         return OTHER
-    return "+".join(dict.fromkeys(stages)) or OTHER
+    return "+".join(stages) or OTHER
