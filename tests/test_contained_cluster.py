@@ -197,9 +197,9 @@ def test_a_line_says_why_no_worker_takes_part() -> None:
     assert _lonely(url, []).startswith(f"no worker at {url} yet; waiting for one")
     reason = "torch 2.12.0 instead of 2.13.0; install the same versions there"
     assert _lonely(url, [reason]) == (
-        f"the only worker at {url} is refused, so no cell runs: {reason}; waiting for another worker"
+        f"no cell runs, since the only worker at {url} was refused: {reason}; waiting for another worker"
     )
     assert _lonely(url, ["x", reason]).startswith(
-        f"all 2 workers at {url} are refused, so no cell runs: torch"
+        f"no cell runs, since each of the 2 workers at {url} was refused: torch"
     )
     assert len(_lonely(url, ["y" * 900])) < 480
