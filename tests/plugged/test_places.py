@@ -186,3 +186,17 @@ def test_a_slip_after_a_file_is_one_line(
     toy = file("toy.py", world.toy)
     text = spec.format(file("mine.py", world.mine))
     one_line(say("run", "--dataset", toy, "--backbone", "linear", "--strategy", text, *world.tiny), "error: ")
+
+
+def test_a_composition_brings_along_parts_of_modules_beside_its_file(
+    file: Callable[..., str], world: Any
+) -> None:
+    file("beside.py", world.mine)
+    text = "from beside import Mine\nCOMBINATION = compose('ml_ros', Mine(gamma=1.0), 'scut')\n"
+    joined = get_strategy(file("joined.py", text))
+    assert [part.spec for part in joined.parts] == ["ml_ros", "mine[gamma=1.0]", "scut"]
+    assert type(get_strategy("mine")) is type(joined.parts[1])
+    file("beside.py", world.mine.replace("1 +", "2 +"))
+    again = get_strategy(str(Path("joined.py")))
+    assert type(get_strategy("mine")) is type(again.parts[1])
+    assert type(again.parts[1]) is not type(joined.parts[1])
