@@ -72,7 +72,9 @@ class Entries(dict[str, Entry]):
 
     def take_file(self, file: Path, origin: str, module: ModuleType) -> PluginEntries:
         """Add what the module of a plugin file defines."""
-        names, classes, brought = [], {}, []
+        names: list[str] = []
+        classes: dict[str, str] = {}
+        brought: list[str] = []
         for found in offers(self.kind, module, file.stem):
             plugin = origin_of_file(self.kind, found.name, file, module)
             entry = self.take(found, origin, plugin)
