@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.equalities import partners, sentences
 from equipoise.report.export import render, report_frame, to_json
 
-NOISE = (0.004, -0.006, 0.002, 0.005, -0.005)  # of the five splits, sums to zero
+from .shared.reported import NOISE, said
+
 SCORES = {"map": "map", "tuned": "tuned"}
 
 
@@ -46,11 +46,6 @@ def printed(rows: list[dict[str, Any]]) -> str:
     console = Console(width=120, file=io.StringIO(), record=True, color_system=None)
     render(rows, console)
     return console.export_text()
-
-
-def said(rows: list[dict[str, Any]]) -> str:
-    (one,) = compare(rows)
-    return " ".join(conclusions(one))
 
 
 def declared(rows: list[dict[str, Any]], strategy: str, other: str, **columns: str) -> list[dict[str, Any]]:

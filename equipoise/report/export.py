@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: With more comparisons than this, the terminal shows a summary of them.
 MANY = 12
 #: The parts of rows that a report reads, for `Store.rows`.
-PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}))
+PARTS = Selection(metrics=frozenset({*MEANS.values(), SUPPORT}), without=Selection().without - {"plugins"})
 
 
 def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -81,10 +81,25 @@ def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
 
 def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null."""
+    rows = list(rows)
     comparisons = compare(rows)
     advice = {(piece.dataset, piece.data_sha256): piece for piece in advise(comparisons)}
-    plain = [_plain(one, advice.get((one.dataset, one.data_sha256))) for one in comparisons]
+    plain = [
+        _plain(one, advice.get((one.dataset, one.data_sha256))) | {"plugins": _plugins(rows, one)}
+        for one in comparisons
+    ]
     return json.dumps(clean(plain), indent=1, ensure_ascii=False)
+
+
+def _plugins(rows: Iterable[Mapping[str, Any]], comparison: Comparison) -> list[dict[str, Any]]:
+    """Each plugin that has made rows of a data set with a backbone: kind, name, origin, distribution and version."""
+    found = [
+        tuple(sorted(plugin.items()))
+        for row in rows
+        if (row["dataset"], row["backbone"]) == (comparison.dataset, comparison.backbone)
+        for plugin in row.get("plugins") or ()
+    ]
+    return [dict(plugin) for plugin in dict.fromkeys(found)]
 
 
 def _plain(comparison: Comparison, advice: Advice | None) -> dict[str, Any]:
