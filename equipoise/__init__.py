@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from equipoise.contracts.tasks import Task
     from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import Diagnosis, diagnose
+    from equipoise.takehome.fit import fit
+    from equipoise.takehome.model import Model
+    from equipoise.takehome.saved import load_model
 
 _WHERE = {
     "Cluster": "equipoise.cluster.executor",
@@ -35,6 +38,7 @@ _WHERE = {
     "Dataset": "equipoise.contracts.dataset",
     "Diagnosis": "equipoise.diagnosis",
     "EquipoiseError": "equipoise.core.errors",
+    "Model": "equipoise.takehome.model",
     "Rows": "equipoise.contracts.rows",
     "Strategy": "equipoise.contracts.strategy",
     "Task": "equipoise.contracts.tasks",
@@ -43,8 +47,10 @@ _WHERE = {
     "bce": "equipoise.contracts.strategy",
     "compose": "equipoise.catalog.strategies",
     "diagnose": "equipoise.diagnosis",
+    "fit": "equipoise.takehome.fit",
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
+    "load_model": "equipoise.takehome.saved",
     "loss_of": "equipoise.catalog.functional",
     "rank": "equipoise.api",
     "run": "equipoise.api",
@@ -58,6 +64,7 @@ __all__ = [
     "Dataset",
     "Diagnosis",
     "EquipoiseError",
+    "Model",
     "Rows",
     "Strategy",
     "Task",
@@ -66,8 +73,10 @@ __all__ = [
     "bce",
     "compose",
     "diagnose",
+    "fit",
     "get_strategy",
     "load_dataset",
+    "load_model",
     "loss_of",
     "measures",
     "metrics",

@@ -1,0 +1,299 @@
+"""`equipoise.fit`: search by inner folds, then train on all rows, thresholds included."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.registry import registry
+from equipoise.catalog.strategies import external_file, get_strategy, with_params
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.dataset import Dataset
+from equipoise.contracts.strategy import Strategy
+from equipoise.core.arrays import is_sparse
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.seeds import seed_of
+from equipoise.datasets._external_file import read_external
+from equipoise.engine.scheduler import Trainer, run_one
+from equipoise.experiment.cross_validation import CrossValidator, CVResult, FittedModel
+from equipoise.experiment.decision import DecisionRule, decision_folds, fit_decision_rule, objective
+from equipoise.experiment.external import external_in
+from equipoise.experiment.heads import represent
+from equipoise.experiment.prepared import Prepared
+from equipoise.experiment.search.after_training import search_decision, search_head
+from equipoise.experiment.search.trials import SearchResult, search
+from equipoise.experiment.settings import Settings
+from equipoise.experiment.versions import predictions_code, versions
+from equipoise.ops.device import repeatable, resolve
+from equipoise.splits.groups import groups_of
+from equipoise.splits.outer import stratified_folds
+from equipoise.store.rows import clean
+from equipoise.sweep.plan import misfit
+from equipoise.takehome import features as extractors
+from equipoise.takehome.choice import Choice, recommended
+from equipoise.takehome.expected import from_inner_folds
+from equipoise.takehome.folder import check_free
+from equipoise.takehome.model import Evidence, Model, proportions
+from equipoise.takehome.saved import acting, plain_params
+from equipoise.thresholds import ThresholdRule
+
+DECISIONS = ("tuned", "fixed", "own")
+
+
+def fit(
+    dataset: str | Path | Dataset,
+    *,
+    backbone: str | Backbone | type[Backbone] = "linear",
+    strategy: str | Strategy | type[Strategy] = "none",
+    from_report: bool | str | Path = False,
+    model: str | Path | None = None,
+    decision: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    data_dir: str | Path | None = None,
+    report: Callable[[float], None] | None = None,
+    **settings: Any,
+) -> Model:
+    """Fit a strategy on all rows of a data set; settings are searched by inner folds, and thresholds fitted out of fold.
+
+    >>> model = equipoise.fit("mails.csv", backbone="mlp", strategy="focal", trials=8, model="mails-model")  # doctest: +SKIP
+    >>> model.predict(["Shall we keep the event bus?"])  # doctest: +SKIP
+
+    Args:
+        dataset: a name, a file, or a `Dataset`.
+        backbone, strategy: names with settings, classes or instances.
+        from_report: take both, and the settings that the search chose in the splits, from what the report of a store
+            recommends for these data: the store's folder, or True for results/live. Give `trials` to search anew.
+        model: a folder to save the model to.
+        decision: "tuned" thresholds of each label, "fixed" at probability 0.5, or the strategy's "own". By default what the
+            report recommends; otherwise the own decision of a strategy that has one, and tuned thresholds of any other.
+        report: called with the finished share of the search, 0 to 1.
+        settings: the fields of `equipoise.experiment.settings.Settings`, e.g. `trials=4`.
+
+    Raises:
+        EquipoiseError: bad input, a strategy that does not fit the data, or a backbone that cannot be saved; one line.
+    """
+    if decision is not None and decision not in DECISIONS:
+        raise EquipoiseError(f"decision must be {', '.join(DECISIONS[:-1])} or {DECISIONS[-1]}, got {decision!r}")
+    if model is not None:
+        check_free(model)
+    data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, data_dir=data_dir)
+    choice = _chosen(data, backbone, strategy, from_report, settings)
+    network, method = get_backbone(backbone), get_strategy(strategy)
+    if from_report is not False:
+        network, method = get_backbone(choice.backbone), get_strategy(choice.strategy)
+    _check(data, network, method, choice.settings)
+    with repeatable(resolve(device)):
+        prepared = _prepared(data, network, choice.settings, seed)
+        validator = _validator(method, prepared, choice.settings, device)
+        if choice.candidates:
+            result = run_one(choose_among(validator, choice.candidates))
+        else:
+            result = run_one(search(validator, report))
+        fitted = run_one(validator.refit(result.params))
+        made = _model(validator, prepared, choice, result, fitted, decision, seed)
+    if model is not None:
+        made.save(model)
+    return made
+
+
+def saveable() -> list[str]:
+    """The built-in backbones whose models can be saved: those that are trained by gradient steps."""
+    backbones = registry("backbone")
+    return [name for name in backbones.names() if backbones.get(name).gradient]
+
+
+async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[str, Any]]) -> SearchResult:
+    """The best of some settings by the inner folds, as `search` scores its trials.
+
+    Settings of heads, score maps and decisions are not compared but searched afterwards, as in a search.
+    """
+    rows = np.flatnonzero(validator.folds >= 0)
+    groups = None if validator.groups is None else validator.groups[rows]
+    seed = seed_of("decision folds", *validator.role) % 2**63
+    folds = decision_folds(validator.folds[rows], validator.Y[rows], seed, groups)
+    results = await validator.cross_validate(list(candidates))
+    best: tuple[float, CVResult, Mapping[str, Any]] | None = None
+    trials: list[dict[str, Any]] = []
+    for params, cv in zip(candidates, results, strict=True):
+        assert cv is not None  # nothing is pruned
+        chosen, logits = with_params(validator.strategy, params), cv.logits[rows]
+        value = 0.0
+        if np.isfinite(logits).all():
+            metric = validator.settings.objective
+            value = objective(chosen, logits, validator.Y[rows], folds, validator.role, metric)
+        trials.append({"params": dict(params), "value": value})
+        if best is None or value > best[0]:
+            best = (value, cv, params)
+    assert best is not None
+    value, cv, params = best
+    of_head, head_trials, logits = search_head(validator, cv, dict(params), rows, folds)
+    decided, decision_trials = search_decision(validator, logits[rows], rows, folds)
+    chosen_cv = CVResult(logits, cv.settled)
+    return SearchResult(
+        {**params, **of_head, **decided}, value, chosen_cv, rows, folds, trials, [*head_trials, *decision_trials]
+    )
+
+
+def _chosen(
+    data: Dataset, backbone: Any, strategy: Any, from_report: bool | str | Path, settings: Mapping[str, Any]
+) -> Choice:
+    # One model is saved, so the repeats of a benchmark have no meaning here.
+    if from_report is False:
+        why = "Its strategy and backbone were given by the user."
+        return Choice("", "", dataclasses.replace(Settings.of(settings), repeats=1), why=why)
+    folder = "results/live" if from_report is True else from_report
+    choice = recommended(folder, data, "", settings)
+    return dataclasses.replace(choice, settings=dataclasses.replace(choice.settings, repeats=1))
+
+
+def _check(data: Dataset, backbone: Backbone, strategy: Strategy, settings: Settings) -> None:
+    """Refuse what cannot be fitted or saved, before anything is trained."""
+    if not backbone.gradient:
+        raise EquipoiseError(
+            f"{backbone.name} is a scikit-learn estimator, which only a pickle could save; these backbones can be saved: "
+            f"{', '.join(saveable())}"
+        )
+    if (reason := misfit(data, backbone, strategy, settings.folds)) is not None:
+        raise EquipoiseError(reason)
+
+
+def _prepared(data: Dataset, backbone: Backbone, settings: Settings, seed: int) -> Prepared:
+    """All rows as training rows, as `experiment.prepared` prepares those of an outer split."""
+    unfitted = backbone.features(data.kind)
+    if hasattr(unfitted, "encode"):
+        unfitted.encode(data.X)
+    features = unfitted.fit(data.X, data.nominal)
+    # Before the training, which may take hours.
+    extractors.state_of(features)
+    groups = groups_of(data, settings.group_equal_inputs)
+    role = (data.sha256, backbone.identity, "all", seed)
+    fold_seed = seed_of("folds", *role) % 2**63
+    if settings.folds > 1:
+        folds = stratified_folds(data.Y, settings.folds, fold_seed, groups)
+    else:
+        folds = np.where(stratified_folds(data.Y, 4, fold_seed, groups) == 0, 0, -1)
+    every, nothing = np.arange(data.n_rows), np.empty(0, dtype=np.int64)
+    inputs = features.transform(data.X)
+    return Prepared(data, backbone, every, nothing, features, inputs, folds, role, 0.0, groups)
+
+
+def _validator(strategy: Strategy, prepared: Prepared, settings: Settings, device: str) -> CrossValidator:
+    file, on = external_file(strategy), resolve(device)
+    external = external_in(prepared, read_external(file, prepared.data)) if file else None
+    inputs = prepared.on(on) if external is None else external.on(on)
+    return CrossValidator(
+        strategy,
+        prepared.backbone,
+        prepared.feature_array if external is None else external.feature_array,
+        prepared.nominal,
+        prepared.Y,
+        prepared.folds,
+        prepared.role,
+        settings,
+        Trainer(inputs, settings.batch_size, on),
+        external,
+        prepared.train_groups,
+    )
+
+
+def _model(
+    validator: CrossValidator,
+    prepared: Prepared,
+    choice: Choice,
+    result: SearchResult,
+    fitted: FittedModel,
+    decision: str | None,
+    seed: int,
+) -> Model:
+    """The model with its decision fitted, and everything that its card says."""
+    data, chosen = prepared.data, with_params(validator.strategy, result.params)
+    oof, Y = result.cv.logits[result.rows], validator.Y[result.rows]
+    if not np.isfinite(oof).all():
+        raise EquipoiseError("the training diverged: its logits are not finite; try other settings")
+    rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
+    decides = "decide" in chosen.stages or chosen.voter is not None
+    used = decision or ("own" if decides else choice.decision or "tuned")
+    expected = from_inner_folds(chosen, oof, Y, result.folds, validator.role, used)
+    if choice.splits:
+        expected |= {"source": _from_splits(choice, used), "scores": dict(choice.scores)}
+    table = data.table
+    facts = {
+        "dataset": data.name,
+        "dataset_sha256": data.sha256,
+        "rows": data.n_rows,
+        "input": "text" if data.kind == "text" else "sparse" if is_sparse(data.X) else "numbers",
+        "columns": 0 if data.kind == "text" else int(data.X.shape[1]),
+        "labels": list(data.labels),
+        "positives": [int(n) for n in data.Y.sum(0)],
+        "table": {
+            "inputs": list(table.inputs if table else ("text",) if data.kind == "text" else data.features),
+            "categories": {name: list(words) for name, words in (table.categories if table else {}).items()},
+        },
+        "backbone": prepared.backbone.spec,
+        "backbone_identity": prepared.backbone.identity,
+        "strategy": validator.strategy.spec,
+        "params": plain_params(result.params),
+        "decision": used,
+        "thresholds": _thresholds(rule, used, data.n_labels),
+        "expected": expected,
+        "choice": choice.why,
+        "settings": dataclasses.asdict(validator.settings),
+        "seed": seed,
+        "versions": versions(),
+        "code": predictions_code(validator.strategy, prepared.backbone),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    evidence = _evidence(validator, fitted, chosen, rule, result)
+    networks = [{name: p.detach().cpu() for name, p in n.params.items()} for n in fitted.networks]
+    return Model(
+        clean(facts),
+        acting(chosen),
+        fitted.networks[0].backbone,
+        prepared.features,
+        [dataclasses.replace(task, rows=None) for task in fitted.tasks],
+        networks,
+        dataclasses.replace(fitted.ctx, rng=None),
+        evidence,
+    )
+
+
+def _from_splits(choice: Choice, decision: str) -> str:
+    at = {"tuned": "tuned thresholds", "fixed": "probability 0.5", "own": "the strategy's own decision"}
+    return (
+        f"Means over the test rows of {choice.splits} splits in the report, F1 at {at[choice.decision or decision]}. Each was "
+        "predicted by a model fitted on the other rows."
+    )
+
+
+def _thresholds(rule: DecisionRule, decision: str, n_labels: int) -> list[float] | None:
+    """The thresholds of a decision as probabilities; None if it has none."""
+    values = rule.thresholds(n_labels).get(decision)
+    return None if values is None else proportions(values)
+
+
+def _evidence(
+    validator: CrossValidator, fitted: FittedModel, chosen: Strategy, rule: DecisionRule, result: SearchResult
+) -> Evidence:
+    """What the model must keep to decide as it does now, see `Evidence`."""
+    tuned = np.asarray(rule.tuned.values, dtype=np.float64)
+    by_thresholds = rule.own is None or isinstance(rule.own, ThresholdRule)
+    own = np.asarray(rule.own.values, dtype=np.float64) if isinstance(rule.own, ThresholdRule) else None
+    evidence = Evidence(validator.role, tuned, own)
+    if chosen.chain("adjust") or not by_thresholds:
+        oof = np.ascontiguousarray(result.cv.logits[result.rows])
+        evidence = dataclasses.replace(
+            evidence, oof_logits=oof, oof_Y=validator.Y[result.rows], oof_folds=result.folds
+        )
+    if "head" in chosen.stages:
+        every = [np.arange(len(validator.Y))]
+        (h,) = represent(validator, [fitted], validator.trainer.inputs, every)
+        evidence = dataclasses.replace(evidence, representation=h, train_Y=validator.Y)
+    return evidence
