@@ -22,7 +22,7 @@ def card(facts: Mapping[str, Any]) -> str:
         f"A multilabel classifier written by `equipoise fit`. {facts['choice']}",
         "## Use",
         "```\nequipoise predict --model THIS_FOLDER --dataset new.csv --out predictions.csv\n```",
-        "```python\nimport equipoise\n\nmodel = equipoise.load_model(\"THIS_FOLDER\")\n"
+        '```python\nimport equipoise\n\nmodel = equipoise.load_model("THIS_FOLDER")\n'
         f"model.predict({_example(facts)})  # 0/1, one column for each of model.labels\n```",
         "## Data",
         _data(facts),
@@ -47,9 +47,7 @@ def _example(facts: Mapping[str, Any]) -> str:
 def _data(facts: Mapping[str, Any]) -> str:
     what = "texts" if facts["input"] == "text" else f"rows of {facts['columns']} numbers"
     columns = f", from the columns {', '.join(facts['table']['inputs'])}" if facts["table"]["inputs"] else ""
-    return (
-        f"{facts['rows']} {what}{columns}, with {len(facts['labels'])} labels. SHA-256 of the data: `{facts['dataset_sha256']}`."
-    )
+    return f"{facts['rows']} {what}{columns}, with {len(facts['labels'])} labels. SHA-256 of the data: `{facts['dataset_sha256']}`."
 
 
 def _expected(facts: Mapping[str, Any]) -> str:

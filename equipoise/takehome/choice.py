@@ -98,7 +98,9 @@ def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | Non
     if not found:
         raise EquipoiseError(f"{missing}; it has results for {known}")
     if len(found) > 1 and data is None:
-        raise EquipoiseError(f"{results} has results for several data sets: say which with --dataset ({known})")
+        raise EquipoiseError(
+            f"{results} has results for several data sets: say which with --dataset ({known})"
+        )
     return found[0]
 
 
@@ -108,7 +110,12 @@ def _rows(rows: Sequence[Mapping[str, Any]], advice: Advice) -> list[dict[str, A
     for row in rows:
         same = row["dataset_sha256"] == advice.data_sha256 and row["strategy"] == advice.strategy
         backbone = row.get("backbone_identity") or row["backbone"]
-        if row["status"] == "ok" and same and advice.backbone in (backbone, row["backbone"]) and row["split"] != "official":
+        if (
+            row["status"] == "ok"
+            and same
+            and advice.backbone in (backbone, row["backbone"])
+            and row["split"] != "official"
+        ):
             # Of several rows of a split, as after an update, the last one counts.
             groups.setdefault(str(sorted(row["settings"].items())), {})[row["seed"], row["split"]] = dict(row)
     return list(max(groups.values(), key=len).values())

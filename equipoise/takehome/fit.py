@@ -40,7 +40,7 @@ from equipoise.takehome import features as extractors
 from equipoise.takehome.choice import Choice, recommended
 from equipoise.takehome.expected import from_inner_folds
 from equipoise.takehome.folder import check_free
-from equipoise.takehome.model import Evidence, Model, proportions
+from equipoise.takehome.model import Evidence, Model, probabilities
 from equipoise.takehome.saved import acting, plain_params
 from equipoise.thresholds import ThresholdRule
 
@@ -81,7 +81,9 @@ def fit(
         EquipoiseError: bad input, a strategy that does not fit the data, or a backbone that cannot be saved; one line.
     """
     if decision is not None and decision not in DECISIONS:
-        raise EquipoiseError(f"decision must be {', '.join(DECISIONS[:-1])} or {DECISIONS[-1]}, got {decision!r}")
+        raise EquipoiseError(
+            f"decision must be {', '.join(DECISIONS[:-1])} or {DECISIONS[-1]}, got {decision!r}"
+        )
     if model is not None:
         check_free(model)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, data_dir=data_dir)
@@ -138,7 +140,13 @@ async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[s
     decided, decision_trials = search_decision(validator, logits[rows], rows, folds)
     chosen_cv = CVResult(logits, cv.settled)
     return SearchResult(
-        {**params, **of_head, **decided}, value, chosen_cv, rows, folds, trials, [*head_trials, *decision_trials]
+        {**params, **of_head, **decided},
+        value,
+        chosen_cv,
+        rows,
+        folds,
+        trials,
+        [*head_trials, *decision_trials],
     )
 
 
@@ -276,7 +284,7 @@ def _from_splits(choice: Choice, decision: str) -> str:
 def _thresholds(rule: DecisionRule, decision: str, n_labels: int) -> list[float] | None:
     """The thresholds of a decision as probabilities; None if it has none."""
     values = rule.thresholds(n_labels).get(decision)
-    return None if values is None else proportions(values)
+    return None if values is None else probabilities(values)
 
 
 def _evidence(

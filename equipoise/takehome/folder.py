@@ -1,11 +1,11 @@
 """The files of a saved model: JSON for what has a name, safetensors for arrays. Nothing in them is code, and no pickle is read.
 
-    model.json            what the model is, with the SHA-256 of every other file
-    README.md             the same for readers (a model card)
-    weights.safetensors   the parameters of the networks
-    features.json         the feature extractor: the vocabulary, for example
-    features.safetensors  its arrays
-    decision.safetensors  thresholds, and what score maps, decisions and heads are fitted on
+model.json            what the model is, with the SHA-256 of every other file
+README.md             the same for readers (a model card)
+weights.safetensors   the parameters of the networks
+features.json         the feature extractor: the vocabulary, for example
+features.safetensors  its arrays
+decision.safetensors  thresholds, and what score maps, decisions and heads are fitted on
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Model:
         They are calibrated only where the strategy sees to it. A label may be predicted at less than 0.5, since each has a
         threshold of its own.
         """
-        return np.asarray(scipy.special.expit(self.outputs(X)["scores"].astype(np.float64)))
+        return np.array(probabilities(self.outputs(X)["scores"]))
 
     def outputs(self, X: Any) -> dict[str, np.ndarray]:
         """The scores of new rows as logits ("scores", (n, L)) and every decision ("fixed", "tuned", "own", (n, L) bool)."""
@@ -140,14 +140,19 @@ class Model:
         """The rows as the data set would hold them."""
         if self.facts["input"] == "text":
             texts = np.asarray([X] if isinstance(X, str) else list(X), dtype=object)
-            if not len(texts) or (strange := next((t for t in texts if not isinstance(t, str)), None)) is not None:
+            if (
+                not len(texts)
+                or (strange := next((t for t in texts if not isinstance(t, str)), None)) is not None
+            ):
                 what = "no rows" if not len(texts) else f"a {type(strange).__name__}"
                 raise EquipoiseError(f"this model predicts from texts; it was given {what}")
             return texts
         sparse, width = self.facts["input"] == "sparse", int(self.facts["columns"])
         numbers: Any = X if is_sparse(X) else np.asarray(X, dtype=np.float32)
         if numbers.ndim != 2 or numbers.shape[1] != width or not numbers.shape[0]:
-            raise EquipoiseError(f"this model predicts from rows of {width} numbers, not from shape {numbers.shape}")
+            raise EquipoiseError(
+                f"this model predicts from rows of {width} numbers, not from shape {numbers.shape}"
+            )
         if sparse:
             return scipy.sparse.csr_matrix(numbers, dtype=np.float32)
         dense = numbers.toarray() if is_sparse(numbers) else numbers
@@ -182,7 +187,9 @@ class Model:
             return lambda h, z: z
         rng = stream("head", *self.evidence.role, None)
         owner = self.strategy.owner("head")
-        fitted = owner.head(representation, Y, weight, bias, Context(Y.sum(0, dtype=np.int64), len(Y), rng=rng))
+        fitted = owner.head(
+            representation, Y, weight, bias, Context(Y.sum(0, dtype=np.int64), len(Y), rng=rng)
+        )
         head = hook_results.fitted(owner, "head", fitted)
         return lambda h, z: hook_results.scores(owner, "head", head(h, z), z.shape, h, z)
 
@@ -209,6 +216,6 @@ class Model:
         )
 
 
-def proportions(values: ArrayLike) -> list[float]:
-    """Thresholds in logits as probabilities."""
-    return [float(p) for p in scipy.special.expit(np.asarray(values, dtype=np.float64))]
+def probabilities(logits: ArrayLike) -> Any:
+    """Logits (thresholds or scores, of any shape) as probabilities, in lists of floats."""
+    return scipy.special.expit(np.asarray(logits, dtype=np.float64)).tolist()
