@@ -68,7 +68,7 @@ def run(
     dataset: options.Datasets = None,
     backbone: Annotated[Names, typer.Option(help="linear, mlp, ./models.py, … Repeat for more.")] = None,
     strategy: Annotated[
-        Names, typer.Option(help="A name, a+b\[p=1], ./mine.py or all. Repeat for more.")
+        Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
     splits: options.Splits = None,
     seed: Annotated[Optional[int], typer.Option(help="The seed of all random streams.")] = None,  # noqa: UP045
@@ -185,10 +185,10 @@ def fit(
         typer.Option("--from-report", help="Fit what the report of --results recommends for these data."),
     ] = False,
     backbone: Annotated[Optional[str], typer.Option(help="linear, mlp, lstm, …")] = None,  # noqa: UP045
-    strategy: Annotated[Optional[str], typer.Option(help="A name, or a+b\[p=1].")] = None,  # noqa: UP045
+    strategy: Annotated[Optional[str], typer.Option(help="A name, or a+b\\[p=1].")] = None,  # noqa: UP045
     decision: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="tuned, fixed or own \[default: as recommended, else own or tuned]."),
+        typer.Option(help="tuned, fixed or own \\[default: as recommended, else own or tuned]."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The seed of all random streams.")] = 0,
     device: Device = "auto",

@@ -72,8 +72,8 @@ def read_table(
 ) -> Table:
     """Read a delimited text file.
 
-    Without a `delimiter` a tab is assumed for .tsv and .tab, and otherwise the most frequent of , ; tab | in the header. Rows that
-    have labels need two columns or more; with `labelled=False` one will do, and its heading may be a number.
+    Without a `delimiter` a tab is assumed for .tsv and .tab, and otherwise the most frequent of , ; tab | in the header. Rows
+    that have labels need two columns or more; with `labelled=False` one will do, and its heading may be a number.
 
     Raises:
         EquipoiseError: the file cannot be read; the message names file and line.

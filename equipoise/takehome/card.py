@@ -32,8 +32,8 @@ def card(facts: Mapping[str, Any]) -> str:
         "## How it was fitted",
         _settings(facts),
         "## Files",
-        "`model.json` holds the same facts for programs, with the SHA-256 of every other file; `weights.safetensors` the networks; "
-        "`features.json` and `features.safetensors` the feature extractor, with the words of the training texts that are its "
+        "`model.json` holds the same facts for programs, with the SHA-256 of every other file; `weights.safetensors` the "
+        "networks; `features.json` and `features.safetensors` the feature extractor, with the words of the training texts that are its "
         "vocabulary; `decision.safetensors` thresholds, and for some strategies scores and labels of training rows on which "
         "their decisions are fitted. Nothing here is code or a pickle.",
     ]
@@ -75,7 +75,8 @@ def _settings(facts: Mapping[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return (
-        f"Decision: {_DECISIONS[facts['decision']]}.\n\nHyperparameters:\n\n{params}\n\nSettings: {settings}; seed {facts['seed']}.\n\n"
+        f"Decision: {_DECISIONS[facts['decision']]}.\n\nHyperparameters:\n\n{params}\n\n"
+        f"Settings: {settings}; seed {facts['seed']}.\n\n"
         f"Versions: {versions}. Fitted {facts['created']}."
     )
 

@@ -95,10 +95,10 @@ def fit(
     with repeatable(resolve(device)):
         prepared = _prepared(data, network, choice.settings, seed)
         validator = _validator(method, prepared, choice.settings, device)
-        if choice.candidates:
-            result = run_one(choose_among(validator, choice.candidates))
-        else:
-            result = run_one(search(validator, report))
+        searched = (
+            choose_among(validator, choice.candidates) if choice.candidates else search(validator, report)
+        )
+        result = run_one(searched)
         fitted = run_one(validator.refit(result.params))
         made = _model(validator, prepared, choice, result, fitted, decision, seed)
     if model is not None:

@@ -1,4 +1,4 @@
-"""A fitted model that predicts: features, networks, and what strategies do to their outputs. It is the same in memory and loaded."""
+"""A fitted model that predicts: features, networks, and what strategies do to their outputs; the same in memory and loaded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class Evidence:
         tuned: (L,) the thresholds that every strategy gets.
         own: (L,) those of the strategy's own decision, where it is one by thresholds.
         oof_logits, oof_Y, oof_folds: (m, L), (m, L) and (m,), the out-of-fold logits, their labels and folds.
-        representation, train_Y: (n, H) and (n, L), what the last layer of the network gets of the training rows, and their labels.
+        representation, train_Y: (n, H) and (n, L), what the last layer of the network gets of the training rows, and their
+            labels.
     """
 
     role: tuple[Any, ...]

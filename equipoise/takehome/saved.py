@@ -90,6 +90,7 @@ def model_of(contents: Contents) -> Model:
         EquipoiseError: a plugin is not loaded. KeyError, TypeError, ValueError: the contents are not those of a model.
     """
     facts, decision = contents.facts, contents.arrays["decision"]
+    _check(facts, decision)
     params = facts["params"]
     # A path here would make loading run a file that the folder chooses.
     if places(facts["acting"] or "none") or backbone_places(facts["backbone"]):
@@ -117,6 +118,24 @@ def model_of(contents: Contents) -> Model:
         Context(n_rows=n_rows, trained_rows=trained_rows, **counts),
         evidence,
     )
+
+
+def _check(facts: Mapping[str, Any], decision: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError where facts that are only read in prediction are not those of a model."""
+    labels, table = facts["labels"], facts["table"]
+    if not (isinstance(labels, list) and len(decision["tuned"]) == len(labels)):
+        raise ValueError("the labels are not those of the thresholds")
+    if facts["decision"] not in ("tuned", "fixed", "own") or facts["input"] not in (
+        "text",
+        "numbers",
+        "sparse",
+    ):
+        raise ValueError("the decision or the kind of input is unknown")
+    if not isinstance(table["inputs"], list) or not isinstance(table["categories"], dict):
+        raise ValueError("the columns of the table are missing")
+    columns = {column for task in facts["tasks"] for column in task["columns"]}
+    if columns != set(range(len(labels))):
+        raise ValueError("the sub-problems are not about these labels")
 
 
 def _networks(weights: Mapping[str, np.ndarray], n: int) -> list[dict[str, torch.Tensor]]:
