@@ -33,8 +33,8 @@ def card(facts: Mapping[str, Any]) -> str:
         _settings(facts),
         "## Files",
         "`model.json` holds the same facts for programs, with the SHA-256 of every other file; `weights.safetensors` the "
-        "networks; `features.json` and `features.safetensors` the feature extractor, with the words of the training texts that are its "
-        "vocabulary; `decision.safetensors` thresholds, and for some strategies scores and labels of training rows on which "
+        "networks; `features.json` and `features.safetensors` the feature extractor, whose vocabulary is words of the training "
+        "texts; `decision.safetensors` thresholds, and for some strategies scores and labels of training rows on which "
         "their decisions are fitted. Nothing here is code or a pickle.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -47,7 +47,10 @@ def _example(facts: Mapping[str, Any]) -> str:
 def _data(facts: Mapping[str, Any]) -> str:
     what = "texts" if facts["input"] == "text" else f"rows of {facts['columns']} numbers"
     columns = f", from the columns {', '.join(facts['table']['inputs'])}" if facts["table"]["inputs"] else ""
-    return f"{facts['rows']} {what}{columns}, with {len(facts['labels'])} labels. SHA-256 of the data: `{facts['dataset_sha256']}`."
+    labels = f"{len(facts['labels'])} labels"
+    return (
+        f"{facts['rows']} {what}{columns}, with {labels}. SHA-256 of the data: `{facts['dataset_sha256']}`."
+    )
 
 
 def _expected(facts: Mapping[str, Any]) -> str:

@@ -81,6 +81,15 @@ def recommended(results: str | Path, data: Dataset | None, name: str, changes: M
     )
 
 
+def recommended_name(results: str | Path) -> str:
+    """The data set of a store, where it has one.
+
+    Raises:
+        EquipoiseError: it has several, or none with a recommendation.
+    """
+    return _advice(results, Store(Path(results)).rows(PARTS), None, "").dataset
+
+
 def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | None, name: str) -> Advice:
     every = advise(compare(rows))
     if not every:

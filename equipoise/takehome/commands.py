@@ -19,6 +19,7 @@ from equipoise.core.output import echo
 from equipoise.takehome.card import TITLES
 from equipoise.takehome.fit import fit as fit_model
 from equipoise.takehome.model import Model
+from equipoise.takehome.recipe import of_model, of_report, write_recipe
 from equipoise.takehome.saved import load_model
 from equipoise.takehome.table import read_rows, write_predictions
 
@@ -108,6 +109,21 @@ def predict(
     X, rows = read_rows(dataset, loaded, delimiter, encoding)
     write_predictions(out, loaded, X, scores=scores)
     echo(f"{rows} rows predicted, {len(loaded.labels)} labels: {out}")
+
+
+def recipe(model: Path | None, dataset: str | None, *, results: Path, out: Path | None) -> None:
+    """Print or write the winner as a plain PyTorch script."""
+    if model is not None and dataset is not None:
+        raise EquipoiseError("--model knows its data: leave out --dataset")
+    winner = of_model(load_model(model)) if model is not None else of_report(results, dataset)
+    script = write_recipe(winner)
+    if out is None:
+        echo(script.rstrip("\n"))
+        return
+    if not out.parent.is_dir():
+        raise EquipoiseError(f"no folder {out.parent} to write {out.name} into")
+    out.write_text(script, encoding="utf-8")
+    echo(f"recipe written to {out}: python {out} train.csv new.csv predictions.csv")
 
 
 def _load(plugin: str) -> None:

@@ -243,6 +243,7 @@ def _model(
         "positives": [int(n) for n in data.Y.sum(0)],
         "table": {
             "inputs": list(table.inputs if table else ("text",) if data.kind == "text" else data.features),
+            "label_column": table.label_column if table else None,
             "categories": {name: list(words) for name, words in (table.categories if table else {}).items()},
         },
         "backbone": prepared.backbone.spec,
