@@ -16,6 +16,7 @@ from equipoise.catalog.specs import with_settings
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo
+from equipoise.experiment.versions import versions
 from equipoise.takehome.card import TITLES
 from equipoise.takehome.fit import fit as fit_model
 from equipoise.takehome.model import Model
@@ -106,9 +107,23 @@ def predict(
     for plugin in plugins:
         _load(plugin)
     loaded = load_model(model)
+    if changed := _changed(loaded):
+        echo(
+            f"note: the model was fitted with {changed}; predictions may differ in their last digits",
+            to_err=True,
+        )
     X, rows = read_rows(dataset, loaded, delimiter, encoding)
     write_predictions(out, loaded, X, scores=scores)
     echo(f"{rows} rows predicted, {len(loaded.labels)} labels: {out}")
+
+
+def _changed(model: Model) -> str:
+    """The libraries that have another version than when the model was fitted, in words; "" if none has."""
+    now = versions()
+    changed = {n: v for n, v in model.facts["versions"].items() if n != "python" and now.get(n) != v}
+    return ", ".join(
+        f"{name} {version} (here {now.get(name, 'missing')})" for name, version in changed.items()
+    )
 
 
 def recipe(model: Path | None, dataset: str | None, *, results: Path, out: Path | None) -> None:
