@@ -18,7 +18,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.takehome.pyfunc import export_mlflow, log_model
 from equipoise.tracking.database import database_uri, quiet
 
-from .test_takehome_files import LABELS, QUICK, write_mails
+from .shared.takehome import LABELS, QUICK, write_mails
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ class Choice:
         decision: "tuned" or "fixed", where a report recommends one; "" where nothing does.
         why: a sentence for the model card.
         scores: what the report expects, and splits: on how many splits that rests (0: nothing is expected).
-        thresholds: (L,) the mean tuned thresholds of the splits, in logits; None where nothing is known.
+        rows: the rows of the recommended strategy, one for each split.
     """
 
     backbone: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,6 +15,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import with_settings
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.output import echo
 from equipoise.experiment.versions import versions
 from equipoise.takehome.card import TITLES
@@ -23,6 +24,12 @@ from equipoise.takehome.model import Model
 from equipoise.takehome.recipe import of_model, of_report, write_recipe
 from equipoise.takehome.saved import load_model
 from equipoise.takehome.table import read_rows, write_predictions
+
+if TYPE_CHECKING:
+    from equipoise.takehome import pyfunc
+else:
+    # It is not needed by most commands, and imports MLflow.
+    pyfunc = lazy("equipoise.takehome.pyfunc")
 
 
 def fit(
@@ -68,9 +75,12 @@ def fit(
         )
     _summary(console, fitted, model)
     if mlflow:
-        from equipoise.takehome.pyfunc import log_model
-
-        echo(f"logged to MLflow: {log_model(model, results)}")
+        uri, database = pyfunc.log_model(model, results), (results / "mlflow.db").resolve()
+        console.print(f"logged to MLflow as {uri}; to predict with it:", markup=False)
+        # Not wrapped, so that it can be copied.
+        echo(
+            f"MLFLOW_TRACKING_URI=sqlite:///{database} mlflow models predict -m {uri} --env-manager local -i new.csv -t csv"
+        )
 
 
 def _summary(console: SafeConsole, model: Model, folder: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,29 @@ import numpy as np
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import external_file, get_strategy, with_params
+from equipoise.catalog.strategies import external_file, get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
-from equipoise.core.arrays import is_sparse
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.seeds import seed_of
 from equipoise.datasets._external_file import read_external
 from equipoise.engine.scheduler import Trainer, run_one
-from equipoise.experiment.cross_validation import CrossValidator, CVResult, FittedModel
-from equipoise.experiment.decision import DecisionRule, decision_folds, fit_decision_rule, objective
+from equipoise.experiment.cross_validation import CrossValidator
 from equipoise.experiment.external import external_in
-from equipoise.experiment.heads import represent
 from equipoise.experiment.prepared import Prepared
-from equipoise.experiment.search.after_training import search_decision, search_head
-from equipoise.experiment.search.trials import SearchResult, search
+from equipoise.experiment.search.trials import search
 from equipoise.experiment.settings import Settings
-from equipoise.experiment.versions import predictions_code, versions
 from equipoise.ops.device import repeatable, resolve
 from equipoise.splits.groups import groups_of
 from equipoise.splits.outer import stratified_folds
-from equipoise.store.rows import clean
 from equipoise.sweep.plan import misfit
 from equipoise.takehome import features as extractors
+from equipoise.takehome.assembly import assembled
+from equipoise.takehome.candidates import choose_among
 from equipoise.takehome.choice import Choice, recommended
-from equipoise.takehome.expected import from_inner_folds
 from equipoise.takehome.folder import check_free
-from equipoise.takehome.model import Evidence, Model, probabilities
-from equipoise.takehome.saved import acting, plain_params
-from equipoise.thresholds import ThresholdRule
+from equipoise.takehome.model import Model
 
 DECISIONS = ("tuned", "fixed", "own")
 
@@ -100,7 +92,7 @@ def fit(
         )
         result = run_one(searched)
         fitted = run_one(validator.refit(result.params))
-        made = _model(validator, prepared, choice, result, fitted, decision, seed)
+        made = assembled(validator, prepared, choice, result, fitted, decision, seed)
     if model is not None:
         made.save(model)
     return made
@@ -110,44 +102,6 @@ def saveable() -> list[str]:
     """The built-in backbones whose models can be saved: those that are trained by gradient steps."""
     backbones = registry("backbone")
     return [name for name in backbones.names() if backbones.get(name).gradient]
-
-
-async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[str, Any]]) -> SearchResult:
-    """The best of some settings by the inner folds, as `search` scores its trials.
-
-    Settings of heads, score maps and decisions are not compared but searched afterwards, as in a search.
-    """
-    rows = np.flatnonzero(validator.folds >= 0)
-    groups = None if validator.groups is None else validator.groups[rows]
-    seed = seed_of("decision folds", *validator.role) % 2**63
-    folds = decision_folds(validator.folds[rows], validator.Y[rows], seed, groups)
-    results = await validator.cross_validate(list(candidates))
-    best: tuple[float, CVResult, Mapping[str, Any]] | None = None
-    trials: list[dict[str, Any]] = []
-    for params, cv in zip(candidates, results, strict=True):
-        assert cv is not None  # nothing is pruned
-        chosen, logits = with_params(validator.strategy, params), cv.logits[rows]
-        value = 0.0
-        if np.isfinite(logits).all():
-            metric = validator.settings.objective
-            value = objective(chosen, logits, validator.Y[rows], folds, validator.role, metric)
-        trials.append({"params": dict(params), "value": value})
-        if best is None or value > best[0]:
-            best = (value, cv, params)
-    assert best is not None
-    value, cv, params = best
-    of_head, head_trials, logits = search_head(validator, cv, dict(params), rows, folds)
-    decided, decision_trials = search_decision(validator, logits[rows], rows, folds)
-    chosen_cv = CVResult(logits, cv.settled)
-    return SearchResult(
-        {**params, **of_head, **decided},
-        value,
-        chosen_cv,
-        rows,
-        folds,
-        trials,
-        [*head_trials, *decision_trials],
-    )
 
 
 def _chosen(
@@ -210,99 +164,3 @@ def _validator(strategy: Strategy, prepared: Prepared, settings: Settings, devic
         external,
         prepared.train_groups,
     )
-
-
-def _model(
-    validator: CrossValidator,
-    prepared: Prepared,
-    choice: Choice,
-    result: SearchResult,
-    fitted: FittedModel,
-    decision: str | None,
-    seed: int,
-) -> Model:
-    """The model with its decision fitted, and everything that its card says."""
-    data, chosen = prepared.data, with_params(validator.strategy, result.params)
-    oof, Y = result.cv.logits[result.rows], validator.Y[result.rows]
-    if not np.isfinite(oof).all():
-        raise EquipoiseError("the training diverged: its logits are not finite; try other settings")
-    rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
-    decides = "decide" in chosen.stages or chosen.voter is not None
-    used = decision or ("own" if decides else choice.decision or "tuned")
-    expected = from_inner_folds(chosen, oof, Y, result.folds, validator.role, used)
-    if choice.splits:
-        expected |= {"source": _from_splits(choice, used), "scores": dict(choice.scores)}
-    table = data.table
-    facts = {
-        "dataset": data.name,
-        "dataset_sha256": data.sha256,
-        "rows": data.n_rows,
-        "input": "text" if data.kind == "text" else "sparse" if is_sparse(data.X) else "numbers",
-        "columns": 0 if data.kind == "text" else int(data.X.shape[1]),
-        "labels": list(data.labels),
-        "positives": [int(n) for n in data.Y.sum(0)],
-        "table": {
-            "inputs": list(table.inputs if table else ("text",) if data.kind == "text" else data.features),
-            "label_column": table.label_column if table else None,
-            "categories": {name: list(words) for name, words in (table.categories if table else {}).items()},
-        },
-        "backbone": prepared.backbone.spec,
-        "backbone_identity": prepared.backbone.identity,
-        "strategy": validator.strategy.spec,
-        "params": plain_params(result.params),
-        "decision": used,
-        "thresholds": _thresholds(rule, used, data.n_labels),
-        "expected": expected,
-        "choice": choice.why,
-        "settings": dataclasses.asdict(validator.settings),
-        "seed": seed,
-        "versions": versions(),
-        "code": predictions_code(validator.strategy, prepared.backbone),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    evidence = _evidence(validator, fitted, chosen, rule, result)
-    networks = [{name: p.detach().cpu() for name, p in n.params.items()} for n in fitted.networks]
-    return Model(
-        clean(facts),
-        acting(chosen),
-        fitted.networks[0].backbone,
-        prepared.features,
-        [dataclasses.replace(task, rows=None) for task in fitted.tasks],
-        networks,
-        dataclasses.replace(fitted.ctx, rng=None),
-        evidence,
-    )
-
-
-def _from_splits(choice: Choice, decision: str) -> str:
-    at = {"tuned": "tuned thresholds", "fixed": "probability 0.5", "own": "the strategy's own decision"}
-    return (
-        f"Means over the test rows of {choice.splits} splits in the report, F1 at {at[choice.decision or decision]}. Each was "
-        "predicted by a model fitted on the other rows."
-    )
-
-
-def _thresholds(rule: DecisionRule, decision: str, n_labels: int) -> list[float] | None:
-    """The thresholds of a decision as probabilities; None if it has none."""
-    values = rule.thresholds(n_labels).get(decision)
-    return None if values is None else probabilities(values)
-
-
-def _evidence(
-    validator: CrossValidator, fitted: FittedModel, chosen: Strategy, rule: DecisionRule, result: SearchResult
-) -> Evidence:
-    """What the model must keep to decide as it does now, see `Evidence`."""
-    tuned = np.asarray(rule.tuned.values, dtype=np.float64)
-    by_thresholds = rule.own is None or isinstance(rule.own, ThresholdRule)
-    own = np.asarray(rule.own.values, dtype=np.float64) if isinstance(rule.own, ThresholdRule) else None
-    evidence = Evidence(validator.role, tuned, own)
-    if chosen.chain("adjust") or not by_thresholds:
-        oof = np.ascontiguousarray(result.cv.logits[result.rows])
-        evidence = dataclasses.replace(
-            evidence, oof_logits=oof, oof_Y=validator.Y[result.rows], oof_folds=result.folds
-        )
-    if "head" in chosen.stages:
-        every = [np.arange(len(validator.Y))]
-        (h,) = represent(validator, [fitted], validator.trainer.inputs, every)
-        evidence = dataclasses.replace(evidence, representation=h, train_Y=validator.Y)
-    return evidence
