@@ -85,6 +85,17 @@ def test_every_backbone_of_texts(name: str, strategy: str, tmp_path: Path) -> No
     assert same(model.outputs(new), equipoise.load_model(tmp_path / "m").outputs(new))
 
 
+def test_rows_of_the_users_own_are_added_and_not_needed_any_more(tmp_path: Path) -> None:
+    data = mails()
+    lines = [f"broker event {i},{np.flatnonzero(data.Y[:, 2])[0]}" for i in range(8)]
+    (tmp_path / "more.csv").write_text("\n".join(["text,parent", *lines]))
+    model = equipoise.fit(
+        data, strategy=f"external_rows[file={tmp_path / 'more.csv'}]", model=tmp_path / "m", **QUICK
+    )
+    (tmp_path / "more.csv").unlink()
+    assert same(model.outputs(data.X), equipoise.load_model(tmp_path / "m").outputs(data.X))
+
+
 @pytest.mark.parametrize("data", [numbers(), numbers(sparse=True), numbers(nominal=True)])
 def test_numbers_dense_sparse_and_categories(data: Dataset, tmp_path: Path) -> None:
     model = equipoise.fit(data, backbone="mlp[hidden=8]", model=tmp_path / "m", **QUICK)

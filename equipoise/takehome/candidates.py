@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.catalog.strategies import with_params
+from equipoise.catalog.strategies import training_part, with_params
 from equipoise.core.seeds import seed_of
 from equipoise.experiment.cross_validation import CrossValidator, CVResult
 from equipoise.experiment.decision import decision_folds, objective
@@ -24,12 +24,14 @@ async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[s
     groups = None if validator.groups is None else validator.groups[rows]
     seed = seed_of("decision folds", *validator.role) % 2**63
     folds = decision_folds(validator.folds[rows], validator.Y[rows], seed, groups)
+    # Heads, score maps and decisions take no part in the choice of a network.
+    trained = training_part(validator.strategy)
     results = await validator.cross_validate(list(candidates))
     best: tuple[float, CVResult, Mapping[str, Any]] | None = None
     trials: list[dict[str, Any]] = []
     for params, cv in zip(candidates, results, strict=True):
         assert cv is not None  # nothing is pruned
-        chosen, logits = with_params(validator.strategy, params), cv.logits[rows]
+        chosen, logits = with_params(trained, params), cv.logits[rows]
         value = 0.0
         if np.isfinite(logits).all():
             metric = validator.settings.objective

@@ -69,7 +69,8 @@ def recommended(results: str | Path, data: Dataset | None, name: str, changes: M
     }
     why = f"Its strategy and backbone are those that the report recommends after {len(own)} splits of these data."
     return Choice(
-        advice.backbone,
+        # The spec, since the report names backbones with files by the files' content.
+        own[0]["backbone"],
         advice.strategy,
         settings,
         candidates,
