@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from equipoise.contracts.backbone import Backbone
-from equipoise.ops.device import repeatable
 from equipoise.testing import twin
 from equipoise.testing.backbones import declaration, estimators, learning, parts
 from equipoise.testing.backbones import forward as passes
-from equipoise.testing.backbones.exam import CPU, BackboneExam
+from equipoise.testing.backbones.exam import BackboneExam
 from equipoise.testing.backbones.worlds import BackboneWorld, suitable
 from equipoise.testing.exam import Stopped, quietly
 from equipoise.testing.findings import Finding
@@ -47,9 +46,8 @@ def _check_worlds(exam: BackboneExam) -> None:
     for world in suitable(exam.backbone.accepts):
         usual = world.kind not in seen
         seen.add(world.kind)
-        # The first call may import libraries, whose side effects are not the backbone's; so may the engine.
-        quietly(_deterministic)
-        quietly(lambda world=world: BackboneExam(exam.backbone).inputs(world))  # type: ignore[misc]
+        # The first call may import libraries, whose side effects are not the backbone's.
+        quietly(lambda world=world: _first(exam.backbone, world))  # type: ignore[misc]
         if not exam.backbone.gradient:
             _in_turn(exam, world, (parts.check_features, estimators.check_estimator))
         elif _in_turn(exam, world, _EVERYWHERE) and usual:
@@ -68,9 +66,12 @@ def _in_turn(exam: BackboneExam, world: BackboneWorld, checks: tuple[Check, ...]
     return True
 
 
-def _deterministic() -> None:
-    with repeatable(CPU):
-        pass
+def _first(backbone: Backbone, world: BackboneWorld) -> None:
+    """Compute features, and train for a step."""
+    exam = BackboneExam(backbone)
+    exam.inputs(world)
+    if backbone.gradient:
+        exam.train(world, [exam.lane(world, steps=1)])
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def check_forward(exam: BackboneExam, world: BackboneWorld) -> None:
     _check_unchanged(exam, world, lanes, rows)
     _check_rows(exam, world, lanes, rows, logits)
     _check_own_parameters(exam, world, lanes, rows, logits)
+    _check_output(exam, world, lanes, rows, logits)
     if isinstance(inputs := exam.inputs(world), Tokens):
         longer = replace(inputs, ids=torch.nn.functional.pad(inputs.ids, (0, 7)))
         padded = exam.logits(world, lanes, rows, inputs=longer)
@@ -100,6 +101,18 @@ def _check_own_parameters(
     )
     for ok, problem in problems:
         exam.findings.demand(ok, "lane", "forward", world.name, problem)
+
+
+def _check_output(
+    exam: BackboneExam, world: BackboneWorld, lanes: list[Any], rows: Tensor, logits: Tensor
+) -> None:
+    """Check that the bias of the logits is added to them last: training starts at the best constant logits through it."""
+    name = exam.backbone.output
+    if not name or exam.findings.failed("names", "init"):
+        return
+    raised = exam.logits(world, [{**lane, name: lane[name] + 1.0} for lane in lanes], rows)
+    problem = f"raising `output` ({name}) by 1 does not raise the logits by 1: it must be added last"
+    exam.findings.demand(_close(raised, logits + 1.0), "names", "forward", world.name, problem)
 
 
 def _moved(params: Any, seed: int) -> dict[str, Tensor]:
