@@ -1,4 +1,4 @@
-"""The conformance kit finds every fault planted in a backbone, with the rule that names it, and has nothing against right ones."""
+"""The conformance kit finds every fault planted in a backbone by the rule that names it, and has nothing against right ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "plugins"))
+
+from planted_backbones.right import RIGHT
 
 from equipoise.testing import BACKBONE_CHECKS, check
-from tests.plugins.backbones.right import RIGHT
 
 FAULTS = [
     cls
     for module in ("forward_faults", "part_faults")
-    for cls in importlib.import_module(f"tests.plugins.backbones.{module}").FAULTS
+    for cls in importlib.import_module(f"planted_backbones.{module}").FAULTS
 ]
 
 

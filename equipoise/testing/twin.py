@@ -69,7 +69,7 @@ def ask(plugin: Any, task: str = "equipoise.testing.twin:digests", *arguments: s
     values = {k: v for k, v in vars(plugin).items() if k != "pinned"}
     try:
         job = pickle.dumps(
-            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task)
+            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task, arguments)
         )
     except Exception:
         return False

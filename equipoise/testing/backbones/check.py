@@ -21,9 +21,9 @@ _USUAL = (
     passes.check_dropout,
     passes.check_head,
     passes.check_label_inputs,
+    learning.check_chained,
     learning.check_lanes,
     learning.check_gradients,
-    learning.check_chained,
     learning.check_trains,
 )
 Check = Callable[[BackboneExam, BackboneWorld], None]

@@ -102,15 +102,15 @@ class BackboneExam(Watched):
         shapes = ", ".join(f"{name} {tuple(p.shape)}" for name, p in list(own.items())[:6])
         return f"with x = {form_of(given)} and the parameters {shapes}"
 
-    def train(self, world: BackboneWorld, lanes: Sequence[Lane], hook: str = "training") -> list[Trained]:
+    def train(self, world: BackboneWorld, lanes: Sequence[Lane]) -> list[Trained]:
         """Train lanes side by side, as the engine does it."""
-
-        def fit() -> list[Trained]:
-            with repeatable(CPU):
-                return train(lanes, self.inputs(world), batch_size=BATCH, device=CPU, cost=TrainingCost())
-
-        out: list[Trained] = self.run(hook, world.name, fit)
+        out: list[Trained] = self.run("training", world.name, lambda: self.fit(world, lanes))
         return out
+
+    def fit(self, world: BackboneWorld, lanes: Sequence[Lane]) -> list[Trained]:
+        """The same without a watch; raises what the engine or the backbone raises."""
+        with repeatable(CPU):
+            return train(lanes, self.inputs(world), batch_size=BATCH, device=CPU, cost=TrainingCost())
 
     def lane(self, world: BackboneWorld, k: int = 0, steps: int = 3, **more: Any) -> Lane:
         """A lane that learns the training rows of a world; lanes of different numbers differ in their random streams."""

@@ -78,11 +78,14 @@ def _check_rows(
     others[:, half:] += BATCH
     beside = exam.logits(world, lanes, others)
     turned = exam.logits(world, lanes, rows[:, order].contiguous())
-    problems = (
+    problems: tuple[tuple[str, bool], ...] = (
         ("beside other rows", _close(beside[:, :half], logits[:, :half])),
         ("in another place of the batch", _close(turned[:, order], logits)),
         ("in a batch of another size", _close(exam.logits(world, lanes, rows[:, :half]), logits[:, :half])),
     )
+    for row in range(0, half, 3):
+        copies = exam.logits(world, lanes, rows[:, row : row + 1].expand(-1, BATCH).contiguous())
+        problems += (("among copies of itself", _close(copies[:, 0], logits[:, row])),)
     for problem, ok in problems:
         words = f"the logits of a row differ {problem}"
         exam.findings.demand(ok, "rows", "forward", world.name, words)

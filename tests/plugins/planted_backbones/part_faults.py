@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 import torch
+from planted_backbones.right import Batched, Logistic, Plain, Words, planted
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB
-from tests.plugins.backbones.right import Batched, Logistic, Plain, Words, planted
 
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.features import Standardised, TfIdf
@@ -58,7 +58,7 @@ def reads(make, **more):
     return numeric | {"features": lambda self, kind: Dense_only(make)} | more
 
 
-def Dense_only(make):  # noqa: N802 - it stands for a class
+def Dense_only(make):
     inner = make()
 
     class Both:
@@ -163,12 +163,26 @@ FAULTS = [
     plant(Plain, "no_forward", "declared", forward=Backbone.forward),
     plant(Plain, "undocumented", "documented", __doc__=None),
     plant(Plain, "holds_a_function", "pickles", __annotations__={"act": "object"}, act=lambda h: h),
-    plant(Plain, "draws_from_the_global", "global_state", init=init(lambda p, w, o: {**p, "w1": torch.randn(w, 8)})),
+    plant(
+        Plain,
+        "draws_from_the_global",
+        "global_state",
+        init=init(lambda p, w, o: {**p, "w1": torch.randn(w, 8)}),
+    ),
     plant(Plain, "sets_threads", "global_state", init=init(lambda p, w, o: torch.set_num_threads(2))),
-    plant(Plain, "hashed", "deterministic", init=init(lambda p, w, o: {**p, "b1": p["b1"] + hash("b1") % 97})),
-    plant(Plain, "own_chance", "deterministic", init=init(lambda p, w, o: {**p, "b1": p["b1"] + _clock.random()})),
+    plant(
+        Plain, "hashed", "deterministic", init=init(lambda p, w, o: {**p, "b1": p["b1"] + hash("b1") % 97})
+    ),
+    plant(
+        Plain,
+        "own_chance",
+        "deterministic",
+        init=init(lambda p, w, o: {**p, "b1": p["b1"] + _clock.random()}),
+    ),
     plant(Plain, "double_weights", "parameters", init=init(lambda p, w, o: {**p, "w1": p["w1"].double()})),
-    plant(Plain, "needs_gradients", "parameters", init=init(lambda p, w, o: p["w1"].requires_grad_() and None)),
+    plant(
+        Plain, "needs_gradients", "parameters", init=init(lambda p, w, o: p["w1"].requires_grad_() is None)
+    ),
     plant(Plain, "shared_memory", "parameters", init=init(kept)),
     plant(Plain, "a_list", "parameters", init=init(lambda p, w, o: list(p.values()))),
     plant(Plain, "fixed_labels", "parameters", init=lambda self, w, o, g: Plain.init(self, w, 3, g)),
@@ -184,14 +198,22 @@ FAULTS = [
     plant(Plain, "too_fast", "trains", lr=Tunable(1e4, 1e-3, 1e5, log=True), dropout=0.0),
     plant(Plain, "empty_layer", "space", __annotations__={"units": "int"}, units=tunable(4, low=0, high=9)),
     plant(Words, "wrong_vocabulary", "features", vocabulary=property(lambda self: 5)),
-    plant(Plain, "one_extractor", "features", accepts=frozenset({"text"}), features=lambda self, kind: _SHARED),
+    plant(
+        Plain, "one_extractor", "features", accepts=frozenset({"text"}), features=lambda self, kind: _SHARED
+    ),
     plant(Plain, "refits", "features", **reads(lambda: Extractor(refits=True))),
     plant(Plain, "ranks_rows", "features", **reads(lambda: Extractor(lambda x: x - x.max(0)))),
-    plant(Plain, "forgets_itself", "raises", accepts=frozenset({"numeric"}), features=lambda self, kind: Forgets()),
+    plant(
+        Plain,
+        "forgets_itself",
+        "raises",
+        accepts=frozenset({"numeric"}),
+        features=lambda self, kind: Forgets(),
+    ),
     plant(Plain, "plain_arrays", "raises", **reads(Arrays)),
     plant(Plain, "nan_features", "finite", **reads(lambda: Extractor(lambda x: x / 0.0))),
     plant(Plain, "jitters", "deterministic", **reads(lambda: Extractor(_jitter))),
-    plant(Plain, "draws_features", "global_state", **reads(lambda: Extractor(during=lambda: np.random.rand(2)))),
+    plant(Plain, "draws_features", "global_state", **reads(lambda: Extractor(during=random.random))),
     plant(Plain, "writes_a_file", "global_state", **reads(lambda: Extractor(during=_writes))),
     plant(Logistic, "forgets_weights", "weights", **estimated(lambda seed: NoWeights())),
     plant(Logistic, "upside_down", "trains", **estimated(lambda seed: Upside())),

@@ -6,7 +6,7 @@ import itertools
 from functools import partial
 
 import torch
-from tests.plugins.backbones.right import Batched, Plain, Words, planted
+from planted_backbones.right import Batched, Plain, Words, planted
 
 from equipoise.ops.affine import affine
 
@@ -120,7 +120,12 @@ FAULTS = [
     plant(Plain, "counts_calls", "deterministic", forward=outside(lambda z: z + 0.01 * next(_count))),
     plant(Plain, "detached", "gradient", forward=through(lambda h: h.detach())),
     plant(Plain, "wrong_gradient", "gradient", forward=through(_Wrong.apply)),
-    plant(Plain, "straight_through", "gradient", forward=through(lambda h: h + (h.detach() > 0).float() * h.detach())),
+    plant(
+        Plain,
+        "straight_through",
+        "gradient",
+        forward=through(lambda h: h + (h.detach() > 0).float() * h.detach()),
+    ),
     plant(Plain, "no_dropout", "dropout", forward=lambda self, p, x, drop: _out(p, _hidden(p, x))),
     plant(Plain, "noisy_training", "dropout", forward=_noisy_training),
     plant(Plain, "probabilities", "names", forward=outside(torch.sigmoid)),

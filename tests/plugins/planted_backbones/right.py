@@ -80,7 +80,11 @@ class Words(Backbone):
 
     def init(self, width, outputs, generator):
         words = torch.randn(width, 8, generator=generator)
-        return {"words": words, "weight": uniform(generator, 8, outputs, fan_in=8), "bias": torch.zeros(outputs)}
+        return {
+            "words": words,
+            "weight": uniform(generator, 8, outputs, fan_in=8),
+            "bias": torch.zeros(outputs),
+        }
 
     def forward(self, params, x, drop):
         vectors = params["words"][x.ids]
@@ -102,7 +106,7 @@ class Logistic(EstimatorBackbone):
 
 def planted(here: dict[str, Any], base: type, name: str, fault: str, **members: Any) -> type:
     """A subclass with other members, in the names of a module, where a second process finds it."""
-    cls_name = "".join(part.title() for part in name.split("_"))
+    cls_name = "Fault" + "".join(part.title() for part in name.split("_"))
     body = {"__doc__": "A model with a fault planted in it.", "__module__": here["__name__"]}
     cls = type(cls_name, (base,), body | {"name": name, "fault": fault} | members)
     here[cls_name] = dataclass(frozen=True)(cls)
