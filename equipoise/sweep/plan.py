@@ -16,7 +16,7 @@ from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_fi
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import REPRESENTATION, Strategy
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.datasets.statistics import official_sizes
 from equipoise.experiment.cell import Cell
@@ -77,7 +77,7 @@ def make_plan(
         _distinct("dataset", block.datasets)
         for name in block.datasets:
             if name not in loaded:
-                loaded[name] = load_dataset(name, data_dir=data_dir)
+                loaded[name] = _loaded(name, data_dir)
             if block.splits == OFFICIAL:
                 _check_official(loaded[name])
             for backbone_spec, backbone in backbones:
@@ -99,6 +99,20 @@ def make_plan(
     once = {cell.key: cell for cell in cells}
     left_out = {cell.key: (cell, reason) for cell, reason in skipped}
     return Plan(tuple(once.values()), tuple(left_out.values()), loaded, data_dir, tuple(files.notes))
+
+
+def _loaded(name: str, data_dir: Path | None) -> Dataset:
+    """The data set of that name; whatever a plugin does wrong is one line."""
+    try:
+        data = load_dataset(name, data_dir=data_dir)
+    except Exception as error:
+        # Built-in ones raise errors that are made to be shown; those of the system say best what is wrong.
+        if isinstance(error, EquipoiseError) or registry("dataset").origin(name.partition("[")[0]) is None:
+            raise
+        raise EquipoiseError(f"dataset {name} cannot be loaded: {one_line(error)}") from error
+    if not isinstance(data, Dataset):
+        raise EquipoiseError(f"dataset {name}: load returns {type(data).__name__}, not an equipoise.Dataset")
+    return data
 
 
 def misfit(data: Dataset, backbone: Backbone, strategy: Strategy, folds: int, split: Split = 0) -> str | None:

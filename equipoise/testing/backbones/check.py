@@ -41,6 +41,16 @@ def check_backbone(backbone: Backbone) -> list[Finding]:
     return exam.findings.all()
 
 
+def check_briefly(backbone: Backbone, kind: str) -> list[Finding]:
+    """The findings of single passes over one small data set of a kind of input, "text" or "numeric"."""
+    exam = BackboneExam(backbone)
+    world = suitable(frozenset({kind}))[0]
+    quietly(lambda: BackboneExam(backbone).inputs(world))
+    steps = _EVERYWHERE if backbone.gradient else (parts.check_features, estimators.check_estimator)
+    _in_turn(exam, world, steps)
+    return exam.findings.all()
+
+
 def _check_worlds(exam: BackboneExam) -> None:
     seen: set[str] = set()
     for world in suitable(exam.backbone.accepts):
