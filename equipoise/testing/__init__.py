@@ -122,7 +122,7 @@ def _check_part(strategy: Strategy) -> list[Finding]:
 
 
 def _check_hooks(exam: Exam) -> None:
-    from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage
+    from equipoise.testing.stages import data_stage, head_stage, loss_stage, map_stage, task_stage
     from equipoise.testing.worlds import suitable_worlds
 
     worlds, stages = suitable_worlds(exam.strategy.requires), exam.strategy.stages

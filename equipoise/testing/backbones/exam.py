@@ -23,7 +23,7 @@ from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, fed_
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.sparse import SparseBatch, SparseRows
 from equipoise.testing.backbones.worlds import TRAIN, BackboneWorld
-from equipoise.testing.exam import Watched
+from equipoise.testing.exam import Stopped, Watched
 from equipoise.testing.findings import Findings
 
 CPU = torch.device("cpu")
@@ -91,7 +91,9 @@ class BackboneExam(Watched):
                 with torch.no_grad():
                     return forward(self.backbone, params, x, dropout, method=method)
             except Exception as error:
-                raise RuntimeError(f"{self.described(x, params)}: {one_line(error)}") from error
+                problem = f"{self.described(x, params)}: {one_line(error)}"
+                self.findings.note("raises", method, world.name, problem)
+                raise Stopped from error
 
         out: Tensor = self.run(method, world.name, compute)
         return out
