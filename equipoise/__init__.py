@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from equipoise.api import bayes_posterior, bayes_scores, run
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
-    from equipoise.catalog.strategies import get_strategy
+    from equipoise.catalog.strategies import compose, get_strategy
     from equipoise.cluster.executor import Cluster
     from equipoise.contracts.backbone import Backbone, uniform
+    from equipoise.contracts.context import Context
     from equipoise.contracts.dataset import Dataset, DatasetSource
     from equipoise.contracts.estimator import EstimatorBackbone
     from equipoise.contracts.features import Standardised, TfIdf, TokenIds
     from equipoise.contracts.hyperparameters import Tunable, tunable
     from equipoise.contracts.options import option
     from equipoise.contracts.rows import Rows
-    from equipoise.contracts.strategy import Context, Strategy, bce
+    from equipoise.contracts.strategy import Strategy, bce
     from equipoise.contracts.tasks import Task
     from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import Diagnosis, diagnose
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Backbone": "equipoise.contracts.backbone",
     "Cluster": "equipoise.cluster.executor",
-    "Context": "equipoise.contracts.strategy",
+    "Context": "equipoise.contracts.context",
     "Dataset": "equipoise.contracts.dataset",
     "DatasetSource": "equipoise.contracts.dataset",
     "Dense": "equipoise.ops.inputs",
@@ -63,6 +64,7 @@ _WHERE = {
     "bayes_posterior": "equipoise.api",
     "bayes_scores": "equipoise.api",
     "bce": "equipoise.contracts.strategy",
+    "compose": "equipoise.catalog.strategies",
     "diagnose": "equipoise.diagnosis",
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
@@ -101,6 +103,7 @@ __all__ = [
     "bayes_posterior",
     "bayes_scores",
     "bce",
+    "compose",
     "diagnose",
     "get_strategy",
     "load_dataset",

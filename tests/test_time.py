@@ -21,6 +21,8 @@ from equipoise.sweep.estimate import duration
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.timing import Speed, estimate, measure, records
 
+pytestmark = pytest.mark.usefixtures("own_catalogue")
+
 EMAILS = "design-emails[rows=120]"
 SHORT = ["--trials", "1", "--folds", "2", "--epochs", "1", "--splits", "2", "--device", "cpu"]
 BROKEN = """
@@ -35,12 +37,6 @@ class Broken(Strategy):
     def weights(self, Y, ctx):
         raise RuntimeError("two\\nlines")
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from equipoise.contracts.dataset import DatasetSource
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo, echo_json, plugins_apart
+from equipoise.core.output import echo, echo_json
+from equipoise.core.plugin_output import plugins_apart
 from equipoise.testing import check
 from equipoise.testing.findings import Finding
 from equipoise.testing.subjects import Subject, kind_of, subjects_of

@@ -19,7 +19,8 @@ from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.console import terminal
 from equipoise.core.errors import unknown
-from equipoise.core.output import echo_json, plugins_apart
+from equipoise.core.output import echo_json
+from equipoise.core.plugin_output import plugins_apart
 from equipoise.datasets.statistics import committed, official_words
 from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names

@@ -148,8 +148,19 @@ def report(
     picture: Annotated[
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
+    across: options.Across = False,
+    metric: options.RankBy = None,
+    wins: options.Wins = False,
+    also: options.Also = None,
+    pictures: options.Pictures = None,
 ) -> None:
     """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
+    if options.across(across, picture, metric=metric, wins=wins, also=also, pictures=pictures):
+        folders = [results, *(also or [])]
+        lazy("equipoise.cli.across").across(
+            folders, suite, metric=metric, wins=wins, json=json, pictures=pictures
+        )
+        return
     lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture)
 
 

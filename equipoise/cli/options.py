@@ -94,6 +94,31 @@ AllowMixed = Annotated[
         rich_help_panel=CLUSTER,
     ),
 ]
+ACROSS = "Across data sets (extra statistics)"
+Across = Annotated[
+    bool,
+    typer.Option(
+        "--across",
+        help="Rank the strategies over all data sets instead: ties, mean differences, cost.",
+        rich_help_panel=ACROSS,
+    ),
+]
+RankBy = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="map or tuned_macro_f1; both by default.", rich_help_panel=ACROSS),
+]
+Wins = Annotated[
+    bool,
+    typer.Option("--wins", help="Also print who wins on how many data sets.", rich_help_panel=ACROSS),
+]
+Also = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(metavar="DIR", help="Another folder of results. Repeat for more.", rich_help_panel=ACROSS),
+]
+Pictures = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="DIR", help="Draw ranks, ties and costs into this folder.", rich_help_panel=ACROSS),
+]
 Table = Annotated[
     dict[str, Any], Fields(TableOptions, "Your own data (detected where no option says it, and reported)")
 ]
@@ -101,6 +126,19 @@ Settings = Annotated[
     dict[str, Any],
     Fields(SettingsFields, "Settings, the same for every strategy (a suite has defaults of its own)"),
 ]
+
+
+def across(wanted: bool, picture: Path | None, **others: Any) -> bool:
+    """Whether `report` ranks over data sets.
+
+    Raises:
+        EquipoiseError: options that go with `--across` stand alone, or `--picture`, which does not, stands with it.
+    """
+    if wanted and picture is not None:
+        raise EquipoiseError("--picture draws the tables; with --across, draw with --pictures DIR")
+    if not wanted and (alone := [name for name, value in others.items() if value]):
+        raise EquipoiseError(f"--{alone[0]} goes with --across")
+    return wanted
 
 
 def cluster_of(

@@ -15,7 +15,8 @@ from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo, echo_json, into_log, plugins_apart, printed
+from equipoise.core.output import echo, echo_json
+from equipoise.core.plugin_output import into_log, plugins_apart, printed
 from equipoise.report.export import PARTS, render
 from equipoise.store.store import LOGS, Store
 from equipoise.sweep.plan import Plan, make_plan, warnings_of

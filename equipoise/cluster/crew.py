@@ -41,7 +41,8 @@ class Crew:
         self._employed: dict[str, asyncio.Task[None]] = {}
         self._names: dict[str, str] = {}
         self._admitted: set[str] = set()
-        self._refused: set[str] = set()
+        #: Why each refused worker is refused.
+        self._refused: dict[str, str] = {}
         #: Workers whose group is running, and those that were asked to end.
         self._running: set[str] = set()
         self._leaving: set[str] = set()
@@ -89,7 +90,7 @@ class Crew:
     def _gone(self, worker: str) -> None:
         self._employed.pop(worker).cancel()
         self._admitted.discard(worker)
-        self._refused.discard(worker)
+        self._refused.pop(worker, None)
         to_blame = worker in self._running and worker not in self._leaving
         # Another worker may come to the same address.
         self._running.discard(worker)
@@ -105,8 +106,7 @@ class Crew:
         if self._admitted:
             self._lonely_since = time.monotonic()
         elif time.monotonic() - self._lonely_since > LONELY:
-            url = self._driver.address.url
-            self._driver.put(f"no worker at {url} yet; waiting for one (to start it: equipoise worker {url})")
+            self._driver.put(_lonely(self._driver.address.url, list(self._refused.values())))
             # Said once for each time without workers.
             self._lonely_since = math.inf
 
@@ -143,7 +143,7 @@ class Crew:
         return self._driver.refusal(found)
 
     async def _refuse(self, worker: str, reason: str) -> None:
-        self._refused.add(worker)
+        self._refused[worker] = reason
         line = f"worker {self._names[worker]} is refused: {' '.join(reason.split())}"[:500]
         self._driver.put(line)
         # It is only a courtesy: a process that runs something else does not know how to print it.
@@ -193,3 +193,14 @@ class Crew:
                     return str(problem)
                 offset += len(chunk)
             return await call(worker, remote.receive, digest, sweep, offset, b"") or None
+
+
+def _lonely(url: str, refusals: list[str]) -> str:
+    """A line that says why no cell runs, and what to do."""
+    if not refusals:
+        return f"no worker at {url} yet; waiting for one (to start it: equipoise worker {url})"
+    workers = "the only worker" if len(refusals) == 1 else f"all {len(refusals)} workers"
+    are = "is" if len(refusals) == 1 else "are"
+    # Workers of one cluster are mostly alike, so one reason stands for all.
+    reason = " ".join(refusals[-1].split())
+    return f"{workers} at {url} {are} refused, so no cell runs: {reason:.300}; waiting for another worker"

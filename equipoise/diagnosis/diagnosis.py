@@ -20,6 +20,7 @@ from equipoise.core.paths import user_path
 from equipoise.diagnosis.sections.advice import advice_section
 from equipoise.diagnosis.sections.dependence import dependence_section
 from equipoise.diagnosis.sections.health import health_section
+from equipoise.diagnosis.sections.in_short import in_short
 from equipoise.diagnosis.sections.numbers import labels_section, labelsets_section, numbers_section
 from equipoise.splits.outer import OUTER_FOLDS, outer_split
 from equipoise.store.rows import clean
@@ -105,6 +106,7 @@ def diagnose(
         sections["dependence"] = dependence_section(data, seed, max_rows, max_labels)
         sections["health"] = health_section(data, *_split(data, split), folds, seed)
         sections["advice"] = advice_section(data, sections)
+    sections["in_short"] = in_short(sections)
     return Diagnosis(data, sections)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from equipoise.report import table as report_table
-from equipoise.report.comparison import MEANS, SUPPORT, Comparison, StrategyResult, compare
+from equipoise.report.comparison import Comparison, compare
 from equipoise.report.conclusions import conclusions
+from equipoise.report.results import MEANS, SUPPORT, StrategyResult
 from equipoise.store.rows import Selection, clean
 
 if TYPE_CHECKING:

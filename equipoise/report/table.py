@@ -15,14 +15,15 @@ from equipoise.report.conclusions import conclusions, interval, number
 from equipoise.report.equalities import FIXED, TUNED
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
+LEADING = ("map", TUNED, FIXED)  # the columns, the one that is ranked by first
 NAME = 17  # columns for the name of a strategy on a narrow terminal
 LEGEND = (
-    "Means over splits. F1: macro-F1; .5: threshold 0.5; tuned: per-label thresholds from out-of-fold training rows;"
-    " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
-    " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
-    " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
-    " .25); *: p < .05 after Holm's correction for the strategies compared,"
-    " without those that cannot differ."
+    "Means over splits. mAP: mean average precision, which needs no threshold, so it leads; F1: macro-F1; .5: threshold 0.5;"
+    " tuned: per-label thresholds from out-of-fold training rows; Δ none: difference to none (baseline) on the same splits;"
+    " micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen 1–10 times in training, all labels right), tuned; time: per cell."
+    " [ ]: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the strategies"
+    " (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for the strategies that"
+    " differ. same: identical on every split. docs/statistics.md has formulas and error rates."
 )
 
 
@@ -67,7 +68,9 @@ def _subtitle(comparison: Comparison) -> str:
             f"; means of {seeds} seeds" if seeds > 1 else ""
         )
     if comparison.ranked:
-        subtitle += f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {comparison.support:.0f} test rows"
+        subtitle += (
+            f", ranked by mAP, then tuned macro-F1; rcr@10 is based on {comparison.support:.0f} test rows"
+        )
     if comparison.devices:
         subtitle += f"; on {' and '.join(comparison.devices)}"
     if comparison.left_out:
@@ -82,7 +85,17 @@ def _table(comparison: Comparison, wide: bool) -> Table:
     # No padding: with it nine columns do not fit into 80 characters.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
-    heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
+    heads = (
+        "\nmAP",
+        "F1\ntuned",
+        "F1\n.5",
+        "Δ none\nmAP",
+        "Δ none\ntuned",
+        "Δ none\n.5",
+        "\nmicro",
+        "rcr\n@10",
+        "\ntime",
+    )
     for head in heads:
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
     for result in comparison.ranked:
@@ -94,11 +107,9 @@ def _cells(result: StrategyResult, wide: bool) -> list[Text | str]:
     shown = result.means
     return [
         Text(_name(result.strategy, wide), style="bold" if result.rank == 1 else ""),
-        number(shown[FIXED]),
-        number(shown[TUNED]),
-        _delta(result, FIXED, wide),
-        _delta(result, TUNED, wide),
-        *(number(shown[name]) for name in ("tuned_micro_f1", "map", "rcr_at_10")),
+        *(number(shown[name]) for name in LEADING),
+        *(_delta(result, name, wide) for name in LEADING),
+        *(number(shown[name]) for name in ("tuned_micro_f1", "rcr_at_10")),
         duration(result.seconds),
     ]
 
@@ -114,12 +125,13 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
         return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
     if result.same_as.get(name) == BASELINE and delta.mean != 0:
         return Text(number(delta.mean, True) + " ", style="dim")  # noise: it cannot differ
-    if delta.low == delta.high == 0:  # identical scores on every split
+    if delta.identical:  # identical scores on every split
         return Text("same ", style="dim")
     colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"
     # The space in place of a star keeps the digits aligned.
     text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=colour)
-    if span := interval(delta):
+    # Three intervals do not fit into 80 columns; that at .5 says the least.
+    if (span := interval(delta)) and (wide or name != FIXED):
         text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
     return text
 
@@ -134,9 +146,10 @@ def duration(seconds: float) -> str:
 
 
 def _own(result: StrategyResult) -> Text:
-    """The line for a strategy with its own decision rule: its score, and the difference to `none` at 0.5."""
+    """The line for a strategy with its own decision rule: its score, and the difference to `none` under such a rule."""
     delta = result.deltas.get("own_macro_f1")
-    gain = "" if delta is None else f" (Δ none at .5: {number(delta.mean, True)} {interval(delta)}".rstrip()
+    against = result.own_against or f"{BASELINE} tuned"
+    gain = "" if delta is None else f" (Δ {against}: {number(delta.mean, True)} {interval(delta)}".rstrip()
     mark = "" if delta is None else "*)" if delta.significant else ")"
     return Text(
         f"own decision {result.strategy}: macro-F1 {number(result.means['own_macro_f1'])}{gain}{mark}"

@@ -13,6 +13,8 @@ smallest if every fold has an equal share of every trait.
 * The weight of labels starts low, since hardly any swap is possible otherwise, and rises in stages. Labels that are still uneven
   after that are repaired one by one. Labels with no more positives than folds outweigh everything from the start, so that their
   rows stay in different folds.
+* Where groups of rows must stay together, whole groups are swapped, each for another one of the same number of rows. What a swap
+  would save is then a guess, and the exact change, which is counted after each swap, decides.
 
 All decisions rest on integers and random draws, so the folds are the same on every platform.
 """
@@ -24,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.splits.iterative import Flags, Index
 from equipoise.splits.label_pairs import Traits, traits_of
+from equipoise.splits.units import Flags, Index, Units
 
 PAIR = 4  # weight of a pair of labels
 STAGES = (1, 4, 16)  # weight of a label in each stage
@@ -44,25 +46,27 @@ SHORT, COMPARED = (
 )  # of these, how many rows with the label and how many pairs of rows are compared
 
 
-def swap_refine(present: Flags, folds: Index, k: int, order: Index, rng: np.random.Generator) -> None:
-    """Swap rows between folds, in place, to spread pairs of labels; fold sizes do not change and labels do not get less even.
+def swap_refine(
+    present: Flags, units: Units, folds: Index, k: int, order: Index, rng: np.random.Generator
+) -> None:
+    """Swap units between folds, in place, to spread pairs of labels; fold sizes do not change and labels do not get less even.
 
     Args:
-        present: (n, L) which labels each row has.
-        folds: (n,) fold ids 0..k-1.
-        order: (n,) the rows sorted so that similar labelsets are adjacent; see `equipoise.splits.iterative.labelset_order`.
+        present: (n, L) which labels each row has. units: of these rows.
+        folds: (U,) fold ids 0..k-1 of the units.
+        order: (U,) the units sorted so that similar labelsets are adjacent; see `equipoise.splits.iterative.labelset_order`.
     """
-    traits = traits_of(present)
+    traits = traits_of(present).joined(units)
     if traits.pairs == 0:
         return
     for stages in (STAGES, STAGES, (HARD,)):
-        table = _Table.of(traits, folds.copy(), k)
+        table = _Table.of(traits, units.size, folds.copy(), k)
         before = table.label_cost()
         passes = min(MOST, max(1, WORK // len(traits.of)))
         for stage in stages:
             for _ in range(passes):
                 _pass(table, stage, order, rng)
-        repair(table, present, rng)
+        repair(table, units.present, rng)
         # Nearly always true. Otherwise there is a second attempt with other random draws, and then one in which labels weigh so
         # much that they cannot get worse.
         if table.label_cost() <= before:
@@ -72,25 +76,26 @@ def swap_refine(present: Flags, folds: Index, k: int, order: Index, rng: np.rand
 
 @dataclass
 class _Table:
-    """The fold of each row, and the number of rows with each trait in each fold, (traits, k).
+    """The fold and size of each unit (called row here), and the number of rows with each trait in each fold, (traits, k).
 
     The counts are stored minus ⌊total / k⌋. Only differences between folds matter, and small numbers keep the sums of weighted
     squares far from overflow.
     """
 
     traits: Traits
+    size: Index
     folds: Index
     k: int
     positives: Index
     counts: Index
 
     @classmethod
-    def of(cls, traits: Traits, folds: Index, k: int) -> _Table:
+    def of(cls, traits: Traits, size: Index, folds: Index, k: int) -> _Table:
         """Counts the traits of every fold."""
         cell = traits.of * np.int64(k) + np.repeat(folds, np.diff(traits.start))
         counts = np.bincount(cell, minlength=traits.total * k).reshape(traits.total, k)
         total = counts.sum(axis=1, keepdims=True)
-        return cls(traits, folds, k, total[: traits.labels, 0], counts - total // k)
+        return cls(traits, size, folds, k, total[: traits.labels, 0], counts - total // k)
 
     def weights(self, label: int) -> Index:
         """Weight of each trait, (traits,): `label` or SCARCE for labels, PAIR for pairs, 0 for the common trait."""
@@ -136,11 +141,16 @@ def _groups(table: _Table, order: Index, rng: np.random.Generator) -> Index:
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
     jittered = np.argsort(position + rng.integers(0, NEAR, len(order)), kind="stable")
-    members = [jittered[table.folds[jittered] == fold] for fold in range(table.k)]
-    # Fold sizes may differ by one; larger folds leave out a random row.
-    size = min(map(len, members))
-    chosen = [rows[np.sort(rng.permutation(len(rows))[:size])] for rows in members]
-    groups = np.stack(chosen, axis=1)[rng.permutation(size)]
+    of_sizes = []
+    for size in np.unique(table.size):
+        alike = jittered[table.size[jittered] == size]
+        members = [alike[table.folds[alike] == fold] for fold in range(table.k)]
+        # Fold sizes may differ by one; larger folds leave out a random row.
+        shortest = min(map(len, members))
+        chosen = [rows[np.sort(rng.permutation(len(rows))[:shortest])] for rows in members]
+        of_sizes.append(np.stack(chosen, axis=1))
+    groups = np.concatenate(of_sizes)
+    groups = groups[rng.permutation(len(groups))]
     # Groups whose rows all have the same labels have nothing to swap.
     words = table.traits.words[groups]
     return groups[(words != words[:, :1]).any(axis=(1, 2))][:GROUPS]
@@ -240,12 +250,16 @@ def _repair_label(
     back, back_price = back[:limit], back_price[:limit]
     words = table.traits.words
     change = out_price[:, None] + back_price - 2 * _shared(words[out][:, None] & words[back], HARD)
+    change = np.where(table.size[out][:, None] == table.size[back], change, np.iinfo(np.int64).max)
     i, j = np.unravel_index(int(change.argmin()), change.shape)
     if change[i, j] >= 0:
         return False
     rows, folds = np.array([out[i], back[j]]), np.array([full, empty])
-    table.move(rows, folds, folds[::-1], weights)
-    return True
+    if table.move(rows, folds, folds[::-1], weights) < 0:
+        return True
+    # Only where units have several rows: there the price is a guess.
+    table.move(rows, folds[::-1], folds, weights)
+    return False
 
 
 def _cheapest(

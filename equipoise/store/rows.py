@@ -29,7 +29,7 @@ Row = dict[str, Any]
 # The only fields in which two runs of the same cell, with the same code of the metrics, may differ.
 VOLATILE = frozenset({"cost", "created", "traceback"})
 # Fields of measured numbers: there null can only be an undefined number; elsewhere it means "none".
-NUMERIC = ("metrics", "per_label", "audit", "cost")
+NUMERIC = ("metrics", "spread", "per_label", "audit", "cost")
 
 
 def clean(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
@@ -20,7 +20,7 @@ from equipoise.store.store import LOGS
 from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.pool import NO_GUARD, spooled, throttled
+from equipoise.sweep.pool import NO_GUARD, Check, spooled, throttled
 from equipoise.sweep.processes import Lost, Pool
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ThisProcess:
         preparations = prepared.Preparations()
         for group in groups(cells):
             yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
-            output.mark(batches.in_words(group))
+            plugin_output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,18 @@ class Processes:
     Attributes:
         store: the folder of the store, for copies of the data while cells run, and for what plugins print.
         guarded: whether the user's script can be imported by a worker; with False, workers do without it.
+        logged: whether what plugins print goes to logs of the store; else it goes where this process prints.
+        whole: whether the cells are one group already. Dividing them, and estimating their time, would load their plugins into
+            this process.
+        check: called in a worker with each group before it runs; an EquipoiseError of it ends the run.
     """
 
     count: int
     store: Path
     guarded: bool = True
+    logged: bool = True
+    check: Check | None = None
+    whole: bool = False
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
         """See `Executor.run`; each cell is yielded when it ends.
@@ -99,14 +106,21 @@ class Processes:
         The cells of a group whose process died, or whose time was over, are tried again one by one.
         """
         attempts = Attempts(cells)
-        waiting = deque(attempts.groups(self.count))
-        slow = _Slow(data, watch)
+        waiting = deque([tuple(cells)] if self.whole else attempts.groups(self.count))
+        slow = (lambda group, seconds: True) if self.whole else _Slow(data, watch)
         # Processes in a row that died before a cell had started, so that no cell is to blame.
         failed_starts, why = 0, "they die, perhaps of too little memory"
-        logs = self.store / LOGS
         with (
             spooled({cell.dataset: data[cell.dataset] for cell in cells}, self.store) as files,
-            Pool(self.count, files, watch.on_share, slow, guarded=self.guarded, logs=logs) as pool,
+            Pool(
+                self.count,
+                files,
+                watch.on_share,
+                slow,
+                logs=self.store / LOGS if self.logged else None,
+                guarded=self.guarded,
+                check=self.check,
+            ) as pool,
         ):
             while attempts.left:
                 try:

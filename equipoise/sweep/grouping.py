@@ -10,7 +10,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import deciding_parts, get_strategy, training_part
 from equipoise.contracts.strategy import Strategy
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.proposals import shared
+from equipoise.experiment.search.proposals import shared
 
 #: A group holds enough cells to request at least this many lanes at a time, if there are enough.
 LANES = 64

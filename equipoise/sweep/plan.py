@@ -229,6 +229,8 @@ def warnings_of(plan: Plan) -> list[str]:
 def describe(plan: Plan) -> dict[str, Any]:
     """The numbers of cells, skipped cells and trainings of a plan; a training that cells share counts once."""
     trained = training_keys(plan.cells)
-    # Trials × inner folds, and the refit.
-    trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells if c.key in trained)
+    # Trials × inner folds, and the refits.
+    trainings = sum(
+        c.settings.trials * c.settings.folds + c.settings.repeats for c in plan.cells if c.key in trained
+    )
     return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
@@ -108,7 +108,7 @@ def sweep(
                         notified = time.monotonic()
         finally:
             writer.close()
-            output.tidy(store.path / LOGS)
+            plugin_output.tidy(store.path / LOGS)
 
 
 def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watcher) -> None:
