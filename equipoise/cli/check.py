@@ -18,6 +18,7 @@ from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import plugins_apart
 from equipoise.testing import check
 from equipoise.testing.findings import Finding
+from equipoise.testing.hints import hints
 from equipoise.testing.subjects import Subject, kind_of, subjects_of
 
 
@@ -41,12 +42,16 @@ def conformance(what: Sequence[str], json: bool, data_dir: Path | None = None) -
         with console.status(f"checking {name}"):
             findings = check(subject, data_dir=data_dir)
         warnings = clash_warnings(subject) if isinstance(subject, Strategy) else []
+        # Of a plugin that breaks rules, those come first.
+        advice = [] if findings else hints(subject)
         records = [_record(f) for f in findings]
-        out.append({kind_of(subject): name, "findings": records, "warnings": warnings})
+        out.append({kind_of(subject): name, "findings": records, "warnings": warnings, "hints": advice})
         if not json:
             _print(name, findings, time.perf_counter() - began)
             for line in warnings:
                 echo(f"  warning: {line}")
+            for line in advice:
+                echo(f"  hint: {line}")
     if json:
         echo_json(json_.dumps(out, indent=2))
     return int(any(record["findings"] for record in out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import source_of
 from equipoise.catalog.registry import PACKAGES, registry
 from equipoise.catalog.specs import parse, split_parts
-from equipoise.catalog.strategies import get_strategy, split_file
+from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import DatasetSource
 from equipoise.contracts.strategy import Strategy
@@ -19,6 +20,8 @@ from equipoise.core.errors import EquipoiseError, shown, unknown
 Subject: TypeAlias = Strategy | Backbone | DatasetSource
 #: The base class of each kind.
 _BASES: dict[str, type] = {"strategy": Strategy, "backbone": Backbone, "dataset": DatasetSource}
+#: A plugin file, up to the first ".py" that ends a word, and what may follow it.
+_FILE = re.compile(r"\s*(.+?\.py)(?::(.*))?\s*")
 #: How an error calls the kinds together.
 _ANY = "strategy, backbone or dataset"
 
@@ -64,9 +67,10 @@ def subjects_of(what: str) -> list[Subject]:
     Raises:
         EquipoiseError: there is no such file or name.
     """
-    file, rest = split_file(what)
-    if file is None:
+    match = _FILE.fullmatch(what)
+    if match is None:
         return [_named(what)]
+    file, rest = match[1], match[2] or ""
     found = dict(_defined(file))
     if not rest:
         return [_made(kind, name, file) for kind, names in found.items() for name in names]

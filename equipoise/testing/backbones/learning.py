@@ -12,9 +12,9 @@ from torch import Tensor
 
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import one_line
-from equipoise.engine.first_weights import first_weights
 from equipoise.engine.lanes import Trained
 from equipoise.engine.predict import forward
+from equipoise.engine.starts.first_weights import first_weights
 from equipoise.ops.parameters import Parameters
 from equipoise.testing.backbones.exam import BATCH, CPU, BackboneExam
 from equipoise.testing.backbones.worlds import TRAIN, BackboneWorld
