@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.estimator import EstimatorBackbone
+from equipoise.engine.estimators import rows_of
 from equipoise.testing import twin
 from equipoise.testing.backbones import declaration, estimators, learning, parts
 from equipoise.testing.backbones import forward as passes
@@ -45,7 +49,7 @@ def check_briefly(backbone: Backbone, kind: str) -> list[Finding]:
     """The findings of single passes over one small data set of a kind of input, "text" or "numeric"."""
     exam = BackboneExam(backbone)
     world = suitable(frozenset({kind}))[0]
-    quietly(lambda: BackboneExam(backbone).inputs(world))
+    quietly(lambda: _first(backbone, world))
     steps = _EVERYWHERE if backbone.gradient else (parts.check_features, estimators.check_estimator)
     _in_turn(exam, world, steps)
     return exam.findings.all()
@@ -77,10 +81,13 @@ def _in_turn(exam: BackboneExam, world: BackboneWorld, checks: tuple[Check, ...]
 
 
 def _first(backbone: Backbone, world: BackboneWorld) -> None:
-    """Compute features, and train for a step."""
+    """Compute features, and train for a step or fit a few rows."""
     exam = BackboneExam(backbone)
     exam.inputs(world)
-    if backbone.gradient:
+    if isinstance(backbone, EstimatorBackbone):
+        few = np.arange(16)
+        backbone.fit(rows_of(exam.inputs(world), few), world.Y[few], None, 0, False)
+    elif backbone.gradient:
         exam.train(world, [exam.lane(world, steps=1)])
 
 
