@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise import measures, metrics
-    from equipoise.api import bayes_posterior, bayes_scores, run
+    from equipoise.api import bayes_posterior, bayes_scores, rank, run
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import compose, get_strategy
@@ -70,6 +70,7 @@ _WHERE = {
     "load_dataset": "equipoise.catalog.datasets",
     "loss_of": "equipoise.catalog.functional",
     "option": "equipoise.contracts.options",
+    "rank": "equipoise.api",
     "run": "equipoise.api",
     "tunable": "equipoise.contracts.hyperparameters",
     "uniform": "equipoise.contracts.backbone",
@@ -111,6 +112,7 @@ __all__ = [
     "measures",
     "metrics",
     "option",
+    "rank",
     "run",
     "tunable",
     "uniform",

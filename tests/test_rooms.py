@@ -18,6 +18,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cluster",),
     ("sweep",),
     ("tracking", "diagnosis"),
+    ("page",),
     ("rankings",),
     ("report", "testing"),
     ("plots",),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
+from equipoise.core.errors import EquipoiseError
 
 #: Compiled modules, which are hashed byte by byte.
-_COMPILED = (".so", ".pyd")
+COMPILED = (".so", ".pyd")
 Sources = dict[str, bytes]
 #: What folders of installed packages are called.
 _PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
@@ -41,8 +45,12 @@ def _whole(place: Path) -> list[tuple[str, Path]]:
     """Return the file of a module, or all modules of a package, each with its path from the folder of the top-level name."""
     if place.name != "__init__.py":
         return [(place.name, place)]
-    files = (f for f in sorted(place.parent.rglob("*")) if f.suffix in (".py", *_COMPILED))
-    return [(f.relative_to(place.parent.parent).as_posix(), f) for f in files]
+    return _modules(place.parent)
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    files = (f for f in sorted(folder.rglob("*")) if f.suffix in (".py", *COMPILED))
+    return [(f.relative_to(folder.parent).as_posix(), f) for f in files]
 
 
 def _tops(source: bytes, depth: int) -> Iterator[str]:
@@ -60,15 +68,64 @@ def _tops(source: bytes, depth: int) -> Iterator[str]:
             yield from (name.partition(".")[0] for name in names)
 
 
-def package_code(file: Path, members: Iterable[str]) -> str:
-    """Hash an installed plugin: the module or package of this file, the others of its distribution, and their imports."""
-    known = frozenset(members)
-    files = filter(None, (file_of(name) for name in sorted(known)))
-    # `members` may be empty, as for an editable install, so the file itself is always included.
-    starts = [start for place in (file, *files) for start in _whole(place)]
-    sources = gathered(starts, lambda top: file_of(top) if top in known else None)
-    own = file.parent.name if file.name == "__init__.py" else file.stem
-    return code(sources, {own, *known})
+@dataclass(frozen=True)
+class Listing:
+    """What the distribution of a module lists; nothing if it is unknown, as for an editable install.
+
+    Attributes:
+        tops: its top-level names. modules: the modules below that of the module, by their paths.
+    """
+
+    tops: frozenset[str] = frozenset()
+    modules: tuple[tuple[str, Path], ...] = ()
+
+
+def listing(dist: importlib.metadata.Distribution | None, module: str) -> Listing:
+    """Return what a distribution lists for one of its modules."""
+    files = [f for f in (dist.files if dist is not None else None) or () if f.suffix in (".py", *COMPILED)]
+    tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
+    top = module.partition(".")[0]
+    # That of an editable install lists a helper, which holds the path of this machine's checkout.
+    if top not in tops:
+        return Listing()
+    own = ((file.as_posix(), Path(str(file.locate()))) for file in files if file.parts[0] == top)
+    return Listing(tops, tuple((name, path) for name, path in own if path.is_file()))
+
+
+def owner_of(module: str) -> importlib.metadata.Distribution | None:
+    """Return the distribution that lists a module; None if there is none, as for a module beside a script."""
+    path = module.replace(".", "/")
+    for name in importlib.metadata.packages_distributions().get(module.partition(".")[0], ()):
+        dist = importlib.metadata.distribution(name)
+        if any(file.as_posix() in (f"{path}.py", f"{path}/__init__.py") for file in dist.files or ()):
+            return dist
+    return None
+
+
+def package_code(module: ModuleType, listed: Listing) -> str:
+    """Hash an installed plugin: all modules of the distribution of a module, and what they import."""
+    top = module.__name__.partition(".")[0]
+    own = listed.tops | {top}
+    files = [start for file in map(file_of, sorted(own)) if file is not None for start in _whole(file)]
+    if file_of(top) is None:
+        # A namespace package has no file, and other distributions may share its folder.
+        files += listed.modules or _portion(module)
+    return code(gathered(files, lambda name: file_of(name) if name in own else None), own)
+
+
+def _portion(module: ModuleType) -> list[tuple[str, Path]]:
+    """Return all modules of a namespace package in the folder on the path from which this module comes."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise EquipoiseError(
+            f"the code of {module.__name__} is in no file, so it cannot be told from another version"
+        )
+    depth = module.__name__.count(".") + hasattr(module, "__path__")
+    root = Path(file).parents[depth]
+    below = root / module.__name__.partition(".")[0]
+    # A module may have got its file in another way than by its name.
+    inside = below.is_dir() and below in Path(file).parents
+    return _modules(below) if inside else _whole(Path(file))
 
 
 def code(sources: Sources, own: Iterable[str]) -> str:

@@ -128,14 +128,16 @@ Settings = Annotated[
 ]
 
 
-def across(wanted: bool, picture: Path | None, **others: Any) -> bool:
+def across(wanted: bool, picture: Path | None, html: Path | None, **others: Any) -> bool:
     """Whether `report` ranks over data sets.
 
     Raises:
-        EquipoiseError: options that go with `--across` stand alone, or `--picture`, which does not, stands with it.
+        EquipoiseError: options that go with `--across` stand alone, or `--picture` or `--html`, which do not, stand with it.
     """
     if wanted and picture is not None:
         raise EquipoiseError("--picture draws the tables; with --across, draw with --pictures DIR")
+    if wanted and html is not None:
+        raise EquipoiseError("--html writes a page that has the rankings in it: leave out --across")
     if not wanted and (alone := [name for name, value in others.items() if value]):
         raise EquipoiseError(f"--{alone[0]} goes with --across")
     return wanted

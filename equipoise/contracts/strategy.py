@@ -273,6 +273,11 @@ class Strategy(Configurable):
         return (self,)
 
     @property
+    def identity(self) -> str:
+        """What names it in the key of a row: its spec, in which the parts of a named composition are written out, too."""
+        return self.spec
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """The hooks that it overrides, without `merge` and `vote`, which belong to `tasks`."""
         return tuple(s for s in STAGES if getattr(type(self), s) is not getattr(Strategy, s))

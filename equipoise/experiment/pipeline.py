@@ -11,7 +11,7 @@ import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.equalities import equalities
-from equipoise.catalog.registry import registry
+from equipoise.catalog.lookup import load_plugins
 from equipoise.catalog.strategies import get_strategy, with_params
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
@@ -69,6 +69,7 @@ def run_alone(cell: Cell, data: Dataset, report: Report = None) -> CellResult:
     """Prepare one cell and run it by itself."""
     device = resolve(cell.device)
     with repeatable(device):
+        load_plugins(cell.places)
         prepared = prepare(cell, data, get_backbone(cell.backbone))
         return run_one(run_cell(cell, prepared, trainer_for(cell, prepared), report))
 
@@ -80,10 +81,8 @@ def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
 
 
 def _strategy(cell: Cell) -> Strategy:
-    # A worker process knows no plugin files but those of its cells.
-    if cell.plugin is not None:
-        # A worker process has not loaded it yet.
-        registry("strategy").add_file(cell.plugin)
+    # A worker process knows no plugins but those of its cells.
+    load_plugins(cell.places)
     return get_strategy(cell.strategy)
 
 

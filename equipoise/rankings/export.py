@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from equipoise.rankings.model import Ranking
-from equipoise.rankings.ranking import rankings
+from equipoise.rankings.ranking import Traits, rankings
 from equipoise.rankings.regimes import traits_of
+from equipoise.rankings.traits import traits_of_stores
 from equipoise.report.comparison import compare
 from equipoise.report.export import PARTS
-from equipoise.store.rows import Selection, clean
+from equipoise.store.rows import Row, Selection, clean
+from equipoise.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,10 +23,25 @@ if TYPE_CHECKING:
 SELECTION = Selection(metrics=PARTS.metrics, without=PARTS.without - {"per_label"})
 
 
-def rank_rows(rows: Iterable[Mapping[str, Any]], metric: str = "map") -> list[Ranking]:
-    """Rank the strategies of rows; see `equipoise.rankings.ranking.rankings`."""
+def rank_rows(
+    rows: Iterable[Mapping[str, Any]], *metrics: str, traits: Traits | None = None
+) -> list[Ranking]:
+    """Rank the strategies of rows by these metrics, or by mAP; see `equipoise.rankings.ranking.rankings`.
+
+    Without `traits`, those that the label counts of the rows give are used.
+    """
     listed = list(rows)
-    return rankings(compare(listed), metric, traits_of(listed))
+    tables, traits = compare(listed), traits_of(listed) if traits is None else traits
+    return [one for metric in metrics or ("map",) for one in rankings(tables, metric, traits)]
+
+
+def rank_stores(
+    stores: Sequence[Store], *metrics: str, chosen: Callable[[list[Row]], list[Row]] = lambda rows: rows
+) -> list[Ranking]:
+    """Rank the strategies of all rows of stores, or of those that `chosen` picks; [] without rows."""
+    read = [(store, chosen(store.rows(SELECTION))) for store in stores]
+    rows = [row for _, own in read for row in own]
+    return rank_rows(rows, *metrics, traits=traits_of_stores(read)) if rows else []
 
 
 def to_json(ranked: Sequence[Ranking]) -> str:

@@ -76,8 +76,8 @@ def critical_difference(strategies: int, blocks: int, alpha: float = 1 - LEVEL) 
 def _wilcoxon(differences: Floats) -> RankTest:
     if not differences.any():
         return RankTest("wilcoxon", 0.0, 1.0, math.nan)
-    # Pratt's treatment keeps blocks without a difference, which speak for equality (Demšar 2006 does, too).
-    result = scipy.stats.wilcoxon(differences, zero_method="pratt")
+    # Data sets without a difference speak for equality: their ranks count half for either side (Demšar 2006).
+    result = scipy.stats.wilcoxon(differences, zero_method="zsplit")
     return RankTest("wilcoxon", float(result.statistic), float(result.pvalue), math.nan)
 
 
@@ -93,7 +93,8 @@ def places(average: Floats, test: RankTest) -> list[tuple[int, int]]:
     """For each strategy the first and last place that the pairwise tests leave open.
 
     A strategy has at least as many before it as are significantly better, and at most all that are not significantly worse.
-    The pairwise tests hold together at LEVEL, and so do these intervals (Mogstad, Romano, Shaikh & Wilhelm 2024).
+    The pairwise tests hold together at LEVEL, and so do these intervals (Mogstad, Romano, Shaikh & Wilhelm
+    2024, DOI 10.1093/restud/rdad006).
     """
     different = apart(average, test)
     better = (different & (average[None, :] < average[:, None])).sum(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
+from textwrap import shorten, wrap
 
 from rich import box
 from rich.console import Console
@@ -18,6 +18,7 @@ from equipoise.report.conclusions import number
 from equipoise.report.equalities import enumerated
 
 NAME = 17  # columns for the name of a strategy on a narrow terminal
+_WHY, _LINES = 240, 12  # characters of a reason, and lines of strategies that are not ranked
 WIDE = 116  # terminal columns from which a name needs no fold
 LEGEND = (
     "rank: average over data sets, 1 is best; ties: strategies that share a letter do not differ significantly (Nemenyi, 95 %);"
@@ -189,14 +190,16 @@ def _count(value: float) -> str:
 
 
 def _missing(missing: Sequence[Missing]) -> list[str]:
-    """One line for all strategies that lack the same tables for the same reason."""
+    """One line for all strategies that lack the same tables for the same reason; the first lines alone where there are many."""
     groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for one in missing:
         groups.setdefault((one.lacks, one.why), []).append(one.strategy)
-    return [
-        f"not ranked: {enumerated(names)}: {_lacks(lacks, missing[0].tables)}{why}"
+    lines = [
+        f"not ranked: {enumerated(names)}: {_lacks(lacks, missing[0].tables)}{shorten(why, _WHY, placeholder=' …')}"
         for (lacks, why), names in groups.items()
     ]
+    rest = sum(len(names) for names in list(groups.values())[_LINES:])
+    return [*lines[:_LINES], *([f"not ranked: {rest} more, which --json lists"] if rest else [])]
 
 
 def _lacks(lacks: Sequence[str], tables: int) -> str:

@@ -3,7 +3,7 @@
 A table is a comparison of `equipoise.report`: one data set on one backbone. A ranking needs every strategy on every table. The
 tables are chosen by what was run on them: those on which the same strategies were run, as many cells (strategies × tables) as
 possible. So an unfinished table is dropped where it would make many strategies incomplete. A strategy that failed or was
-skipped on a chosen table is not ranked, but never drops the table.
+skipped on a chosen table is not ranked, but never drops the table; one that lacks splits counts as not run yet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.rankings.model import FEWEST_BLOCKS, Missing
-from equipoise.report.comparison import BASELINE, RANKED, Comparison, StrategyResult
+from equipoise.report.comparison import BASELINE, INCOMPLETE, RANKED, Comparison, StrategyResult
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]
     # Without `none` a table has no differences; it is of use only where no table has them.
     kept = [i for i in usable if BASELINE in scored[i]] or usable
     alive = set().union(*scored)
-    tried = [{result.strategy for result in table.results} & alive for table in tables]
+    tried = [{r.strategy for r in table.results if r.state != INCOMPLETE} & alive for table in tables]
     best, worth = kept, _value(kept, tables, scored, tried)
     while len(kept) > 1:
         # Of the tables whose loss leaves equally many cells, the one with the fewest scores goes.

@@ -16,12 +16,13 @@ from typing import Any
 from equipoise.experiment.budget import warning
 from equipoise.report import equalities
 from equipoise.report.feature_notes import features_sentence
-from equipoise.report.overlap import excess
 from equipoise.report.ranking import rank
-from equipoise.report.results import RANKED, SUPPORT, StrategyResult, number_of, result_of
-from equipoise.report.units import BASELINE, SplitId, common_units, tried_units, unit_of
+from equipoise.report.results import INCOMPLETE, RANKED, SUPPORT, StrategyResult, number_of, result_of
+from equipoise.report.units import BASELINE, SplitId, common_units, excess, tried_units, unit_of
 from equipoise.splits.outer import OFFICIAL, split_name
 from equipoise.store.rows import Row
+
+__all__ = ["BASELINE", "INCOMPLETE", "RANKED", "Comparison", "StrategyResult", "compare"]
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Comparison:
     features: str = ""  # a sentence about what is unusual about the fitted features
     bound: str = ""  # a sentence where the budget or a range may have decided the comparison
     noise: dict[str, float] = field(default_factory=dict)  # see `equalities.noise`
+    data_sha256: str = ""  # hash of the data's content
     variant: str = ""  # how this differs from other comparisons of the same data set and backbone
 
     @property
@@ -100,6 +102,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         official=rows[0]["split"] == OFFICIAL,
         features=features_sentence(row for row in current if row["status"] == "ok"),
         bound=warning(row for row in current if row["status"] == "ok"),
+        data_sha256=str(rows[0].get("dataset_sha256", "")),
         noise=equalities.noise([result for result in results if result.state == RANKED], BASELINE),
     )
 

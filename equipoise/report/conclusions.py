@@ -75,6 +75,15 @@ def percent(share: float) -> str:
     return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
 
 
+def duration(seconds: float) -> str:
+    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
+    if math.isnan(seconds):
+        return "–"
+    if seconds < 99.5:
+        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
+    return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
+
+
 def _equalities(comparison: Comparison) -> list[str]:
     """Name the strategies that cannot differ from another one, and say how far apart they were measured."""
     found = sentences({result.strategy: result.same_as for result in comparison.ranked}, BASELINE)

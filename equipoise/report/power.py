@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Sequence
 
 from equipoise.report.comparison import Comparison
-from equipoise.report.overlap import excess
+from equipoise.report.ranking import FAMILIES
 from equipoise.report.results import StrategyResult
 from equipoise.report.significance import FEW, LEVEL, POWER, Difference, t_quantile
-from equipoise.report.units import BASELINE, SplitId
+from equipoise.report.units import BASELINE, SplitId, excess
 from equipoise.splits.outer import OUTER_FOLDS
 
 #: More splits than this are not proposed: twenty repetitions of the cross-validation.
@@ -29,19 +29,24 @@ def differing(comparison: Comparison, name: str) -> list[StrategyResult]:
     ]
 
 
+def share_of(name: str) -> float:
+    """The share of the level that the family of a metric has, where all families have comparisons."""
+    return next(share for names, share in FAMILIES.items() if name in names)
+
+
 def detectable(comparison: Comparison, name: str) -> float:
     """The smallest true difference in a metric that this table would have starred with a probability of 80 %.
 
     For the median standard error of its strategies, at the level of Holm's first step. NaN without intervals.
     """
     results = differing(comparison, name)
-    found = [result.deltas[name].detectable(len(results)) for result in results]
+    found = [result.deltas[name].detectable(len(results) / share_of(name)) for result in results]
     known = [value for value in found if math.isfinite(value)]
     return statistics.median(known) if known else math.nan
 
 
 def splits_to_decide(
-    delta: Difference, units: Sequence[SplitId], target: float, comparisons: int = 1
+    delta: Difference, units: Sequence[SplitId], target: float, comparisons: float = 1.0
 ) -> int | None:
     """The number of splits with which a true difference of `target` is significant with a probability of 80 %.
 

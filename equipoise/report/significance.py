@@ -3,7 +3,7 @@
 Splits of one data set share training rows, and repetitions of the cross-validation share test rows, so that their differences
 may be correlated, and the plain t interval is too narrow. With a mean correlation ρ of k splits, the variance of their mean is
 s²·(1/k + ρ/(1 − ρ)), where s² is the variance over the splits. Nadeau & Bengio (2003, DOI 10.1023/A:1024068626366) assume
-ρ = n_test/(n_test + n_train), that is ρ/(1 − ρ) = n_test/n_train; `equipoise.report.overlap` has what was measured here.
+ρ = n_test/(n_test + n_train), that is ρ/(1 − ρ) = n_test/n_train; `equipoise.report.units` has what was measured here.
 Comparing several strategies with one baseline gives several chances of a false positive: Holm (1979,
 https://www.jstor.org/stable/4615733) adjusts the p-values. docs/statistics.md says how often the procedure is wrong.
 """
@@ -83,7 +83,7 @@ class Difference:
         better = t_cdf((self.mean - EQUAL) / self.error, self.df)
         return Chances(better, max(0.0, 1.0 - better - worse), worse)
 
-    def detectable(self, comparisons: int = 1) -> float:
+    def detectable(self, comparisons: float = 1.0) -> float:
         """The smallest true difference that is found with a probability of POWER: (t₁₋α/₂ + t_POWER) standard errors.
 
         `comparisons` divides α, as Holm's first step does. NaN without a standard error.

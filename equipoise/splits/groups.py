@@ -6,6 +6,8 @@ groups of rows, not rows.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import re
 from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ else:
     csgraph = lazy("scipy.sparse.csgraph")
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
+#: Rows of a dense array that are copied at a time.
+_BLOCK = 4096
 
 
 def exact_groups(X: Any) -> Ints:
@@ -38,16 +42,25 @@ def exact_groups(X: Any) -> Ints:
 def row_keys(X: Any) -> Iterator[Hashable]:
     """A hashable value for each row of X, in one of the forms of `Dataset`; equal rows have equal values.
 
-    Texts are compared without case, punctuation and spacing.
+    Texts are compared without case, punctuation and spacing. The values are hashes of 128 bits, since rows themselves would take
+    the memory of X once more.
     """
+    return (hashlib.blake2b(content, digest_size=16).digest() for content in _contents(X))
+
+
+def _contents(X: Any) -> Iterator[bytes]:
+    """The bytes of each row, equal for equal rows."""
     if isinstance(X, np.ndarray) and X.ndim == 1:
-        return (plain(text) for text in X)
-    if is_sparse(X):
-        ends = zip(X.indptr[:-1], X.indptr[1:], strict=True)
-        # SciPy chooses the integer type by the size of a matrix; rows of two matrices must be comparable.
-        indices = X.indices.astype(np.int64)
-        return ((indices[a:b].tobytes(), X.data[a:b].tobytes()) for a, b in ends)
-    return (row.tobytes() for row in X + np.float32(0.0))  # −0.0 becomes 0.0
+        # Texts from the wild may contain lone surrogates, which plain UTF-8 rejects.
+        yield from (plain(text).encode("utf-8", "surrogatepass") for text in X)
+    elif is_sparse(X):
+        for begin, end in itertools.pairwise(X.indptr):
+            # SciPy chooses the integer type by the size of a matrix; rows of two matrices must be comparable.
+            yield X.indices[begin:end].astype(np.int64).tobytes() + X.data[begin:end].tobytes()
+    else:
+        for start in range(0, len(X), _BLOCK):
+            # −0.0 becomes 0.0.
+            yield from (row.tobytes() for row in X[start : start + _BLOCK] + np.float32(0.0))
 
 
 def plain(text: str) -> str:
@@ -96,3 +109,26 @@ def twins(groups: Ints | None, train: Ints, test: Ints) -> float:
     if groups is None:
         return 0.0
     return float(np.isin(groups[test], groups[train]).mean())
+
+
+def grouping_note(data: Dataset, groups: Ints | None, folds: int) -> str:
+    """A sentence for the user on what groups of rows do to the numbered splits of a data set; "" if every row is by itself."""
+    if groups is None:
+        return ""
+    sizes = np.bincount(np.unique(groups, return_inverse=True)[1])
+    what = "rows of one group" if data.groups is not None else "rows with equal inputs"
+    rows = dealt(groups, folds)
+    if rows is None:
+        return (
+            f"{what} are on both sides of the splits, because there are too few groups that fit into a fold "
+            f"({len(sizes)} groups, {folds} folds)"
+        )
+    kept = f"{what} stay on one side of every split ({data.n_rows} rows, {len(sizes)} groups)"
+    if rows.all():
+        return kept
+    left_out = sizes[sizes * folds > data.n_rows]
+    plural = "groups are" if len(left_out) > 1 else "group is"
+    return (
+        f"{kept}; {len(left_out)} {plural} too large for a test fold and only trained on, so that each split tests on "
+        f"about {int(rows.sum()) // folds} rows instead of {data.n_rows // folds}"
+    )

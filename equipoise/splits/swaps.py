@@ -13,7 +13,7 @@ smallest if every fold has an equal share of every trait.
 * The weight of labels starts low, since hardly any swap is possible otherwise, and rises in stages. Labels that are still uneven
   after that are repaired one by one. Labels with no more positives than folds outweigh everything from the start, so that their
   rows stay in different folds.
-* Where groups of rows must stay together, whole groups are swapped, each for another one of the same number of rows. What a swap
+* Where rows must stay together (`equipoise.splits.units`), whole units are swapped, each for one of as many rows. What a swap
   would save is then a guess, and the exact change, which is counted after each swap, decides.
 
 All decisions rest on integers and random draws, so the folds are the same on every platform.
@@ -21,18 +21,15 @@ All decisions rest on integers and random draws, so the folds are the same on ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.splits.label_pairs import Traits, traits_of
+from equipoise.splits.fold_counts import PAIR, FoldCounts
+from equipoise.splits.label_pairs import traits_of
 from equipoise.splits.units import Flags, Index, Units
 
-PAIR = 4  # weight of a pair of labels
 STAGES = (1, 4, 16)  # weight of a label in each stage
 HARD = 1 << 26  # a label weight that no gain in pairs can outweigh
-SCARCE = 1 << 44  # weight of a scarce label, which no gain in other labels can outweigh
 WORK = 1_000_000  # number of row traits to visit in each stage, which bounds the time
 MOST = 2  # largest number of passes in each stage
 GROUPS = 20_000  # largest number of groups in each pass
@@ -60,7 +57,7 @@ def swap_refine(
     if traits.pairs == 0:
         return
     for stages in (STAGES, STAGES, (HARD,)):
-        table = _Table.of(traits, units.size, folds.copy(), k)
+        table = FoldCounts.of(traits, units.size, folds.copy(), k)
         before = table.label_cost()
         passes = min(MOST, max(1, WORK // len(traits.of)))
         for stage in stages:
@@ -74,56 +71,7 @@ def swap_refine(
             return
 
 
-@dataclass
-class _Table:
-    """The fold and size of each unit (called row here), and the number of rows with each trait in each fold, (traits, k).
-
-    The counts are stored minus ⌊total / k⌋. Only differences between folds matter, and small numbers keep the sums of weighted
-    squares far from overflow.
-    """
-
-    traits: Traits
-    size: Index
-    folds: Index
-    k: int
-    positives: Index
-    counts: Index
-
-    @classmethod
-    def of(cls, traits: Traits, size: Index, folds: Index, k: int) -> _Table:
-        """Counts the traits of every fold."""
-        cell = traits.of * np.int64(k) + np.repeat(folds, np.diff(traits.start))
-        counts = np.bincount(cell, minlength=traits.total * k).reshape(traits.total, k)
-        total = counts.sum(axis=1, keepdims=True)
-        return cls(traits, size, folds, k, total[: traits.labels, 0], counts - total // k)
-
-    def weights(self, label: int) -> Index:
-        """Weight of each trait, (traits,): `label` or SCARCE for labels, PAIR for pairs, 0 for the common trait."""
-        weights = np.full(self.traits.total, PAIR, dtype=np.int64)
-        weights[: self.traits.labels] = np.where(self.positives <= self.k, SCARCE, label)
-        weights[-1] = 0
-        return weights
-
-    def label_cost(self) -> tuple[int, int]:
-        """Unevenness as sums of squared counts: of labels with no more positives than folds, and of all other labels."""
-        squares = (self.counts[: self.traits.labels] ** 2).sum(axis=1)
-        scarce = self.positives <= self.k
-        return int(squares[scarce].sum()), int(squares[~scarce].sum())
-
-    def move(self, rows: Index, old: Index, new: Index, weights: Index) -> int:
-        """Move rows from their old folds to new ones, and return the change of the sum of weighted squares."""
-        of, start = self.traits.of_rows(rows)
-        affected, length = np.unique(of), np.diff(start)
-        before = self.counts[affected]
-        # `np.add.at`, since a trait may occur in several of the rows; plain indexing would count it once.
-        np.subtract.at(self.counts, (of, np.repeat(old, length)), 1)
-        np.add.at(self.counts, (of, np.repeat(new, length)), 1)
-        after = self.counts[affected]
-        self.folds[rows] = new
-        return int((weights[affected, None] * (after - before) * (after + before)).sum())
-
-
-def _pass(table: _Table, label: int, order: Index, rng: np.random.Generator) -> None:
+def _pass(table: FoldCounts, label: int, order: Index, rng: np.random.Generator) -> None:
     """Visit every group once and make the swaps that help, with this weight of a label."""
     weights = table.weights(label)
     row_weight = np.add.reduceat(weights[table.traits.of], table.traits.start[:-1])
@@ -136,7 +84,7 @@ def _pass(table: _Table, label: int, order: Index, rng: np.random.Generator) -> 
         at_once = apply_swaps(table, batch, gain, one, two, weights, min(size, at_once))
 
 
-def _groups(table: _Table, order: Index, rng: np.random.Generator) -> Index:
+def _groups(table: FoldCounts, order: Index, rng: np.random.Generator) -> Index:
     """Groups of one row from each of the folds 0..k-1 that are close in the order, (groups, k), in random order."""
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
@@ -157,7 +105,7 @@ def _groups(table: _Table, order: Index, rng: np.random.Generator) -> Index:
 
 
 def _best(
-    table: _Table, groups: Index, weights: Index, row_weight: Index, label: int
+    table: FoldCounts, groups: Index, weights: Index, row_weight: Index, label: int
 ) -> tuple[Index, Index, Index]:
     """The best swap of each group: half of what it saves, and the two folds; (groups,) each."""
     k, g = table.k, len(groups)
@@ -186,7 +134,7 @@ def _shared(both: NDArray[np.uint64], label: int) -> Index:
 
 
 def apply_swaps(
-    table: _Table, groups: Index, gain: Index, one: Index, two: Index, weights: Index, at_once: int
+    table: FoldCounts, groups: Index, gain: Index, one: Index, two: Index, weights: Index, at_once: int
 ) -> int:
     """Make the most useful swaps of these groups, at most `at_once`, and return how many to try at once next time.
 
@@ -204,11 +152,14 @@ def apply_swaps(
             # Less than half of the expected gain: swaps get in each other's way, so fewer are made next time.
             return max(1, at_once // 2) if -2 * change < expected else at_once * 2
         table.move(rows, new, old, weights)
+        # Only where units have several rows, a single swap may turn out worse than its price.
+        if len(best) == 1:
+            return 1
         at_once = max(1, len(best) // 2)
     return at_once
 
 
-def repair(table: _Table, present: Flags, rng: np.random.Generator) -> None:
+def repair(table: FoldCounts, present: Flags, rng: np.random.Generator) -> None:
     """Make single swaps for labels whose counts in two folds still differ by more than one, the scarcest label first."""
     weights, failed = table.weights(HARD), np.zeros(table.traits.labels, dtype=np.int64)
     row_weight = np.add.reduceat(weights[table.traits.of], table.traits.start[:-1])
@@ -225,7 +176,7 @@ def repair(table: _Table, present: Flags, rng: np.random.Generator) -> None:
 
 
 def _repair_label(
-    table: _Table,
+    table: FoldCounts,
     has: Flags,
     label: int,
     weights: Index,
@@ -244,6 +195,9 @@ def _repair_label(
     surplus = weights * (table.counts[:, full] - table.counts[:, empty])
     out, out_price = _cheapest(table, (table.folds == full) & has, row_weight, -surplus, candidates, rng)
     back, back_price = _cheapest(table, (table.folds == empty) & ~has, row_weight, surplus, candidates, rng)
+    # Where units have several rows, every unit of the one fold may have the label.
+    if len(back) == 0:
+        return False
     # Prices ignore the traits that the two rows share, so the cheapest of each side are compared pair by pair.
     out, out_price = out[:SHORT], out_price[:SHORT]
     limit = COMPARED // len(out)
@@ -263,7 +217,7 @@ def _repair_label(
 
 
 def _cheapest(
-    table: _Table, mask: Flags, row_weight: Index, price: Index, candidates: int, rng: np.random.Generator
+    table: FoldCounts, mask: Flags, row_weight: Index, price: Index, candidates: int, rng: np.random.Generator
 ) -> tuple[Index, Index]:
     """Random candidates among the rows of `mask`, the cheapest to move first, and half of what moving each alone would cost."""
     rows = np.flatnonzero(mask)

@@ -184,7 +184,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 
 
 #: Nested fields whose entries become columns of `flatten`, with the prefix of those columns.
-COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
+COLUMNS = {"metrics": "", "spread": "spread/", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
     {

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.catalog.hooks import hook_faults
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import CHANGES, Strategy
 from equipoise.core.errors import one_line
@@ -41,6 +42,8 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
         "declared",
         f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
     )
+    for fault in hook_faults(exam.strategy):
+        demand(False, "hooks", fault)
     votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
     demand(not votes_alone, "vote", "`vote` has no effect in a strategy without `tasks`")
     unprocessed = [n for n, v in vars(cls).items() if isinstance(v, dataclasses.Field)]

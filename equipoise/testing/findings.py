@@ -10,6 +10,7 @@ from equipoise.testing.datasets.rules import DATASET_CHECKS
 #: The rules: name of the check → what the strategy must do. `equipoise check` prints both.
 CHECKS = {
     "declared": "a strategy must be a @dataclass(frozen=True) with a `name`, and defaults must lie inside their ranges",
+    "hooks": "a strategy must override at least one hook, each with the arguments of the contract",
     "documented": "the docstring's first line must say what the strategy does, and `reference` name author, year and DOI",
     "pickles": "fields must hold plain values, so that the strategy can be sent to a worker process",
     "raises": "every world is valid input; if there is nothing to do, do nothing",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import source_of
+from equipoise.catalog.lookup import find_plugin
+from equipoise.catalog.parts import parts
 from equipoise.catalog.registry import PACKAGES, registry
-from equipoise.catalog.specs import parse, split_parts
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import DatasetSource
@@ -20,8 +20,6 @@ from equipoise.core.errors import EquipoiseError, shown, unknown
 Subject: TypeAlias = Strategy | Backbone | DatasetSource
 #: The base class of each kind.
 _BASES: dict[str, type] = {"strategy": Strategy, "backbone": Backbone, "dataset": DatasetSource}
-#: A plugin file, up to the first ".py" that ends a word, and what may follow it.
-_FILE = re.compile(r"\s*(.+?\.py)(?::(.*))?\s*")
 #: How an error calls the kinds together.
 _ANY = "strategy, backbone or dataset"
 
@@ -67,42 +65,32 @@ def subjects_of(what: str) -> list[Subject]:
     Raises:
         EquipoiseError: there is no such file or name.
     """
-    match = _FILE.fullmatch(what)
-    if match is None:
-        return [_named(what)]
-    file, rest = match[1], match[2] or ""
-    found = dict(_defined(file))
-    if not rest:
-        return [_made(kind, name, file) for kind, names in found.items() for name in names]
-    name = parse(split_parts(rest)[0])[0]
-    # A composition may begin with a name that is not in the file; then it is of strategies.
-    kind = next((kind for kind, names in found.items() if name in names), "strategy")
-    return [_made(kind, rest, file)]
+    first, *others = parts(what)
+    if others:
+        return [get_strategy(what)]
+    if first.file and not (first.name or first.settings):
+        return list(_all_in(first.file))
+    if first.place("") is not None:
+        kind, name = find_plugin(first)
+        return [_made(kind, f"{name}{first.settings}")]
+    return [_named(first.name, what)]
 
 
-def _defined(file: str) -> Iterator[tuple[str, list[str]]]:
-    """For each kind of which a file defines something, the names."""
-    problems = []
-    for kind in PACKAGES:
-        try:
-            yield kind, list(registry(kind).add_file(file))
-        except EquipoiseError as problem:
-            problems.append(str(problem))
-            # Whatever else is wrong with the file is the same for all kinds.
-            if "defines no" not in str(problem):
-                raise
-    if len(problems) == len(PACKAGES):
-        raise EquipoiseError(f"{file} defines no {_ANY}: it needs a subclass with a `name`, or `sources`")
+def _all_in(file: str) -> Iterator[Subject]:
+    """Everything that a file defines."""
+    kinds = [kind for kind in PACKAGES if registry(kind).load_file(file)]
+    if not kinds:
+        raise EquipoiseError(f"{file} defines no {_ANY}: it needs a subclass with a `name`")
+    return (_made(kind, name) for kind in kinds for name in registry(kind).all_in(file))
 
 
-def _made(kind: str, spec: str, file: str | None = None) -> Subject:
+def _made(kind: str, spec: str) -> Subject:
     if kind == "strategy":
-        return get_strategy(spec if file is None else f"{file}:{spec}")
+        return get_strategy(spec)
     return get_backbone(spec) if kind == "backbone" else source_of(spec, {})
 
 
-def _named(spec: str) -> Subject:
-    name = parse(split_parts(spec)[0])[0] if spec.strip() else ""
+def _named(name: str, spec: str) -> Subject:
     # All entries, also broken ones, so that the error of a plugin that failed to load is shown.
     known = {kind: [entry.name for entry in registry(kind).entries()] for kind in PACKAGES}
     kind = next((kind for kind, names in known.items() if name in names), None)

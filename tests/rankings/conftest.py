@@ -26,11 +26,13 @@ def make_rows() -> Callable[..., Rows]:
 def make_store(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes rows into a new store and returns its folder."""
 
-    def make(listed: Rows, name: str = "store") -> Path:
+    def make(
+        listed: Rows, name: str = "store", predictions: Mapping[str, np.ndarray[Any, Any]] | None = None
+    ) -> Path:
         store = Store(tmp_path / name)
         with store.locked():
             for row in listed:
-                store.append(row)
+                store.append(row, predictions)
         return tmp_path / name
 
     return make
