@@ -94,12 +94,17 @@ def test_a_wrong_backbone_is_one_line(n: str, out: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("n", "rng", "out", "says"),
     [
-        ("dict", "np.random.default_rng(0)", "{'X': rng}", "dataset mine_dict: load returns dict"),
+        (
+            "dict",
+            "np.random.default_rng(0)",
+            "{'X': rng}",
+            "dataset 'mine_dict': load returned an object of type dict",
+        ),
         ("new", "np.random.default_rng()", GOOD, "deterministic .load.: two loads give different data"),
         pytest.param(
             "old", "np.random", GOOD, "NumPy's global generator was changed", marks=pytest.mark.global_rng
         ),
-        ("gone", "open('nowhere')", GOOD, "dataset mine_gone cannot be loaded: FileNotFoundError"),
+        ("gone", "open('nowhere')", GOOD, "dataset 'mine_gone' could not be loaded: FileNotFoundError"),
     ],
 )
 def test_a_wrong_data_set_is_one_line(n: str, rng: str, out: str, says: str) -> None:
