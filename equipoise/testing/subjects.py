@@ -47,16 +47,15 @@ def subject_of(what: Any) -> Subject:
     if isinstance(what, str):
         (subject,) = subjects_of(what)[:1]
         return subject
-    if not inspect.isclass(what):
-        kind_of(what)
-        subject = what
-    else:
+    made: Any = what
+    if inspect.isclass(what):
         try:
-            subject = what()
+            made = what()
         except TypeError as error:
             raise EquipoiseError(f"{what.__name__} cannot be made without arguments: {error}") from error
-        kind_of(subject)
-    return subject
+    kind_of(made)
+    found: Subject = made
+    return found
 
 
 def subjects_of(what: str) -> list[Subject]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def _check_worlds(exam: BackboneExam) -> None:
         usual = world.kind not in seen
         seen.add(world.kind)
         # The first call may import libraries, whose side effects are not the backbone's.
-        quietly(lambda world=world: _first(exam.backbone, world))  # type: ignore[misc]
+        quietly(partial(_first, exam.backbone, world))
         if not exam.backbone.gradient:
             _in_turn(exam, world, (parts.check_features, estimators.check_estimator))
         elif _in_turn(exam, world, _EVERYWHERE) and usual:
@@ -72,9 +73,7 @@ def _in_turn(exam: BackboneExam, world: BackboneWorld, checks: tuple[Check, ...]
     """Run checks one after the other until one finds something; returns whether none did."""
     for check in checks:
         before = len(exam.findings.all())
-        exam.attempt(
-            check.__name__.removeprefix("check_"), world.name, lambda check=check: check(exam, world)
-        )  # type: ignore[misc]
+        exam.attempt(check.__name__.removeprefix("check_"), world.name, partial(check, exam, world))
         if len(exam.findings.all()) > before:
             return False
     return True

@@ -144,7 +144,8 @@ class BackboneExam(Watched):
     def set_dropout(self, rate: float) -> Backbone:
         """The backbone with another dropout rate, if it has such a field."""
         has_field = any(f.name == "dropout" for f in dataclasses.fields(self.backbone))
-        return dataclasses.replace(self.backbone, **({"dropout": rate} if has_field else {}))
+        changed: dict[str, Any] = {"dropout": rate} if has_field else {}
+        return dataclasses.replace(self.backbone, **changed)
 
 
 def transformed(backbone: Backbone, world: BackboneWorld) -> Inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def check_head(exam: BackboneExam, world: BackboneWorld) -> None:
     ):
         return
     for lane, h, z in zip(lanes, hidden.numpy(), logits.numpy(), strict=True):
-        weight, bias = exam.run("head", world.name, lambda lane=lane: exam.backbone.head_of(lane))
+        weight, bias = exam.run("head", world.name, partial(exam.backbone.head_of, lane))
         shapes = weight.shape == (h.shape[1], world.n_labels) and bias.shape == (world.n_labels,)
         if not demand(shapes, f"weight {weight.shape} and bias {bias.shape} do not fit {h.shape[1]} units"):
             return
@@ -195,7 +196,7 @@ def check_label_inputs(exam: BackboneExam, world: BackboneWorld) -> None:
             return forward(exam.backbone, params, x, None, given)
 
     without, with_labels = (
-        exam.run("label inputs", world.name, lambda given=given: compute(given)) for given in (none, some)
+        exam.run("label inputs", world.name, partial(compute, given)) for given in (none, some)
     )
     apart = (with_labels - without).abs().amax(-1) > 1e-6
     problems = (

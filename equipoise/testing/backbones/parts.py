@@ -135,7 +135,8 @@ def _with_other_switches(exam: BackboneExam, world: BackboneWorld) -> set[str]:
     for f in dataclasses.fields(exam.backbone):
         value = getattr(exam.backbone, f.name)
         if isinstance(value, bool):
-            other = BackboneExam(dataclasses.replace(exam.backbone, **{f.name: not value}))
+            changed: dict[str, Any] = {f.name: not value}
+            other = BackboneExam(dataclasses.replace(exam.backbone, **changed))
             names |= set(other.init(world))
     return names
 

@@ -90,7 +90,8 @@ def _check_leaks(exam: DatasetExam, data: Dataset) -> None:
 def _is_binary(X: Any) -> np.ndarray:
     """(d,) whether a column holds 0 and 1 only."""
     if sp.issparse(X):
-        other = sp.csr_matrix((X.data != 1, X.indices, X.indptr), shape=X.shape)
+        other = sp.csr_matrix(X)
+        other = sp.csr_matrix((other.data != 1, other.indices, other.indptr), shape=other.shape)
         return np.asarray(other.sum(0)).ravel() == 0
     binary: np.ndarray = ((X == 0) | (X == 1)).all(0)
     return binary
