@@ -49,6 +49,26 @@ def chunks(scores: Scores, splits: int) -> Iterator[list[int]]:
         yield list(range(start, start + splits))
 
 
+def recombined(tables: Mapping[int, Scores], splits: int) -> dict[int, Scores]:
+    """The tables, and for reports of more than five splits also the first repetition of each with the second of the next.
+
+    Where strategies differ only in the order of the batches, the differences on two splits are independent, so that this gives
+    further reports without further training.
+    """
+    found = dict(tables)
+    numbers = list(tables)
+    for table, following in zip(numbers, [*numbers[1:], numbers[0]], strict=True):
+        if splits > SPLITS // 2 and table != following:
+            found[-1 - table] = {
+                strategy: {
+                    name: [*values[: SPLITS // 2], *tables[following][strategy][name][SPLITS // 2 :]]
+                    for name, values in by_name.items()
+                }
+                for strategy, by_name in tables[table].items()
+            }
+    return found
+
+
 def rows(scores: Scores, chosen: list[int], table: int) -> list[dict[str, Any]]:
     """Rows as a store has them, of some splits of a table."""
     return [
@@ -72,7 +92,7 @@ def rows(scores: Scores, chosen: list[int], table: int) -> list[dict[str, Any]]:
 def false_claims(tables: Mapping[int, Scores], splits: int) -> Errors:
     """What the report claims about strategies that are the baseline in another order."""
     errors = Errors()
-    for table, scores in tables.items():
+    for table, scores in recombined(tables, splits).items():
         for chosen in chunks(scores, splits):
             (comparison,) = compare(rows(scores, chosen, table))
             words = " ".join(conclusions(comparison))
@@ -89,7 +109,7 @@ def plain_stars(tables: Mapping[int, Scores], splits: int, ratio: float) -> Erro
     `ratio` is n_test/n_train in the correction of Nadeau & Bengio; 0 is the paired t test as everybody knows it.
     """
     errors = Errors()
-    for scores in tables.values():
+    for scores in recombined(tables, splits).values():
         for chosen in chunks(scores, splits):
             errors.reports += 1
             errors.stars += any(

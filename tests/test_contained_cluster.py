@@ -112,7 +112,7 @@ def performed(here: remote.Here, plan: Plan) -> dict[str, dict[str, Any]]:
     (here.folder / f"{digest}.data").write_bytes(b"".join(packing.packed(plan.data["numbers"])))
     store = Store(here.folder.parent / "store")
     for cell in plan.cells:
-        plugins = {} if cell.plugin is None else {cell.plugin: sources_of(Path(cell.plugin))}
+        plugins = {place.where: sources_of(Path(place.where)) for place in cell.places}
         reply = remote.perform(pickle.dumps(Job("sweep", (cell,), {"numbers": digest}, plugins)), "task")
         assert isinstance(reply, Finished), reply
         ((key, (row, predictions)),) = reply.results
@@ -132,7 +132,7 @@ def test_what_a_plugin_rewires_does_not_reach_the_next_cell(
     local = {row["strategy"]: fingerprint(row) for row in Store(tmp_path / "local").rows()}
     monkeypatch.delenv("EQUIPOISE_TEST_PLANS")
     sigmoid = torch.sigmoid
-    plugin_first = sorted(plan.cells, key=lambda cell: cell.plugin is None)
+    plugin_first = sorted(plan.cells, key=lambda cell: not cell.places)
     rows = performed(here, Plan(**{**vars(plan), "cells": tuple(plugin_first)}))
     assert list(rows) == ["rewires", "none", "focal"]
     assert rows["rewires"]["status"] == "failed", "it must act where it runs"
@@ -197,9 +197,9 @@ def test_a_line_says_why_no_worker_takes_part() -> None:
     assert _lonely(url, []).startswith(f"no worker at {url} yet; waiting for one")
     reason = "torch 2.12.0 instead of 2.13.0; install the same versions there"
     assert _lonely(url, [reason]) == (
-        f"the only worker at {url} is refused, so no cell runs: {reason}; waiting for another worker"
+        f"no cell runs, since the only worker at {url} was refused: {reason}; waiting for another worker"
     )
     assert _lonely(url, ["x", reason]).startswith(
-        f"all 2 workers at {url} are refused, so no cell runs: torch"
+        f"no cell runs, since each of the 2 workers at {url} was refused: torch"
     )
     assert len(_lonely(url, ["y" * 900])) < 480

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from equipoise.catalog.offers import Offer
-from equipoise.catalog.plugins import Origin
+from equipoise.catalog.offers import Offer, offers
+from equipoise.catalog.plugins import PREFIX, Origin, origin_of_file
 from equipoise.core.errors import EquipoiseError, one_line, unknown
 from equipoise.core.signals import noted_sigint
 
@@ -36,6 +38,22 @@ class Entry:
         return str(getattr(self.obj, "summary", "") or (inspect.getdoc(self.obj) or "").split("\n")[0])
 
 
+@dataclass(frozen=True)
+class PluginEntries:
+    """What a plugin file defines.
+
+    Attributes:
+        module: by which an edited file is told. names: of its entries.
+        classes: the name of an entry, for the names of all entries and for those of their classes.
+        brought: the names of entries for classes of other modules that are parts of its composition.
+    """
+
+    module: ModuleType
+    names: tuple[str, ...]
+    classes: dict[str, str]
+    brought: tuple[str, ...] = ()
+
+
 class Entries(dict[str, Entry]):
     """The entries of one kind; a broken one never replaces one that works."""
 
@@ -51,6 +69,23 @@ class Entries(dict[str, Entry]):
             return self.add(Entry(found.name, found.obj, origin, plugin=plugin))
         except EquipoiseError as error:
             return self.refuse(found.name, origin, str(error))
+
+    def take_file(self, file: Path, origin: str, module: ModuleType) -> PluginEntries:
+        """Add what the module of a plugin file defines."""
+        names: list[str] = []
+        classes: dict[str, str] = {}
+        brought: list[str] = []
+        for found in offers(self.kind, module, file.stem):
+            plugin = origin_of_file(self.kind, found.name, file, module)
+            entry = self.take(found, origin, plugin)
+            # Classes of modules beside the file: other processes look up the parts of a composition by name.
+            for part in getattr(found.obj, "members", ()):
+                if type(part).__module__.startswith(PREFIX) and part.name not in self:
+                    own = replace(plugin, name=part.name)
+                    brought.append(self.add(Entry(part.name, type(part), origin, plugin=own)).name)
+            names.append(entry.name)
+            classes |= {found.cls: entry.name, found.name or found.cls: entry.name}
+        return PluginEntries(module, tuple(names), classes, tuple(brought))
 
     def refuse(self, name: str, origin: str, error: str) -> Entry:
         """List a plugin as broken."""

@@ -57,7 +57,10 @@ def offers(kind: str, module: ModuleType, name: str) -> list[Offer]:
     found = [
         offer(kind, value)
         for value in vars(module).values()
-        if inspect.isclass(value) and _own(module, value) and issubclass(value, _base(kind)) and value.name
+        if inspect.isclass(value)
+        and _own(module, value)
+        and issubclass(value, _base(kind))
+        and bool(getattr(value, "name", False))
     ]
     if kind == "strategy" and hasattr(module, COMBINATION):
         found.append(offer(kind, getattr(module, COMBINATION), name, COMBINATION))
@@ -157,7 +160,8 @@ def _source(obj: Any) -> Any:
         if inspect.isabstract(obj):
             raise EquipoiseError(f"class {obj.__name__} does not define load(self, data_dir)")
         # Also `name = "mails"` without an annotation, as in a strategy, which sets no default of the field.
-        obj = _instance(obj, **{"name": obj.name} if isinstance(vars(obj).get("name"), str) else {})
+        own = vars(obj).get("name")
+        obj = _instance(obj, **{"name": own} if isinstance(own, str) else {})
     if not isinstance(obj, dataset.DatasetSource):
         raise EquipoiseError(
             f"{_words(obj)} is no dataset: a dataset is an instance of equipoise's DatasetSource"

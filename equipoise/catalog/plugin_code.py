@@ -42,7 +42,13 @@ def gathered(files: Iterable[tuple[str, Path]], find: Callable[[str], Path | Non
 
 
 def _whole(place: Path) -> list[tuple[str, Path]]:
-    """Return the file of a module, or all modules of a package, each with its path from the folder of the top-level name."""
+    """Return the file of a module, or all modules of a package, each with its path from the folder of the top-level name.
+
+    Args:
+        place: the file of a module or package, or the folder of a namespace package.
+    """
+    if place.is_dir():
+        return _modules(place)
     if place.name != "__init__.py":
         return [(place.name, place)]
     return _modules(place.parent)
@@ -92,14 +98,23 @@ def listing(dist: importlib.metadata.Distribution | None, module: str) -> Listin
     return Listing(tops, tuple((name, path) for name, path in own if path.is_file()))
 
 
-def owner_of(module: str) -> importlib.metadata.Distribution | None:
+def owner_of(module: ModuleType) -> importlib.metadata.Distribution | None:
     """Return the distribution that lists a module; None if there is none, as for a module beside a script."""
-    path = module.replace(".", "/")
-    for name in importlib.metadata.packages_distributions().get(module.partition(".")[0], ()):
-        dist = importlib.metadata.distribution(name)
-        if any(file.as_posix() in (f"{path}.py", f"{path}/__init__.py") for file in dist.files or ()):
-            return dist
+    file = getattr(module, "__file__", None)
+    if file is None or _depth(module) >= len(Path(file).parents):
+        return None
+    root = Path(file).parents[_depth(module)]
+    line = f"\n{Path(file).relative_to(root).as_posix()},"
+    # As texts: parsing the lists of a whole environment takes seconds.
+    for record in root.glob("*.dist-info/RECORD"):
+        if line in "\n" + record.read_text(encoding="utf-8", errors="replace"):
+            return importlib.metadata.Distribution.at(record.parent)
     return None
+
+
+def _depth(module: ModuleType) -> int:
+    """How many folders above that of its file the top-level name of a module lies."""
+    return module.__name__.count(".") + hasattr(module, "__path__")
 
 
 def package_code(module: ModuleType, listed: Listing) -> str:
@@ -120,8 +135,7 @@ def _portion(module: ModuleType) -> list[tuple[str, Path]]:
         raise EquipoiseError(
             f"the code of {module.__name__} is in no file, so it cannot be told from another version"
         )
-    depth = module.__name__.count(".") + hasattr(module, "__path__")
-    root = Path(file).parents[depth]
+    root = Path(file).parents[_depth(module)]
     below = root / module.__name__.partition(".")[0]
     # A module may have got its file in another way than by its name.
     inside = below.is_dir() and below in Path(file).parents
@@ -143,7 +157,7 @@ def code(sources: Sources, own: Iterable[str]) -> str:
 
 def installed(top: str) -> bool:
     """Whether a top-level name is that of an installed package, in a folder of this environment or any other on the path."""
-    file = file_of(top)
+    file = file_of(top) or namespace_of(top)
     if file is None:
         return False
     # A `.pth` file may add another environment's folder, as in environments built on one another.
@@ -165,13 +179,23 @@ def file_of(top: str) -> Path | None:
     return Path(origin) if origin and origin.endswith(".py") else None
 
 
+def namespace_of(top: str) -> Path | None:
+    """Return the first folder of a namespace package, which has no file; None if it is no such package."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    portions = list(spec.submodule_search_locations or ()) if spec is not None and spec.origin is None else []
+    return Path(portions[0]) if portions else None
+
+
 def _elsewhere(sources: Sources, own: frozenset[str]) -> Sources:
     """Read the modules that a plugin imports from elsewhere on the path: not its own, not installed, not Python's."""
 
     def find(top: str) -> Path | None:
         # Modules of equipoise are hashed by `code_hash.texts`, which counts only the statements in use.
         foreign = top in own or top in sys.stdlib_module_names or top == code_hash.OURS or installed(top)
-        return None if foreign else file_of(top)
+        return None if foreign else file_of(top) or namespace_of(top)
 
     tops = sorted({top for name, text in sources.items() for top in _tops(text, name.count("/"))})
     return gathered([start for top in tops if (place := find(top)) for start in _whole(place)], find)

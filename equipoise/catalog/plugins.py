@@ -101,8 +101,8 @@ class PluginFile:
         inside = "/".join(parts)
         names = [self.path.name] if inside == self._main else [f"{inside}/__init__.py", f"{inside}.py"]
         name = next((n for n in names if n in self.sources), None)
-        # Without `parts` it is the private package itself, which has no file.
-        if name is None and parts:
+        # The private package itself has no file, nor has a folder of modules.
+        if name is None and not any(source.startswith(f"{inside}/") for source in self.sources) and parts:
             return None
         loader = _FromMemory(self, name)
         package = name is None or name.endswith("/__init__.py")
@@ -115,8 +115,11 @@ class PluginFile:
     def _beside(self, top: str) -> Path | None:
         if top in sys.stdlib_module_names or top == OURS or installed(top):
             return None
-        places = (self._folder / top / "__init__.py", self._folder / f"{top}.py")
-        return next((place for place in places if place.is_file()), None)
+        package = self._folder / top
+        places = (package / "__init__.py", self._folder / f"{top}.py")
+        file = next((place for place in places if place.is_file()), None)
+        # A folder of modules is a package, too, as for Python.
+        return package if file is None and any(package.glob("*.py")) else file
 
     def _import(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
@@ -212,7 +215,7 @@ def code_of(cls: type[Any]) -> str:
         return _LOADED[top].code
     module = sys.modules[cls.__module__]
     if module.__name__ not in _LISTED:
-        _LISTED[module.__name__] = listing(owner_of(module.__name__), module.__name__)
+        _LISTED[module.__name__] = listing(owner_of(module), module.__name__)
     found = package_code(module, _LISTED[module.__name__])
     # Kept in the module, so that the first hash disappears together with the code it describes.
     if module.__dict__.setdefault("__equipoise_code__", found) != found:
@@ -246,6 +249,6 @@ def origin_of_file(kind: str, name: str, file: Path, module: ModuleType) -> Orig
 
 def origin_of_module(kind: str, name: str, where: str) -> Origin:
     """Return where the class `package.module:Class` comes from."""
-    dist = owner_of(where.partition(":")[0])
+    dist = owner_of(sys.modules[where.partition(":")[0]])
     metadata = (None, None) if dist is None else (dist.name, dist.version)
     return Origin(kind, name, f"plugin {where}", *metadata)

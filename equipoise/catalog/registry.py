@@ -5,20 +5,17 @@ A plugin that fails to load is listed with its error, and all others work.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.metadata
 import inspect
 import pkgutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from equipoise.catalog import plugins
-from equipoise.catalog.entries import Entries, Entry, guarded
-from equipoise.catalog.offers import Offer, offer, offers
+from equipoise.catalog.entries import Entries, Entry, PluginEntries, guarded
+from equipoise.catalog.offers import offer, offers
 from equipoise.catalog.parts import in_module
 from equipoise.core.errors import EquipoiseError, one_line, unknown
 from equipoise.core.paths import is_file
@@ -31,15 +28,6 @@ PACKAGES = {
 }
 
 
-@dataclass(frozen=True)
-class _File:
-    """What a plugin file defines: the names of its entries by themselves and by their classes; `module` tells an edited one."""
-
-    module: ModuleType
-    names: tuple[str, ...]
-    classes: dict[str, str]
-
-
 class Registry:
     """All entries of one kind. `registry(kind)` builds it once in a process.
 
@@ -50,7 +38,7 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries = Entries(kind)
-        self._files: dict[Path, _File] = {}
+        self._files: dict[Path, PluginEntries] = {}
         self._waiting = list(importlib.metadata.entry_points(group=PACKAGES[kind]))
         for module_name in built_in(PACKAGES[kind]):
             self._load(module_name)
@@ -104,7 +92,9 @@ class Registry:
         # Not edited: adding its names again would report them as taken by itself.
         if before is None or module is not before.module:
             self._drop(file)
-            self._files[file] = self._added(file, str(path), module)
+            # A name that another plugin has is found now, and not when it depends on what was asked for before.
+            self._find("")
+            self._files[file] = self._entries.take_file(file, f"file {path}", module)
         return self._files[file].classes
 
     def add_file(self, path: str | Path) -> list[str]:
@@ -164,6 +154,8 @@ class Registry:
         if found.error is not None:
             raise EquipoiseError(f"plugin {where}: {found.error}")
         other = self._entries.get(found.name)
+        if other is not None and (other.obj, other.origin) == (found.obj, f"plugin {where}"):
+            return found.name
         # A class that was defined anew, as in a notebook, replaces its earlier version.
         if other is not None and (other.obj is found.obj or other.origin == f"plugin {where}"):
             del self._entries[found.name]
@@ -205,28 +197,8 @@ class Registry:
     def _drop(self, file: Path) -> None:
         """Remove the entries of a file that was edited, as in a notebook."""
         if (gone := self._files.pop(file, None)) is not None:
-            for name in gone.names:
+            for name in (*gone.names, *gone.brought):
                 self._entries.pop(name, None)
-
-    def _added(self, file: Path, path: str, module: ModuleType) -> _File:
-        """Add what the module of a plugin file defines."""
-        # A name that another plugin has is found now, and not when it depends on what was asked for before.
-        self._find("")
-        names, classes = [], {}
-        for found in offers(self.kind, module, file.stem):
-            origin = plugins.origin_of_file(self.kind, found.name, file, module)
-            entry = self._entries.take(found, f"file {path}", origin)
-            self._take_parts(found, f"file {path}", origin)
-            names.append(entry.name)
-            classes |= {found.cls: entry.name, found.name or found.cls: entry.name}
-        return _File(module, tuple(names), classes)
-
-    def _take_parts(self, found: Offer, origin: str, plugin: plugins.Origin) -> None:
-        """Add the classes of a composition's parts that a plugin has brought along, which other processes look up by name."""
-        for part in getattr(found.obj, "members", ()):
-            if type(part).__module__.startswith(plugins.PREFIX) and part.name not in self._entries:
-                own = dataclasses.replace(plugin, name=part.name)
-                self._entries.add(Entry(part.name, type(part), origin, plugin=own))
 
     @property
     def _needed(self) -> str:

@@ -52,7 +52,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Results = Annotated[Path, typer.Option(help="The folder of the results: rows, predictions, MLflow.")]
 DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (default: $EQUIPOISE_DATA).")]  # noqa: UP045
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load, too.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load, too.")]
 LIVE = Path("results/live")
 CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045

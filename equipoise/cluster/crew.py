@@ -201,8 +201,7 @@ def _lonely(url: str, refusals: list[str]) -> str:
     """A line that says why no cell runs, and what to do."""
     if not refusals:
         return f"no worker at {url} yet; waiting for one (to start it: equipoise worker {url})"
-    workers = "the only worker" if len(refusals) == 1 else f"all {len(refusals)} workers"
-    are = "is" if len(refusals) == 1 else "are"
+    workers = "the only worker" if len(refusals) == 1 else f"each of the {len(refusals)} workers"
     # Workers of one cluster are mostly alike, so one reason stands for all.
     reason = " ".join(refusals[-1].split())
-    return f"{workers} at {url} {are} refused, so no cell runs: {reason:.300}; waiting for another worker"
+    return f"no cell runs, since {workers} at {url} was refused: {reason:.300}; waiting for another worker"

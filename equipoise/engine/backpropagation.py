@@ -15,6 +15,7 @@ from equipoise.ops.sparse import Stacked
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from equipoise.contracts.backbone import Backbone
     from equipoise.engine.bank import Batch
@@ -40,7 +41,9 @@ class Backpropagation:
     device: torch.device
     dropout: Dropout
 
-    def run(self, params: Parameters, loss: PopulationLoss, progress: np.ndarray, batch: Batch) -> None:
+    def run(
+        self, params: Parameters, loss: PopulationLoss, progress: np.ndarray | Tensor, batch: Batch
+    ) -> None:
         """Compute the gradients of one batch.
 
         Args:
@@ -55,7 +58,7 @@ class Backpropagation:
             self._together(params, loss, progress, batch)
 
     def _through_both(
-        self, params: Parameters, loss: PopulationLoss, progress: np.ndarray, batch: Batch
+        self, params: Parameters, loss: PopulationLoss, progress: np.ndarray | Tensor, batch: Batch
     ) -> None:
         """The gradients of losses that depend on the representation as well as on the logits."""
         x, y, label_inputs = batch
@@ -65,7 +68,9 @@ class Backpropagation:
         gradients = loss.gradients(outputs[0].detach(), outputs[1].detach(), y, progress)
         torch.autograd.backward(outputs, gradients)
 
-    def _together(self, params: Parameters, loss: PopulationLoss, progress: np.ndarray, batch: Batch) -> None:
+    def _together(
+        self, params: Parameters, loss: PopulationLoss, progress: np.ndarray | Tensor, batch: Batch
+    ) -> None:
         """The gradients of all lanes at once."""
         x, y, label_inputs = batch
         # Label inputs enter through a second affine map beside the chain; `Stacked` rows go through autograd.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from equipoise.catalog.strategies import get_strategy, plugin_file
+from equipoise.catalog.strategies import get_strategy, places
 from equipoise.core.errors import EquipoiseError
 from equipoise.page.extras import Extras
 from equipoise.page.labels import LabelTable
@@ -167,8 +167,11 @@ def _facts(comparison: Comparison) -> list[str]:
 
 
 def stages_of(spec: str) -> tuple[str, ...]:
-    """The stages at which a strategy acts, as far as the catalog knows it; empty for a plugin file, which is never loaded."""
+    """The stages at which a strategy acts, as far as the catalog knows it; empty for a plugin that is named by its place.
+
+    Reading a report must not run code that rows name.
+    """
     try:
-        return () if plugin_file(spec) else tuple(dict.fromkeys(get_strategy(spec).stages))
+        return () if places(spec) else tuple(dict.fromkeys(get_strategy(spec).stages))
     except EquipoiseError:
         return ()

@@ -75,9 +75,11 @@ shown += !row.hidden;
 status.textContent = shown === rows.length ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
 };
 
+// Made when it is opened: a page of a hundred tables has four hundred of them.
 const columns = (table) => {
 const box = make("fieldset", {}, make("legend", { textContent: "Columns shown" }));
-all("thead th", table).forEach((head, index) => {
+const part = make("details", {}, make("summary", { textContent: "Columns" }), box);
+const fill = () => all("thead th", table).forEach((head, index) => {
 if (index === 0) return;
 const input = make("input", { type: "checkbox", checked: true });
 input.addEventListener("change", () => {
@@ -85,7 +87,8 @@ for (const row of table.rows) if (row.cells[index]) row.cells[index].hidden = !i
 });
 box.append(make("label", {}, input, ` ${textOf(head)}`));
 });
-return make("details", {}, make("summary", { textContent: "Columns" }), box);
+part.addEventListener("toggle", fill, { once: true });
+return part;
 };
 
 const tools = (table) => {
@@ -107,7 +110,7 @@ button.setAttribute("aria-label", `Save as CSV: ${textOf(table.caption)}`);
 button.addEventListener("click", () => save(`${table.id}.csv`, "text/csv", asCsv(table)));
 bar.append(columns(table), button, status);
 table.parentElement.before(bar);
-update();
+status.textContent = `${table.tBodies[0].rows.length} rows`;
 };
 
 const ready = (table) => {

@@ -16,15 +16,17 @@ OTHER = "other"
 def family(strategy: str) -> str:
     """The stages of a strategy, such as "loss" or "resample+loss"; "baseline" for `none`.
 
-    OTHER for a strategy that is not known here, and for one from a file: reading a report must not run code that rows name.
+    OTHER for a strategy that is not known here, and for one of a file or module: reading a report must not run code that rows
+    name.
     """
     if strategy == BASELINE:
         return "baseline"
-    if ".py" in strategy:
-        return OTHER
+    # Loading strategies loads PyTorch, which a report over rows does not need otherwise.
+    catalog = lazy("equipoise.catalog.strategies")
     try:
-        # Loading strategies loads PyTorch, which a report over rows does not need otherwise.
-        stages: tuple[str, ...] = lazy("equipoise.catalog.strategies").get_strategy(strategy).stages
+        if catalog.places(strategy):
+            return OTHER
+        stages: tuple[str, ...] = catalog.get_strategy(strategy).stages
     except EquipoiseError:
         return OTHER
     return "+".join(stages) or OTHER

@@ -181,6 +181,10 @@ def _regimes(regimes: Sequence[Regime], wide: bool) -> Table:
             f"{number(top.mean, True)} [{number(top.low, True)} {number(top.high, True)}]" if known else "–"
         )
         wins = (f"{_count(top.wins)} of {regime.tables}", _count(top.by_chance))
+        if sum(one.wins > top.wins - 0.05 for one in regime.families) > 1:
+            # Of equals none is named, and none has a difference to show.
+            table.add_row(Text(regime.level), str(len(regime.datasets)), "several", wins[0], "", "")
+            continue
         table.add_row(Text(regime.level), str(len(regime.datasets)), Text(top.family), *wins, Text(span))
     return table
 

@@ -38,7 +38,7 @@ def _first(ranking: Ranking) -> str:
     if not ranking.p < 1 - LEVEL:
         test = "Friedman" if ranking.test == "friedman" else "Wilcoxon"
         return (
-            f"the ranks of the {len(ranking.strategies)} strategies do not differ significantly ({test}"
+            f"the ranks of the {sum(not s.same_as for s in ranking.strategies)} strategies do not differ significantly ({test}"
             f" p {_p(ranking.p)}), so all are tied."
         )
     first = [s for s in ranking.tied_for_first if not s.same_as]

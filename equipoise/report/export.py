@@ -36,9 +36,10 @@ def report_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Columns: dataset, backbone, generated, variant, strategy, state ("ranked", "incomplete", "failed", "skipped"), rank,
     splits and splits_of (finished and all), the means over splits, `delta_…` (strategy minus `none`, paired) with `_low`,
     `_high` (95 % interval), `_p` (Holm-adjusted) and `_better`, `_equal`, `_worse` (the probabilities of a true difference above
-    .01, within ±.01 and below −.01), `own_against` (what the own decision is compared with, "" for the baseline's tuned
-    thresholds), `same_as_…` (a strategy from which it cannot differ there; missing where
-    there is none), `noise_…` (the largest difference measured between two such strategies), rcr_support (test rows), seconds
+    .01, within ±.01 and below −.01), `delta_fixed_minus_tuned` (how much of a gain at .5 tuned thresholds take away),
+    `own_against` (what the own decision is compared with, "" for the baseline's tuned thresholds), `same_as_…` (a strategy from
+    which it cannot differ there; missing where there is none), `noise_…` (the largest difference measured between two such
+    strategies), rcr_support (test rows), seconds
     (per cell), why (what is missing), and audit (what resampling did to the training rows).
     """
     import pandas as pd  # imported late: the terminal report does not need it

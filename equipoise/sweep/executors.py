@@ -5,6 +5,8 @@ No row depends on the executor. An executor writes nothing: rows, predictions an
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.pool import NO_GUARD, Check, spooled, throttled
-from equipoise.sweep.processes import Lost, Pool
+from equipoise.sweep.processes import LOOK, Lost, Pool
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared
@@ -74,9 +76,10 @@ class ThisProcess:
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
         """See `Executor.run`."""
-        preparations = prepared.Preparations()
+        preparations, slow = prepared.Preparations(), _Slow(data, watch)
         for group in groups(cells):
-            yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
+            report = throttled(_Noting(group, slow, watch.on_share))
+            yield from batches.attempt(group, data, preparations, report)
             plugin_output.mark(batches.in_words(group))
 
 
@@ -162,6 +165,26 @@ def _again(lost: Lost, attempts: Attempts) -> list[tuple[Cell, ...]]:
     if not lost.started:
         return [left]
     return [(cell,) for cell in reversed(left)]
+
+
+class _Noting:
+    """Passes on the shares of a group in this process, and notices when it takes long.
+
+    Nothing is noticed between two reports, since no thread looks at the time; built-in cells report after every few batches.
+    """
+
+    def __init__(self, cells: Sequence[Cell], slow: _Slow, on_share: Callable[[Cell, float], None]) -> None:
+        self._cells, self._slow, self._on_share = cells, slow, on_share
+        self._next = time.monotonic() + LEAST
+        self._began = time.monotonic()
+
+    def __call__(self, cell: Cell, share: float) -> None:
+        """Take a report."""
+        self._on_share(cell, share)
+        now = time.monotonic()
+        if now >= self._next:
+            # Estimates take a moment, so they are not made at every report.
+            self._next = math.inf if self._slow(self._cells, now - self._began) else now + LOOK
 
 
 class _Slow:

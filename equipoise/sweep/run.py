@@ -16,7 +16,7 @@ from equipoise.store.store import LOGS, STATUS_ONLY, Store
 from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
-from equipoise.sweep.worker_count import choose_workers, parse_workers
+from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
 from equipoise.tracking.writer import MlflowWriter
 
 if TYPE_CHECKING:
@@ -119,7 +119,12 @@ def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watch
 
 
 def _here(cells: list[Cell], plan: Plan, workers: int | None, store: Store) -> Executor:
-    """The executor on this machine, with as many processes as `choose_workers` says if their number is not given."""
+    """The executor on this machine, with as many processes as `choose_workers` says if their number is not given.
+
+    Raises:
+        EquipoiseError: no process here may have the memory that these cells need.
+    """
+    require_address_space(cells, plan.data)
     count = workers or choose_workers(cells, plan.data).count
     if count > 1 and len(cells) > 1:
         return Processes(count, store.path)

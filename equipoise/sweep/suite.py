@@ -131,12 +131,10 @@ def load_suite(name_or_path: str) -> Suite:
 
 def _beside(folder: Path, suite: Suite) -> Suite:
     """The suite with the paths of its plugin files taken from the folder of the suite."""
-    blocks = (
-        dataclasses.replace(
-            block, **{name: tuple(beside(folder, spec) for spec in getattr(block, name)) for name in _LISTS}
-        )
-        for block in suite.blocks
-    )
+    blocks = []
+    for block in suite.blocks:
+        moved: Any = {name: tuple(beside(folder, spec) for spec in getattr(block, name)) for name in _LISTS}
+        blocks.append(dataclasses.replace(block, **moved))
     return dataclasses.replace(suite, blocks=tuple(blocks))
 
 

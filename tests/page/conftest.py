@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,22 @@ class Parsed(HTMLParser):
         return [attrs for name, attrs in self.elements if name == tag]
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium: that of $EQUIPOISE_CHROMIUM, or the one on the path. Skips where there is none."""
+    reason = "needs playwright: pip install -e '.[browser]'"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=reason)
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = os.environ.get("EQUIPOISE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("no Chromium: install one, or set EQUIPOISE_CHROMIUM to its path")
+    with sync_api.sync_playwright() as driver:
+        # As root, which a container often is, Chromium has no sandbox; the page is our own.
+        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> Callable[..., str]:
     """Writes rows into a store and makes the page of it, as the command does."""
@@ -142,7 +160,7 @@ def row_without_result() -> Callable[..., dict[str, Any]]:
     return unfinished
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_row() -> Callable[..., dict[str, Any]]:
     """`finished`, likewise."""
     return finished

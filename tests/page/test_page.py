@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from equipoise.page.cost import frontier
+from equipoise.page.cost import Spot, frontier, scatter
 from equipoise.page.model import Line
 from equipoise.page.pictures import ticks
 
@@ -195,6 +196,31 @@ def test_the_frontier_holds_what_no_cheaper_strategy_equals() -> None:
     assert frontier(lines, "map") == ["fast", "mid", "slow"]
 
 
+def test_costs_are_marked_also_where_they_are_alike() -> None:
+    for costs in ((2.5, 2.7, 2.9), (0.4, 60.0, 9000.0)):
+        spots = [Spot(f"s{i}", cost, 0.5 + i / 10, True) for i, cost in enumerate(costs)]
+        drawn = str(scatter("x", "title", "what", spots, lambda cost: f"{cost:g} s"))
+        marks = [float(m) for m in re.findall(r'<text class="t"[^>]*>([\d.]+) s</text>', drawn)]
+        assert len(marks) >= 2
+        assert all(costs[0] / 2 < mark < costs[-1] * 2 for mark in marks)
+        assert drawn.count("h0") == 3
+
+
 def test_ticks_are_round_and_inside() -> None:
     assert ticks(-0.13, 0.21, 7) == pytest.approx([-0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2])
     assert ticks(0.5, 0.5) == [0.5]
+
+
+def test_no_code_that_rows_name_is_run(
+    page: Make, rows_of: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "on the path"
+    folder.mkdir()
+    (folder / "trap_of_rows.py").write_text("open(__file__ + '.ran', 'w').close()")
+    monkeypatch.syspath_prepend(str(folder))
+    names = {"focal": "trap_of_rows:Trap", "ml_ros": f"{folder}/trap_of_rows.py:Trap[p=1]+scut"}
+    rows = [row | {"strategy": names.get(row["strategy"], row["strategy"])} for row in rows_of()]
+    assert "trap_of_rows:Trap" in page(
+        [*rows, *[row | {"key": row["key"][::-1], "dataset": "b"} for row in rows]]
+    )
+    assert [file.name for file in folder.iterdir()] == ["trap_of_rows.py"]

@@ -6,28 +6,14 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright (pip install -e '.[browser]')"
-)
-
 Rows = Callable[..., list[dict[str, Any]]]
 Make = Callable[..., str]
-
-
-def _chromium() -> str:
-    """The browser: $EQUIPOISE_CHROMIUM, or Chromium on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = os.environ.get("EQUIPOISE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("no Chromium: install one, or set EQUIPOISE_CHROMIUM to its path")
-    return found
 
 
 def _axe() -> str:
@@ -36,15 +22,6 @@ def _axe() -> str:
     if not Path(file).is_file():
         pytest.skip("set EQUIPOISE_AXE to axe.min.js (npm install axe-core)")
     return Path(file).read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        # As root, which a container often is, Chromium has no sandbox; the page is our own.
-        chromium = driver.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,31 @@ def test_what_runs_only_as_a_script_does_not_count(install: Callable[..., None],
     files["eq_pkg/mod.py"] += "if __name__ != '__main__':\n    print(1)\n"
     install(points, files)
     assert code_of(registry("strategy").get("mine")) != before
+
+
+@pytest.mark.parametrize(
+    "imports", ["from lib.helper import FACTOR", "import lib.helper\n    FACTOR = lib.helper.FACTOR"]
+)
+@pytest.mark.parametrize("on_the_path", [False, True])
+def test_a_folder_of_modules_beside_a_file_counts(
+    file: Callable[..., str],
+    world: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    imports: str,
+    on_the_path: bool,
+) -> None:
+    if on_the_path:
+        monkeypatch.syspath_prepend(str(tmp_path))
+    text = world.mine.replace("self.gamma", "self.gamma * factor()")  # type: ignore[attr-defined]
+    mine = file("mine.py", text + f"def factor():\n    {imports}\n    return FACTOR\n")
+    codes = []
+    for factor in (1, 50):
+        (tmp_path / "lib").mkdir(exist_ok=True)
+        (tmp_path / "lib" / "helper.py").write_text(f"FACTOR = {factor}", encoding="utf-8")
+        registry("strategy").add_file(mine)
+        cls = registry("strategy").get("mine")
+        assert sys.modules[cls.__module__].factor() == factor
+        codes.append(code_of(cls))
+    assert codes[0] != codes[1]
+    assert "lib" not in sys.modules

@@ -137,6 +137,20 @@ def test_a_folder_that_is_a_file_is_one_line(command: Command, make_rows: Make, 
     assert (code, err) == (2, "error: cannot draw into taken: File exists\n")
 
 
+def test_families_with_equally_many_wins_are_not_named(
+    command: Command, make_rows: Make, make_store: Stored
+) -> None:
+    one = make_rows({"none": 0, "focal": 0.05, "ml_ros": 0}, datasets=list("abc"))
+    two = make_rows({"none": 0, "focal": 0, "ml_ros": 0.05}, datasets=list("def"))
+    for row in one + two:
+        low = row["dataset"] in "ad"
+        row["per_label"] = {"fixed/n_train": [400, 320 if low else 16], "fixed/n_test": [100, 9]}
+    _, out, _ = command("--across", "--results", make_store(one + two), "--metric", "map")
+    assert re.search(r"MeanIR 5 to 30 +4 +several +2 of 4 +\n", out)
+    assert re.search(r"MeanIR below 5 +2 +several +1 of 2 +\n", out)
+    assert "labels below 20" not in out, "a trait with one level says nothing"
+
+
 def test_names_with_brackets_are_printed_whole(command: Command, make_rows: Make, make_store: Stored) -> None:
     rows = make_rows({"none": 0, "focal[gamma=3]": 0.01, "hill": 0}, backbones=("linear", "lstm[units=8]"))
     _, out, _ = command("--across", "--results", make_store(rows), "--metric", "map")

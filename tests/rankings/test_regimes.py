@@ -109,4 +109,5 @@ def test_families_are_stages_and_files_are_not_run() -> None:
         "resample+loss",
     ]
     assert family("no_such_strategy") == OTHER
-    assert family("./missing.py:mine") == OTHER
+    for place in ("./missing.py:mine", "no_such_package.module:Mine", "focal+./missing.py:mine"):
+        assert family(place) == OTHER
