@@ -89,9 +89,9 @@ def _check_leaks(exam: DatasetExam, data: Dataset) -> None:
 
 def _is_binary(X: Any) -> np.ndarray:
     """(d,) whether a column holds 0 and 1 only."""
+    rows: Any = X  # SciPy's check would narrow the type to one without these attributes
     if sp.issparse(X):
-        other = sp.csr_matrix(X)
-        other = sp.csr_matrix((other.data != 1, other.indices, other.indptr), shape=other.shape)
+        other = sp.csr_matrix((rows.data != 1, rows.indices, rows.indptr), shape=rows.shape)
         return np.asarray(other.sum(0)).ravel() == 0
     binary: np.ndarray = ((X == 0) | (X == 1)).all(0)
     return binary
