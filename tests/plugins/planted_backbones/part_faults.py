@@ -171,7 +171,10 @@ FAULTS = [
     ),
     plant(Plain, "sets_threads", "global_state", init=init(lambda p, w, o: torch.set_num_threads(2))),
     plant(
-        Plain, "hashed", "deterministic", init=init(lambda p, w, o: {**p, "b1": p["b1"] + hash("b1") % 97})
+        Plain,
+        "hashed",
+        "deterministic",
+        init=init(lambda p, w, o: {**p, "b1": p["b1"] + hash("b1") % 100_003 / 1000}),
     ),
     plant(
         Plain,

@@ -151,9 +151,9 @@ FAULTS = [
         Numbers,
         "set_order",
         "deterministic",
-        parts=changed(lambda p: {"labels": tuple(set(p["labels"]) | {"x"})[:3]}),
+        parts=changed(lambda p: {"labels": tuple({f"label {i}" for i in range(60)})[:3]}),
     ),
-    plant(Numbers, "hashes", "deterministic", parts=changed(lambda p: {"X": p["X"] + hash("x") % 97})),
+    plant(Numbers, "hashes", "deterministic", parts=changed(lambda p: {"X": p["X"] + hash("x") % 100_003})),
     plant(
         Texts, "note_of_time", "deterministic", parts=changed(lambda p: {"notes": (str(time.time()),)}, Texts)
     ),
