@@ -224,11 +224,15 @@ def time(
 
 @app.command()
 def check(
-    what: Annotated[list[str], typer.Argument(help="A plugin file (./mine.py), or names of strategies.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(help="A plugin file (./mine.py), or names of strategies, backbones, datasets."),
+    ],
+    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Check strategies against the rules of the contract; a line for each rule that is broken, then exit code 1."""
-    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json))
+    """Check strategies, backbones and data sets against the contract; a line for each rule that is broken, then exit code 1."""
+    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json, data_dir))
 
 
 @app.command()
@@ -236,7 +240,7 @@ def new(
     kind: Annotated[New, typer.Argument(help="What to begin.")],
     name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
 ) -> None:
-    """Write a commented file to start a strategy of your own from; it works as it is."""
+    """Write a commented file to start a strategy, backbone or dataset of your own from; it works as it is."""
     lazy("equipoise.cli.new").new(kind.value, name)
 
 
