@@ -44,7 +44,8 @@ class TableSource(TableOptions, DatasetSource):
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
-        others = tuple(name for name in table.columns if name not in (*roles.inputs, *roles.named))
+        used = {*roles.inputs, *roles.named}
+        others = tuple(name for name in table.columns if name not in used)
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
         table.keep((*roles.inputs, *roles.named))
         Y, names, label_notes = label_matrix(table, roles, self.separator)
