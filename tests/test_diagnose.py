@@ -35,7 +35,7 @@ SECTIONS = {
         "density",
     }
     | {"mean_ir", "max_ir", "cvir", "scumble", "scumble_cv", "rdep", "zero_positive_rule"},
-    "labels": {"label", "rows", "share", "irlbl", "group"},
+    "labels": {"label", "rows", "share", "irlbl", "group", "third"},
     "labelsets": {
         "distinct",
         "singletons",
@@ -57,6 +57,7 @@ SECTIONS = {
         "fine",
     },
     "advice": {"guess", "items", "strategies", "command"},
+    "in_short": None,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.catalog.parts import Place
 from equipoise.experiment import cell as cell_module
 from equipoise.experiment.cell import Cell
 
@@ -65,6 +66,9 @@ def test_a_plugin_that_was_edited_runs_as_it_is_now(tmp_path: Path) -> None:
 
 def test_where_a_plugin_lies_does_not_change_the_key() -> None:
     cell: Cell = plan_of(["none"], numbers()).cells[0]
-    assert dataclasses.replace(cell, plugin="/elsewhere/mine.py", dataset="renamed").key == cell.key
+    assert (
+        dataclasses.replace(cell, places=(Place("strategy", "/elsewhere/mine.py"),), dataset="renamed").key
+        == cell.key
+    )
     assert dataclasses.replace(cell, split=1).key != cell.key
     assert dataclasses.replace(cell, device="cuda").key != cell.key

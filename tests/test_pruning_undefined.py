@@ -12,7 +12,7 @@ import pytest
 from equipoise import Dataset
 from equipoise.api import choose
 from equipoise.core.errors import EquipoiseError
-from equipoise.engine import population
+from equipoise.engine import held_out
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
 
@@ -42,7 +42,7 @@ def row_of(strategy: str, pruning: bool) -> dict[str, Any]:
 
 
 def test_undefined_scores_prune_not_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(population, "_scores", lambda lanes, logits: [math.nan] * len(lanes))
+    monkeypatch.setattr(held_out, "held_out_scores", lambda lanes, logits: [math.nan] * len(lanes))
     pruned, full = row_of("none", pruning=True), row_of("none", pruning=False)
     assert pruned["status"] == full["status"] == "ok"
     assert pruned["trials"][0] == full["trials"][0], "the defaults are trained to the end"

@@ -7,9 +7,8 @@ import math
 
 import pytest
 
-from equipoise.report.conclusions import number
+from equipoise.report.conclusions import duration, number
 from equipoise.report.export import report_frame, to_json
-from equipoise.report.table import duration
 
 from .shared.reported import printed, sweep
 

@@ -18,6 +18,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cluster",),
     ("sweep",),
     ("tracking", "diagnosis"),
+    ("page",),
+    ("rankings",),
     ("report", "testing"),
     ("plots",),
     ("experiment",),

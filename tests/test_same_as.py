@@ -25,7 +25,7 @@ from equipoise.sweep.plan import make_plan
 from equipoise.sweep.run import sweep
 from equipoise.testing.equalities import SETTINGS, C, check_equalities, difference
 from equipoise.testing.exam import Exam
-from equipoise.testing.whole import trained
+from equipoise.testing.training import trained
 from equipoise.testing.worlds import worlds
 
 from .shared.numeric import numbers

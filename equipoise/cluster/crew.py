@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.catalog.parts import in_module
 from equipoise.catalog.plugins import sources_of
 from equipoise.cluster import packing, remote
 from equipoise.cluster.connection import Connection, WorkerLost
@@ -167,7 +168,8 @@ class Crew:
                     return problem
 
     def _job(self, group: Group) -> bytes:
-        plugins = {cell.plugin: sources_of(Path(cell.plugin)) for cell in group if cell.plugin is not None}
+        files = {place.where for cell in group for place in cell.places if not in_module(place.where)}
+        plugins = {file: sources_of(Path(file)) for file in files}
         digests = {cell.dataset: self._driver.digests[cell.dataset] for cell in group}
         return pickle.dumps(Job(self._driver.name, group, digests, plugins))
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
-from equipoise.catalog.registry import registry
+from equipoise.catalog.lookup import load_plugins
+from equipoise.catalog.parts import Place
 from equipoise.catalog.strategies import external_file, get_strategy
 from equipoise.cluster import packing
 from equipoise.cluster.identity import Identity
@@ -174,14 +175,17 @@ def _cells_here(here: Here, job: Job) -> list[Cell]:
         path: str(packing.write_plugin(here.folder / f"plugins-{os.getpid()}", path, sources))
         for path, sources in job.plugins.items()
     }
-    return [c if c.plugin is None else dataclasses.replace(c, plugin=files[c.plugin]) for c in job.cells]
+    return [
+        # A class in a module is imported here as it was there.
+        dataclasses.replace(c, places=tuple(Place(kind, files.get(where, where)) for kind, where in c.places))
+        for c in job.cells
+    ]
 
 
 def require_code_and_files(cells: Sequence[Cell]) -> None:
     """Raise EquipoiseError unless the code of each cell is here as it was planned, and the file that its strategy reads."""
     for cell in cells:
-        if cell.plugin is not None:
-            registry("strategy").add_file(cell.plugin)
+        load_plugins(cell.places)
         strategy = get_strategy(cell.strategy)
         require_planned_code(cell.code, strategy, get_backbone(cell.backbone))
         # Its content is compared with the plan when the cell runs.
