@@ -186,7 +186,7 @@ def time(
     json: Json = False,
 ) -> None:
     """Measure how fast training is on this machine, and what a sweep of a suite or of these combinations takes and costs."""
-    lazy("equipoise.cli.time").time(
+    code = lazy("equipoise.cli.timings.time").time(
         suite,
         dataset or [],
         backbone or [],
@@ -200,6 +200,7 @@ def time(
         data_dir=data_dir,
         json=json,
     )
+    raise typer.Exit(code)
 
 
 @app.command()
