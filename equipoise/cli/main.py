@@ -203,6 +203,26 @@ def time(
     raise typer.Exit(code)
 
 
+bench = typer.Typer(help="Runs of `pytest benchmarks`.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.command("compare")
+def bench_compare(
+    before: Annotated[str, typer.Argument(help="A JSON file of pytest-benchmark, or the number of a run.")],
+    after: Annotated[str, typer.Argument(help="The same, of the later run.")],
+    storage: Annotated[Path, typer.Option(help="Where runs are numbered.")] = Path("results/benchmarks"),
+    everything: Annotated[bool, typer.Option("--all", help="Also what is the same within noise.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what became slower or faster by more than the noise of both runs; exit code 1 if anything became slower."""
+    raise typer.Exit(
+        lazy("equipoise.cli.timings.bench").compare(
+            before, after, storage=storage, everything=everything, json=json
+        )
+    )
+
+
 @app.command()
 def check(
     what: Annotated[list[str], typer.Argument(help="A plugin file (./mine.py), or names of strategies.")],
