@@ -79,7 +79,8 @@ def test_story(
     title = scenario.titled(device.type)
     story = Story(title, note, everybody, scenario.steps * BATCH, scenario.flops, peak(device))
     # Each round is a visit: all contestants took their turns in between.
-    facts.update(story.record(), machine.facts(device), visits=ours.cpu, rows=ours.trainings * story.rows)
+    facts.update(story.record() | machine.facts(device))
+    facts.update(visits=ours.cpu, rows=ours.trainings * story.rows)
     facts.update(rows_per_s=facts["rows"] / min(ours.cpu), aa_difference=aa_difference(ours.cpu))
     tell("training" if scenario in SHORT else "training-long", title, story.text())
 

@@ -31,12 +31,13 @@ def report(terminal: Any, config: Any, timings: Mapping[str, Timing], new: Table
     for file, by_title in new.items():
         path = folder / f"{file}.md"
         tables.write(path, by_title, machine.measured_on())
-        terminal.write_line(f"{len(by_title)} tables written to {path.relative_to(config.rootpath)}")
+        count = f"{len(by_title)} table{'s' * (len(by_title) > 1)}"
+        terminal.write_line(f"{count} written to {path.relative_to(config.rootpath)}")
         if details:
             for title, text in by_title.items():
                 terminal.write_line(f"\n### {title}\n\n{text}\n")
     saved = sorted(folder.glob("*/[0-9][0-9][0-9][0-9]_*.json"))
-    if timings and saved and (config.option.benchmark_autosave or config.option.benchmark_save):
+    if (timings or new) and saved and (config.option.benchmark_autosave or config.option.benchmark_save):
         number = saved[-1].name[:4]
         terminal.write_line(
             f"saved as run {number}; `equipoise bench compare {number} LATER` compares another"
@@ -53,8 +54,9 @@ def overview(timings: Mapping[str, Timing]) -> list[str]:
     noisy = [name for name in sorted(noise, key=lambda n: -noise[n])[:NAMED] if noise[name] > 0]
     visits = max(len(t.visits) for t in timings.values())
     middle = statistics.median(noise.values())
+    halves = f"s each; the halves of the visits differ by {middle:.1%} (median)" if visits > 1 else " each"
     return [
-        f"{len(timings)} timings, {visits} visits each; the halves of the visits differ by {middle:.1%} (median)",
+        f"{len(timings)} timings, {visits} visit{halves}",
         "slowest: " + ", ".join(f"{short(t.name)} {in_unit(t.seconds)}" for t in slow),
         *(["noisiest: " + ", ".join(f"{short(n)} {noise[n]:.0%}" for n in noisy)] if noisy else []),
     ]
