@@ -50,7 +50,7 @@ class EmbeddingBag(TokenBackbone):
         return {
             "words": self.first_words(width, generator),
             "weight": uniform(generator, size, outputs, fan_in=size),
-            # Replaced by the best constant logits before training, see `engine.output_bias`.
+            # Replaced by the best constant logits before training, see `engine.starts.output_bias`.
             "bias": torch.zeros(outputs),
         }
 

@@ -25,8 +25,8 @@ from equipoise import get_strategy
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import space
 from equipoise.engine.population import Population
-from equipoise.experiment.proposals import new_study
-from equipoise.experiment.search import shared_space
+from equipoise.experiment.search.proposals import new_study
+from equipoise.experiment.search.trials import shared_space
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 

@@ -149,7 +149,7 @@ def test_parameters_without_effect_add_no_variance(
     dataset = numbers() if data == "numbers" else _real(data)
     measured = benchmark.pedantic(lambda: differences(dataset, backbone, files), rounds=1)
     table = lines(f"{data} {backbone}", measured, measured)
-    monkeypatch.setattr("equipoise.experiment.proposals.shared", lambda trials: trials)
+    monkeypatch.setattr("equipoise.experiment.search.proposals.shared", lambda trials: trials)
     shared = {"all shared": differences(dataset, backbone, files[:1])["order"]}
     table += lines(f"{data} {backbone}", shared, measured)
     heads = ("data, backbone", "strategy", "splits", *(f"{m}: sd · variance ÷ A/A" for m in METRICS))

@@ -23,9 +23,9 @@ from story import markdown
 
 from equipoise import Dataset
 from equipoise.api import choose
-from equipoise.engine import first_weights
 from equipoise.engine.lanes import Lane
-from equipoise.engine.output_bias import prior
+from equipoise.engine.starts import first_weights
+from equipoise.engine.starts.loss_labels import prior
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.prepared import Preparations
 from equipoise.sweep.batches import attempt

@@ -35,7 +35,7 @@ from equipoise.engine.population import Population
 from equipoise.engine.predict import predict
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
-from equipoise.timings.records import aa_difference
+from equipoise.timings.records import visit_spread
 
 #: The shapes of `plain_training`, whatever the default of the backbone.
 MLP = "mlp[hidden=64]"
@@ -81,7 +81,7 @@ def test_story(
     # Each round is a visit: all contestants took their turns in between.
     facts.update(story.record() | machine.facts(device))
     facts.update(visits=ours.cpu, rows=ours.trainings * story.rows)
-    facts.update(rows_per_s=facts["rows"] / min(ours.cpu), aa_difference=aa_difference(ours.cpu))
+    facts.update(rows_per_s=facts["rows"] / min(ours.cpu), visit_spread=visit_spread(ours.cpu))
     tell("training" if scenario in SHORT else "training-long", title, story.text())
 
 

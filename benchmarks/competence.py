@@ -28,6 +28,7 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.core.seeds import seed_of
 from equipoise.experiment.decision import fit_decision_rule
 from equipoise.experiment.settings import Settings
+from equipoise.splits.groups import groups_of
 from equipoise.splits.outer import OFFICIAL, Split, outer_split, split_hash, stratified_folds
 
 
@@ -113,10 +114,11 @@ def dataset(name: str) -> Dataset:
 
 def problem_of(data: Dataset, split: Split) -> tuple[Problem, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """The problem of an outer split (at seed 0), the labels of its test rows, and its (train, test) row positions."""
-    train, test = outer_split(data.Y, split, 0, data.official)
+    groups = groups_of(data)
+    train, test = outer_split(data.Y, split, 0, data.official, groups)
     seed = seed_of("reference", data.sha256, split, 0)
     Y = np.ascontiguousarray(data.Y[train])
-    folds = stratified_folds(Y, Settings().folds, seed % 2**63)
+    folds = stratified_folds(Y, Settings().folds, seed % 2**63, None if groups is None else groups[train])
     return Problem(data.kind, data.X[train], Y, data.X[test], folds, seed), data.Y[test], (train, test)
 
 

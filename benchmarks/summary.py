@@ -49,12 +49,12 @@ def overview(timings: Mapping[str, Timing]) -> list[str]:
     """The slowest timings, and those that are reproduced least well."""
     if not timings:
         return []
-    noise = {name: t.benchmark.extra_info["aa_difference"] or 0.0 for name, t in timings.items()}
+    noise = {name: t.benchmark.extra_info["visit_spread"] or 0.0 for name, t in timings.items()}
     slow = sorted(timings.values(), key=lambda t: -t.seconds)[:NAMED]
     noisy = [name for name in sorted(noise, key=lambda n: -noise[n])[:NAMED] if noise[name] > 0]
     visits = max(len(t.visits) for t in timings.values())
     middle = statistics.median(noise.values())
-    halves = f"s each; the halves of the visits differ by {middle:.1%} (median)" if visits > 1 else " each"
+    halves = f"s each, which spread by {middle:.1%} (median)" if visits > 1 else " each"
     return [
         f"{len(timings)} timings, {visits} visit{halves}",
         "slowest: " + ", ".join(f"{short(t.name)} {in_unit(t.seconds)}" for t in slow),
@@ -67,7 +67,7 @@ def every(timings: Mapping[str, Timing]) -> list[str]:
     lines = []
     for t in timings.values():
         speed = "" if t.rows is None else f"{t.rows / t.seconds:,.0f} rows/s"
-        aa = t.benchmark.extra_info["aa_difference"]
+        aa = t.benchmark.extra_info["visit_spread"]
         noise = "" if aa is None else f"± {aa:.1%}"
         lines.append(f"{short(t.name):<58} {in_unit(t.seconds):>10} {noise:>8} {speed:>18}")
     return lines

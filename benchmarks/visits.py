@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from contest import clocked
 
-from equipoise.timings.records import aa_difference
+from equipoise.timings.records import visit_spread
 
 #: Seconds of measuring in a visit, the least seconds of a round, in which short work is repeated, and the most rounds.
 BUDGET, ROUND, MOST = 0.15, 0.004, 1000
@@ -42,7 +42,7 @@ class Timing:
             self.benchmark.stats.update(seconds)
         info = self.benchmark.extra_info
         info.update(visits=self.visits, rows=self.rows, rows_per_s=self.rows and self.rows / self.seconds)
-        info.update(aa_difference=aa_difference(self.visits))
+        info.update(visit_spread=visit_spread(self.visits))
 
     @property
     def seconds(self) -> float:

@@ -16,6 +16,9 @@ class TableOptions:
     features: Any = option(None, "The columns of numbers or categories: a+b+c")
     labels: Any = option(None, "The 0/1 label columns: a+b+c")
     label_column: Any = option(None, "The column that lists the labels of a row by name")
+    group_column: Any = option(
+        None, "The column that says which rows belong together (patient, thread): no split separates them"
+    )
     separator: Any = option(None, "What separates the names in the label column")
     delimiter: Any = option(None, "What divides the columns of a CSV file; tab for a tab")
     encoding: str = option("utf-8", "The encoding of a CSV file: latin-1, cp1252, utf-16, …")

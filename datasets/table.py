@@ -43,8 +43,11 @@ class TableSource(TableOptions, DatasetSource):
         table = self._read(path)
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
+        groups = None if self.group_column is None else _taken_groups(table, str(self.group_column))
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
         others = tuple(name for name in table.columns if name not in (*roles.inputs, *roles.named))
+        if self.group_column is not None:
+            others = (*others, str(self.group_column))
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
         table.keep((*roles.inputs, *roles.named))
         Y, names, label_notes = label_matrix(table, roles, self.separator)
@@ -65,6 +68,7 @@ class TableSource(TableOptions, DatasetSource):
             nominal=nominal,
             notes=(*roles.notes, *label_notes, *constant(table, Y, names), *input_notes),
             table=TableColumns(roles.inputs, roles.label_column, separator, others, categories),
+            groups=groups,
         )
 
     def _read(self, path: Path) -> Table:
@@ -73,6 +77,19 @@ class TableSource(TableOptions, DatasetSource):
         if self.delimiter is not None or self.encoding.lower() != "utf-8":
             raise EquipoiseError(f"{path.name}: delimiter and encoding are for CSV and TSV files only")
         return read_records(path)
+
+
+def _taken_groups(table: Table, name: str) -> NDArray[np.int64]:
+    """The group of each row (n,) by the cells of a column, which is removed from the table, so that nothing else uses it."""
+    column = table.columns.pop(table.name_of(name))
+    numbers = {"": -1}
+    groups = column.map(
+        lambda cells: np.array([numbers.setdefault(cell.strip(), len(numbers)) for cell in cells])
+    )
+    # Of an empty cell nothing is known: its row is a group by itself.
+    empty = np.flatnonzero(groups < 0)
+    groups[empty] = -1 - empty
+    return groups.astype(np.int64)
 
 
 def texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, list[str]]:

@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise import measures, metrics
-    from equipoise.api import bayes_posterior, bayes_scores, run
+    from equipoise.api import bayes_posterior, bayes_scores, rank, run
     from equipoise.catalog.datasets import load_dataset
     from equipoise.catalog.functional import loss_of
-    from equipoise.catalog.strategies import get_strategy
+    from equipoise.catalog.strategies import compose, get_strategy
     from equipoise.cluster.executor import Cluster
+    from equipoise.contracts.context import Context
     from equipoise.contracts.dataset import Dataset
     from equipoise.contracts.hyperparameters import tunable
     from equipoise.contracts.rows import Rows
-    from equipoise.contracts.strategy import Context, Strategy, bce
+    from equipoise.contracts.strategy import Strategy, bce
     from equipoise.contracts.tasks import Task
     from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import Diagnosis, diagnose
 
 _WHERE = {
     "Cluster": "equipoise.cluster.executor",
-    "Context": "equipoise.contracts.strategy",
+    "Context": "equipoise.contracts.context",
     "Dataset": "equipoise.contracts.dataset",
     "Diagnosis": "equipoise.diagnosis",
     "EquipoiseError": "equipoise.core.errors",
@@ -40,10 +41,12 @@ _WHERE = {
     "bayes_posterior": "equipoise.api",
     "bayes_scores": "equipoise.api",
     "bce": "equipoise.contracts.strategy",
+    "compose": "equipoise.catalog.strategies",
     "diagnose": "equipoise.diagnosis",
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
     "loss_of": "equipoise.catalog.functional",
+    "rank": "equipoise.api",
     "run": "equipoise.api",
     "tunable": "equipoise.contracts.hyperparameters",
 }
@@ -61,12 +64,14 @@ __all__ = [
     "bayes_posterior",
     "bayes_scores",
     "bce",
+    "compose",
     "diagnose",
     "get_strategy",
     "load_dataset",
     "loss_of",
     "measures",
     "metrics",
+    "rank",
     "run",
     "tunable",
 ]

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from equipoise.bayes import DRAWS, BayesScore, Posterior, posterior_of, scores_of
-from equipoise.catalog.datasets import source_of
-from equipoise.contracts.dataset import Dataset
+from equipoise.catalog.datasets import load_source, source_of
+from equipoise.catalog.lookup import offered
+from equipoise.catalog.objects import spec_of
+from equipoise.catalog.plugins import loading
+from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.dataset import Dataset, DatasetSource
+from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.core.system import cpus
 from equipoise.experiment.settings import Settings
+from equipoise.readers.downloads import default_data_dir
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
@@ -30,16 +36,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.cluster.executor import Cluster
+    from equipoise.rankings import export as ranked
+    from equipoise.rankings.model import Ranking
+else:
+    ranked = lazy("equipoise.rankings.export")
 
-Names = str | Sequence[str]
+#: Names, or objects in their place; one or several.
+Datasets = str | Dataset | DatasetSource | Sequence[str | Dataset | DatasetSource]
+Backbones = str | Backbone | type[Backbone] | Sequence[str | Backbone | type[Backbone]]
+Strategies = str | Strategy | type[Strategy] | Sequence[str | Strategy | type[Strategy]]
 
 
 def run(
     suite: str | None = None,
     *,
-    dataset: str | Dataset | Sequence[str | Dataset] | None = None,
-    backbone: Names | None = None,
-    strategy: Names | None = None,
+    dataset: Datasets | None = None,
+    backbone: Backbones | None = None,
+    strategy: Strategies | None = None,
     splits: Split | None = None,
     seed: int | None = None,
     cell_timeout: float | None = None,
@@ -56,7 +69,9 @@ def run(
 
     Args:
         suite: the name of a suite, or a TOML file; without one, give the next three.
-        dataset: names, paths or `Dataset` objects. backbone, strategy: names with settings, as on the command line.
+        dataset: names, paths, `Dataset` objects or sources of them. backbone, strategy: names with settings, as on the command
+            line, or classes and instances. A script that defines such a class must guard its entry with
+            `if __name__ == "__main__":`, since it is loaded once more as a plugin file.
         splits: how many outer splits (default 3), or "official": the one split that comes with the data. Its development rows
             are used for training.
         seed: the seed from which all random streams are derived (default 0).
@@ -77,15 +92,21 @@ def run(
         EquipoiseError: bad input, in one line that says what is wrong.
     """
     end_if_starting()
+    if loading():
+        raise EquipoiseError(
+            "equipoise.run is called while this file is loaded as a plugin: put what runs below `if __name__ == '__main__':`"
+        )
     if cluster is not None and workers not in (1, "auto"):
         raise EquipoiseError("workers are processes on this machine: give them, or cluster")
     # A plan knows data sets by name; those that are given as objects are handed to it beside the names.
-    objects = {d.name: d for d in _listed(dataset) if isinstance(d, Dataset)}
+    folder = None if data_dir is None else Path(data_dir)
+    loaded = [_loaded(d, folder) for d in _listed(dataset)]
+    objects = {d.name: d for d in loaded if isinstance(d, Dataset)}
     chosen = choose(
         suite,
-        [d.name if isinstance(d, Dataset) else str(d) for d in _listed(dataset)],
-        _listed(backbone),
-        _listed(strategy),
+        [d.name if isinstance(d, Dataset) else str(d) for d in loaded],
+        [spec_of("backbone", b) for b in _listed(backbone)],
+        [spec_of("strategy", s) for s in _listed(strategy)],
         settings,
         splits,
         seed,
@@ -94,7 +115,6 @@ def run(
     executor = lazy("equipoise.cluster.executor").Cluster(cluster) if isinstance(cluster, str) else cluster
     if executor is None:
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
-    folder = None if data_dir is None else Path(data_dir)
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher, executor=executor)
@@ -104,6 +124,31 @@ def run(
     if store.damage:
         warnings.warn(store.damage, stacklevel=2)
     return flatten(row for row in rows if row["key"] in keys)
+
+
+def rank(*results: str | Path, metric: str = "map") -> list[Ranking]:
+    """Rank the strategies over all data sets of one or several stores, as `equipoise report --across` prints it.
+
+    Args:
+        results: the folders of stores; default: results/live.
+        metric: "map", or "tuned_macro_f1".
+
+    Returns:
+        With several backbones the ranking over all of them first, then one for each backbone.
+
+    Raises:
+        EquipoiseError: there are no rows, the metric is unknown, or the extra `statistics` is not installed.
+    """
+    stores = [Store(Path(folder)) for folder in results or ("results/live",)]
+    found = ranked.rank_stores(stores, metric)
+    for store in stores:
+        if store.damage:
+            warnings.warn(store.damage, stacklevel=2)
+    if not found:
+        raise EquipoiseError(
+            f"no rows in {', '.join(str(folder) for folder in results or ('results/live',))}"
+        )
+    return found
 
 
 def bayes_posterior(dataset: str, X: ArrayLike | None = None, **options: Any) -> Posterior:
@@ -178,6 +223,15 @@ def prepare(chosen: Suite, workers: int | str) -> None:
     # None stands for "auto", which never means more workers than CPUs. A single cell needs none.
     if possible > 1 and (parse_workers(workers) or cpus()) > 1:
         begin()
+
+
+def _loaded(dataset: Any, folder: Path | None) -> Any:
+    """The data set of a source; anything else as it is."""
+    if isinstance(dataset, type):
+        dataset = offered("dataset", dataset)
+    if not isinstance(dataset, DatasetSource):
+        return dataset
+    return load_source(dataset, default_data_dir() if folder is None else folder)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -19,6 +19,8 @@ from equipoise.core.arrays import Floats, Ints, label_matrix, mean_defined, rati
 CHI2_CRITICAL = 6.635  # chi-square with one degree of freedom at p = .01, as printed by the source of rDep
 # Share of ones below which a sparse product counts co-occurrences faster than a dense one.
 SPARSE_BELOW = 0.09
+# SCUMBLE of a row below this is rounding: two labels of n and n + 1 rows give about 1 / (8 n²), 1e-13 at a million rows.
+ROUNDING = 1e-13
 
 
 def irlbl(Y: ArrayLike) -> Floats:
@@ -73,8 +75,9 @@ def scumble_rows(Y: ArrayLike) -> Floats:
     # The geometric mean is computed from logarithms, because a product of many ratios would overflow.
     logs = np.bincount(rows, weights=np.log(ratios[labels]), minlength=len(bits)) / active
     share = np.exp(logs) / np.where(arithmetic > 0, arithmetic, 1.0)
-    # By rounding, the geometric mean can exceed the arithmetic one.
-    return np.asarray(np.maximum(1.0 - share, 0.0))
+    # Equal ratios give ±1e-16 instead of 0, and the variation of such noise would look like a measure of the data.
+    scores = 1.0 - share
+    return np.asarray(np.where(scores < ROUNDING, 0.0, scores))
 
 
 def scumble(Y: ArrayLike) -> float:

@@ -1,4 +1,7 @@
-"""Fixtures and settings for all tests: data cache, one thread, reproducible hypothesis, a guard on global state."""
+"""Fixtures and settings for all tests: data cache, one thread, reproducible hypothesis, a guard on global state.
+
+Helpers that several files import lie in `tests/shared`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 # Before torch or BLAS can load: the bits of a result depend on the number of threads.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -59,6 +63,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with quiet():
         create_database(folder / "mlflow.db", folder / "mlartifacts")
     return folder / "mlflow.db"
+
+
+@pytest.fixture
+def own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that a test loads are removed after it."""
+    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
+
+
+@pytest.fixture
+def without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow is turned off; it has its own tests."""
+    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
 
 
 #: The words that the random models of tests know.

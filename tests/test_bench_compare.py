@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from equipoise.cli.main import app
 from equipoise.core.errors import EquipoiseError
 from equipoise.timings import gate
-from equipoise.timings.records import aa_difference, find, load, short
+from equipoise.timings.records import find, load, short, visit_spread
 from equipoise.timings.units import in_unit
 
 MACHINE = {"device": "cpu", "clock": "processor time", "threads": 1, "processor": "a processor"}
@@ -50,12 +50,12 @@ def run(*words: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, str(done.exception or "") + done.stderr
 
 
-def test_halves_of_the_visits_alternate() -> None:
-    assert aa_difference([1.0]) is None
-    assert aa_difference([1.0, 1.2]) == pytest.approx(0.2)
-    # A machine that becomes slower slows both halves.
-    assert aa_difference([1.0, 1.0, 2.0, 2.0]) == 0.0
-    assert aa_difference([1.1, 3.0, 1.0, 1.5]) == pytest.approx(0.5)
+def test_the_spread_of_visits_is_that_of_the_better_half() -> None:
+    assert visit_spread([1.0]) is None
+    assert visit_spread([1.0, 1.2]) == pytest.approx(0.2)
+    # One disturbed visit of four does not count.
+    assert visit_spread([1.1, 3.0, 1.0, 1.0]) == pytest.approx(0.1)
+    assert visit_spread([1.1, 3.0, 1.0, 1.5]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(1.3, "slower"), (1 / 1.3, "faster"), (1.0, "same")])
@@ -77,7 +77,7 @@ def test_a_timing_is_no_quieter_than_is_usual_in_its_run(tmp_path: Path) -> None
     lucky = [1.0, 1.0]
     before = load(saved(tmp_path / "before.json", entry("focal", lucky), *noisy))
     after = load(saved(tmp_path / "after.json", entry("focal", times(lucky, 1.3)), *noisy))
-    assert gate.usual_difference([*before.timings.values(), *after.timings.values()]) == pytest.approx(0.2)
+    assert gate.usual_spread([*before.timings.values(), *after.timings.values()]) == pytest.approx(0.2)
     assert {c.verdict for c in gate.compare(before, after).changes} == {"same"}
 
 
@@ -86,7 +86,7 @@ def test_a_timing_of_one_visit_has_no_verdict(tmp_path: Path) -> None:
     # A file of pytest-benchmark without our facts: the minimum of its rounds.
     plain = saved(tmp_path / "plain.json", {"fullname": "a.py::test_b", "stats": {"min": 2.0}})
     (timing,) = load(plain).timings.values()
-    assert (timing.seconds, timing.aa_difference) == (2.0, None)
+    assert (timing.seconds, timing.visit_spread) == (2.0, None)
 
 
 def test_one_table_with_the_most_slowed_down_first(tmp_path: Path) -> None:

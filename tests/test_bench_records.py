@@ -61,9 +61,9 @@ def test_visits_add_up_to_one_entry() -> None:
     entry = SimpleNamespace(stats=Stats(), extra_info={})
     timing = visits.Timing("t", entry, rows=100)
     timing.add([3.0, 2.0])
-    assert entry.extra_info == {"visits": [2.0], "rows": 100, "rows_per_s": 50.0, "aa_difference": None}
+    assert entry.extra_info == {"visits": [2.0], "rows": 100, "rows_per_s": 50.0, "visit_spread": None}
     timing.add([1.0, 1.5])
-    assert entry.extra_info == {"visits": [2.0, 1.0], "rows": 100, "rows_per_s": 100.0, "aa_difference": 1.0}
+    assert entry.extra_info == {"visits": [2.0, 1.0], "rows": 100, "rows_per_s": 100.0, "visit_spread": 1.0}
     assert (timing.seconds, entry.stats.rounds) == (1.0, [3.0, 2.0, 1.0, 1.5])
 
 
@@ -149,7 +149,7 @@ def test_the_summary_fits_a_screen() -> None:
             timings[name].add([(i + 1) * 1e-4 * factor])
     lines = summary.overview(timings)
     assert len(lines) == 3
-    assert lines[0] == "300 timings, 2 visits each; the halves of the visits differ by 10.0% (median)"
+    assert lines[0] == "300 timings, 2 visits each, which spread by 10.0% (median)"
     assert lines[1].startswith("slowest: hooks: hook[s299-loss] 30 ms, hooks: hook[s298-loss]")
     assert len(summary.every(timings)) == 300
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from .shared import commands
 
-@pytest.fixture(autouse=True)
-def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder to work in, an empty download cache, no network, and no plugin left over."""
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise OSError("no network in this test")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
+_apart = commands.apart
 
 
 HEAVY = ("torch", "scipy.sparse", "scipy.stats", "pandas", "mlflow", "optuna", "sklearn", "matplotlib")

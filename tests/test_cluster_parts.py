@@ -212,10 +212,10 @@ def test_a_worker_without_the_file_of_a_strategy_refuses_its_cells(tmp_path: Pat
     block = Block(("dense",), ("linear",), (f"external_rows[file='{file}']",), Settings(), splits=1)
     plan = make_plan(Suite("s", "", (block,)), data={"dense": named}, device="cpu")
     assert len(plan.cells) == 1
-    remote._require_code_and_files(plan.cells)
+    remote.require_code_and_files(plan.cells)
     file.unlink()
     with pytest.raises(EquipoiseError, match=r"there is no file .*more\.csv of external rows here"):
-        remote._require_code_and_files(plan.cells)
+        remote.require_code_and_files(plan.cells)
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:

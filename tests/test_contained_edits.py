@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
+
+from .shared.contained import numbers, rows_of
 
 MINE = """
 from dataclasses import dataclass
@@ -56,21 +55,10 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
-def numbers(rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 5)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(rows, 3)) > [0.3, 0.6, 0.9]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
-
-
 def plan_of(mine: Path) -> Plan:
     given = {"trials": 1, "folds": 2, "epochs": 2}
     chosen = choose(None, ["numbers"], ["linear"], ["none", str(mine)], given, 2, None)
     return make_plan(chosen, device="cpu", data={"numbers": numbers()})
-
-
-def rows_of(folder: Path) -> dict[str, dict[str, Any]]:
-    return {row["key"]: row for row in Store(folder).rows()}
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["imported at once", "imported in the hook"])

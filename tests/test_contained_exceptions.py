@@ -7,15 +7,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.prepared import Preparations
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.plan import Plan, make_plan
+
+from .shared.contained import numbers
+
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 HEAD = """
 import os, signal, sys
@@ -52,19 +54,6 @@ FAULTS = {
     "recurses": ("weights", "self.weights(*arguments)", "RecursionError"),
     "memory": ("resample", "raise MemoryError", "MemoryError"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 5)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(rows, 3)) > [0.3, 0.6, 0.9]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
 
 
 def plan_of(strategies: list[str]) -> Plan:

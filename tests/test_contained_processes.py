@@ -8,13 +8,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.store.rows import fingerprint
@@ -25,6 +22,10 @@ from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import parse_suite
+
+from .shared.contained import numbers
+
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 HEAD = """
 import ctypes, os, subprocess, sys, threading, time
@@ -41,20 +42,6 @@ class {name}(Strategy):
         {statement}
         return super().{hook}(*arguments)
 """
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No MLflow, and plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 5)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(rows, 3)) > [0.3, 0.6, 0.9]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
 
 
 def plugin(folder: Path, **does: tuple[str, str]) -> str:

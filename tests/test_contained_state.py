@@ -9,14 +9,12 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.core.global_state import state_kept
 from equipoise.experiment.prepared import Preparations
 from equipoise.store.rows import fingerprint
@@ -24,6 +22,10 @@ from equipoise.store.store import Store
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
+
+from .shared.contained import numbers
+
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 HEAD = """
 import gc, os, random, sys, warnings
@@ -66,20 +68,6 @@ class {name}(Strategy):
         {what}()
         return Strategy.{hook}(self, *arguments)
 """
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No MLflow, and plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 5)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(rows, 3)) > [0.3, 0.6, 0.9]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
 
 
 def plan_of(strategies: list[str], backbone: str = "mlp[hidden=4]") -> Plan:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.prepared import Preparations
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.plan import make_plan
+
+from .shared.contained import numbers
+
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 HEAD = """
 from dataclasses import dataclass, replace
@@ -120,19 +122,6 @@ LEGAL = [
     ("decide", "lambda z: (z > 0).astype(int)"),
     ("decide", "ThresholdRule(np.inf)"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 5)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(rows, 3)) > [0.3, 0.6, 0.9]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
 
 
 def rows_of(

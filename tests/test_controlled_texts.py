@@ -10,16 +10,11 @@ import pytest
 
 from equipoise.catalog.datasets import load_dataset
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._controlled import ControlledWorld
 from equipoise.datasets._controlled_mails import part_names, read
 from equipoise.datasets._mail_grammar import grammar
 from equipoise.datasets.design_emails import DesignEmails
 
-PLAIN = {"labels": 6, "top": 0.4, "imbalance": 8.0, "dependence": 0.5, "noise": 0.2, "overlap": 0.3}
-
-
-def world(**knobs: Any) -> ControlledWorld:
-    return ControlledWorld("w", **{**PLAIN, "seed": 0, **knobs})
+from .shared.controlled import PLAIN, world
 
 
 # --- the texts

@@ -12,16 +12,12 @@ import pytest
 
 from equipoise.catalog.datasets import load_dataset
 from equipoise.core.arrays import Bools, Floats
-from equipoise.datasets._controlled import ControlledWorld, Hidden
+from equipoise.datasets._controlled import Hidden
 from equipoise.datasets.design_emails import DesignEmails
 
-PLAIN = {"labels": 6, "top": 0.4, "imbalance": 8.0, "dependence": 0.5, "noise": 0.2, "overlap": 0.3}
+from .shared.controlled import PLAIN, world
 
 ROWS = 3000
-
-
-def world(**knobs: Any) -> ControlledWorld:
-    return ControlledWorld("w", **{**PLAIN, "seed": 0, **knobs})
 
 
 @cache

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from equipoise.catalog.datasets import load_dataset
 from equipoise.core.errors import EquipoiseError
 
+from .shared.files import attempt, put
+
 ROWS = 30
 ARFF = (
     "@relation r\n@attribute x numeric\n@attribute c {u,v}\n@attribute a {0,1}\n@attribute b {0,1}\n@data\n"
@@ -179,20 +181,6 @@ def arff(tmp_path: Path, text: str, xml: str | None = None) -> Path:
     if xml is not None:
         path.with_suffix(".xml").write_text(xml, encoding="utf-8")
     return path
-
-
-def put(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def attempt(path: Path, **options: Any) -> None:
-    said = ""
-    try:
-        load_dataset(path, **options)
-    except EquipoiseError as problem:
-        said = str(problem)
-    assert "\n" not in said
 
 
 def fails(path: Path, expected: str, **options: Any) -> None:

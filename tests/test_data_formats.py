@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from equipoise.catalog.datasets import load_dataset
 from equipoise.core.errors import EquipoiseError
 
+from .shared.files import attempt
+
 RECORDS: list[dict[str, Any]] = [
     {
         "text": f"this is mail number {i}, really",
@@ -191,15 +193,6 @@ def test_any_table_is_a_dataset_or_one_line(
     path = tmp_path_factory.mktemp("any") / "any.csv"
     path.write_bytes("".join(pieces).encode("utf-8"))
     attempt(path, encoding=encoding, **options)
-
-
-def attempt(path: Path, **options: Any) -> None:
-    said = ""
-    try:
-        load_dataset(path, **options)
-    except EquipoiseError as problem:
-        said = str(problem)
-    assert "\n" not in said
 
 
 def fails(path: Path, expected: str, **options: Any) -> None:

@@ -15,6 +15,8 @@ from equipoise.cli.run import with_columns
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets.table import TableSource
 
+from .shared.files import put
+
 ROWS = 30
 
 TEXTS = [f"this is mail number {i} about something" for i in range(ROWS)]
@@ -65,11 +67,6 @@ def test_names_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     fails("c.csv[labels=C]", "unknown column of c.csv: 'C'; did you mean 'C++'?")
     fails("c.csv[text]", "cannot read 'text' in 'c.csv[text]': write key=value")
     fails(" ", "no dataset is named")
-
-
-def put(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
 
 
 def fails(path: Path | str, expected: str, **options: Any) -> str:

@@ -6,8 +6,6 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +14,11 @@ import equipoise
 from equipoise.contracts.dataset import DEV, TEST, TRAIN, Dataset
 from equipoise.diagnosis import Diagnosis
 from equipoise.diagnosis.sections.advice import advice_section
+
+from .shared import diagnosis
+from .shared.diagnosis import made
+
+table = diagnosis.table
 
 SECTIONS = {
     "schema": None,
@@ -32,7 +35,7 @@ SECTIONS = {
         "density",
     }
     | {"mean_ir", "max_ir", "cvir", "scumble", "scumble_cv", "rdep", "zero_positive_rule"},
-    "labels": {"label", "rows", "share", "irlbl", "group"},
+    "labels": {"label", "rows", "share", "irlbl", "group", "third"},
     "labelsets": {
         "distinct",
         "singletons",
@@ -54,6 +57,7 @@ SECTIONS = {
         "fine",
     },
     "advice": {"guess", "items", "strategies", "command"},
+    "in_short": None,
 }
 
 
@@ -142,11 +146,6 @@ def test_names_from_the_data_are_escaped() -> None:
     assert "[bold]" in str(found)
 
 
-def made(Y: np.ndarray, **more: Any) -> Dataset:
-    X = np.random.default_rng(0).normal(size=(len(Y), 3))
-    return Dataset("made", X, Y, tuple("abcdefgh"[: Y.shape[1]]), **more)
-
-
 @pytest.mark.parametrize("labels", [1, 2])
 @pytest.mark.parametrize("value", [0, 1])
 def test_degenerate_labels_are_survived(labels: int, value: int) -> None:
@@ -221,12 +220,3 @@ def test_splitting_is_not_advised_where_it_leaves_rows_without_labels() -> None:
 
 def test_synthetic_rows_are_not_advised_for_text(emails: Diagnosis) -> None:
     assert "mlsmote" not in emails.to_json()
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    lines = [f"{a:.3f},{b:.3f},{int(a > 0)},{int(b > 0.5)}" for a, b in rng.normal(size=(60, 2))]
-    file = tmp_path / "my data.csv"
-    file.write_text("\n".join(["speed,size,fast,large", *lines]) + "\n", encoding="utf-8")
-    return file

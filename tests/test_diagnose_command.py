@@ -12,13 +12,12 @@ from typer.testing import CliRunner
 
 import equipoise
 from equipoise.cli.main import app
-from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 
+from .shared import diagnosis
+from .shared.diagnosis import made
 
-def made(Y: np.ndarray, **more: Any) -> Dataset:
-    X = np.random.default_rng(0).normal(size=(len(Y), 3))
-    return Dataset("made", X, Y, tuple("abcdefgh"[: Y.shape[1]]), **more)
+table = diagnosis.table
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -27,15 +26,6 @@ def run(*words: str) -> tuple[int, str]:
         return 2, str(result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    lines = [f"{a:.3f},{b:.3f},{int(a > 0)},{int(b > 0.5)}" for a, b in rng.normal(size=(60, 2))]
-    file = tmp_path / "my data.csv"
-    file.write_text("\n".join(["speed,size,fast,large", *lines]) + "\n", encoding="utf-8")
-    return file
 
 
 def test_the_command_takes_a_file_and_writes_a_page(table: Path, tmp_path: Path) -> None:

@@ -19,14 +19,7 @@ from equipoise.experiment.versions import predictions_code
 from equipoise.readers import encoders
 from equipoise.readers.encoders import encoder
 
-WORDS = ["server", "database", "layout", "colour", "deadline", "budget"]
-
-
-def texts(rows: int = 200) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    counts = rng.poisson(0.7, (rows, len(WORDS)))
-    made = [" ".join(np.repeat(WORDS, own)) + f" row {i}" for i, own in enumerate(counts)]
-    return np.array(made, dtype=object)
+from .shared.encoded import WORDS, texts
 
 
 def test_errors_are_one_line_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

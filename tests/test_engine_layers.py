@@ -11,17 +11,13 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
-from equipoise.catalog.strategies import get_strategy
-from equipoise.engine.lanes import Lane
 from equipoise.engine.predict import predict
-from equipoise.engine.train import TrainingCost, train
 from equipoise.ops.affine import affine
 from equipoise.ops.device import repeatable
-from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch
+from equipoise.ops.inputs import Dense, Sparse, TokenBatch
 
-CPU = torch.device("cpu")
+from .shared.lanes import CPU, a_lane, run
 
 
 def some_texts(longest: int = 11) -> TokenBatch:
@@ -82,27 +78,6 @@ def test_longer_texts_in_a_batch_do_not_change_a_text_s_logits(bidirectional: bo
     rubbish = x.ids.clone()
     rubbish[torch.arange(11) >= x.lengths[:, None]] = 29
     assert torch.equal(model.forward(params, TokenBatch(rubbish, x.lengths), as_it_is), together)
-
-
-def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
-    given: dict[str, Any] = {
-        "index": np.arange(n),
-        "targets": Y,
-        "n_pos": Y.sum(0, dtype=np.int64),
-        "n_rows": n,
-        "strategy": get_strategy(strategy),
-        "backbone": Linear(),
-        "lr": 1e-2,
-        "l2": 1e-3,
-        "role": ("parts",),
-        "steps": 3,
-    }
-    return Lane(**{**given, **more})
-
-
-def run(lane: Lane, inputs: Inputs) -> Any:
-    with repeatable(CPU):
-        return train([lane], inputs, batch_size=32, device=CPU, cost=TrainingCost())[0]
 
 
 def test_sparse_inputs_never_become_dense() -> None:

@@ -15,42 +15,18 @@ from sklearn.metrics import average_precision_score
 from equipoise.backbones.linear import Linear
 from equipoise.backbones.lstm import LSTM
 from equipoise.backbones.mlp import MLP
-from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.seeds import seed_of, stream
-from equipoise.engine.lanes import Lane
 from equipoise.engine.learning_rate import rate
 from equipoise.engine.optimizer import Adam
 from equipoise.engine.sampler import BatchSampler
-from equipoise.engine.train import TrainingCost, train
-from equipoise.ops.device import repeatable, resolve
+from equipoise.ops.device import resolve
 from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Dense, Inputs, Tokens
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.ranking import macro_average_precision
 
-CPU = torch.device("cpu")
-
-
-def a_lane(n: int, Y: np.ndarray, strategy: str = "none", **more: Any) -> Lane:
-    given: dict[str, Any] = {
-        "index": np.arange(n),
-        "targets": Y,
-        "n_pos": Y.sum(0, dtype=np.int64),
-        "n_rows": n,
-        "strategy": get_strategy(strategy),
-        "backbone": Linear(),
-        "lr": 1e-2,
-        "l2": 1e-3,
-        "role": ("parts",),
-        "steps": 3,
-    }
-    return Lane(**{**given, **more})
-
-
-def run(lane: Lane, inputs: Inputs) -> Any:
-    with repeatable(CPU):
-        return train([lane], inputs, batch_size=32, device=CPU, cost=TrainingCost())[0]
+from .shared.lanes import CPU, a_lane, run
 
 
 @pytest.mark.parametrize("shape", [(7, 3), (400, 50)], ids=str)

@@ -20,8 +20,8 @@ from equipoise.contracts.strategy import Context, Strategy, bce
 from equipoise.core.errors import EquipoiseError
 from equipoise.engine.lanes import Lane, Softmax, Trained
 from equipoise.engine.loss import cells
-from equipoise.engine.output_bias import best_constant_logits
 from equipoise.engine.population import Population
+from equipoise.engine.starts.output_bias import best_constant_logits
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 
@@ -179,7 +179,7 @@ def test_any_number_of_rows_and_labels(rows: int, n_labels: int, seed: int) -> N
 
 
 def test_a_start_has_the_same_bits_alone_and_among_others() -> None:
-    from equipoise.engine import output_bias as module
+    from equipoise.engine.starts import output_bias as module
 
     lanes = [
         a_lane(
@@ -203,7 +203,7 @@ def test_a_start_has_the_same_bits_alone_and_among_others() -> None:
 
 
 def test_only_the_output_bias_is_a_lane_s_own() -> None:
-    from equipoise.engine.first_weights import first_weights
+    from equipoise.engine.starts.first_weights import first_weights
 
     Y = labels()
     lanes = [a_lane(Y, name, backbone=MLP(hidden=8)) for name in ("none", "pos_weight")]

@@ -18,6 +18,7 @@ from equipoise.splits.iterative import labelset_order, packed, stratify
 from equipoise.splits.label_pairs import traits_of
 from equipoise.splits.outer import stratified_folds
 from equipoise.splits.swaps import swap_refine
+from equipoise.splits.units import Units
 
 Flags = NDArray[np.bool_]
 Index = NDArray[np.int64]
@@ -34,10 +35,11 @@ def generator(seed: int) -> np.random.Generator:
 def dealt(present: Flags, k: int, seed: int) -> tuple[Index, Index, Index]:
     """Folds before and after the exchanges, and the order of rows."""
     rng = generator(seed)
-    order = labelset_order(present, rng)
-    before = stratify(present, k, order, rng)
+    units = Units.rows(present)
+    order = labelset_order(units, rng)
+    before = stratify(units, k, order, rng)
     after = before.copy()
-    swap_refine(present, after, k, order, rng)
+    swap_refine(present, units, after, k, order, rng)
     return before, after, order
 
 
@@ -130,7 +132,7 @@ def test_words_hold_the_first_label_highest() -> None:
 
 def test_rows_of_an_order_have_like_labelsets_beside_each_other() -> None:
     present = generator(0).random((300, 5)) < 0.5
-    order = labelset_order(present, generator(1))
+    order = labelset_order(Units.rows(present), generator(1))
     changes = (present[order][1:] != present[order][:-1]).any(axis=1).sum()
     assert changes == len(np.unique(present, axis=0)) - 1
     assert sorted(order) == list(range(300))

@@ -24,7 +24,7 @@ from equipoise.experiment.cross_validation import CrossValidator, CVResult, Fitt
 from equipoise.experiment.decision import decision_score, objective
 from equipoise.experiment.heads import FoldNetworks, refitted_logits
 from equipoise.experiment.prepared import Preparations
-from equipoise.experiment.search import SearchResult, search
+from equipoise.experiment.search.trials import SearchResult, search
 from equipoise.experiment.settings import Settings
 from equipoise.ops.device import repeatable
 from equipoise.ops.dropout import Drop

@@ -2,72 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from equipoise.api import choose
 from equipoise.catalog import registry as registry_module
 from equipoise.catalog.plugins import code_of
 from equipoise.catalog.registry import Registry, registry
-from equipoise.contracts.dataset import Dataset
 from equipoise.core import code_hash
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.pipeline import run_alone
-from equipoise.sweep.plan import Plan, make_plan
 
-PLUGIN = """
-from dataclasses import dataclass
-from equipoise.contracts.strategy import Strategy, bce
-{imports}
+from .shared import edits
+from .shared.edits import PLUGIN, data, keys, plan_of, write
 
-@dataclass(frozen=True)
-class Mine(Strategy):
-    "Scaled cross-entropy."
-    name = "mine"
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
-    def loss(self, logits, targets, ctx):
-        {inside}
-        return FACTOR * targets * bce(logits, targets) + bce(logits, targets)
-"""
+install = edits.install
+
 
 BESIDE = PLUGIN.format(imports="from helper import FACTOR", inside="pass")
 
 
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
 # --- plugins
-def data() -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(120, 6)).astype(np.float32)
-    Y = (X[:, :3] + rng.normal(size=(120, 3)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c"))
-
-
-def plan_of(*strategies: str, splits: int = 1) -> Plan:
-    tiny = {"trials": 1, "folds": 2, "epochs": 1}
-    chosen = choose(None, ["numbers"], ["linear"], strategies, tiny, splits, None)
-    return make_plan(chosen, device="cpu", data={"numbers": data()})
-
-
-def keys(*strategies: str) -> dict[str, str]:
-    return {cell.strategy: cell.key for cell in plan_of(*strategies).cells}
-
-
-def write(folder: Path, **texts: str) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    return str(folder / "mine.py")
 
 
 @pytest.mark.parametrize(
@@ -129,33 +89,6 @@ def test_of_our_modules_a_plugin_needs_those_that_no_other_hash_covers(tmp_path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code_hash, "_module", lambda n: edited if n.endswith(".focal") else module(n))
         assert keys(mine) != before
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Offers a package of these modules as an installed plugin; calling it again edits and reloads it."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(
-        sys, "dont_write_bytecode", True
-    )  # edits within a second look alike to Python's cache
-
-    def make(kind: str = "strategy", reload: bool = True, **modules: str) -> None:
-        write(tmp_path / "eq_pkg", __init__="", **modules)
-        info = tmp_path / "eq_pkg-1.2.dist-info"
-        info.mkdir(exist_ok=True)
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: eq-pkg\nVersion: 1.2\n", encoding="utf-8"
-        )
-        (info / "entry_points.txt").write_text(f"[equipoise.{kind}]\nany = eq_pkg.mod\n", encoding="utf-8")
-        importlib.invalidate_caches()
-        if reload:
-            for name in [n for n in sys.modules if n.partition(".")[0] == "eq_pkg"]:
-                del sys.modules[name]
-            registry_module._REGISTRIES.clear()
-
-    yield make
-    for name in [n for n in sys.modules if n.partition(".")[0] == "eq_pkg"]:
-        del sys.modules[name]
 
 
 RELATIVE = PLUGIN.format(imports="from ._formula import FACTOR", inside="pass")

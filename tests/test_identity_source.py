@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from unittest.mock import Mock
 
 import pytest
 
@@ -13,11 +12,7 @@ from equipoise.core import code_hash
 from equipoise.core.code_meaning import meaning
 from equipoise.experiment.versions import METRICS
 
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 # --- what counts of a source
@@ -72,7 +67,8 @@ def test_what_is_done_counts(before: str, after: str) -> None:
 def test_all_that_a_cell_runs_counts_or_is_left_out_for_a_reason() -> None:
     """A module that a running cell has loaded is hashed, or stands in the list of those that make no prediction."""
     code = (
-        "import sys\nfrom equipoise.experiment import pipeline, cross_validation, decision, prepared, search\n"
+        "import sys\nfrom equipoise.experiment import pipeline, cross_validation, decision, prepared\n"
+        "from equipoise.experiment.search import trials\n"
         "print(*[n for n in sys.modules if n.startswith('equipoise.')])"
     )
     loaded = subprocess.run(

@@ -16,7 +16,7 @@ from equipoise.core.code_meaning import meaning
 from equipoise.engine.estimators import fit
 from equipoise.engine.lanes import Lane
 from equipoise.engine.sampler import BatchSampler, mean_probabilities
-from equipoise.experiment import search
+from equipoise.experiment.search import after_training
 from equipoise.experiment.settings import Settings
 from equipoise.ops.inputs import Dense
 from equipoise.strategies.external_rows import ExternalRows
@@ -84,11 +84,11 @@ def test_a_score_map_tuned_on_the_objective_takes_that_of_the_search(
         asked.append(arguments[-1])
         return 0.0
 
-    monkeypatch.setattr(search, "decision_score", noted)
+    monkeypatch.setattr(after_training, "decision_score", noted)
     bench = SimpleNamespace(
         strategy=get_strategy("platt"), settings=Settings(objective="map"), Y=np.eye(4), role=()
     )
-    search._search_decision(bench, np.zeros((4, 4)), np.arange(4), np.arange(4) % 2)  # type: ignore[arg-type]
+    after_training.search_decision(bench, np.zeros((4, 4)), np.arange(4), np.arange(4) % 2)  # type: ignore[arg-type]
     assert set(asked) == {"map"}
 
 

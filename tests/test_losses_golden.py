@@ -12,13 +12,7 @@ import torch
 import equipoise
 from equipoise.catalog.functional import loss_names
 
-Z = np.array([[2, -1, 0.5, -3], [-0.5, 0.25, -2, 1], [0, -0.75, 1.5, -1.25]])
-
-Y = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 0, 1]], dtype=float)
-
-N_POS, N = np.array([400, 100, 20, 5]), 500
-
-P, PI = 1 / (1 + np.exp(-Z)), N_POS / N
+from .shared.losses import N_POS, PI, N, P, Y, Z, asl, bce, focal
 
 
 def values(name: str, progress: float = 0.0, **settings: Any) -> np.ndarray:
@@ -59,15 +53,6 @@ def test_printed_class_balanced_weights() -> None:
     assert np.abs(weights - expected).max() < 1e-9
 
 
-def bce(z: np.ndarray, y: np.ndarray = Y) -> np.ndarray:
-    p = 1 / (1 + np.exp(-z))
-    return np.asarray(-y * np.log(p) - (1 - y) * np.log(1 - p))
-
-
-def focal() -> np.ndarray:
-    return np.asarray(0.5 * np.where(Y > 0, 1 - P, P) ** 2 * bce(Z))
-
-
 def rebalanced() -> np.ndarray:
     r = np.array([[(1 / N_POS[j]) / sum(1 / N_POS[Y[i] > 0]) for j in range(4)] for i in range(3)])
     return 0.1 + 1 / (1 + np.exp(-10 * (r - 0.9)))
@@ -82,11 +67,6 @@ def tolerant() -> np.ndarray:
 
 def class_balanced(beta: float = 0.9) -> np.ndarray:
     return np.asarray((1 - beta) / (1 - beta**N_POS))
-
-
-def asl() -> np.ndarray:
-    p_m = np.maximum(P - 0.05, 0)
-    return np.asarray(-(Y * (1 - P) * np.log(P) + (1 - Y) * p_m**4 * np.log(1 - p_m)))
 
 
 def two_way() -> float:

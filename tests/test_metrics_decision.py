@@ -48,7 +48,8 @@ def test_as_scikit_learn_where_scored(name: str, average: str, pair: tuple[np.nd
     true, predicted = pair
     found = FUNCTIONS[name](true, predicted, average)  # type: ignore[arg-type]
     if average == "macro":
-        true, predicted = true[:, true.any(axis=0)], predicted[:, true.any(axis=0)]
+        scored = true.any(axis=0) & ~true.all(axis=0)
+        true, predicted = true[:, scored], predicted[:, scored]
     if average == "samples":
         true, predicted = true[true.any(axis=1)], predicted[true.any(axis=1)]
     if true.size == 0:
@@ -118,8 +119,8 @@ def test_groups_by_training_frequency() -> None:
     assert groups["head"] == [True, False, False, False, False]
     assert groups["medium"] == [False, True, True, False, False]
     assert groups["tail"] == [False, False, False, True, True]
-    true = np.array([[1, 1, 1, 0, 1], [1, 0, 0, 0, 1]])
-    predicted = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 1]])
+    true = np.array([[1, 1, 1, 0, 1], [1, 0, 0, 0, 1], [0, 0, 0, 0, 0]])
+    predicted = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 0, 1], [0, 0, 0, 0, 0]])
     found = metrics.frequency_f1(true, predicted, train)
     assert found == pytest.approx({"head_f1": 1.0, "medium_f1": 0.5, "tail_f1": 2 / 3})
     assert math.isnan(metrics.frequency_f1(true, predicted, train, head=99, tail=98)["head_f1"])
@@ -141,10 +142,30 @@ def test_nothing_true_and_nothing_predicted_is_nan(rows: int) -> None:
 def test_a_label_that_is_always_on() -> None:
     ones = np.ones((3, 1))
     found = metrics.decision_metrics(ones, ones, ones)
-    assert (found["micro_f1"], found["macro_f1"], found["samples_f1"], found["rcr_at_3"]) == (1, 1, 1, 1)
+    assert (found["micro_f1"], found["samples_f1"], found["rcr_at_3"]) == (1, 1, 1)
     missed = metrics.decision_metrics(ones, 0 * ones, ones)
-    assert (missed["micro_f1"], missed["macro_f1"], missed["macro_recall"]) == (0, 0, 0)
+    assert missed["micro_f1"] == 0
     assert math.isnan(missed["macro_precision"])
+
+
+@given(decisions())
+def test_a_label_that_is_always_on_moves_no_macro_average(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    true, predicted = pair
+    always = np.ones((len(true), 1), dtype=np.uint8)
+    scores = np.random.default_rng(0).normal(size=true.shape)
+    more, guess = np.hstack([true, always]), np.hstack([predicted, 1 - always])
+    one = metrics.decision_metrics(true, predicted, true)
+    two = metrics.decision_metrics(more, guess, more)
+    for name in ("macro_f1", "macro_precision", "macro_recall", "labels_scored"):
+        assert two[name] == pytest.approx(one[name], nan_ok=True)
+    assert metrics.macro_f1(more, guess) == pytest.approx(one["macro_f1"], nan_ok=True)
+    wider = np.hstack([scores, -always])
+    for name in ("map", "auroc"):
+        found = metrics.score_metrics(more, wider, more)[name]
+        assert found == pytest.approx(metrics.score_metrics(true, scores, true)[name], nan_ok=True)
+    assert metrics.mean_average_precision(more, wider) == pytest.approx(
+        metrics.mean_average_precision(true, scores), nan_ok=True
+    )
 
 
 def test_per_label_table() -> None:

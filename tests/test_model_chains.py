@@ -21,14 +21,9 @@ from equipoise.ops.device import repeatable
 from equipoise.splits.outer import stratified_folds
 from equipoise.sweep.plan import misfit
 
+from .shared.chains import L, N, labels
+
 CPU = torch.device("cpu")
-
-N, L = 150, 5
-
-
-def labels(n: int = N, n_labels: int = L, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (rng.random((n, n_labels)) < np.linspace(0.6, 0.1, n_labels)).astype(np.uint8)
 
 
 def bench(strategy: str, backbone: str, Y: np.ndarray | None = None, **settings: Any) -> CrossValidator:

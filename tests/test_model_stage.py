@@ -12,12 +12,7 @@ from equipoise.contracts.strategy import Context
 from equipoise.contracts.tasks import Task, decided, rounds, sources
 from equipoise.core.errors import EquipoiseError
 
-N, L = 150, 5
-
-
-def labels(n: int = N, n_labels: int = L, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (rng.random((n, n_labels)) < np.linspace(0.6, 0.1, n_labels)).astype(np.uint8)
+from .shared.chains import L, N, labels
 
 
 def ctx_of(Y: np.ndarray, seed: int = 0) -> Context:

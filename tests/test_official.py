@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from equipoise import Dataset
 from equipoise.api import choose
 from equipoise.contracts.dataset import DEV, TEST, TRAIN
 from equipoise.core.errors import EquipoiseError
@@ -20,21 +18,11 @@ from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.suite import Suite, parse_suite
 
+from .shared.official import data
+
+pytestmark = pytest.mark.usefixtures("without_mlflow")
+
 TINY = {"trials": 1, "folds": 2, "epochs": 1}
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-def data(parts: tuple[int, int, int] = (60, 10, 30)) -> Dataset:
-    rng = np.random.default_rng(0)
-    n = sum(parts)
-    Y = (rng.random((n, 3)) < [0.5, 0.3, 0.2]).astype(np.uint8)
-    official = rng.permutation(np.repeat([TRAIN, DEV, TEST], parts))
-    return Dataset("mine", rng.normal(size=(n, 4)), Y, ("a", "b", "c"), official=official)
 
 
 def suite(splits: Any = "official", **settings: Any) -> Suite:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -17,27 +16,12 @@ from equipoise.report.conclusions import conclusions
 from equipoise.report.export import render
 from equipoise.tracking.run_fields import run_name, tags
 
+from .shared.official_rows import row
 
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
+pytestmark = pytest.mark.usefixtures("without_mlflow")
 
 
 # --- the report
-def row(strategy: str, split: Any, tuned: float, seed: int = 0) -> dict[str, Any]:
-    metrics = {"fixed/macro_f1": tuned - 0.1, "tuned/macro_f1": tuned, "own/macro_f1": tuned - 0.1}
-    return {
-        "key": f"{strategy}-{split}-{seed}",
-        "status": "ok",
-        "dataset": "letters",
-        "backbone": "linear",
-        "strategy": strategy,
-        "split": split,
-        "seed": seed,
-        "settings": {},
-        "metrics": metrics,
-    }
 
 
 def printed(rows: list[dict[str, Any]]) -> str:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import equipoise
-from equipoise import Dataset
 from equipoise.cli.main import app
-from equipoise.contracts.dataset import DEV, TEST, TRAIN
 from equipoise.core.errors import EquipoiseError
 from equipoise.splits.outer import split_hash
 from equipoise.store.store import Store
+
+from .shared.official import data
+
+pytestmark = pytest.mark.usefixtures("without_mlflow")
 
 TINY = {"trials": 1, "folds": 2, "epochs": 1}
 
@@ -48,12 +48,6 @@ sources = (Toy("toy", "made up"),)
 '''
 
 
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set source named toy, registered as a plugin's would be."""
@@ -63,14 +57,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
     Path("toy.py").write_text(SOURCE, encoding="utf-8")
     registry("dataset").add_file("toy.py")
-
-
-def data(parts: tuple[int, int, int] = (60, 10, 30)) -> Dataset:
-    rng = np.random.default_rng(0)
-    n = sum(parts)
-    Y = (rng.random((n, 3)) < [0.5, 0.3, 0.2]).astype(np.uint8)
-    official = rng.permutation(np.repeat([TRAIN, DEV, TEST], parts))
-    return Dataset("mine", rng.normal(size=(n, 4)), Y, ("a", "b", "c"), official=official)
 
 
 def run(*words: str) -> str:
@@ -155,18 +141,3 @@ def test_info_says_its_sizes() -> None:
     record = json.loads(CliRunner().invoke(app, ["info", "scene", "--json"]).stdout)
     assert record["official split"].startswith("1211 training rows, 1196 test rows")
     assert "official split" not in json.loads(CliRunner().invoke(app, ["info", "yeast", "--json"]).stdout)
-
-
-def row(strategy: str, split: Any, tuned: float, seed: int = 0) -> dict[str, Any]:
-    metrics = {"fixed/macro_f1": tuned - 0.1, "tuned/macro_f1": tuned, "own/macro_f1": tuned - 0.1}
-    return {
-        "key": f"{strategy}-{split}-{seed}",
-        "status": "ok",
-        "dataset": "letters",
-        "backbone": "linear",
-        "strategy": strategy,
-        "split": split,
-        "seed": seed,
-        "settings": {},
-        "metrics": metrics,
-    }

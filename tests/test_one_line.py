@@ -9,8 +9,10 @@ import pytest
 
 import equipoise
 from equipoise import EquipoiseError, get_strategy
-from equipoise.core.errors import one_line
+from equipoise.core.errors import one_line, unknown
 from equipoise.store.store import Store
+
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 FAULTY = """
 from dataclasses import dataclass
@@ -59,12 +61,6 @@ def test_the_caller_may_ask_for_less() -> None:
     assert one_line(ValueError("a long message"), 16) == "ValueError: a l…"
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strategy files loaded here stay here."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
 def test_a_plugin_whose_exception_has_no_message_is_refused_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text(FAULTY.replace("@dataclass", "raise Broken\n@dataclass"), encoding="utf-8")
@@ -92,3 +88,19 @@ def test_a_cell_that_fails_without_a_message_is_a_row(
         "faulty": ("failed", SAID),
         "none": ("ok", None),
     }
+
+
+@pytest.mark.parametrize("length", [1, 7, 90, 600])
+@pytest.mark.parametrize("count", [0, 1, 12, 58, 4000])
+def test_known_names_are_listed_whole_and_the_others_counted(count: int, length: int) -> None:
+    names = [f"{i:0{length}d}" for i in range(count)]
+    said = str(unknown("thing", "zz", names))
+    assert len(said) <= 480
+    listing = said.partition("(known: ")[2].removesuffix(")")
+    if not names or listing == f"{count} names":
+        assert bool(names) == (listing != "none")
+        return
+    shown, _, more = listing.partition(" and ")
+    listed = shown.split(", ")
+    assert set(listed) <= set(names)
+    assert len(listed) + int(more.removesuffix(" more") or 0) == count

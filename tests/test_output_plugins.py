@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.core import output
+from equipoise.core import output, plugin_output
 
 PRINTS = """
 import ctypes, logging, os, subprocess, sys, warnings
@@ -108,8 +108,8 @@ def test_data_for_programs_are_free_of_prints(tmp_path: Path) -> None:
 
 def test_a_silent_sweep_leaves_no_logs(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
-    with output.plugins_apart(), output.into_log(folder):
-        output.mark("nobody")
+    with plugin_output.plugins_apart(), plugin_output.into_log(folder):
+        plugin_output.mark("nobody")
     assert not folder.exists()
 
 
@@ -118,15 +118,15 @@ def test_output_and_its_diversion_nest_and_are_restored(
 ) -> None:
     folder = tmp_path / "logs"
     for _ in range(2):
-        with output.plugins_apart():
+        with plugin_output.plugins_apart():
             print("for stderr")
-            with output.into_log(folder):
+            with plugin_output.into_log(folder):
                 os.write(1, b"first\n")
-                output.mark("a cell")
+                plugin_output.mark("a cell")
                 output.echo("own words")
                 os.write(2, b"second\n")
-                output.mark("another cell")
-                output.mark("a silent cell")
+                plugin_output.mark("another cell")
+                plugin_output.mark("a silent cell")
     print("as before")
     out, err = capfd.readouterr()
     assert out == "own words\nown words\nas before\n"

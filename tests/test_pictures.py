@@ -16,17 +16,13 @@ import pytest
 from equipoise import plots
 from equipoise.core.errors import EquipoiseError
 
+from .shared.pictures import texts
+
 
 def world(labels: int, rows: int = 120) -> tuple[np.ndarray, np.ndarray, list[str]]:
     rng = np.random.default_rng(labels)
     Y = (rng.random((rows, labels)) < 0.5 / np.arange(1, labels + 1)).astype(np.uint8)
     return Y, rng.normal(size=Y.shape) + Y, [f"label {j}" for j in range(labels)]
-
-
-def texts(figure: Any) -> list[str]:
-    from matplotlib.text import Text
-
-    return [text.get_text().strip() for text in figure.findobj(Text) if text.get_text().strip()]
 
 
 def png(figure: Any) -> bytes:

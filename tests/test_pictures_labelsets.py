@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +11,7 @@ import pytest
 from equipoise import plots
 from equipoise.plots.ordering import side_by_side
 
-
-def texts(figure: Any) -> list[str]:
-    from matplotlib.text import Text
-
-    return [text.get_text().strip() for text in figure.findobj(Text) if text.get_text().strip()]
+from .shared.pictures import texts
 
 
 @pytest.mark.parametrize("labels", [1, 53, 374])

@@ -5,63 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from equipoise import load_dataset
-from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment import decision
 from equipoise.experiment.pipeline import run_alone
 from equipoise.splits import outer as splits
 from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 
-EMAILS = "design-emails[rows=120]"
+from .shared.pipeline import EMAILS, TINY, by_strategy, lines_of, numbers, plan_of
 
-TINY = {"trials": 2, "folds": 2, "epochs": 2}
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :n_labels] + rng.normal(size=(rows, n_labels)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, tuple(f"l{j}" for j in range(n_labels)))
-
-
-def plan_of(
-    strategies: Sequence[str],
-    data: str | Dataset = EMAILS,
-    backbone: str = "linear",
-    split_count: int = 1,
-    **settings: Any,
-) -> Plan:
-    name = data if isinstance(data, str) else data.name
-    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
-    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
-
-
-def by_strategy(plan: Plan, folder: Path) -> dict[str, dict[str, Any]]:
-    sweep(plan, Store(folder))
-    return {row["strategy"]: row for row in Store(folder).rows()}
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 # --- what a cell may see
@@ -152,11 +112,6 @@ def test_metrics_are_those_of_the_predictions_that_are_kept(tmp_path: Path) -> N
     )
     assert np.array_equal(kept["test_fixed"], kept["test_logits"] > 0)
     assert row["metrics"]["fixed/macro_f1"] == metrics.macro_f1(kept["test_Y"], kept["test_logits"] > 0)
-
-
-def lines_of(folder: Path) -> int:
-    file = folder / "rows.jsonl"
-    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 # --- what does not fit

@@ -3,83 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
-from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
+from equipoise.catalog.parts import Place
 from equipoise.experiment import cell as cell_module
 from equipoise.experiment.cell import Cell
-from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
-from equipoise.sweep.run import sweep
 
-EMAILS = "design-emails[rows=120]"
+from .shared.pipeline import FAILING, by_strategy, numbers, plan_of
 
-TINY = {"trials": 2, "folds": 2, "epochs": 2}
-
-FAILING = """
-from dataclasses import dataclass
-from pathlib import Path
-from equipoise.contracts.strategy import Strategy, bce
-
-@dataclass(frozen=True)
-class Fragile(Strategy):
-    "Fails while a file lies beside it."
-    name = "fragile"
-
-    def loss(self, logits, targets, ctx):
-        if (Path(__file__).parent / "broken").exists():
-            raise RuntimeError("two\\nlines")
-        return bce(logits, targets)
-"""
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :n_labels] + rng.normal(size=(rows, n_labels)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, tuple(f"l{j}" for j in range(n_labels)))
-
-
-def plan_of(
-    strategies: Sequence[str],
-    data: str | Dataset = EMAILS,
-    backbone: str = "linear",
-    split_count: int = 1,
-    **settings: Any,
-) -> Plan:
-    name = data if isinstance(data, str) else data.name
-    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
-    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
-
-
-def by_strategy(plan: Plan, folder: Path) -> dict[str, dict[str, Any]]:
-    sweep(plan, Store(folder))
-    return {row["strategy"]: row for row in Store(folder).rows()}
-
-
-def fragile(folder: Path) -> str:
-    (folder / "fragile.py").write_text(FAILING, encoding="utf-8")
-    (folder / "broken").touch()
-    return str(folder / "fragile.py")
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 # --- the key: everything that decides a row, and nothing else
@@ -131,6 +66,9 @@ def test_a_plugin_that_was_edited_runs_as_it_is_now(tmp_path: Path) -> None:
 
 def test_where_a_plugin_lies_does_not_change_the_key() -> None:
     cell: Cell = plan_of(["none"], numbers()).cells[0]
-    assert dataclasses.replace(cell, plugin="/elsewhere/mine.py", dataset="renamed").key == cell.key
+    assert (
+        dataclasses.replace(cell, places=(Place("strategy", "/elsewhere/mine.py"),), dataset="renamed").key
+        == cell.key
+    )
     assert dataclasses.replace(cell, split=1).key != cell.key
     assert dataclasses.replace(cell, device="cuda").key != cell.key

@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
-from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import Watcher, sweep
 
-EMAILS = "design-emails[rows=120]"
+from .shared.pipeline import STRATEGIES, command, fragile, lines_of, plan_of, prints, wait_for
 
-TINY = {"trials": 2, "folds": 2, "epochs": 2}
-
-FAILING = """
-from dataclasses import dataclass
-from pathlib import Path
-from equipoise.contracts.strategy import Strategy, bce
-
-@dataclass(frozen=True)
-class Fragile(Strategy):
-    "Fails while a file lies beside it."
-    name = "fragile"
-
-    def loss(self, logits, targets, ctx):
-        if (Path(__file__).parent / "broken").exists():
-            raise RuntimeError("two\\nlines")
-        return bce(logits, targets)
-"""
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def plan_of(
-    strategies: Sequence[str],
-    data: str | Dataset = EMAILS,
-    backbone: str = "linear",
-    split_count: int = 1,
-    **settings: Any,
-) -> Plan:
-    name = data if isinstance(data, str) else data.name
-    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
-    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
-
-
-def prints(store: Store) -> dict[str, str]:
-    return {row["key"]: fingerprint(row) for row in store.rows()}
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 # --- the same rows, however they are made
@@ -99,12 +44,6 @@ def test_what_is_there_is_not_run_again(tmp_path: Path) -> None:
     assert len(Store(tmp_path).rows()) == 2
 
 
-def fragile(folder: Path) -> str:
-    (folder / "fragile.py").write_text(FAILING, encoding="utf-8")
-    (folder / "broken").touch()
-    return str(folder / "fragile.py")
-
-
 def test_a_failure_is_a_row_and_is_redone_alone(tmp_path: Path) -> None:
     plan = plan_of([fragile(tmp_path), "none"])
     store = Store(tmp_path / "store")
@@ -132,53 +71,6 @@ def test_two_workers_write_the_rows_of_one_failures_too(tmp_path: Path) -> None:
     first = prints(Store(tmp_path / "one"))
     assert first == prints(Store(tmp_path / "two"))
     assert len(first) == 4
-
-
-COMMAND = [
-    "run",
-    "--dataset",
-    EMAILS,
-    "--backbone",
-    "linear",
-    "--trials",
-    "2",
-    "--folds",
-    "2",
-    "--epochs",
-    "2",
-]
-
-STRATEGIES = ["none", "focal"]
-
-
-def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[str]:
-    names = [word for name in STRATEGIES for word in ("--strategy", name)]
-    more = ["--splits", str(split_count), "--workers", str(workers), "--results", str(folder)]
-    line = [
-        sys.executable,
-        "-c",
-        "from equipoise.cli import main; main()",
-        *COMMAND,
-        *names,
-        *more,
-        "--device",
-        "cpu",
-    ]
-    folder.parent.mkdir(exist_ok=True)
-    env = {**os.environ, "TMPDIR": str(folder.parent)}
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "that took too long"
-        time.sleep(0.02)
-
-
-def lines_of(folder: Path) -> int:
-    file = folder / "rows.jsonl"
-    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 def test_killed_outright_and_started_again_a_sweep_has_the_rows_of_a_straight_one(tmp_path: Path) -> None:

@@ -3,61 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
 from equipoise import load_dataset
-from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.pipeline import run_alone
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
-from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 
-EMAILS = "design-emails[rows=120]"
+from .shared.pipeline import EMAILS, numbers, plan_of, prints
 
-TINY = {"trials": 2, "folds": 2, "epochs": 2}
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(n_labels: int = 3, rows: int = 120) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :n_labels] + rng.normal(size=(rows, n_labels)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, tuple(f"l{j}" for j in range(n_labels)))
-
-
-def plan_of(
-    strategies: Sequence[str],
-    data: str | Dataset = EMAILS,
-    backbone: str = "linear",
-    split_count: int = 1,
-    **settings: Any,
-) -> Plan:
-    name = data if isinstance(data, str) else data.name
-    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
-    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
-
-
-def prints(store: Store) -> dict[str, str]:
-    return {row["key"]: fingerprint(row) for row in store.rows()}
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 def test_features_are_fitted_once_for_all_strategies_of_a_split(

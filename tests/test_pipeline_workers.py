@@ -2,98 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
-from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.store.store import SPOOL, Store
-from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 
-EMAILS = "design-emails[rows=120]"
+from .shared.pipeline import STRATEGIES, command, lines_of, plan_of, wait_for
 
-TINY = {"trials": 2, "folds": 2, "epochs": 2}
-
-
-@pytest.fixture(autouse=True)
-def _without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow is turned off; it has its own tests."""
-    monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def plan_of(
-    strategies: Sequence[str],
-    data: str | Dataset = EMAILS,
-    backbone: str = "linear",
-    split_count: int = 1,
-    **settings: Any,
-) -> Plan:
-    name = data if isinstance(data, str) else data.name
-    chosen = choose(None, [name], [backbone], strategies, {**TINY, **settings}, split_count, None)
-    return make_plan(chosen, device="cpu", data={} if isinstance(data, str) else {name: data})
-
-
-COMMAND = [
-    "run",
-    "--dataset",
-    EMAILS,
-    "--backbone",
-    "linear",
-    "--trials",
-    "2",
-    "--folds",
-    "2",
-    "--epochs",
-    "2",
-]
-
-STRATEGIES = ["none", "focal"]
-
-
-def command(folder: Path, split_count: int, workers: int) -> subprocess.Popen[str]:
-    names = [word for name in STRATEGIES for word in ("--strategy", name)]
-    more = ["--splits", str(split_count), "--workers", str(workers), "--results", str(folder)]
-    line = [
-        sys.executable,
-        "-c",
-        "from equipoise.cli import main; main()",
-        *COMMAND,
-        *names,
-        *more,
-        "--device",
-        "cpu",
-    ]
-    folder.parent.mkdir(exist_ok=True)
-    env = {**os.environ, "TMPDIR": str(folder.parent)}
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "that took too long"
-        time.sleep(0.02)
-
-
-def lines_of(folder: Path) -> int:
-    file = folder / "rows.jsonl"
-    return file.read_bytes().count(b"\n") if file.exists() else 0
+pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
 def descendants(pid: int) -> list[int]:

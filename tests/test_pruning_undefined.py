@@ -12,9 +12,11 @@ import pytest
 from equipoise import Dataset
 from equipoise.api import choose
 from equipoise.core.errors import EquipoiseError
-from equipoise.engine import population
+from equipoise.engine import held_out
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
+
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 DIVERGES = """
 from dataclasses import dataclass
@@ -30,11 +32,6 @@ class Diverges(Strategy):
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
 def row_of(strategy: str, pruning: bool) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100, 4)).astype(np.float32)
@@ -45,7 +42,7 @@ def row_of(strategy: str, pruning: bool) -> dict[str, Any]:
 
 
 def test_undefined_scores_prune_not_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(population, "_scores", lambda lanes, logits: [math.nan] * len(lanes))
+    monkeypatch.setattr(held_out, "held_out_scores", lambda lanes, logits: [math.nan] * len(lanes))
     pruned, full = row_of("none", pruning=True), row_of("none", pruning=False)
     assert pruned["status"] == full["status"] == "ok"
     assert pruned["trials"][0] == full["trials"][0], "the defaults are trained to the end"

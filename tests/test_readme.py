@@ -56,5 +56,5 @@ def test_every_file_that_is_linked_to_is_there() -> None:
 def test_install_lines_name_extras_that_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = re.findall(r"'\.\[(\w+)\]'", README)
-    assert set(named) == {"river", "test"}
+    assert set(named) == {"river", "test", "docs"}
     assert set(named) <= set(project["optional-dependencies"])

@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from typing import Any
 
 import pytest
-from rich.console import Console
 
-from equipoise.report.conclusions import number
-from equipoise.report.export import render, report_frame, to_json
-from equipoise.report.table import duration
+from equipoise.report.conclusions import duration, number
+from equipoise.report.export import report_frame, to_json
 
-NOISE = (0.004, -0.006, 0.002, 0.005, -0.005)  # of the five splits, sums to zero
-
-BASE = (0.60, 0.63, 0.58, 0.61, 0.59)
-
-
-def make_row(strategy: str, split: int, fixed: float, tuned: float, **more: Any) -> dict[str, Any]:
-    metrics = {
-        "fixed/macro_f1": fixed,
-        "tuned/macro_f1": tuned,
-        "own/macro_f1": fixed,
-        "tuned/micro_f1": 0.7,
-        "scores/map": 0.66,
-        "tuned/rcr_at_10": 0.25,
-        "tuned/rcr_rows_at_10": 20.0,
-    }
-    base = {
-        "key": f"{strategy}-{split}",
-        "status": "ok",
-        "dataset": "letters",
-        "dataset_sha256": "ab" * 32,
-        "generated": False,
-        "backbone": "linear",
-        "strategy": strategy,
-        "split": split,
-        "seed": 0,
-        "device": "cpu",
-        "settings": {"trials": 4},
-        "metrics": metrics,
-        "cost": {"seconds_total": 12.0},
-    }
-    return base | more
-
-
-def sweep(gains: dict[str, tuple[float, float]], splits: int = 5, swing: float = 1.0) -> list[dict[str, Any]]:
-    """Rows of `none`, and of strategies with the given mean gains over it (at threshold .5 and tuned)."""
-    rows = [make_row("none", split, BASE[split], BASE[split] + 0.05) for split in range(splits)]
-    for strategy, (fixed, tuned) in gains.items():
-        for split in range(splits):
-            noise = swing * NOISE[split]
-            at_half, best = BASE[split] + fixed + noise, BASE[split] + 0.05 + tuned + noise
-            rows.append(make_row(strategy, split, at_half, best))
-    return rows
-
-
-def printed(rows: list[dict[str, Any]], width: int = 80) -> str:
-    console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
-    render(rows, console)
-    return console.export_text()
-
+from .shared.reported import printed, sweep
 
 # --- the page -------------------------------------------------------------------------------------------------
 LONG = "ml_ros[p=0.25,live=true]+focal[gamma=2.0]+global_threshold"

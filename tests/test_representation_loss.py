@@ -243,7 +243,7 @@ def test_half_precision_trains() -> None:
 
 
 def test_the_start_of_the_output_bias_is_that_of_cross_entropy() -> None:
-    from equipoise.engine.output_bias import best_constant_logits
+    from equipoise.engine.starts.output_bias import best_constant_logits
 
     lanes = [a_lane(0, MLP(hidden=5), s) for s in (Strategy(), get_strategy("mulsupcon"), Pulled())]
     plain, *others = best_constant_logits(lanes, BATCH)

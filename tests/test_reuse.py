@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equipoise.api import choose
 from equipoise.catalog.strategies import get_strategy, training_part
-from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import DECIDING, Strategy
 from equipoise.experiment.decision import decision_score
 from equipoise.experiment.pipeline import run_alone
@@ -18,7 +16,11 @@ from equipoise.experiment.prepared import Preparations
 from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.plan import Plan
+
+from .shared.reuse import plan_of
+
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 ONLY_DECIDE = [
     "platt",
@@ -28,25 +30,6 @@ ONLY_DECIDE = [
     "top_k",
     "platt+expected_f1",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 140) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :4] + rng.normal(size=(rows, 4)) > [0.3, 0.6, 0.9, 1.2]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c", "d"))
-
-
-def plan_of(strategies: list[str], backbone: str = "mlp[hidden=7]", splits: int = 1, **settings: Any) -> Plan:
-    given = {"trials": 4, "folds": 2, "epochs": 3, "trial_batch": 2, **settings}
-    chosen = choose(None, ["numbers"], [backbone], strategies, given, splits, None)
-    return make_plan(chosen, device="cpu", data={"numbers": numbers()})
 
 
 def beside(plan: Plan) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray] | None]]:

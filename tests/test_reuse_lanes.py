@@ -10,34 +10,16 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from equipoise.api import choose
 from equipoise.backbones.mlp import MLP
 from equipoise.catalog.strategies import get_strategy
-from equipoise.contracts.dataset import Dataset
 from equipoise.engine.lanes import Lane
 from equipoise.engine.reuse import Content, train_once
 from equipoise.engine.train import Request
 from equipoise.ops.inputs import Dense, Inputs
-from equipoise.sweep.plan import Plan, make_plan
 
+from .shared.reuse import plan_of
 
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are gone after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
-
-
-def numbers(rows: int = 140) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :4] + rng.normal(size=(rows, 4)) > [0.3, 0.6, 0.9, 1.2]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c", "d"))
-
-
-def plan_of(strategies: list[str], backbone: str = "mlp[hidden=7]", splits: int = 1, **settings: Any) -> Plan:
-    given = {"trials": 4, "folds": 2, "epochs": 3, "trial_batch": 2, **settings}
-    chosen = choose(None, ["numbers"], [backbone], strategies, given, splits, None)
-    return make_plan(chosen, device="cpu", data={"numbers": numbers()})
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 
 # --- what counts as equal

@@ -19,6 +19,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("timings",),
     ("sweep",),
     ("tracking", "diagnosis"),
+    ("page",),
+    ("rankings",),
     ("report", "testing"),
     ("plots",),
     ("experiment",),

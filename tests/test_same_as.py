@@ -16,7 +16,6 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.equalities import equalities
 from equipoise.catalog.strategies import get_strategy
 from equipoise.cli.main import app
-from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.equality import COLUMNS, Equality
 from equipoise.core.code_meaning import meaning
 from equipoise.experiment.pipeline import run_alone
@@ -26,20 +25,15 @@ from equipoise.sweep.plan import make_plan
 from equipoise.sweep.run import sweep
 from equipoise.testing.equalities import SETTINGS, C, check_equalities, difference
 from equipoise.testing.exam import Exam
-from equipoise.testing.whole import trained
+from equipoise.testing.training import trained
 from equipoise.testing.worlds import worlds
+
+from .shared.numeric import numbers
 
 EMAILS = "design-emails[rows=120]"
 ALL = {column: column for column in COLUMNS}
 RANKED = {"map": "map", "tuned": "tuned"}
 DECIDES = {"map": "map", "fixed": "fixed", "tuned": "tuned"}
-
-
-def numbers(rows: int = 160) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :4] + rng.normal(size=(rows, 4)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c", "d"))
 
 
 def cells(

@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import expit, logit
 
 from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.strategy import Context
 from equipoise.engine.sampler import BatchSampler
 
-
-def world(n: int = 1200, labels: int = 6) -> tuple[np.ndarray, np.ndarray, Context]:
-    """Calibrated log-odds (n, L) of labels from frequent to very rare, the labels drawn from them, the last one absent."""
-    rng = np.random.default_rng(0)
-    true = rng.normal(scale=2, size=(n, labels)) + logit(np.geomspace(0.4, 0.002, labels))
-    Y = (rng.random((n, labels)) < expit(true)).astype(np.uint8)
-    Y[:, -1] = 0
-    return true.astype(np.float32), Y, Context(Y.sum(0), n, folds=np.arange(n) % 3)
+from .shared.calibrated import world
 
 
 def test_square_root_sampling_draws_labels_by_the_root_of_their_count() -> None:

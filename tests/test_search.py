@@ -15,7 +15,14 @@ from equipoise.backbones.mlp import MLP
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.hyperparameters import Tunable
 from equipoise.experiment.pipeline import run_alone
-from equipoise.experiment.proposals import batches, new_study, position_of, shared, shared_draw, value_at
+from equipoise.experiment.search.proposals import (
+    batches,
+    new_study,
+    position_of,
+    shared,
+    shared_draw,
+    value_at,
+)
 from equipoise.store.rows import clean
 from equipoise.sweep.plan import make_plan
 

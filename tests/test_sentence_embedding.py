@@ -22,7 +22,7 @@ from equipoise.readers import encoders
 from equipoise.readers.vector_cache import CHUNK, vectors_of
 from equipoise.sweep.plan import make_plan, misfit
 
-WORDS = ["server", "database", "layout", "colour", "deadline", "budget"]
+from .shared.encoded import WORDS, texts
 
 
 @dataclass
@@ -54,13 +54,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEncoder:
     made = FakeEncoder(tmp_path / "log")
     monkeypatch.setattr(encoders, "encoder", lambda model, max_tokens=None: made)
     return made
-
-
-def texts(rows: int = 200) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    counts = rng.poisson(0.7, (rows, len(WORDS)))
-    made = [" ".join(np.repeat(WORDS, own)) + f" row {i}" for i, own in enumerate(counts)]
-    return np.array(made, dtype=object)
 
 
 def emails(rows: int = 200) -> Dataset:

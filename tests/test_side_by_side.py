@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from equipoise.api import choose
-from equipoise.contracts.dataset import Dataset
 from equipoise.engine.scheduler import run_many
 from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.prepared import Preparations
@@ -17,6 +16,8 @@ from equipoise.store.rows import fingerprint
 from equipoise.sweep.batches import attempt
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan, make_plan
+
+from .shared.reuse import numbers
 
 RAISES = """
 from dataclasses import dataclass
@@ -30,13 +31,6 @@ class Raises(Strategy):
     def loss(self, logits, targets, ctx):
         raise ValueError("no loss today")
 """
-
-
-def numbers(rows: int = 140) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :4] + rng.normal(size=(rows, 4)) > [0.3, 0.6, 0.9, 1.2]).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c", "d"))
 
 
 def plan_of(strategies: list[str], backbone: str = "mlp[hidden=7]", splits: int = 1, **settings: Any) -> Plan:

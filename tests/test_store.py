@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from equipoise.store.rows import clean, decode, encode, fingerprint, flatten
 from equipoise.store.store import Store
 
-#: What names the cell of a row.
-CELL = {"dataset": "letters", "backbone": "linear", "strategy": "none", "split": 0}
-
-
-def row(key: str = "k0", **more: Any) -> dict[str, Any]:
-    return {"key": key, "status": "ok", **CELL, "metrics": {"fixed/macro_f1": 0.5}, "error": None, **more}
+from .shared.stored import row
 
 
 def test_absent_store_is_empty_and_is_not_made_by_reading(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +17,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.store.rows import encode
 from equipoise.store.store import Store
 
-#: What names the cell of a row.
-CELL = {"dataset": "letters", "backbone": "linear", "strategy": "none", "split": 0}
-
-
-def row(key: str = "k0", **more: Any) -> dict[str, Any]:
-    return {"key": key, "status": "ok", **CELL, "metrics": {"fixed/macro_f1": 0.5}, "error": None, **more}
+from .shared.stored import row
 
 
 def test_a_row_that_json_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:

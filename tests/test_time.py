@@ -22,6 +22,8 @@ from equipoise.timings import projection, speeds
 from equipoise.timings.projection import Sweep, estimate, records
 from equipoise.timings.speeds import Speed, measure
 
+pytestmark = pytest.mark.usefixtures("own_catalogue")
+
 EMAILS = "design-emails[rows=120]"
 SHORT = ["--trials", "1", "--folds", "2", "--epochs", "1", "--splits", "2", "--device", "cpu"]
 BROKEN = """
@@ -36,12 +38,6 @@ class Broken(Strategy):
     def weights(self, Y, ctx):
         raise RuntimeError("two\\nlines")
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plugins that a test loads are removed after it."""
-    monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
 
 
 @pytest.fixture(autouse=True)

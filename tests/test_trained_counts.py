@@ -16,8 +16,9 @@ from equipoise.catalog.strategies import get_strategy
 from equipoise.contracts.strategy import Context
 from equipoise.engine.lanes import Lane
 from equipoise.engine.loss import PopulationLoss
-from equipoise.engine.output_bias import best_constant_logits, prior
 from equipoise.engine.scheduler import Trainer, run_one
+from equipoise.engine.starts.loss_labels import prior
+from equipoise.engine.starts.output_bias import best_constant_logits
 from equipoise.experiment.cross_validation import CrossValidator, features_of
 from equipoise.experiment.jobs import drawn_positives
 from equipoise.experiment.settings import Settings

@@ -12,12 +12,13 @@ from equipoise import thresholds
 from equipoise.api import choose
 from equipoise.backbones.logistic_regression import LogisticRegression
 from equipoise.catalog.strategies import get_strategy
-from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Context
 from equipoise.contracts.tasks import Task, majority_vote
 from equipoise.experiment.evaluation import evaluate
 from equipoise.experiment.pipeline import run_alone
 from equipoise.sweep.plan import make_plan
+
+from .shared.numeric import numbers
 
 PAIRS = np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8)
 
@@ -25,13 +26,6 @@ PAIRS = np.array([[0, 0], [1, 0], [1, 1]], dtype=np.uint8)
 def logs(*rows: list[float]) -> np.ndarray:
     """Logits (n, C) of these class probabilities."""
     return np.log(np.array(rows, dtype=np.float32))
-
-
-def numbers(rows: int = 160) -> Dataset:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(rows, 6)).astype(np.float32)
-    Y = (X[:, :4] + rng.normal(size=(rows, 4)) > 0.8).astype(np.uint8)
-    return Dataset("numbers", X, Y, ("a", "b", "c", "d"))
 
 
 def cell_of(strategy: str, backbone: str = "linear") -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -21,14 +21,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from equipoise.catalog.plugin_code import code, file_of, gathered, installed, package_code
+from equipoise.catalog.plugin_code import Listing, code, gathered, installed, listing, owner_of, package_code
 from equipoise.core.code_hash import OURS, source_hash
 from equipoise.core.errors import EquipoiseError
 
 PREFIX = "equipoise_plugin_"
-#: For each top-level name of a plugin's distribution, all of its top-level names.
-_SIBLINGS: dict[str, frozenset[str]] = {}
+#: For each module of a plugin whose distribution is known, what that lists.
+_LISTED: dict[str, Listing] = {}
 _LOADED: dict[str, PluginFile] = {}
+#: The plugin files that are being run.
+_RUNNING: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,15 @@ class PluginFile:
         if _FINDER not in sys.meta_path:
             # First, so that no other finder is asked for names of the private packages.
             sys.meta_path.insert(0, _FINDER)
+        _RUNNING.append(self.path)
         try:
             return importlib.import_module(f"{self.package}.{self._main}")
         # A file may also call `sys.exit`, or Ctrl-C may interrupt it.
         except BaseException:
             self.unload()
             raise
+        finally:
+            _RUNNING.pop()
 
     def unload(self) -> None:
         """Remove its modules from this process."""
@@ -96,8 +101,8 @@ class PluginFile:
         inside = "/".join(parts)
         names = [self.path.name] if inside == self._main else [f"{inside}/__init__.py", f"{inside}.py"]
         name = next((n for n in names if n in self.sources), None)
-        # Without `parts` it is the private package itself, which has no file.
-        if name is None and parts:
+        # The private package itself has no file, nor has a folder of modules.
+        if name is None and not any(source.startswith(f"{inside}/") for source in self.sources) and parts:
             return None
         loader = _FromMemory(self, name)
         package = name is None or name.endswith("/__init__.py")
@@ -110,8 +115,11 @@ class PluginFile:
     def _beside(self, top: str) -> Path | None:
         if top in sys.stdlib_module_names or top == OURS or installed(top):
             return None
-        places = (self._folder / top / "__init__.py", self._folder / f"{top}.py")
-        return next((place for place in places if place.is_file()), None)
+        package = self._folder / top
+        places = (package / "__init__.py", self._folder / f"{top}.py")
+        file = next((place for place in places if place.is_file()), None)
+        # A folder of modules is a package, too, as for Python.
+        return package if file is None and any(package.glob("*.py")) else file
 
     def _import(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
@@ -179,6 +187,20 @@ def sources_of(path: Path) -> dict[str, bytes]:
     return found.sources
 
 
+def path_of(package: str) -> Path:
+    """Return the file of the private package of a plugin file that is loaded."""
+    if package not in _LOADED:
+        raise EquipoiseError(
+            "a plugin file was edited, or loaded anew, after its class was taken from it: take it once more"
+        )
+    return _LOADED[package].path
+
+
+def loading() -> bool:
+    """Whether a plugin file is being run, which may be the user's script."""
+    return bool(_RUNNING)
+
+
 def code_of(cls: type[Any]) -> str:
     """Return 16 hex digits over the code of a strategy or backbone, and over all modules of its plugin.
 
@@ -192,8 +214,9 @@ def code_of(cls: type[Any]) -> str:
         # From the sources in memory: the file may have been edited since it was loaded.
         return _LOADED[top].code
     module = sys.modules[cls.__module__]
-    file = file_of(top) or getattr(module, "__file__", None)
-    found = "unknown" if file is None else package_code(Path(file), _SIBLINGS.get(top, ()))
+    if module.__name__ not in _LISTED:
+        _LISTED[module.__name__] = listing(owner_of(module), module.__name__)
+    found = package_code(module, _LISTED[module.__name__])
     # Kept in the module, so that the first hash disappears together with the code it describes.
     if module.__dict__.setdefault("__equipoise_code__", found) != found:
         raise EquipoiseError(f"plugin {top} was edited after this process had loaded it: start again")
@@ -202,11 +225,13 @@ def code_of(cls: type[Any]) -> str:
 
 def note(point: importlib.metadata.EntryPoint, found: Sequence[tuple[str, Any]]) -> None:
     """Remember the distribution of an entry point, and the hash of its code right after it was loaded."""
-    files = (point.dist.files or ()) if point.dist is not None else ()
-    tops = frozenset(file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py")
-    _SIBLINGS.update(dict.fromkeys(tops, tops))
     for _, obj in found:
-        code_of(obj if isinstance(obj, type) else type(obj))
+        # The parts of a composition, which has no code of its own.
+        for part in getattr(obj() if isinstance(obj, type) else obj, "parts", (obj,)):
+            cls = part if isinstance(part, type) else type(part)
+            if cls.__module__.partition(".")[0] == point.module.partition(".")[0]:
+                _LISTED[cls.__module__] = listing(point.dist, cls.__module__)
+            code_of(cls)
 
 
 def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Origin:
@@ -214,3 +239,16 @@ def origin_of(kind: str, name: str, point: importlib.metadata.EntryPoint) -> Ori
     dist = point.dist
     metadata = (None, None) if dist is None else (dist.name, dist.version)
     return Origin(kind, name, f"plugin {point.value}", *metadata)
+
+
+def origin_of_file(kind: str, name: str, file: Path, module: ModuleType) -> Origin:
+    """Return where a plugin of a file comes from. Of the path only the last part is kept; the version is `__version__`."""
+    version = getattr(module, "__version__", None)
+    return Origin(kind, name, f"file {file.name}", None, version if isinstance(version, str) else None)
+
+
+def origin_of_module(kind: str, name: str, where: str) -> Origin:
+    """Return where the class `package.module:Class` comes from."""
+    dist = owner_of(sys.modules[where.partition(":")[0]])
+    metadata = (None, None) if dist is None else (dist.name, dist.version)
+    return Origin(kind, name, f"plugin {where}", *metadata)

@@ -1,16 +1,16 @@
-"""Strategies by name, composed with a plus sign: `ml_ros[p=0.25]+focal+scut`."""
+"""Strategies by name or from plugins, composed with a plus sign: `ml_ros[p=0.25]+./mine.py:Mine+scut`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
+from equipoise.catalog.lookup import name_of, offered
+from equipoise.catalog.parts import Part, Place, parts
 from equipoise.catalog.plugins import code_of
 from equipoise.catalog.registry import registry
-from equipoise.catalog.specs import parse, split_parts
+from equipoise.catalog.specs import parse
 from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.options import checked
 from equipoise.contracts.strategy import CHAINED, DECIDING, STAGES, Strategy
@@ -21,10 +21,11 @@ from equipoise.core.errors import EquipoiseError
 class Composition(Strategy):
     """Several strategies, each of which acts at its own stages.
 
-    Its own hooks are never called: callers ask for `strategy.owner(stage)` and `strategy.chain(stage)`.
+    Its own hooks are never called: callers ask for `strategy.owner(stage)` and `strategy.chain(stage)`. A named composition,
+    which `named` makes, is a subclass with a name and default members.
     """
 
-    members: tuple[Strategy, ...] = ()
+    members: tuple[Strategy, ...] = field(default=(), metadata={"internal": True})
 
     @property
     def parts(self) -> tuple[Strategy, ...]:
@@ -36,17 +37,68 @@ class Composition(Strategy):
 
     @property
     def spec(self) -> str:
+        return self.name or self.written_out
+
+    @property
+    def written_out(self) -> str:
+        """The specs of its parts, joined by plus signs."""
         return "+".join(p.spec for p in self.members)
 
+    @property
+    def identity(self) -> str:
+        return f"{self.name}={self.written_out}" if self.name else self.written_out
 
-def compose(*parts: Strategy) -> Strategy:
+
+def named(name: str, strategy: Strategy) -> type[Composition]:
+    """The class of a composition that a plugin offers under a name; its parts are the default of its only field.
+
+    Raises:
+        EquipoiseError: it is a single strategy.
+    """
+    if not isinstance(strategy, Composition):
+        raise EquipoiseError(
+            f"{strategy.spec!r} is one strategy with its settings: offer its class, or a composition of two or more"
+        )
+    # Of the whole, as if it were a strategy of its own.
+    declared: dict[str, Any] = {
+        "__doc__": f"The composition {strategy.written_out}.",
+        "__module__": __name__,
+        "name": name,
+        "requires": frozenset().union(*(part.requires for part in strategy.parts)),
+        "sees_representation": any(part.sees_representation for part in strategy.parts),
+    }
+    members = field(default=strategy.members, metadata={"internal": True})
+    made: type[Composition] = make_dataclass(
+        "Combination",
+        [("members", tuple[Strategy, ...], members)],
+        bases=(Composition,),
+        namespace=declared,
+        frozen=True,
+    )
+    return made
+
+
+def compose(*parts: Strategy | type[Strategy] | str) -> Strategy:
     """Compose strategies into one. `none` in a composition is left out.
+
+    >>> from equipoise import compose
+    >>> compose("ml_ros[p=0.25]", "focal", "scut").stages
+    ('resample', 'loss', 'decide')
+
+    Args:
+        parts: names with settings, classes, or strategies.
 
     Raises:
         EquipoiseError: a strategy is given twice, two override the same hook with one owner, or one has a head and another
             tasks (the error names both).
     """
-    flat = [q for p in parts for q in p.parts]
+    strategies = [get_strategy(part) for part in parts]
+    if not strategies:
+        raise EquipoiseError("nothing to compose: give strategies, e.g. compose('ml_ros', 'focal')")
+    # As it is, so that a named composition keeps its name.
+    if len(strategies) == 1:
+        return strategies[0]
+    flat = [q for p in strategies for q in p.parts]
     if len(flat) > 1:
         # `none+none` is `none`.
         flat = [p for p in flat if p.name != "none"] or flat[:1]
@@ -69,36 +121,52 @@ def compose(*parts: Strategy) -> Strategy:
     return flat[0] if len(flat) == 1 else Composition(members=tuple(flat))
 
 
-def get_strategy(spec: str) -> Strategy:
-    """The strategy of a spec: names joined by `+`, each optionally followed by settings in brackets; or `./file.py:name`.
+def get_strategy(spec: str | Strategy | type[Strategy]) -> Strategy:
+    """The strategy of a spec: names or plugin files joined by `+`, each optionally followed by settings in brackets.
 
     The search leaves the settings in brackets as they are.
+
+    Args:
+        spec: the spec; or a class, which gets its defaults; or a strategy, which is returned as it is.
 
     Raises:
         EquipoiseError: an unknown name or setting, a value of the wrong type, or parts that exclude each other.
     """
+    if isinstance(spec, Strategy):
+        return spec
+    if isinstance(spec, type):
+        return offered("strategy", spec)()
     if not isinstance(spec, str) or not spec.strip():
         raise EquipoiseError("an empty strategy: write a name, e.g. focal or ml_ros[p=0.25]+focal")
-    file, rest = split_file(spec)
-    if file is not None:
-        names = registry("strategy").add_file(file)
-        if not rest and len(names) > 1:
-            raise EquipoiseError(f"{file} defines {', '.join(names)}: say which, e.g. {file}:{names[0]}")
-        rest = rest or names[0]
-    return compose(*(_one(part) for part in split_parts(rest)))
+    found = [_one(part) for part in parts(spec)]
+    return compose(*found)
 
 
-def split_file(spec: str) -> tuple[str | None, str]:
-    """Split `./mine.py:focal+scut` into ("./mine.py", "focal+scut"); a spec without a file into (None, spec)."""
-    # Not greedy: the file ends at the first ".py" that is followed by a colon or by the end.
-    match = re.match(r"^\s*(.+?\.py)(?::(.*))?\s*$", spec)
-    return (None, spec) if match is None else (match.group(1), match.group(2) or "")
+def expand(spec: str) -> list[str]:
+    """The specs that a spec stands for: the file's strategies if it is a plugin file and nothing more; else the spec itself.
+
+    Raises:
+        EquipoiseError: the file cannot be loaded, or one of its strategies cannot be used.
+    """
+    first, *others = parts(spec) if isinstance(spec, str) else ()
+    if others or not first.file or first.name or first.settings:
+        return [spec]
+    known = registry("strategy")
+    known.add_file(first.file)
+    return [f"{first.file}:{name}" for name in known.all_in(first.file)]
 
 
-def _one(text: str) -> Strategy:
-    if not text.strip():
+def places(spec: str) -> list[Place]:
+    """Where the plugins lie that a spec names by their places."""
+    return [place for part in parts(spec) if (place := part.place("strategy")) is not None]
+
+
+def _one(part: Part) -> Strategy:
+    if not (part.file or part.name or part.settings):
         raise EquipoiseError("an empty part beside a '+': write name+name")
-    name, settings = parse(text)
+    # Checked first, so that a slip in the brackets runs no plugin.
+    settings = parse(f"{part.name or ('name' if part.file else '')}{part.settings}")[1]
+    name = name_of("strategy", part)
     cls = registry("strategy").get(name)
     values = checked("strategy", name, cls, settings)
     # Values that the user wrote are pinned, so that the search leaves them alone.
@@ -172,12 +240,6 @@ def with_external_file(strategy: Strategy, file: str) -> Strategy:
 def fingerprint(strategy: Strategy) -> str:
     """A hash of the code of each part, joined by plus signs."""
     return "+".join(code_of(type(p)) for p in strategy.parts)
-
-
-def plugin_file(spec: str) -> str | None:
-    """The absolute path of the plugin file that a spec names; None if it names none."""
-    file, _ = split_file(spec)
-    return None if file is None else str(Path(file).resolve())
 
 
 def _own(name: str, params: Mapping[str, Any]) -> dict[str, Any]:

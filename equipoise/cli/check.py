@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.strategies import clash_warnings, get_strategy
+from equipoise.catalog.strategies import clash_warnings, expand, get_strategy
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo, echo_json, plugins_apart
-from equipoise.sweep.plan import expand
+from equipoise.core.output import echo, echo_json
+from equipoise.core.plugin_output import plugins_apart
 from equipoise.testing import check
 from equipoise.testing.findings import Finding
 

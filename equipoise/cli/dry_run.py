@@ -16,7 +16,8 @@ from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.report.comparison import BASELINE
 from equipoise.report.equalities import partners, sentences
-from equipoise.splits.outer import OFFICIAL, official_split, split_name
+from equipoise.splits.groups import grouping_note, groups_of, twins
+from equipoise.splits.outer import OFFICIAL, OUTER_FOLDS, official_split, split_name
 from equipoise.sweep.estimate import core_hours, in_words
 from equipoise.sweep.plan import Plan, describe
 from equipoise.sweep.worker_count import Workers
@@ -33,6 +34,8 @@ def print_summary(console: Console, plan: Plan, todo: int, workers: str, results
     for data in plan.data.values():
         for note in data.notes:
             console.print(f"{data.name}: {note}", style="dim", markup=False)
+    for line in _groupings(plan):
+        console.print(line, style="dim", markup=False)
     for note in plan.notes:
         console.print(note, style="dim", markup=False)
     for name in dict.fromkeys(cell.dataset for cell in plan.cells if cell.split == OFFICIAL):
@@ -83,7 +86,7 @@ def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -
         },
         "workers": {"count": workers.count, "why": workers.why},
         "results": str(results),
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *_groupings(plan)],
     }
 
 
@@ -110,6 +113,23 @@ def _equal(plan: Plan) -> dict[tuple[str, str], dict[str, dict[str, str]]]:
 def _named(cell: Cell) -> dict[str, Any]:
     names = ("dataset", "backbone", "strategy", "split", "seed", "device", "key")
     return {name: getattr(cell, name) for name in names}
+
+
+def _groupings(plan: Plan) -> list[str]:
+    """What keeping groups of rows together does to the splits of each data set, one line each."""
+    kinds = dict.fromkeys((c.dataset, c.split == OFFICIAL, c.settings.group_equal_inputs) for c in plan.cells)
+    lines = []
+    for dataset, official, equal_inputs in kinds:
+        data = plan.data[dataset]
+        if official:
+            shared = twins(groups_of(data), *official_split(data.official))
+            if shared:
+                lines.append(
+                    f"{dataset}: {shared:.1%} of the official test rows have equal inputs in training"
+                )
+        elif words := grouping_note(data, groups_of(data, equal_inputs), OUTER_FOLDS):
+            lines.append(f"{dataset}: {words}")
+    return lines
 
 
 def _official(data: Dataset) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.api import bayes_scores
 from equipoise.bayes import DRAWS
-from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.datasets import load_dataset, named_dataset
 from equipoise.core.errors import EquipoiseError
 
 
@@ -16,7 +16,7 @@ def describe_data(name: str) -> dict[str, Any]:
     positives = data.Y.sum(0, dtype=int).tolist()
     return {
         "kind": "dataset",
-        "name": name if "[" in name else data.name,
+        "name": named_dataset(name) if "[" in name else data.name,
         "rows": data.n_rows,
         "inputs": "text" if data.kind == "text" else f"{data.X.shape[1]} numbers",
         "labels": dict(zip(data.labels, positives, strict=True)),

@@ -12,14 +12,19 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from equipoise.catalog.registry import Entry, registry
-from equipoise.catalog.strategies import clash_warnings, get_strategy, space
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.entries import Entry, unknown_name
+from equipoise.catalog.lookup import find_plugin
+from equipoise.catalog.parts import parts
+from equipoise.catalog.registry import registry
+from equipoise.catalog.strategies import Composition, clash_warnings, get_strategy, space
 from equipoise.cli.info_data import describe_data
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.console import terminal
-from equipoise.core.errors import unknown
-from equipoise.core.output import echo_json, plugins_apart
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo_json
+from equipoise.core.plugin_output import plugins_apart
 from equipoise.datasets.statistics import committed, official_words
 from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names
@@ -36,7 +41,7 @@ def listing(what: str | None, plugins: Sequence[str], json: bool) -> None:
         plugins: strategy files that are loaded first.
     """
     for plugin in plugins:
-        registry("strategy").add_file(plugin)
+        _load_file(plugin)
     kinds = [what] if what is not None else [*KINDS, "suites"]
     records = {kind: _records(kind) for kind in kinds}
     if json:
@@ -67,7 +72,7 @@ def details(name: str, json: bool) -> None:
         return
     console = terminal()
     table = Table(
-        title=f"{record['kind']} {record['name']}", title_justify="left", box=None, show_header=False
+        title=escape(f"{record['kind']} {record['name']}"), title_justify="left", box=None, show_header=False
     )
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -99,7 +104,7 @@ def strategy_record(cls: Any) -> dict[str, Any]:
 
 
 def _composition_record(spec: str) -> dict[str, Any]:
-    """The record of strategies joined by plus signs.
+    """The record of strategies joined by plus signs, or of a composition with a name.
 
     Raises:
         EquipoiseError: an unknown part, or parts that exclude each other.
@@ -108,11 +113,67 @@ def _composition_record(spec: str) -> dict[str, Any]:
     return {
         "kind": "strategy",
         "name": strategy.spec,
-        "parts": {p.spec: p.stages for p in strategy.parts},
-        "needs": sorted(set().union(*(p.requires for p in strategy.parts))),
+        "parts": {p.spec: list(p.stages) for p in strategy.parts},
+        "stages": list(strategy.stages),
+        "needs": sorted(frozenset().union(*(p.needs for p in strategy.parts))),
         "search": {n: _range(t) for n, t in space(strategy).items()},
+        "fixed": {f"{p.name}.{n}": getattr(p, n) for p in strategy.parts for n in sorted(p.fixed)},
         "warnings": clash_warnings(strategy),
     }
+
+
+def _single_record(kind: str, name: str) -> dict[str, Any]:
+    """The record of a name in the registry of a kind, and which plugin it comes from."""
+    obj = registry(kind).get(name)
+    entry = next(e for e in registry(kind).entries() if e.name == name)
+    if kind != "strategy":
+        record = _other(kind, entry)
+    elif issubclass(obj, Composition):
+        record = _composition_record(name)
+    else:
+        record = strategy_record(obj) | {"same_as": equal_strategies(obj())}
+    if (plugin := entry.plugin) is None:
+        return record
+    return record | {
+        "origin": entry.origin,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+    }
+
+
+def _plugin_record(text: str) -> dict[str, Any] | None:
+    """The record of what is written as a plugin file or as `package.module:Class`; None for names and data files.
+
+    Raises:
+        EquipoiseError: it cannot be loaded, or it holds several plugins and the text does not say which.
+    """
+    first, *others = parts(text)
+    if others or first.place("") is None:
+        return _composition_record(text) if any(part.place("") for part in (first, *others)) else None
+    kind, name = find_plugin(first)
+    if not first.settings:
+        return _single_record(kind, name)
+    if kind == "dataset":
+        return describe_data(text)
+    obj: Any = get_strategy(text) if kind == "strategy" else get_backbone(text)
+    record = _single_record(kind, name)
+    fixed = {n: getattr(obj, n) for n in sorted(obj.fixed)}
+    searched = {n: span for n, span in record["search"].items() if n not in fixed}
+    return record | {"name": obj.spec, "search": searched, "fixed": fixed}
+
+
+def _load_file(plugin: str) -> None:
+    """Load a plugin file, so that what it defines is listed, also as broken.
+
+    Raises:
+        EquipoiseError: it cannot be loaded, or defines nothing.
+    """
+    # All of them are loaded, whatever the first defines.
+    found = [registry(kind).load_file(plugin) for kind in KINDS.values()]
+    if not any(found):
+        raise EquipoiseError(
+            f"{plugin} defines no {', '.join(KINDS.values())}: it needs a subclass with a `name`"
+        )
 
 
 def _records(kind: str) -> list[dict[str, Any]]:
@@ -134,15 +195,14 @@ def _find(name: str) -> dict[str, Any]:
     """The record of a strategy, dataset, backbone, suite or file. Only a dataset with options, or a file, is read for it."""
     if name.partition("[")[0] in registry("dataset").names() and "[" in name:
         return describe_data(name)
-    known: list[str] = []
+    if (record := _plugin_record(name)) is not None:
+        return record
+    known: list[Entry] = []
     for kind in KINDS.values():
-        entries = {e.name: e for e in registry(kind).entries()}
+        entries = registry(kind).entries()
         known += entries
-        if name in entries:
-            obj = registry(kind).get(name)
-            if kind != "strategy":
-                return _other(kind, entries[name])
-            return strategy_record(obj) | {"same_as": equal_strategies(obj())}
+        if name in [e.name for e in entries]:
+            return _single_record(kind, name)
     if name in suite_names():
         suite = load_suite(name)
         return {
@@ -156,7 +216,7 @@ def _find(name: str) -> dict[str, Any]:
     # Only now, so that a name with a dot is never taken for a file.
     if "/" in name or Path(name).suffix:
         return describe_data(name)
-    raise unknown("name", name, [*known, *suite_names()])
+    raise unknown_name("name", name, known, suite_names())
 
 
 def _other(kind: str, entry: Entry) -> dict[str, Any]:

@@ -145,12 +145,32 @@ def report(
     suite: Annotated[Optional[str], typer.Argument(help="Only the rows of this suite.")] = None,  # noqa: UP045
     results: Results = LIVE,
     json: Json = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Every table, also where there are so many that a summary is shown."),
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the results into this PNG, SVG or PDF file.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with everything, in one file that needs no network.")
+    ] = None,
+    across: options.Across = False,
+    metric: options.RankBy = None,
+    wins: options.Wins = False,
+    also: options.Also = None,
+    pictures: options.Pictures = None,
 ) -> None:
     """The results so far: what each strategy gains over none, per dataset and backbone, and how certain that is."""
-    lazy("equipoise.cli.report").report(results, suite, json=json, picture=picture)
+    if options.across(across, picture, html, metric=metric, wins=wins, also=also, pictures=pictures):
+        folders = [results, *(also or [])]
+        lazy("equipoise.cli.report").across(
+            folders, suite, metric=metric, wins=wins, json=json, pictures=pictures
+        )
+        return
+    lazy("equipoise.cli.report").report(
+        results, suite, json=json, details=details, picture=picture, html=html
+    )
 
 
 @app.command()

@@ -50,7 +50,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Results = Annotated[Path, typer.Option(help="The folder of the results: rows, predictions, MLflow.")]
 DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (default: $EQUIPOISE_DATA).")]  # noqa: UP045
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A strategy file to load, too.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load, too.")]
 LIVE = Path("results/live")
 CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
@@ -92,6 +92,31 @@ AllowMixed = Annotated[
         rich_help_panel=CLUSTER,
     ),
 ]
+ACROSS = "Across data sets (extra statistics)"
+Across = Annotated[
+    bool,
+    typer.Option(
+        "--across",
+        help="Rank the strategies over all data sets instead: ties, mean differences, cost.",
+        rich_help_panel=ACROSS,
+    ),
+]
+RankBy = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="map or tuned_macro_f1; both by default.", rich_help_panel=ACROSS),
+]
+Wins = Annotated[
+    bool,
+    typer.Option("--wins", help="Also print who wins on how many data sets.", rich_help_panel=ACROSS),
+]
+Also = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(metavar="DIR", help="Another folder of results. Repeat for more.", rich_help_panel=ACROSS),
+]
+Pictures = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="DIR", help="Draw ranks, ties and costs into this folder.", rich_help_panel=ACROSS),
+]
 Table = Annotated[
     dict[str, Any], Fields(TableOptions, "Your own data (detected where no option says it, and reported)")
 ]
@@ -99,6 +124,21 @@ Settings = Annotated[
     dict[str, Any],
     Fields(SettingsFields, "Settings, the same for every strategy (a suite has defaults of its own)"),
 ]
+
+
+def across(wanted: bool, picture: Path | None, html: Path | None, **others: Any) -> bool:
+    """Whether `report` ranks over data sets.
+
+    Raises:
+        EquipoiseError: options that go with `--across` stand alone, or `--picture` or `--html`, which do not, stand with it.
+    """
+    if wanted and picture is not None:
+        raise EquipoiseError("--picture draws the tables; with --across, draw with --pictures DIR")
+    if wanted and html is not None:
+        raise EquipoiseError("--html writes a page that has the rankings in it: leave out --across")
+    if not wanted and (alone := [name for name, value in others.items() if value]):
+        raise EquipoiseError(f"--{alone[0]} goes with --across")
+    return wanted
 
 
 def cluster_of(

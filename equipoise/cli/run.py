@@ -15,7 +15,8 @@ from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo, echo_json, into_log, plugins_apart, printed
+from equipoise.core.output import echo, echo_json
+from equipoise.core.plugin_output import into_log, plugins_apart, printed
 from equipoise.report.export import PARTS, render
 from equipoise.store.store import LOGS, Store
 from equipoise.sweep.plan import Plan, make_plan, warnings_of
@@ -119,7 +120,7 @@ def _report(console: SafeConsole, plan: Plan, store: Store, results: Path) -> No
     """Print the results of the cells of this plan; exit with code 1 if a cell has failed."""
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     rows = [row for row in store.rows(PARTS) if row["key"] in keys]
-    render(rows, console)
+    render(rows, console, results="" if results == LIVE else str(results))
     flag = "" if results == LIVE else f" --results {results}"
     console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{flag}", style="dim")
     if failed := sum(row["status"] == "failed" for row in rows):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from equipoise.catalog.parts import in_module
 from equipoise.catalog.plugins import sources_of
 from equipoise.cluster import packing, remote
 from equipoise.cluster.connection import Connection, WorkerLost
@@ -41,7 +42,8 @@ class Crew:
         self._employed: dict[str, asyncio.Task[None]] = {}
         self._names: dict[str, str] = {}
         self._admitted: set[str] = set()
-        self._refused: set[str] = set()
+        #: Why each refused worker is refused.
+        self._refused: dict[str, str] = {}
         #: Workers whose group is running, and those that were asked to end.
         self._running: set[str] = set()
         self._leaving: set[str] = set()
@@ -89,7 +91,7 @@ class Crew:
     def _gone(self, worker: str) -> None:
         self._employed.pop(worker).cancel()
         self._admitted.discard(worker)
-        self._refused.discard(worker)
+        self._refused.pop(worker, None)
         to_blame = worker in self._running and worker not in self._leaving
         # Another worker may come to the same address.
         self._running.discard(worker)
@@ -105,8 +107,7 @@ class Crew:
         if self._admitted:
             self._lonely_since = time.monotonic()
         elif time.monotonic() - self._lonely_since > LONELY:
-            url = self._driver.address.url
-            self._driver.put(f"no worker at {url} yet; waiting for one (to start it: equipoise worker {url})")
+            self._driver.put(_lonely(self._driver.address.url, list(self._refused.values())))
             # Said once for each time without workers.
             self._lonely_since = math.inf
 
@@ -143,7 +144,7 @@ class Crew:
         return self._driver.refusal(found)
 
     async def _refuse(self, worker: str, reason: str) -> None:
-        self._refused.add(worker)
+        self._refused[worker] = reason
         line = f"worker {self._names[worker]} is refused: {' '.join(reason.split())}"[:500]
         self._driver.put(line)
         # It is only a courtesy: a process that runs something else does not know how to print it.
@@ -167,7 +168,8 @@ class Crew:
                     return problem
 
     def _job(self, group: Group) -> bytes:
-        plugins = {cell.plugin: sources_of(Path(cell.plugin)) for cell in group if cell.plugin is not None}
+        files = {place.where for cell in group for place in cell.places if not in_module(place.where)}
+        plugins = {file: sources_of(Path(file)) for file in files}
         digests = {cell.dataset: self._driver.digests[cell.dataset] for cell in group}
         return pickle.dumps(Job(self._driver.name, group, digests, plugins))
 
@@ -193,3 +195,13 @@ class Crew:
                     return str(problem)
                 offset += len(chunk)
             return await call(worker, remote.receive, digest, sweep, offset, b"") or None
+
+
+def _lonely(url: str, refusals: list[str]) -> str:
+    """A line that says why no cell runs, and what to do."""
+    if not refusals:
+        return f"no worker at {url} yet; waiting for one (to start it: equipoise worker {url})"
+    workers = "the only worker" if len(refusals) == 1 else f"each of the {len(refusals)} workers"
+    # Workers of one cluster are mostly alike, so one reason stands for all.
+    reason = " ".join(refusals[-1].split())
+    return f"no cell runs, since {workers} at {url} was refused: {reason:.300}; waiting for another worker"

@@ -53,9 +53,12 @@ def refusal(driver: Identity, worker: Identity, *, cuda: bool, allow_mixed: bool
     if cuda and not worker.cuda:
         return "it has no CUDA device"
     if code := _differences(driver.code, worker.code):
-        return f"other code of equipoise: {code}; install the same version"
+        return f"other code of equipoise: {code}; install the version of the driver there, and start the worker again"
     if (machine := _differences(driver.machine, worker.machine)) and not allow_mixed:
-        return f"{machine}; --allow-mixed takes it, and each row says what it ran on"
+        return (
+            f"{machine}; install the same versions there, or --allow-mixed takes it (results may differ in their last "
+            "digits, and each row says what it ran on)"
+        )
     return None
 
 

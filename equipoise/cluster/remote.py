@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pickle
 import sys
-import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
-from equipoise.catalog.registry import registry
+from equipoise.catalog.lookup import load_plugins
+from equipoise.catalog.parts import Place
 from equipoise.catalog.strategies import external_file, get_strategy
 from equipoise.cluster import packing
 from equipoise.cluster.identity import Identity
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
     from equipoise.contracts.dataset import Dataset
     from equipoise.experiment import prepared
     from equipoise.experiment.cell import Cell
-    from equipoise.sweep import batches
+    from equipoise.sweep import batches, executors
 else:
     batches, prepared = lazy("equipoise.sweep.batches"), lazy("equipoise.experiment.prepared")
+    executors = lazy("equipoise.sweep.executors")
 
-#: The exit code of a worker process whose cells took too long.
-LATE = 5
+#: Data sets that stay in the folder of the workers once they were sent. More stay only while they are younger than so many
+#: seconds.
+STORED, FRESH = 8, 60.0
 #: States of a task whose result somebody still waits for.
 _WANTED = ("executing", "long-running", "ready")
 
@@ -57,7 +61,6 @@ class Here:
     node: Any = None
     preparations: prepared.Preparations = field(default_factory=lambda: prepared.Preparations())
     data: dict[str, Dataset] = field(default_factory=dict)
-    plugins: set[str] = field(default_factory=set)
 
 
 #: Filled by `equipoise.cluster.serving`; empty in a process that `equipoise worker` has not started.
@@ -90,6 +93,8 @@ def receive(digest: str, sweep: str, offset: int, chunk: bytes) -> str | None:
     try:
         if not chunk:
             os.replace(part, _file(digest))
+            with contextlib.suppress(OSError):
+                _make_room(part.parent)
             return None
         with part.open("r+b" if offset else "wb") as handle:
             handle.seek(offset)
@@ -109,8 +114,11 @@ def perform(pickled: bytes, task: str) -> Reply:
     try:
         # Their own keys are kept: with --allow-mixed, the libraries here may give others.
         keys = {cell: key.key for key, cell in zip(job.cells, _cells_here(here, job), strict=True)}
-        _require_code_and_files(keys)
-        data, missing = _datasets(here, job)
+        # A plugin may change anything in its process, from the moment when it is imported.
+        apart = any(cell.plugins or cell.timeout is not None for cell in keys)
+        if not apart:
+            require_code_and_files(tuple(keys))
+        data, missing = _datasets(here, job, shared=not apart)
     except Exception as error:
         return Refused(f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
     if missing:
@@ -121,27 +129,39 @@ def perform(pickled: bytes, task: str) -> Reply:
             raise Abandoned
         here.node.log_event(job.sweep, [keys[cell], share])
 
-    limit = _limit(keys)
     try:
-        attempted = list(batches.attempt(tuple(keys), data, here.preparations, throttled(report)))
+        if apart:
+            attempted = list(_apart(here, tuple(keys), data, report))
+        else:
+            attempted = list(batches.attempt(tuple(keys), data, here.preparations, throttled(report)))
+    except EquipoiseError as error:
+        return Refused(str(error))
     # Whatever a cell does, its worker must answer.
     except BaseException as error:
         attempted = [(cell, (batches.failed(cell, error), None)) for cell in keys]
-    finally:
-        limit.cancel()
     return Finished(
         tuple((keys[cell], (row | {"key": keys[cell]}, arrays)) for cell, (row, arrays) in attempted)
     )
 
 
-def _limit(cells: Iterable[Cell]) -> threading.Timer:
-    """A running timer that ends this process when the time of these cells is over, which the driver takes for its death."""
-    limits = [cell.timeout for cell in cells if cell.timeout is not None]
-    timer = threading.Timer(sum(limits), os._exit, [LATE])
-    timer.daemon = True
-    if limits:
-        timer.start()
-    return timer
+def _apart(
+    here: Here, cells: tuple[Cell, ...], data: dict[str, Dataset], report: Callable[[Cell, float], None]
+) -> executors.Results:
+    """Run cells in a process that ends with them, as a sweep on one machine does with plugins and time limits.
+
+    Raises:
+        EquipoiseError: the process may not run them (see `require_code_and_files`), or cannot be started.
+    """
+    runner = executors.Processes(
+        1, here.folder, guarded=False, logged=False, check=require_code_and_files, whole=True
+    )
+    return runner.run(
+        cells,
+        data,
+        executors.Watcher(
+            on_share=report,
+        ),
+    )
 
 
 def _wanted(here: Here, task: str) -> bool:
@@ -155,18 +175,17 @@ def _cells_here(here: Here, job: Job) -> list[Cell]:
         path: str(packing.write_plugin(here.folder / f"plugins-{os.getpid()}", path, sources))
         for path, sources in job.plugins.items()
     }
-    # Another sweep may have other plugins of the same names.
-    for file in here.plugins - set(files.values()):
-        registry("strategy").remove_file(file)
-    here.plugins = set(files.values())
-    return [c if c.plugin is None else dataclasses.replace(c, plugin=files[c.plugin]) for c in job.cells]
+    return [
+        # A class in a module is imported here as it was there.
+        dataclasses.replace(c, places=tuple(Place(kind, files.get(where, where)) for kind, where in c.places))
+        for c in job.cells
+    ]
 
 
-def _require_code_and_files(cells: Iterable[Cell]) -> None:
+def require_code_and_files(cells: Sequence[Cell]) -> None:
     """Raise EquipoiseError unless the code of each cell is here as it was planned, and the file that its strategy reads."""
     for cell in cells:
-        if cell.plugin is not None:
-            registry("strategy").add_file(cell.plugin)
+        load_plugins(cell.places)
         strategy = get_strategy(cell.strategy)
         require_planned_code(cell.code, strategy, get_backbone(cell.backbone))
         # Its content is compared with the plan when the cell runs.
@@ -174,23 +193,48 @@ def _require_code_and_files(cells: Iterable[Cell]) -> None:
             raise EquipoiseError(f"there is no file {file} of external rows here")
 
 
-def _datasets(here: Here, job: Job) -> tuple[dict[str, Dataset], tuple[str, ...]]:
-    """The data sets of a job by name, and the names of those that are not here."""
-    data = {name: _dataset(here, name, digest) for name, digest in job.digests.items()}
+def _datasets(here: Here, job: Job, *, shared: bool = True) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+    """The data sets of a job by name, and the names of those that are not here.
+
+    `shared` says whether to look in a shared EQUIPOISE_DATA: a name of a plugin would load its code.
+    """
+    data = {name: _dataset(here, name, digest, shared) for name, digest in job.digests.items()}
     there = {name: found for name, found in data.items() if found is not None}
     return there, tuple(name for name in data if name not in there)
 
 
-def _dataset(here: Here, name: str, digest: str) -> Dataset | None:
+def _dataset(here: Here, name: str, digest: str, shared: bool) -> Dataset | None:
     """A data set from memory, from the folder of data that were sent, or from a shared EQUIPOISE_DATA."""
     if digest not in here.data:
-        found = packing.unpacked(_file(digest)) if holds(digest) else _shared(name)
+        found = _received(digest)
+        if found is None and shared:
+            found = _shared(name)
         if found is None or packing.digest(found) != digest:
             return None
         while len(here.data) >= KEPT:
             del here.data[next(iter(here.data))]
         here.data[digest] = found
     return here.data[digest]
+
+
+def _received(digest: str) -> Dataset | None:
+    """A data set that was sent; None if it was not, or another worker of this folder has made room for others."""
+    try:
+        found = packing.unpacked(_file(digest))
+        # The one that was used longest ago is removed first.
+        os.utime(_file(digest))
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def _make_room(folder: Path) -> None:
+    """Remove data sets that were sent long ago: a worker may serve sweeps for weeks."""
+    files = sorted(folder.glob("*.data"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-STORED]:
+        # Another worker may be about to read what has just come.
+        if time.time() - file.stat().st_mtime > FRESH:
+            file.unlink(missing_ok=True)
 
 
 def _shared(name: str) -> Dataset | None:

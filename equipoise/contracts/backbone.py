@@ -64,7 +64,7 @@ class Backbone(Configurable):
         conditioning_bias: the name of a bias (…, h) to which label inputs (earlier labels of a chain) are added as an affine
             term, (B, h); "" if the backbone takes no labels as inputs.
         output: the name of the bias (…, L) of the logits, so that a training can start from the best constant logits
-            (`equipoise.engine.output_bias`); "" if there is none.
+            (`equipoise.engine.starts.output_bias`); "" if there is none.
         biases: the names of the parameters without a penalty.
         paths: the names of the fields that hold a path; `content` is the hash of what lies there.
         head: the names of the weight (H, L) and the bias of the last layer, which is linear in the learned representation (H,);

@@ -67,6 +67,9 @@ class Dataset:
     notes: tuple[str, ...] = ()  # decisions of the loader, shown to the user
     official: NDArray[np.int8] | None = None  # (n,): TRAIN, DEV or TEST, if the source has its own split
     table: TableColumns | None = None  # the columns of the user's own table
+    groups: NDArray[np.int64] | None = (
+        None  # (n,): rows that must not be separated by a split have equal numbers
+    )
 
     def __post_init__(self) -> None:
         # The dataclass is frozen; only here may converted values replace those that were passed.
@@ -92,7 +95,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of X, Y and the label names, the same on every platform; other fields do not change what is learned."""
+        """SHA-256 of X, Y, the label names and the groups, the same on every platform; nothing else changes what is learned."""
         digest = hashlib.sha256(b"equipoise dataset 1\0")  # a version, in case the format changes
         for part in _parts(self):
             digest.update(len(part).to_bytes(8, "little"))  # so that parts cannot run into each other
@@ -103,7 +106,8 @@ class Dataset:
         """The data set with only these rows (integer positions or an (n,) bool mask), in this order."""
         index = np.asarray(rows)
         official = None if self.official is None else self.official[index]
-        return replace(self, X=self.X[index], Y=self.Y[index], official=official)
+        groups = None if self.groups is None else self.groups[index]
+        return replace(self, X=self.X[index], Y=self.Y[index], official=official, groups=groups)
 
 
 def _is_sparse(values: object) -> bool:
@@ -199,7 +203,7 @@ def _checked_names(name: str, labels: Any, columns: int) -> tuple[str, ...]:
 
 
 def _check_columns(data: Dataset) -> None:
-    """Raise EquipoiseError if `features`, `nominal` or `official` do not match X."""
+    """Raise EquipoiseError if `features`, `nominal`, `official` or `groups` do not match X."""
     columns = 0 if data.kind == "text" else data.X.shape[1]
     if data.features and len(data.features) != columns:
         raise EquipoiseError(f"{data.name}: {len(data.features)} feature names for {columns} feature columns")
@@ -210,8 +214,21 @@ def _check_columns(data: Dataset) -> None:
                 f"{data.name}: `official` must hold {TRAIN}, {DEV} or {TEST} for each of {data.n_rows} rows"
             )
         object.__setattr__(data, "official", part.astype(np.int8))
+    if data.groups is not None:
+        groups = np.asarray(data.groups)
+        if groups.shape != (data.n_rows,):
+            raise EquipoiseError(
+                f"{data.name}: `groups` must hold a value for each of {data.n_rows} rows, not {groups.shape}"
+            )
+        object.__setattr__(data, "groups", _group_numbers(groups))
     if data.nominal is not None and data.nominal.shape != (columns,):
         raise EquipoiseError(f"{data.name}: `nominal` must have shape ({columns},), not {data.nominal.shape}")
+
+
+def _group_numbers(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """The groups, numbered in the order of their first rows, so that names of groups do not matter."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups.tolist()], dtype=np.int64)
 
 
 def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
@@ -220,6 +237,9 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
     yield data.Y.data.cast("B")  # a view, so that Y is not copied
     yield from (label.encode() for label in data.labels)
     yield from input_parts(data.X)
+    if data.groups is not None:
+        yield b"groups"
+        yield data.groups.astype("<i8").tobytes()
 
 
 def input_parts(X: Features) -> Iterator[bytes]:

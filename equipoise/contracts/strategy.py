@@ -78,11 +78,13 @@ count the two as a comparison, and the kit trains both to see whether it is true
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
+# By its own name, since strategies import it from here.
+from equipoise.contracts.context import Context as Context
 from equipoise.contracts.hyperparameters import Configurable, tunables
 from equipoise.contracts.tasks import Task, merge_columns
 from equipoise.core.lazy import lazy
@@ -118,46 +120,6 @@ DECIDING = frozenset({"head", "adjust", "decide"})
 REPRESENTATION = "representation"
 #: A fitted `head`: representation (m, H) and logits (m, L) of the network → logits (m, L).
 Head: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a hook may know besides its arguments.
-
-    Attributes:
-        n_pos: (L,) number of positives of each label in the training rows before any resampling. A NumPy array, except in
-            `loss`, where it is a float tensor on the device.
-        n_rows: the number of those rows (in `loss`, a scalar tensor).
-        rng: the random stream of this hook alone (None in `loss`, which is deterministic).
-        progress: the share of the training that is done, 0 to 1 (in `loss`, a scalar tensor).
-        folds: (n,) the fold in which each row was held out; in `adjust` and `decide` only.
-        trained_pos: (L,) number of positives of each label in the rows that a network learns from: after resampling, and in
-            `loss` among the rows of its task as they are drawn. With sampling weights, that is the share of positives among the
-            rows drawn during the training, times the number of rows, and no whole number. Where nothing is known of those rows
-            (in `resample`, `adjust` and `decide`), it is `n_pos`.
-        trained_rows: the number of those rows.
-        representation: (B, H) what the network's last layer gets, in a `loss` that sees it; None where there is no network.
-    """
-
-    n_pos: Any
-    n_rows: Any
-    rng: np.random.Generator = field(default=None, repr=False)  # type: ignore[assignment]
-    progress: Any = 0.0
-    folds: Any = field(default=None, repr=False)
-    representation: Any = field(default=None, repr=False)
-    trained_pos: Any = None
-    trained_rows: Any = None
-
-    def __post_init__(self) -> None:
-        if self.trained_pos is None:
-            object.__setattr__(self, "trained_pos", self.n_pos)
-        if self.trained_rows is None:
-            object.__setattr__(self, "trained_rows", self.n_rows)
-
-    @property
-    def prior(self) -> Any:
-        """(L,) share of positives of each label in the training rows before any resampling."""
-        return self.n_pos / self.n_rows
 
 
 @dataclass(frozen=True)
@@ -309,6 +271,11 @@ class Strategy(Configurable):
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies that a composition consists of; for any other, the strategy itself."""
         return (self,)
+
+    @property
+    def identity(self) -> str:
+        """What names it in the key of a row: its spec, in which the parts of a named composition are written out, too."""
+        return self.spec
 
     @property
     def stages(self) -> tuple[str, ...]:

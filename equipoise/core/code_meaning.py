@@ -101,10 +101,11 @@ class _Reducer(ast.NodeTransformer):
         return None if node.module in TYPING and node.level == 0 else node
 
     def visit_If(self, node: ast.If) -> ast.AST | Sequence[ast.AST]:
-        """Drop `if TYPE_CHECKING:`, which never runs."""
+        """Drop `if TYPE_CHECKING:`, which never runs, and `if __name__ == "__main__":`, which runs in no imported module."""
         test = node.test
         # Also written `typing.TYPE_CHECKING`.
-        if getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING":
+        typing = getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING"
+        if typing or ast.unparse(test) == "__name__ == '__main__'":
             return [part for part in map(self.visit, node.orelse) if part is not None]
         return self.generic_visit(node)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import traceback
 from collections.abc import Iterable
 
-#: Known names listed in one error, so that it stays readable.
-_MOST = 100
+#: Known names listed in one error, so that it stays readable, and the characters of it that they may end at. Those that catch
+#: the error may put the name of a file before it.
+_MOST, _NAMED = 100, 400
 #: Characters of a message, and those of its end that stay where it is cut.
 _MESSAGE, _END = 480, 120
 #: Characters of an exception with its type that is shown as one line.
@@ -46,14 +48,24 @@ def shown(value: object, most: int = 60) -> str:
 
 
 def unknown(kind: str, name: str, options: Iterable[str]) -> EquipoiseError:
-    """Build the error for an unknown name: it suggests the nearest known name and lists at most 100 of them."""
+    """Build the error for an unknown name: it suggests the nearest known name, lists as many as fit, and counts the others."""
     known = sorted(options)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
-    listing = ", ".join(known[:_MOST]) + more if known else "none"
     # The name is cut after 100 characters, since anything may have been passed in its place.
-    return EquipoiseError(f"unknown {kind} {name!r:.100}{hint} (known: {listing})")
+    start = f"unknown {kind} {name!r:.100}{hint} (known: "
+    return EquipoiseError(f"{start}{_listing(known, _NAMED - len(start))})")
+
+
+def _listing(names: list[str], room: int) -> str:
+    """Names in about so many characters, never a part of one; those that do not fit are counted."""
+    if len(names) <= _MOST and len(text := ", ".join(names)) <= room:
+        return text or "none"
+    ends = itertools.accumulate(len(name) + 2 for name in names[:_MOST])
+    fitting = sum(end <= room - len(f" and {len(names)} more") for end in ends)
+    return (
+        f"{', '.join(names[:fitting])} and {len(names) - fitting} more" if fitting else f"{len(names)} names"
+    )
 
 
 def one_line(error: BaseException, longest: int = _LONGEST) -> str:

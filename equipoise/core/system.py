@@ -63,6 +63,21 @@ def _groups(folder: Path, mine: Path) -> Iterator[tuple[Path, tuple[str, str]]]:
                 yield root / line[2].strip("/"), names
 
 
+def address_space() -> tuple[int, int] | None:
+    """The limit on the addresses of this process (`ulimit -v`) and what it uses of them, in bytes; None without a limit."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return None
+        # In pages.
+        used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except (ImportError, OSError, ValueError):
+        return None
+    return limit, used
+
+
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause the collector of reference cycles while very many objects without cycles are made."""

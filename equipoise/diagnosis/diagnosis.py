@@ -20,7 +20,9 @@ from equipoise.core.paths import user_path
 from equipoise.diagnosis.sections.advice import advice_section
 from equipoise.diagnosis.sections.dependence import dependence_section
 from equipoise.diagnosis.sections.health import health_section
+from equipoise.diagnosis.sections.in_short import in_short
 from equipoise.diagnosis.sections.numbers import labels_section, labelsets_section, numbers_section
+from equipoise.splits.groups import groups_of
 from equipoise.splits.outer import OUTER_FOLDS, outer_split
 from equipoise.store.rows import clean
 
@@ -105,6 +107,7 @@ def diagnose(
         sections["dependence"] = dependence_section(data, seed, max_rows, max_labels)
         sections["health"] = health_section(data, *_split(data, split), folds, seed)
         sections["advice"] = advice_section(data, sections)
+    sections["in_short"] = in_short(sections)
     return Diagnosis(data, sections)
 
 
@@ -142,7 +145,7 @@ def _split(data: Dataset, user_split: tuple[ArrayLike, ArrayLike] | None) -> tup
         return (np.flatnonzero(~test), np.flatnonzero(test)), "the official split"
     if data.n_rows < OUTER_FOLDS:
         raise EquipoiseError(f"{data.name} has {data.n_rows} rows; at least {OUTER_FOLDS} are needed")
-    return outer_split(data.Y, 0, 0), "outer split 0 of seed 0"
+    return outer_split(data.Y, 0, 0, groups=groups_of(data)), "outer split 0 of seed 0"
 
 
 def _rows(positions: ArrayLike, data: Dataset) -> Ints:

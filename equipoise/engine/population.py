@@ -17,35 +17,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from equipoise.core.seeds import stream
+from equipoise.engine.backpropagation import Backpropagation
 from equipoise.engine.bank import Batch, ExampleBank, matrix
-from equipoise.engine.first_weights import first_weights
+from equipoise.engine.held_out import HeldOutScores, at_look
 from equipoise.engine.lanes import Lane, Paused, Trained
 from equipoise.engine.loss import PopulationLoss
 from equipoise.engine.optimizer import Adam
-from equipoise.engine.predict import forward, forward_in_two, forward_lane, predict_blocks
+from equipoise.engine.predict import predict_blocks
 from equipoise.engine.sampler import BatchSampler
+from equipoise.engine.starts.first_weights import first_weights
 from equipoise.ops.buffers import give_back
-from equipoise.ops.chain import Chain
 from equipoise.ops.dropout import Dropout
-from equipoise.ops.inputs import Inputs
+from equipoise.ops.inputs import Inputs, fed_to
 from equipoise.ops.parameters import Parameters
-from equipoise.ops.precision import products_in
-from equipoise.ops.ranking import macro_average_precision
-from equipoise.ops.sparse import EmbeddingBags, Stacked, ahead_of
+from equipoise.ops.sparse import EmbeddingBags, ahead_of
 
 #: Batches are drawn for this many steps at once.
 CHUNK = 64
-#: How many times held-out rows are scored in a training, at equal distances.
-LOOKS = 4
-#: A score has settled if it stays within this distance of its final value.
-SETTLED = 0.005
 #: The lane number of a slot without a lane.
 _FREE = -1
 
@@ -70,7 +64,7 @@ class Population:
         width: int | None = None,
     ) -> None:
         first = lanes[0]
-        self._lanes, self._backbone, self._precision = lanes, first.backbone, first.precision
+        self._lanes, self._backbone = lanes, first.backbone
         self._device, self._batch = device, batch_size
         stacks = first.backbone.stacks(device)
         self._min_slots = 2 if stacks else 1
@@ -82,6 +76,7 @@ class Population:
         # Slot → number of its lane. Free slots go on computing, and nobody reads the result.
         self._lane_of = np.array([k if k < len(lanes) else _FREE for k in range(slots)])
         in_slots = [lanes[max(k, 0)] for k in self._lane_of]
+        inputs = fed_to(inputs, stacks)
         self._examples = ExampleBank(lanes, inputs, device)
         self._params = Parameters.of(first_weights(in_slots, inputs.width, batch_size), device)
         numbers = ([n.lr for n in in_slots], [n.l2 for n in in_slots], [n.steps for n in in_slots])
@@ -89,11 +84,10 @@ class Population:
         rates = [n.backbone.dropout_rate for n in in_slots]
         self._dropout = Dropout(rates, [n.role for n in in_slots], device, shared=stacks)
         self._loss = PopulationLoss(in_slots, device)
+        self._backpropagation = Backpropagation(first.backbone, first.precision, device, self._dropout)
         # Slot → the step after which its lane ends or pauses.
         self._stop_at = np.array([_stop_step(n) for n in in_slots])
-        # Lane → its last score on held-out rows, and its (step, score) at regular moments.
-        self._score = [0.0] * len(lanes)
-        self._looks: list[list[tuple[int, float]]] = [[] for _ in lanes]
+        self._held_out = HeldOutScores(lanes)
         self._out: list[Trained | None] = [None] * len(lanes)
         self._samplers = [self._sampler(lane) for lane in in_slots]
         # The examples of the next steps, (slots, CHUNK, B), and the position of the next step among them.
@@ -148,48 +142,8 @@ class Population:
         copies from or to the host or depends on the value of a tensor (tests/test_capture.py).
         """
         self._params.zero_grad()
-        if self._loss.sees_representation:
-            self._through_both(x, y, label_inputs)
-        elif not self._backbone.stacks(self._device) and self._loss.is_closed:
-            self._in_turn(x, y, label_inputs)
-        else:
-            self._together(x, y, label_inputs)
+        self._backpropagation.run(self._params, self._loss, self._optimizer.progress, (x, y, label_inputs))
         self._optimizer.step(self._ahead())
-
-    def _through_both(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
-        """The gradients of losses that depend on the representation as well as on the logits."""
-        with products_in(self._precision, self._device):
-            hidden, logits = forward_in_two(self._backbone, self._params, x, self._dropout, label_inputs)
-            outputs = logits.float(), hidden.float()
-        gradients = self._loss.gradients(
-            outputs[0].detach(), outputs[1].detach(), y, self._optimizer.progress
-        )
-        torch.autograd.backward(outputs, gradients)
-
-    def _together(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
-        """The gradients of all lanes at once."""
-        # Label inputs enter through a second affine map beside the chain; `Stacked` rows go through autograd.
-        chained = self._backbone.chained and label_inputs is None and not isinstance(x, Stacked)
-        chain = Chain() if chained else None
-        with products_in(self._precision, self._device), chain or nullcontext():
-            logits = forward(self._backbone, self._params, x, self._dropout, label_inputs).float()
-        grad = self._loss.grad_logits(logits.detach(), y, self._optimizer.progress)
-        if chain is not None:
-            chain.backward(logits, grad)
-        else:
-            logits.backward(grad)
-
-    def _in_turn(self, x: object, y: Tensor, label_inputs: Tensor | None) -> None:
-        """The gradients of one lane after the other.
-
-        What a lane's forward pass keeps for the way back is still in the processor's cache then, and memory holds it for one
-        lane only. Losses without a closed form would take longer lane by lane than all at once.
-        """
-        for k in range(len(self._lane_of)):
-            with products_in(self._precision, self._device):
-                logits = forward_lane(self._backbone, self._params, k, x, self._dropout, label_inputs)
-            logits = logits.float()
-            logits.backward(self._loss.closed(logits.detach()[None], y[k : k + 1])[0])
 
     def _gathered(self) -> Batch:
         """What the lanes learn from next."""
@@ -233,13 +187,10 @@ class Population:
 
     def _at_look(self) -> np.ndarray:
         """(slots,) whether a lane has just finished another of `LOOKS` equal parts of its steps."""
-        done, total = self._optimizer.steps, self._optimizer.totals
-        parts: np.ndarray = LOOKS * done // total > LOOKS * (done - 1) // total
-        return parts
+        return at_look(self._optimizer.steps, self._optimizer.totals)
 
     def _look(self, slots: np.ndarray) -> None:
         """Score the lanes in these slots on their held-out rows."""
-        lanes = [self._lanes[self._lane_of[p]] for p in slots]
         # A single slot is predicted twice, for the same bits as beside others.
         padded = slots if len(slots) >= self._min_slots else np.repeat(slots, 2)
         all_slots = np.array_equal(padded, np.arange(len(self._lane_of)))
@@ -247,21 +198,20 @@ class Population:
         rows = [_held_out(self._lanes[self._lane_of[p]]) for p in padded]
         label_inputs = [matrix(self._lanes[self._lane_of[p]].val_label_inputs) for p in padded]
         logits = predict_blocks(self._backbone, params, self._examples.inputs, rows, label_inputs)
-        for slot, score in zip(slots, _scores(lanes, logits), strict=True):
-            self._score[self._lane_of[slot]] = float(score)
-            # Scores at a pause are not recorded, so that pruning does not change the record of the trials that survive.
-            if self._at_look()[slot]:
-                self._looks[self._lane_of[slot]].append((int(self._optimizer.steps[slot]), float(score)))
+        # Scores at a pause are not recorded, so that pruning does not change the record of the trials that survive.
+        recorded = self._at_look()[slots]
+        # Of a padded slot, the second prediction is not needed.
+        self._held_out.score(
+            self._lane_of[slots], logits[: len(slots)], self._optimizer.steps[slots], recorded
+        )
 
     def _finish(self, slot: int) -> None:
         """Store the result of the lane in a slot, which has ended or pauses, and free the slot."""
         k, step = self._lane_of[slot], int(self._optimizer.steps[slot])
-        lane, looks = self._lanes[k], self._looks[k]
+        lane = self._lanes[k]
         state = self._state(slot) if step < lane.steps else None
-        settled = _settled(looks, lane.steps)
-        self._out[k] = Trained(
-            self._params.stack.copy(slot), lane.backbone, step, self._score[k], settled, state
-        )
+        score, settled = self._held_out.result(k)
+        self._out[k] = Trained(self._params.stack.copy(slot), lane.backbone, step, score, settled, state)
         self._lane_of[slot] = _FREE
 
     def _fill(self) -> None:
@@ -326,7 +276,7 @@ class Population:
             - self._examples.starts[self._lane_of[slot]]
         )
         optimizer, dropout = self._optimizer.state(slot), self._dropout.state(slot)
-        looks = tuple(self._looks[self._lane_of[slot]])
+        looks = tuple(self._held_out.looks[self._lane_of[slot]])
         return Paused(self._params.stack.copy(slot), optimizer, self._samplers[slot], left, dropout, looks)
 
     def _resume(self, slot: int, lane: Lane) -> None:
@@ -337,31 +287,7 @@ class Population:
         self._optimizer.restore(slot, state.optimizer)
         self._dropout.restore(slot, state.dropout)
         self._samplers[slot] = state.batches.again(state.drawn)
-        self._looks[self._lane_of[slot]] = list(state.looks)
-
-
-def _scores(lanes: Sequence[Lane], logits: Sequence[np.ndarray]) -> list[float]:
-    """The macro average precision of each lane on its held-out rows; computed at once for lanes with the same targets."""
-    by_targets: dict[int, list[int]] = {}
-    for i, lane in enumerate(lanes):
-        by_targets.setdefault(id(lane.held_targets), []).append(i)
-    out = [0.0] * len(lanes)
-    for members in by_targets.values():
-        targets = lanes[members[0]].held_targets
-        assert targets is not None
-        scores = macro_average_precision(np.stack([logits[i] for i in members]), targets)
-        for i, score in zip(members, scores.tolist(), strict=True):
-            out[i] = score
-    return out
-
-
-def _settled(looks: Sequence[tuple[int, float]], steps: int) -> float:
-    """The share of the steps after which the score stayed within `SETTLED` of its final value; 1 if it was never scored."""
-    if not looks:
-        return 1.0
-    last = looks[-1][1]
-    unsettled = [i for i, (_, score) in enumerate(looks) if abs(score - last) > SETTLED]
-    return looks[unsettled[-1] + 1 if unsettled else 0][0] / steps
+        self._held_out.looks[self._lane_of[slot]] = list(state.looks)
 
 
 def _stop_step(lane: Lane) -> int:

@@ -18,7 +18,7 @@ from equipoise.engine import estimators
 from equipoise.engine.lanes import LABEL_WEIGHT, Trained
 from equipoise.ops.affine import affine
 from equipoise.ops.dropout import Drop, Dropout
-from equipoise.ops.inputs import Inputs
+from equipoise.ops.inputs import Inputs, fed_to
 from equipoise.ops.parameters import Parameters
 
 #: Rows of a block in prediction, and the most networks that predict side by side.
@@ -109,6 +109,7 @@ def predict_blocks(
     With `method="represent"`, representations (v_k, H).
     """
     device = params.device
+    bank = fed_to(bank, backbone.stacks(device))
     # Each lane's rows are padded with row 0 to whole blocks; the logits of the padding are dropped at the end.
     longest = -(-max(len(r) for r in rows) // BLOCK) * BLOCK
     padded = np.zeros((len(rows), longest), dtype=np.int64)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from equipoise.catalog.parts import Place
 from equipoise.catalog.plugins import Origin
 from equipoise.core.lazy import lazy
 from equipoise.experiment.settings import Settings
@@ -23,7 +24,7 @@ else:
 
 #: Fields of a cell that do not influence its predictions.
 _DESCRIBES = frozenset(
-    {"dataset", "backbone", "identity", "strategy_identity", "plugin", "plugins", "timeout"}
+    {"dataset", "backbone", "identity", "strategy_identity", "places", "plugins", "timeout"}
 )
 
 
@@ -36,11 +37,12 @@ class Cell:
         dataset_sha256: hash of the content of the data set.
         code: hashes of the engine's, the backbone's and the strategy's code, see `equipoise.experiment.versions`.
         identity: `Backbone.identity`, what names the backbone in the key and in random streams; "" for its spec.
-        plugin: the file that defines the strategy; None if it is built in or installed.
+        places: where the plugins lie that the strategy and the backbone need, except those that are found by their names.
         plugins: where each plugin that takes part comes from, for the row.
         external: the hash of the external rows that the strategy adds; "" if it adds none.
         timeout: the most seconds that it may take; None for no limit. A cell that ends in time has the same row without it.
-        strategy_identity: the strategy's spec with that hash in the place of the file's path; "" if the strategy names no file.
+        strategy_identity: the strategy's spec with that hash in the place of the file's path, and with the parts of a named
+            composition; "" for its spec.
     """
 
     dataset: str
@@ -53,7 +55,7 @@ class Cell:
     device: str
     code: str
     identity: str = ""
-    plugin: str | None = None
+    places: tuple[Place, ...] = ()
     plugins: tuple[Origin, ...] = ()
     external: str = ""
     strategy_identity: str = ""

@@ -34,12 +34,14 @@ class FittedModel:
 
     Attributes:
         audit: what resampling did to the rows, after a refit; else empty.
+        repeat: which of several refits it is, from 0.
     """
 
     tasks: Sequence[Task]
     networks: Sequence[Trained]
     ctx: Context
     audit: dict[str, Any]
+    repeat: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,7 @@ class CrossValidator:
             strategies start from the same weights and see the same batches.
         external: rows of the user's own that the strategy may add; they lie behind the others in `features` and in the
             trainer's inputs. None if it names no file.
+        groups: (n,) rows that the folds keep together have equal numbers; None if every row is by itself.
     """
 
     strategy: Strategy
@@ -68,6 +71,7 @@ class CrossValidator:
     settings: Settings
     trainer: Trainer
     external: External | None = None
+    groups: np.ndarray | None = None
 
     @property
     def n_folds(self) -> int:
@@ -128,7 +132,17 @@ class CrossValidator:
 
     async def refit(self, params: Params, on_step: Callable[[int], None] | None = None) -> FittedModel:
         """Train on all rows, for as many passes as in the search; there are no held-out rows to score."""
-        return (await self._train([self._jobs.model(params, None)], on_step))[0]
+        return (await self.refits(params, 1, on_step))[0]
+
+    async def refits(
+        self, params: Params, repeats: int, on_step: Callable[[int], None] | None = None
+    ) -> list[FittedModel]:
+        """Train on all rows several times, from other initial weights and with other batches, side by side as lanes.
+
+        The first model is that of `refit`. Repeat r is the same whatever the number of repeats, and all strategies start from
+        the same weights in it.
+        """
+        return await self._train([self._jobs.model(params, None, r) for r in range(repeats)], on_step)
 
     def predict(
         self, models: Sequence[FittedModel], inputs: Inputs, rows: Sequence[np.ndarray]
@@ -213,6 +227,7 @@ class CrossValidator:
                 [lane if isinstance(lane, Trained) else next(trained) for lane in job.lanes],
                 job.ctx,
                 job.audit,
+                job.repeat,
             )
             for job in jobs
         ]

@@ -148,12 +148,17 @@ def decision_score(
     return -float(np.mean(np.logaddexp(0.0, z) - Y * z))
 
 
-def decision_folds(folds: np.ndarray, Y: np.ndarray, seed: int) -> np.ndarray:
-    """Folds for fitting decisions on the held-out rows: the inner folds, or three parts of a single holdout."""
+def decision_folds(
+    folds: np.ndarray, Y: np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Folds for fitting decisions on the held-out rows: the inner folds, or three parts of a single holdout.
+
+    `groups` (n,) are rows that must stay together, if there are any.
+    """
     # With a single holdout all held-out rows have fold 0, and cross-fitting needs at least two folds.
     if folds.max() > 0:
         return folds
-    return stratified_folds(Y, min(3, len(Y)), seed)
+    return stratified_folds(Y, min(3, len(Y)), seed, groups)
 
 
 def _fit_maps(

@@ -16,6 +16,7 @@ from equipoise.contracts import hook_results
 from equipoise.contracts.strategy import Context, Head, Strategy
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import stream
+from equipoise.experiment.jobs import repeat_role
 
 if TYPE_CHECKING:
     import threadpoolctl
@@ -105,7 +106,8 @@ def _fitted(
     if not (np.isfinite(representation).all() and np.isfinite(weight).all()):
         return lambda h, z: z
     Y = np.ascontiguousarray(validator.Y[rows])
-    ctx = Context(Y.sum(0, dtype=np.int64), len(Y), rng=stream("head", *validator.role, fold))
+    role = repeat_role(validator.role, model.repeat)
+    ctx = Context(Y.sum(0, dtype=np.int64), len(Y), rng=stream("head", *role, fold))
     owner = strategy.owner("head")
     head = hook_results.fitted(owner, "head", owner.head(representation, Y, weight, bias, ctx))
     return lambda h, z: hook_results.scores(owner, "head", head(h, z), z.shape, h, z)

@@ -34,12 +34,14 @@ class TrainingJob:
         tasks: the sub-problems. ctx: the context in which the strategy made them.
         audit: what resampling did to the rows, for a refit; else empty.
         lanes: one per task; a task whose training is finished has its result there instead.
+        repeat: which of several refits it is, from 0.
     """
 
     tasks: Sequence[Task]
     ctx: Context
     audit: dict[str, Any]
     lanes: Sequence[Lane | Trained]
+    repeat: int = 0
 
     def paused_at(self, share: float) -> TrainingJob:
         """This job, to be trained up to a share of its steps and then paused."""
@@ -79,13 +81,15 @@ class JobBuilder:
         self._folds: dict[int | None, _Fold] = {}
         self._targets: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
 
-    def model(self, params: Params, fold: int | None) -> TrainingJob:
+    def model(self, params: Params, fold: int | None, repeat: int = 0) -> TrainingJob:
         """The job of one model with these parameters.
 
         Args:
             fold: the inner fold that is held out; None: train on all rows and hold out none (the refit).
+            repeat: which of several trainings that differ in their random numbers alone.
         """
-        strategy, role = with_params(self._validator.strategy, params), self._validator.role
+        strategy = with_params(self._validator.strategy, params)
+        role = repeat_role(self._validator.role, repeat)
         of_fold = self._fold(fold)
         rows, Y = of_fold.rows, of_fold.rows.Y
         ctx = Context(Y.sum(0, dtype=np.int64), len(Y))
@@ -109,7 +113,7 @@ class JobBuilder:
         resampled = audit(of_fold.rows, rows) if fold is None and resamplers else {}
         if resampled and self._validator.external is not None:
             resampled["external"] |= self._validator.external.counts
-        return TrainingJob(tasks, ctx, resampled, lanes)
+        return TrainingJob(tasks, ctx, resampled, lanes, repeat)
 
     def _fold(self, fold: int | None) -> _Fold:
         if fold not in self._folds:
@@ -181,6 +185,11 @@ class JobBuilder:
             held_out=fold.held_out,
             held_targets=None if fold.Y_held_out is None else self._encoded(task, fold.Y_held_out, fold),
         )
+
+
+def repeat_role(role: tuple[object, ...], repeat: int) -> tuple[object, ...]:
+    """The role that names the random streams of a repeat; the first repeat has the role itself."""
+    return (*role, "repeat", repeat) if repeat else role
 
 
 def drawn_positives(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:

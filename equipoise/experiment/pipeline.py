@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.equalities import equalities
-from equipoise.catalog.registry import registry
+from equipoise.catalog.lookup import load_plugins
 from equipoise.catalog.strategies import get_strategy, with_params
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import Strategy
@@ -24,7 +24,7 @@ from equipoise.experiment.external import External, external_of
 from equipoise.experiment.heads import refitted_logits
 from equipoise.experiment.prepared import Prepared, prepare
 from equipoise.experiment.record import cost_of, predictions, row_of
-from equipoise.experiment.search import SearchResult, search, search_space
+from equipoise.experiment.search.trials import SearchResult, search, search_space
 from equipoise.experiment.versions import require_planned_code
 from equipoise.ops.device import repeatable, resolve
 
@@ -54,21 +54,22 @@ async def run_cell(cell: Cell, prepared: Prepared, trainer: Trainer, report: Rep
     validator = _validator(strategy, cell, prepared, trainer, external)
     # The clock starts after the preparation: all strategies share it, so it is no strategy's cost; external rows are.
     began = time.perf_counter() - spent
-    result, model, clock = await _fit(validator, report, began)
-    arrays = _evaluate(strategy, validator, prepared, result, model)
+    result, models, clock = await _fit(validator, report, began)
+    arrays = _evaluate(strategy, validator, prepared, result, models)
     clock.append(trainer.cost.spent(began))
     # Checked again, because a hook may import a module only when it is called.
     require_planned_code(cell.code, strategy, prepared.backbone, ran=True)
     # Recorded for the report, which warns if the budget or a range decided what the search chose.
     at_edges = edges(search_space(validator), result.params)
     cost = cost_of(clock, trainer.cost, prepared)
-    return row_of(cell, prepared, result, model, arrays, at_edges, same_as, cost), arrays
+    return row_of(cell, prepared, result, models[0], arrays, at_edges, same_as, cost), arrays
 
 
 def run_alone(cell: Cell, data: Dataset, report: Report = None) -> CellResult:
     """Prepare one cell and run it by itself."""
     device = resolve(cell.device)
     with repeatable(device):
+        load_plugins(cell.places)
         prepared = prepare(cell, data, get_backbone(cell.backbone))
         return run_one(run_cell(cell, prepared, trainer_for(cell, prepared), report))
 
@@ -80,10 +81,8 @@ def trainer_for(cell: Cell, prepared: Prepared) -> Trainer:
 
 
 def _strategy(cell: Cell) -> Strategy:
-    # A worker process knows no plugin files but those of its cells.
-    if cell.plugin is not None:
-        # A worker process has not loaded it yet.
-        registry("strategy").add_file(cell.plugin)
+    # A worker process knows no plugins but those of its cells.
+    load_plugins(cell.places)
     return get_strategy(cell.strategy)
 
 
@@ -101,17 +100,18 @@ def _validator(
         cell.settings,
         trainer,
         external,
+        prepared.train_groups,
     )
 
 
 async def _fit(
     validator: CrossValidator, report: Report, began: float
-) -> tuple[SearchResult, FittedModel, list[float]]:
-    """Search, then train the winner on all training rows; returns both with the clock after each."""
+) -> tuple[SearchResult, list[FittedModel], list[float]]:
+    """Search, then train the winner on all training rows, once or several times; returns both with the clock after each."""
     result = await search(validator, report)
     clock = [validator.trainer.cost.spent(began)]
-    model = await validator.refit(result.params)
-    return result, model, [*clock, validator.trainer.cost.spent(began)]
+    models = await validator.refits(result.params, validator.settings.repeats)
+    return result, models, [*clock, validator.trainer.cost.spent(began)]
 
 
 def _evaluate(
@@ -119,7 +119,7 @@ def _evaluate(
     validator: CrossValidator,
     prepared: Prepared,
     result: SearchResult,
-    model: FittedModel,
+    models: Sequence[FittedModel],
 ) -> dict[str, np.ndarray]:
     """Fit the decisions on out-of-fold logits, then predict and decide the test rows; returns the arrays to store."""
     chosen = with_params(strategy, result.params)
@@ -128,8 +128,11 @@ def _evaluate(
     rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     # The test rows are read here for the first time: nothing is chosen after this line.
     inputs = prepared.test_inputs.to(validator.trainer.device)
-    task_logits = validator.task_logits([model], inputs, [np.arange(len(prepared.test))])[0]
-    logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
-    if "head" in strategy.stages:
-        logits = refitted_logits(chosen, validator, model, inputs, logits)
-    return predictions(prepared, result, rule, logits, votes)
+    by_model = validator.task_logits(models, inputs, [np.arange(len(prepared.test)) for _ in models])
+    decided = []
+    for model, task_logits in zip(models, by_model, strict=True):
+        logits, votes = validator.merge(model, task_logits), validator.vote(model, task_logits)
+        if "head" in strategy.stages:
+            logits = refitted_logits(chosen, validator, model, inputs, logits)
+        decided.append(rule.all(logits, votes))
+    return predictions(prepared, result, rule, decided)

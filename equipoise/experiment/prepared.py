@@ -18,6 +18,7 @@ from equipoise.core.seeds import seed_of
 from equipoise.experiment.cross_validation import features_of
 from equipoise.ops.inputs import Inputs
 from equipoise.splits import outer as splits
+from equipoise.splits.groups import groups_of
 
 if TYPE_CHECKING:
     from equipoise.contracts.backbone import Backbone
@@ -35,6 +36,8 @@ class Prepared:
         features: the backbone's feature extractor, fitted on the training rows alone.
         inputs: features of the training rows, on the CPU.
         folds: (n,) the inner fold that holds out each training row; −1 for a row that no fold holds out.
+        groups: (N,) the group of each row of the data set, which no numbered split and no fold separates; None if every row is
+            by itself.
         role: names all random streams of the cells.
         seconds: time of the preparation, which counts as no strategy's cost.
         sampled: if `data` is a sample, the data set that it was taken from, and which rows were.
@@ -50,6 +53,7 @@ class Prepared:
     folds: np.ndarray
     role: tuple[object, ...]
     seconds: float
+    groups: np.ndarray | None = None
     sampled: tuple[Dataset, np.ndarray] | None = None
     external: dict[str, External] = field(default_factory=dict, repr=False)
     _on: dict[Any, Inputs] = field(default_factory=dict, repr=False)
@@ -64,6 +68,11 @@ class Prepared:
         if device not in self._on:
             self._on[device] = self.inputs.to(device)
         return self._on[device]
+
+    @property
+    def train_groups(self) -> np.ndarray | None:
+        """(n,) the group of each training row; None if every row is by itself."""
+        return None if self.groups is None else self.groups[self.train]
 
     @cached_property
     def Y(self) -> np.ndarray:
@@ -137,7 +146,7 @@ def sample(cell: Cell, data: Dataset, backbone: Backbone, rows: int) -> Prepared
 def _identity(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
     """Everything besides the data that a preparation depends on."""
     # The spec of the backbone holds its settings; its class may differ between plugins of one name. Of the settings of the
-    # cell, only the number of inner folds matters before training.
+    # cell, only the inner folds and the groups matter before training.
     return (
         type(backbone),
         cell.dataset_sha256,
@@ -145,24 +154,26 @@ def _identity(cell: Cell, backbone: Backbone) -> tuple[object, ...]:
         cell.split,
         cell.seed,
         cell.settings.folds,
+        cell.settings.group_equal_inputs,
     )
 
 
 def _prepare(cell: Cell, data: Dataset, backbone: Backbone, unfitted: Features) -> Prepared:
     began = time.perf_counter()
     # The features see the training rows alone: with test rows among them, a vocabulary would leak.
-    train, test = splits.outer_split(data.Y, cell.split, cell.seed, data.official)
+    groups = groups_of(data, cell.settings.group_equal_inputs)
+    train, test = splits.outer_split(data.Y, cell.split, cell.seed, data.official, groups)
     if hasattr(unfitted, "encode"):
         # No leak: a frozen encoder is not fitted, and reads every text by itself. All at once, so that no strategy pays for it.
         unfitted.encode(data.X)
     features = unfitted.fit(data.X[train], data.nominal)
     # The content of the data and of the backbone's files, not their names: what is renamed gives the same numbers.
     role = (cell.dataset_sha256, cell.backbone_identity, cell.split, cell.seed)
-    folds = _folds(data.Y[train], cell.settings.folds, seed_of("folds", *role) % 2**63)
+    of_train = None if groups is None else groups[train]
+    folds = _folds(data.Y[train], cell.settings.folds, seed_of("folds", *role) % 2**63, of_train)
     inputs = features.transform(data.X[train])
-    return Prepared(
-        data, backbone, train, test, features, inputs, folds, role, seconds=time.perf_counter() - began
-    )
+    seconds = time.perf_counter() - began
+    return Prepared(data, backbone, train, test, features, inputs, folds, role, seconds, groups)
 
 
 class _FittedFeatures:
@@ -178,8 +189,8 @@ class _FittedFeatures:
         return self._features.transform(X)
 
 
-def _folds(Y: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def _folds(Y: np.ndarray, folds: int, seed: int, groups: np.ndarray | None) -> np.ndarray:
     """(n,) the inner fold that holds out each row; with one fold, a quarter of the rows is held out (−1 for the others)."""
     if folds > 1:
-        return splits.stratified_folds(Y, folds, seed)
-    return np.where(splits.stratified_folds(Y, 4, seed) == 0, 0, -1)
+        return splits.stratified_folds(Y, folds, seed, groups)
+    return np.where(splits.stratified_folds(Y, 4, seed, groups) == 0, 0, -1)

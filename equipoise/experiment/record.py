@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equipoise.experiment import versions
-from equipoise.experiment.evaluation import DECISIONS, evaluate
+from equipoise.experiment.evaluation import DECISIONS, REPEATS, evaluate
+from equipoise.splits.groups import groups_of, twins
 from equipoise.splits.outer import split_hash
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from equipoise.experiment.cross_validation import FittedModel
     from equipoise.experiment.decision import DecisionRule
     from equipoise.experiment.prepared import Prepared
-    from equipoise.experiment.search import SearchResult
+    from equipoise.experiment.search.trials import SearchResult
 
 #: Seconds since the cell began, at three moments: after the search, after the refit, and after predicting.
 Clock = Sequence[float]
@@ -30,23 +31,26 @@ def predictions(
     prepared: Prepared,
     result: SearchResult,
     rule: DecisionRule,
-    logits: np.ndarray,
-    votes: np.ndarray | None = None,
+    decided: Sequence[Mapping[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
     """Return the arrays that are stored with a row, from which every metric and every decision can be computed again.
 
     `*_rows` are positions in the data set. `test_logits` are the logits after the score maps of the strategy; a decision by
-    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays. `votes` (n, L) is the own
-    decision of a strategy that decides by the votes of its tasks: these are stored, since `test_logits` do not tell them.
+    thresholds compares them with its `*_thresholds` (L,). `results/README.md` lists all arrays.
+
+    Args:
+        decided: for each refit, what `DecisionRule.all` says of the test rows. The first refit has the names it has without
+            repeats, and what reads the predictions of one model reads these; the others are stacked.
     """
-    decided = rule.all(logits, votes)
+    first, others = decided[0], decided[1:]
     Y = prepared.data.Y
     return {
         "test_rows": prepared.test,
-        "test_logits": decided["scores"],
+        "test_logits": first["scores"],
         "test_Y": Y[prepared.test],
         # As uint8, like labels, which every reader of npz files understands.
-        **{f"test_{name}": decided[name].astype(np.uint8) for name in DECISIONS},
+        **{f"test_{name}": first[name].astype(np.uint8) for name in DECISIONS},
+        **_stacked(others),
         **{f"{name}_thresholds": values for name, values in rule.thresholds(Y.shape[1]).items()},
         "train_rows": prepared.train,
         "train_Y": prepared.Y,
@@ -54,6 +58,17 @@ def predictions(
         "oof_logits": result.cv.logits[result.rows].astype(np.float32),
         "oof_Y": prepared.Y[result.rows],
         "oof_folds": result.folds,
+    }
+
+
+def _stacked(others: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The logits and decisions (R - 1, n, L) of the refits after the first; nothing if there are none."""
+    if not others:
+        return {}
+    decisions = {name: np.stack([o[name] for o in others]).astype(np.uint8) for name in DECISIONS}
+    return {
+        REPEATS["logits"]: np.stack([o["scores"] for o in others]),
+        **{REPEATS[name]: values for name, values in decisions.items()},
     }
 
 
@@ -72,6 +87,7 @@ def row_of(
         "ok",
         generated=prepared.data.generated,
         split_sha256=split_hash(prepared.train, prepared.test),
+        **_grouping(prepared),
         params=result.params,
         settled=result.cv.settled,
         edges=list(edges),
@@ -88,6 +104,19 @@ def row_of(
         decision_trials=result.decision_trials,
         cost=cost,
     )
+
+
+def _grouping(prepared: Prepared) -> dict[str, Any]:
+    """How many groups of rows the splits keep together (None if every row is by itself), and what of that held.
+
+    `test_twins` is the share of test rows with a row of the same group, or else with equal inputs, among the training rows.
+    """
+    equal = groups_of(prepared.data)
+    kept = prepared.groups
+    return {
+        "groups": None if kept is None else len(np.unique(kept)),
+        "test_twins": twins(equal if kept is None else kept, prepared.train, prepared.test),
+    }
 
 
 def cost_of(clock: Clock, training: TrainingCost, prepared: Prepared) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from equipoise.core.errors import EquipoiseError, shown
 OBJECTIVES = ("macro_f1", "map")
 PRECISIONS = ("float32", "bfloat16")
 #: Larger values are a slip of the pen; memory or time would run out long before the end.
-MOST = {"trials": 10_000, "folds": 1000, "epochs": 100_000, "batch_size": 2**20, "trial_batch": 10_000}
+MOST = {
+    "trials": 10_000,
+    "folds": 1000,
+    "epochs": 100_000,
+    "batch_size": 2**20,
+    "trial_batch": 10_000,
+    "repeats": 1000,
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,10 @@ class Settings:
         "float32", "Precision of matrix products in training (bfloat16 is meant for GPUs)", choices=PRECISIONS
     )
     objective: str = option("macro_f1", "The out-of-fold score that the search maximises", choices=OBJECTIVES)
+    repeats: int = option(
+        1, "Trainings of the chosen setting, from other starts; their metrics are averaged", at_least=1
+    )
+    group_equal_inputs: bool = option(True, "Keep rows with equal inputs in one fold, outer and inner")
 
     def __post_init__(self) -> None:
         # Also for settings made in Python, whose types nothing else has checked.

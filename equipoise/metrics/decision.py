@@ -3,8 +3,9 @@
 The rule for 0/0: **a ratio with denominator 0 is NaN and is left out of the average**; an average of nothing is NaN. The
 kinds of average:
 
-- *macro* runs over labels with at least one positive in Y_true (`labels_scored` counts them). F1 and recall are defined for all
-  of these. Precision is undefined for a label that is never predicted, which is left out of macro precision only.
+- *macro* runs over labels with at least one positive and at least one negative in Y_true (`labels_scored` counts them): a label
+  that is absent, or always on, cannot tell a good prediction from a constant one. F1 and recall are defined for all of these.
+  Precision is undefined for a label that is never predicted, which is left out of macro precision only.
 - *samples* runs over rows with at least one true label, by the same rule: a row for which nothing is predicted is left out of
   samples precision only. Predictions for rows without a true label count in the micro metrics, in Hamming loss and in subset
   accuracy.
@@ -31,9 +32,8 @@ class Counts(NamedTuple):
     predicted: Ints
     true: Ints
 
-    def scored(self) -> Counts:
-        """The counts of the labels (or rows) that have at least one positive in Y_true."""
-        scored = self.true > 0
+    def of(self, scored: Bools) -> Counts:
+        """The counts of some labels (or rows)."""
         return Counts(self.hits[scored], self.predicted[scored], self.true[scored])
 
     def pooled(self) -> Counts:
@@ -79,7 +79,7 @@ def precision(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") 
 
 
 def recall(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> float:
-    """Recall; NaN if Y_true has no positive at all.
+    """Recall; NaN if there is no label (row) to score.
 
     The module describes `average`. Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
     """
@@ -89,7 +89,7 @@ def recall(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> 
 def f1(Y_true: ArrayLike, Y_pred: ArrayLike, average: Average = "macro") -> float:
     """F1 = 2·hits / (predicted + true); "macro" is the mean of the labels' F1 (not the F1 of mean precision and recall).
 
-    NaN if no label (row) has a positive; micro-F1 is NaN only if nothing is true and nothing is predicted. The module
+    NaN if there is no label (row) to score; micro-F1 is NaN only if nothing is true and nothing is predicted. The module
     describes `average`.
     Source: Sokolova and Lapalme 2009, DOI 10.1016/j.ipm.2009.03.002.
     """
@@ -132,16 +132,25 @@ def subset_accuracy(Y_true: ArrayLike, Y_pred: ArrayLike) -> float:
     return mean_defined((true == predicted).all(axis=1))
 
 
+def scored_labels(true: Bools) -> Bools:
+    """The labels that macro averages run over, (L,): those with a positive and a negative in Y_true (n, L)."""
+    return np.asarray(true.any(axis=0) & ~true.all(axis=0))
+
+
 def labels_scored(Y_true: ArrayLike) -> int:
-    """The number of labels with a positive in Y_true: those that macro averages run over."""
-    return int(label_matrix(Y_true, "Y_true").any(axis=0).sum())
+    """The number of labels that macro averages run over, see `scored_labels`."""
+    return int(scored_labels(label_matrix(Y_true, "Y_true")).sum())
 
 
 def averages(true: Bools, predicted: Bools) -> dict[str, float]:
     """The nine combinations of micro/macro/samples with F1/precision/recall, by name."""
     # The cells are counted only once; calling the nine functions would count them nine times.
     labels, rows = label_counts(true, predicted), row_counts(true, predicted)
-    kinds = {"micro": labels.pooled(), "macro": labels.scored(), "samples": rows.scored()}
+    kinds = {
+        "micro": labels.pooled(),
+        "macro": labels.of(scored_labels(true)),
+        "samples": rows.of(rows.true > 0),
+    }
     metrics: dict[str, float] = {}
     for kind, counts in kinds.items():
         metrics[f"{kind}_f1"] = mean_defined(counts.f1())
@@ -161,7 +170,8 @@ def _averaged(Y_true: ArrayLike, Y_pred: ArrayLike, average: str) -> Counts:
     if average == "micro":
         return label_counts(true, predicted).pooled()
     if average == "macro":
-        return label_counts(true, predicted).scored()
+        return label_counts(true, predicted).of(scored_labels(true))
     if average == "samples":
-        return row_counts(true, predicted).scored()
+        rows = row_counts(true, predicted)
+        return rows.of(rows.true > 0)
     raise unknown("average", average, ["micro", "macro", "samples"])

@@ -3,6 +3,7 @@
 Only the order of the scores matters, so logits and probabilities give the same numbers. Ties are never broken: every member
 of a group of equal scores gets the rank of the *last* one (in AUROC a tie is half a win).
 
+mAP and AUROC run over labels with a positive and a negative in Y_true, like all macro averages.
 The rule for 0/0: **a label (mAP, AUROC) or a row (LRAP, ranking loss, coverage) whose value is undefined is left out of the
 mean**; a mean of nothing is NaN. scikit-learn puts 0 or 1 in such places; where its values are defined, they equal these, as
 the tests check.
@@ -26,6 +27,7 @@ from equipoise.core.arrays import (
     row_chunks,
     score_matrix,
 )
+from equipoise.metrics.decision import scored_labels
 
 
 class Ranked(NamedTuple):
@@ -41,12 +43,12 @@ class Ranked(NamedTuple):
 
 
 def mean_average_precision(Y_true: ArrayLike, scores: ArrayLike) -> float:
-    """mAP: the mean average precision of the labels with at least one positive; NaN if no label has one.
+    """mAP: the mean average precision of the labels with a positive and a negative; NaN if there is no such label.
 
     AP = the mean over a label's positives of the precision at their score (no interpolation).
     Source: Buckley and Voorhees 2000, DOI 10.1145/345508.345543.
     """
-    return mean_defined(average_precision_per_label(Y_true, scores))
+    return mean_defined(scored_precision(*_checked(Y_true, scores)))
 
 
 def average_precision_per_label(Y_true: ArrayLike, scores: ArrayLike) -> Floats:
@@ -94,6 +96,13 @@ def coverage(Y_true: ArrayLike, scores: ArrayLike) -> float:
     these rows. NaN if no row has a true label. Source: Schapire and Singer 2000, DOI 10.1023/A:1007649029923.
     """
     return mean_defined(by_row(*_checked(Y_true, scores)).depth)
+
+
+def scored_precision(true: Bools, scores: NDArray[Any], ranked: Ranked | None = None) -> Floats:
+    """Average precision of the labels that mAP runs over; `ranked` is that of `by_label` if it is known already."""
+    precision = (by_label(true, scores) if ranked is None else ranked).precision
+    # A label that is always on has 1 whatever its scores are, which would only hide the others.
+    return np.asarray(precision[scored_labels(true)])
 
 
 def by_label(true: Bools, scores: NDArray[Any]) -> Ranked:

@@ -54,7 +54,7 @@ def score_metrics(Y_true: ArrayLike, scores: ArrayLike, Y_train: ArrayLike) -> d
     labels, rows = ranking.by_label(true, logits), ranking.by_row(true, logits)
     chances = scipy.special.expit(logits)
     return {
-        "map": mean_defined(labels.precision),
+        "map": mean_defined(ranking.scored_precision(true, logits, labels)),
         "auroc": mean_defined(labels.wins),
         "lrap": mean_defined(rows.precision),
         "ranking_loss": mean_defined(rows.losses),
@@ -70,7 +70,8 @@ def per_label(
     """Metrics of each label, as lists of L: n_train, n_test, precision, recall, f1, average_precision.
 
     n_train and n_test are numbers of positives. Recall, F1 and average precision are NaN for a label without a positive in
-    Y_true, precision for a label that is never predicted.
+    Y_true, precision for a label that is never predicted. A label without a negative has values here, and is left out of the
+    macro averages.
     """
     true, predicted = checked(Y_true, Y_pred)
     counts = label_counts(true, predicted)

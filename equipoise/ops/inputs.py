@@ -32,7 +32,9 @@ class Dense:
     @classmethod
     def of(cls, x: np.ndarray) -> Dense:
         """From an array (n, d)."""
-        wide = np.zeros((len(x), eightfold(x.shape[1])), dtype=np.float32)
+        # Not a single column: a weight of one row is not padded either, see `parameters.wide`.
+        columns = eightfold(x.shape[1]) if x.shape[1] > 1 else x.shape[1]
+        wide = np.zeros((len(x), columns), dtype=np.float32)
         wide[:, : x.shape[1]] = x
         return cls(torch.from_numpy(wide), x.shape[1])
 
@@ -43,6 +45,11 @@ class Dense:
     def width(self) -> int:
         """d, the number of features."""
         return self.x.shape[1] if self.d is None else self.d
+
+    @cached_property
+    def plain(self) -> Dense:
+        """The same features without padding, for backbones that write `x @ weight`."""
+        return self if self.width == self.x.shape[1] else Dense(self.x[:, : self.width].contiguous())
 
     def array(self) -> np.ndarray:
         """(n, d), on the CPU."""
@@ -134,7 +141,11 @@ class Sparse:
 
 @dataclass(frozen=True, eq=False)
 class TokenBatch:
-    """Token ids (…, B, T), 0 for padding, lengths (…, B), and the pretrained vectors of `Tokens`."""
+    """Token ids (…, B, T), 0 for padding, lengths (…, B), and the pretrained vectors of `Tokens`.
+
+    This is what a backbone gets as `x` if its features are `TokenIds`: ids (B, T) and lengths (B,), or with a leading K if it is
+    batched. T is the longest text of the data set, so most rows end with padding, which must not influence the logits.
+    """
 
     ids: Tensor
     lengths: Tensor
@@ -182,3 +193,8 @@ class Tokens:
 
 
 Inputs: TypeAlias = Dense | Sparse | Tokens
+
+
+def fed_to(inputs: Inputs, batched: bool) -> Inputs:
+    """The inputs as a backbone gets them: dense rows are padded only for a batched one, whose `affine` takes padded rows."""
+    return inputs.plain if isinstance(inputs, Dense) and not batched else inputs

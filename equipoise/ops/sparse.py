@@ -57,8 +57,60 @@ class Gathered:
         return transposed
 
 
+class SparseBatch:
+    """Sparse rows of K lanes, (K, B, d): what a batched backbone gets as `x` for TF-IDF texts and sparse tables.
+
+    `x @ weight` with a weight (K, d, h) is (K, B, h), as is `affine(x, weight, bias)`. The rows are never made dense.
+    """
+
+    def times(self, weight: Tensor) -> Tensor:
+        """The product x·W, (K, B, h), with a weight (K, d, h)."""
+        raise NotImplementedError
+
+    def __matmul__(self, weight: Tensor) -> Tensor:
+        return self.times(weight)
+
+    def lane(self, k: int) -> SparseBatch:
+        """The rows of one lane, (1, B, d)."""
+        raise NotImplementedError
+
+    def __getitem__(self, lane: int) -> SparseRows:
+        return SparseRows(self.lane(lane))
+
+
 @dataclass(frozen=True, eq=False)
-class EmbeddingBags:
+class SparseRows:
+    """Sparse rows (B, d) of one lane: what a backbone that is not batched gets as `x` for TF-IDF texts and sparse tables.
+
+    `x @ weight` with a weight (d, h) is (B, h); `torch.matmul`, `torch.mm` and `torch.nn.functional.linear` do the same. No
+    other operation takes these rows.
+    """
+
+    rows: SparseBatch
+
+    def __matmul__(self, weight: Tensor) -> Tensor:
+        return self.rows.times(weight[None])[0]
+
+    @classmethod
+    def __torch_function__(
+        cls, operation: Any, types: Sequence[type], arguments: Any = (), named: Any = None
+    ) -> Tensor:
+        if operation in (torch.matmul, torch.mm) and isinstance(arguments[0], cls):
+            return arguments[0] @ arguments[1]
+        if operation is torch.nn.functional.linear and isinstance(arguments[0], cls):
+            return _linear(*arguments, **(named or {}))
+        name = getattr(operation, "__name__", str(operation))
+        raise TypeError(f"x holds sparse rows, which torch.{name} does not take: write x @ weight")
+
+
+def _linear(x: SparseRows, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x·Wᵀ + b with a weight (h, d), as `torch.nn.functional.linear` computes it."""
+    out = x @ weight.t()
+    return out if bias is None else out + bias
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingBags(SparseBatch):
     """The rows of K lanes on CPU. Lane k has those of batch which[k]; lanes that drew the same rows share a batch."""
 
     gathered: Gathered
@@ -77,12 +129,14 @@ class EmbeddingBags:
         lanes = len(self.which) // count
         return [EmbeddingBags(self.gathered, self.which[s * lanes : (s + 1) * lanes]) for s in range(count)]
 
+    def lane(self, k: int) -> EmbeddingBags:
+        return EmbeddingBags(self.gathered, [self.which[k]])
+
     def product(self, k: int, weight: Tensor) -> Tensor:
         """Lane k's x·W: weight (d, h) → (B, h)."""
         return _sum(weight, self.gathered.by_row(self.which[k]))
 
     def times(self, weight: Tensor) -> Tensor:
-        """The product x·W, (K, B, h), with a weight (K, d, h)."""
         if (buffer := gradient_buffer(weight)) is not None:
             buffer.apart = True
         out: Tensor = apply(_BagProducts, self, weight, buffer)
@@ -137,7 +191,7 @@ def ahead_of(x: EmbeddingBags, parameters: Sequence[GradientBuffer]) -> Callable
 
 
 @dataclass(frozen=True, eq=False)
-class Stacked:
+class Stacked(SparseBatch):
     """The rows of K lanes on CUDA. The entries of row r are indices[offsets[r]:offsets[r + 1]].
 
     The indices of lane k are shifted by k·d, so that they point into the weights of all lanes, stacked below each other.
@@ -172,8 +226,15 @@ class Stacked:
         shifted = indices[entry] + row // batch * width
         return cls(shifted, values[entry] * (position < total), offsets, (lanes, batch, width))
 
+    def lane(self, k: int) -> Stacked:
+        _, batch, width = self.shape
+        begin, end = (int(self.offsets[row * batch]) for row in (k, k + 1))
+        offsets = self.offsets[k * batch : (k + 1) * batch + 1] - begin
+        return Stacked(
+            self.indices[begin:end] - k * width, self.values[begin:end], offsets, (1, batch, width)
+        )
+
     def times(self, weight: Tensor) -> Tensor:
-        """The product x·W, (K, B, h), with a weight (K, d, h)."""
         lanes, batch, width = self.shape
         flat = weight.reshape(lanes * width, -1)
         return _sum(flat, (self.indices, self.values, self.offsets)).view(lanes, batch, -1)

@@ -9,12 +9,15 @@ from equipoise.plots.curves import CurveSheet, pr_curves
 from equipoise.plots.data import cooccurrence, label_distribution
 from equipoise.plots.imbalance import imbalance_ratios
 from equipoise.plots.labelsets import labelset_spectrum, labelset_upset
+from equipoise.plots.rankings import cost_quality, critical_difference
 from equipoise.plots.results import comparison
 
 __all__ = [
     "CurveSheet",
     "comparison",
     "cooccurrence",
+    "cost_quality",
+    "critical_difference",
     "imbalance_ratios",
     "label_distribution",
     "labelset_spectrum",

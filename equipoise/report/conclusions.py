@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from equipoise.report.comparison import BASELINE, Compare, Comparison, StrategyResult
+from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
-from equipoise.report.significance import Difference, difference, on_one_split
+from equipoise.report.power import detectable, differing
+from equipoise.report.results import THRESHOLD
+from equipoise.report.significance import EQUAL, FEW, MIN_PAIRS, Difference
 
 NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned
-FEW = 5  # splits; with fewer, only large differences can be significant
+MAP = "map"
 
 
 def number(value: float, sign: bool = False) -> str:
@@ -44,32 +47,41 @@ def conclusions(comparison: Comparison) -> list[str]:
         return [
             f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
         ]
-    # A score is undefined where no label has a positive test row; nothing can be said of it.
-    differing = [
-        result
-        for result in others
-        if result.same_as.get(TUNED) != BASELINE and math.isfinite(result.deltas[TUNED].mean)
-    ]
-    equal = _equalities(comparison)
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
-    # A single split, official or not, has no interval, so its sentences claim nothing about chance.
+    equal = _equalities(comparison)
     if comparison.official:
-        return [
-            *([_official(differing, len(comparison.units))] if differing else []),
-            *equal,
-            *_disguise(others),
-            *_thresholds(base, on_one_split),
-        ]
+        return [*_official(comparison), *equal, *_thresholds(base)]
     splits = len(comparison.units)
-    gains = (
-        [_one_split(differing)]
-        if splits == 1 and differing
-        else _gains(differing, splits)
-        if differing
-        else []
-    )
-    return [*gains, *equal, *_disguise(others), *_thresholds(base)]
+    if splits < FEW:
+        told = _one_split(comparison) if splits == 1 else _few(comparison)
+        return [*told, *_power(comparison), *equal, *_thresholds(base)]
+    told = [sentence for name in (MAP, TUNED) for sentence in _gains(comparison, name)]
+    return [*told, *_power(comparison), *equal, *_disguise(others), *_thresholds(base)]
+
+
+def chances(delta: Difference) -> str:
+    """The probabilities of a difference in words; "" without a standard error."""
+    if delta.chances is None:
+        return ""
+    better, equal, worse = (percent(share) for share in delta.chances)
+    return f"better by more than {number(EQUAL)}: {better}, within ±{number(EQUAL)}: {equal}, worse: {worse}"
+
+
+def percent(share: float) -> str:
+    """Write a probability as 38 %, < 1 % or > 99 %."""
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
+    if math.isnan(seconds):
+        return "–"
+    if seconds < 99.5:
+        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
+    return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
 
 
 def _equalities(comparison: Comparison) -> list[str]:
@@ -88,75 +100,115 @@ def _equalities(comparison: Comparison) -> list[str]:
 
 
 def _metric(name: str) -> str:
-    return "mAP" if name == "map" else f"macro-F1 {PLACES[name]}"
+    return "mAP" if name == MAP else f"macro-F1 {PLACES[name]}"
 
 
-def _one_split(others: list[StrategyResult]) -> str:
-    best = max(others, key=_gain)
-    return (
-        f"One split says nothing about chance: with tuned thresholds {best.strategy} differs from the baseline by"
-        f" {number(_gain(best), True)} macro-F1, and another split may reverse that; run at least {FEW}."
+def _best(comparison: Comparison, name: str) -> StrategyResult | None:
+    """The strategy with the largest gain, where one differs visibly from the baseline."""
+    visible = [r for r in differing(comparison, name) if number(r.deltas[name].mean) != number(0.0)]
+    return max(visible, key=_gain(name), default=None)
+
+
+def _gain(name: str) -> Callable[[StrategyResult], float]:
+    return lambda result: result.deltas[name].mean
+
+
+def _one_split(comparison: Comparison) -> list[str]:
+    best = _best(comparison, TUNED)
+    found = (
+        f"with tuned thresholds {best.strategy} differs from the baseline by {number(best.deltas[TUNED].mean, True)} macro-F1,"
+        " and another split may reverse that"
+        if best is not None
+        else "on this one no strategy differs from the baseline with tuned thresholds"
     )
+    return [f"One split says nothing about chance: {found}; run at least {FEW} (--splits {FEW})."]
 
 
-def _official(others: list[StrategyResult], seeds: int) -> str:
+def _few(comparison: Comparison) -> list[str]:
+    """The sentence for two to four splits, which claims nothing."""
+    splits, best = len(comparison.units), _best(comparison, TUNED)
+    found = (
+        f" The largest gain with tuned thresholds is that of {best.strategy}, {_sized(best.deltas[TUNED])} macro-F1."
+        if best is not None and best.deltas[TUNED].mean > 0
+        else ""
+    )
+    why = "an interval needs 3" if splits < MIN_PAIRS else "only large differences can be significant"
+    return [
+        f"With {splits} splits {why}, and nothing is claimed; run at least {FEW} (--splits {FEW}).{found}"
+    ]
+
+
+def _official(comparison: Comparison) -> list[str]:
     """The sentence on the official split: comparable to published numbers, but without a statement about chance."""
-    best = max(others, key=_gain)
+    best, seeds = _best(comparison, TUNED), len(comparison.units)
+    if best is None:
+        return []
     over = f", averaged over {seeds} seeds," if seeds > 1 else ""
-    gain = number(_gain(best), True)
+    gain = number(best.deltas[TUNED].mean, True)
     lead = f"{best.strategy} differs from the baseline by {gain} macro-F1 with tuned thresholds"
-    if not _gain(best) > 0:
+    if not best.deltas[TUNED].mean > 0:
         lead = (
             f"the baseline ranks first, followed by {best.strategy} with {gain} macro-F1 (tuned thresholds)"
         )
-    return (
+    return [
         f"On the official split{over} {lead}. It is one split, for comparison with published numbers; it cannot show how"
         f" results vary with the split; for that, run {FEW} splits (--splits {FEW})."
-    )
-
-
-def _gain(result: StrategyResult) -> float:
-    """The mean gain with tuned thresholds; −∞ if it is undefined, so that it never is the largest."""
-    mean = result.deltas[TUNED].mean
-    return -math.inf if math.isnan(mean) else mean
-
-
-def _gains(others: list[StrategyResult], splits: int) -> list[str]:
-    """Name the strategies that are significantly better or worse than `none` with tuned thresholds, or say: none is."""
-    better = [
-        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean > 0
     ]
-    worse = [
-        result for result in others if result.deltas[TUNED].significant and result.deltas[TUNED].mean < 0
-    ]
-    sentences = [_winners(better)] if better else [_no_winner(others, splits)]
+
+
+def _gains(comparison: Comparison, name: str) -> list[str]:
+    """Name the strategies that are significantly better or worse than `none` in a metric, or say: none is."""
+    others = differing(comparison, name)
+    if not others:
+        return []
+    sure = [result for result in others if result.deltas[name].significant]
+    better = [result for result in sure if result.deltas[name].mean > 0]
+    worse = [result for result in sure if result.deltas[name].mean < 0]
+    told = [_winners(better, name)] if better else [_no_winner(others, name, bool(worse))]
     if worse:
-        listed = enumerated([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in worse])
-        sentences.append(f"Worse than the baseline even with tuned thresholds: {listed}.")
-    return sentences
+        even = "even with tuned thresholds" if name == TUNED else "in mAP"
+        told.append(f"Worse than the baseline {even}: {_listed(worse, name)}.")
+    return told
 
 
-def _winners(better: list[StrategyResult]) -> str:
-    listed = enumerated([f"{result.strategy} ({_sized(result.deltas[TUNED])})" for result in better])
+def _listed(results: list[StrategyResult], name: str) -> str:
+    return enumerated([f"{result.strategy} ({_sized(result.deltas[name])})" for result in results])
+
+
+def _winners(better: list[StrategyResult], name: str) -> str:
     verb = "beats" if len(better) == 1 else "beat"
-    return f"With tuned thresholds {listed} {verb} the baseline in macro-F1 by more than chance explains."
+    where, what = ("In mAP", "") if name == MAP else ("With tuned thresholds", " in macro-F1")
+    return f"{where} {_listed(better, name)} {verb} the baseline{what} by more than chance explains."
 
 
-def _no_winner(others: list[StrategyResult], splits: int) -> str:
-    best = max(others, key=_gain)
-    few = f" With {splits} splits only large differences can be significant." if splits < FEW else ""
+def _no_winner(others: list[StrategyResult], name: str, losers: bool) -> str:
+    best = max(others, key=_gain(name))
+    delta = best.deltas[name]
     # Its interval alone excludes 0, but Holm's adjustment for all strategies does not.
-    significant_alone = best.deltas[TUNED].low > 0
-    luck = ", but the best of several strategies can gain that much by chance" if significant_alone else ""
-    size = _sized(best.deltas[TUNED])
+    luck = ", but the best of several strategies can gain that much by chance" if delta.low > 0 else ""
     lead = (
-        f"the largest gain is that of {best.strategy}, {size}{luck}"
-        if _gain(best) > 0
-        else f"the baseline ranks first, followed by {best.strategy} with {size}"
+        f"the largest gain is that of {best.strategy}, {_sized(delta)}{luck}"
+        if delta.mean > 0
+        else f"the baseline ranks first, followed by {best.strategy} with {_sized(delta)}"
     )
-    return (
-        f"With tuned thresholds no strategy differs significantly from the baseline in macro-F1; {lead}.{few}"
-    )
+    told = f" ({chances(delta)})" if delta.chances else ""
+    where, what = ("In mAP", "") if name == MAP else ("With tuned thresholds", " in macro-F1")
+    verdict = "is significantly better than" if losers else "differs significantly from"
+    return f"{where} no strategy {verdict} the baseline{what}; {lead}{told}."
+
+
+def _power(comparison: Comparison) -> list[str]:
+    """The smallest difference that the table could have shown."""
+    found = {name: detectable(comparison, name) for name in (MAP, TUNED)}
+    sizes = [f"{number(size)} {_metric(name)}" for name, size in found.items() if math.isfinite(size)]
+    if not sizes:
+        return []
+    compared = max(len(differing(comparison, name)) for name in found)
+    of = f"{compared} strategies" if compared > 1 else "one strategy"
+    return [
+        f"With {len(comparison.units)} splits and {of}, a star has a chance of 80 % where the true difference is"
+        f" {enumerated(sizes)}; a smaller one would more often be missed."
+    ]
 
 
 def _disguise(others: list[StrategyResult]) -> list[str]:
@@ -164,27 +216,19 @@ def _disguise(others: list[StrategyResult]) -> list[str]:
     suspects = [result for result in others if _faded(result)]
     if not suspects:
         return []
-    sure = [result for result in suspects if _shown(result)]
-    unsure = [result for result in suspects if not _shown(result)]
-    sentences = []
-    words = ("mostly a threshold in disguise", "perhaps a threshold in disguise, but too uncertain to say")
-    for results, verdict in zip((sure, unsure), words, strict=True):
-        if results:
-            listed = enumerated([_fading(result) for result in results])
-            sentences.append(f"Gain over the baseline at .5 → with tuned thresholds: {listed}: {verdict}.")
-    return sentences
+    listed = enumerated([_fading(result) for result in suspects])
+    return [
+        f"Gain over the baseline at .5 → with tuned thresholds: {listed}: mostly a threshold in disguise."
+    ]
 
 
 def _faded(result: StrategyResult) -> bool:
-    """Whether there is a notable gain at 0.5 of which less than half, and nothing significant, is left when tuned."""
+    """Whether the gain at 0.5 is notable, less than half of it is left when tuned, and this loss is itself significant."""
+    lost = result.deltas.get(THRESHOLD)
+    if lost is None or not (lost.significant and lost.mean > 0):
+        return False
     at_half, tuned = result.deltas[FIXED].mean, result.deltas[TUNED]
     return at_half >= NOTABLE and tuned.mean < at_half / 2 and not (tuned.significant and tuned.mean > 0)
-
-
-def _shown(result: StrategyResult) -> bool:
-    """Whether the gain at 0.5 is significant and lies above the interval of the tuned gain."""
-    # Not a test of the difference of the two gains, but stricter than comparing their means.
-    return result.deltas[FIXED].significant and result.deltas[TUNED].high < result.deltas[FIXED].mean
 
 
 def _fading(result: StrategyResult) -> str:
@@ -192,11 +236,14 @@ def _fading(result: StrategyResult) -> str:
     return f"{result.strategy} {number(at_half, True)} → {number(tuned, True)}"
 
 
-def _thresholds(base: StrategyResult, compare: Compare = difference) -> list[str]:
+def _thresholds(base: StrategyResult) -> list[str]:
     """Say what threshold tuning alone, the cheapest strategy of all, does to the baseline."""
-    delta = compare(base.values[TUNED], base.values[FIXED])
-    if math.isnan(delta.mean):
+    at_half, tuned = base.means[FIXED], base.means[TUNED]
+    if math.isnan(at_half) or math.isnan(tuned):
         return []
-    verb = "raises" if delta.mean > 0 else "changes"
-    scores = f"{number(base.means[FIXED])} to {number(base.means[TUNED])}"
-    return [f"Threshold tuning alone {verb} the baseline from {scores} ({_sized(delta)})."]
+    # A description of the means, and no claim about other splits.
+    verb = "raises" if tuned > at_half else "changes"
+    return [
+        f"Threshold tuning alone {verb} the baseline from {number(at_half)} to {number(tuned)}"
+        f" ({number(tuned - at_half, True)})."
+    ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.store.rows import Row
 
 if TYPE_CHECKING:
-    from equipoise.report.comparison import StrategyResult
+    from equipoise.report.results import StrategyResult
 
 #: Name in the report → column of a declaration (`equipoise.contracts.equality.COLUMNS`).
 COLUMN_OF = {"fixed_macro_f1": "fixed", "tuned_macro_f1": "tuned", "own_macro_f1": "own", "map": "map"}
@@ -43,7 +43,7 @@ def partners(declared: Mapping[str, Sequence[Mapping[str, Any]]], baseline: str)
     """For each strategy, name in the report → the first strategy before it from which it cannot differ there.
 
     The order is that of `declared`, with the baseline before all others. A strategy's own decision is compared with the
-    baseline at one half.
+    baseline's tuned thresholds.
     """
     classes = _Classes()
     for strategy, equalities in declared.items():
@@ -52,7 +52,7 @@ def partners(declared: Mapping[str, Sequence[Mapping[str, Any]]], baseline: str)
                 classes.join((strategy, ours), (equality["strategy"], theirs))
     out: dict[str, dict[str, str]] = {strategy: {} for strategy in declared}
     for name, column in COLUMN_OF.items():
-        first = {classes.root((baseline, "fixed" if column == "own" else column)): baseline}
+        first = {classes.root((baseline, "tuned" if column == "own" else column)): baseline}
         for strategy in declared:
             partner = first.setdefault(classes.root((strategy, column)), strategy)
             if partner != strategy and strategy != baseline:
@@ -88,7 +88,7 @@ def noise(results: Sequence[StrategyResult], baseline: str) -> dict[str, float]:
     out: dict[str, float] = {}
     for result in results:
         for name, partner in result.same_as.items():
-            theirs = FIXED if name == "own_macro_f1" and partner == baseline else name
+            theirs = TUNED if name == "own_macro_f1" and partner == baseline else name
             gap = abs(result.means[name] - by_name[partner].means[theirs])
             if math.isfinite(gap):
                 out[name] = max(out.get(name, 0.0), gap)

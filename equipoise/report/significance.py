@@ -1,22 +1,42 @@
-"""Tests whether a difference over splits is significant: paired differences with intervals corrected for overlap.
+"""Paired differences over splits: intervals, p-values, chances, Holm's adjustment, and what could have been detected.
 
-The training sets of two splits share most of their rows, so the differences are not independent and the plain t
-interval is too narrow. Nadeau & Bengio (2003, DOI 10.1023/A:1024068626366) replace s²/k by s²(1/k + n_test/n_train).
-Comparing several strategies with one baseline gives several chances of a false positive: Holm (1979) adjusts the p-values.
+Splits of one data set share training rows, and repetitions of the cross-validation share test rows, so that their differences
+may be correlated, and the plain t interval is too narrow. With a mean correlation ρ of k splits, the variance of their mean is
+s²·(1/k + ρ/(1 − ρ)), where s² is the variance over the splits. Nadeau & Bengio (2003, DOI 10.1023/A:1024068626366) assume
+ρ = n_test/(n_test + n_train), that is ρ/(1 − ρ) = n_test/n_train; `equipoise.report.units` has what was measured here.
+Comparing several strategies with one baseline gives several chances of a false positive: Holm (1979,
+https://www.jstor.org/stable/4615733) adjusts the p-values. docs/statistics.md says how often the procedure is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from equipoise.core.arrays import Floats
+
 TEST_TRAIN_RATIO = 0.25  # 5-fold splits: one fifth of the rows is tested, four fifths are trained on
 LEVEL = 0.95
-Split = TypeVar("Split")
+POWER = 0.8
+#: Below this number of splits there is no interval and no star: a variance of two numbers says next to nothing.
+MIN_PAIRS = 3
+#: Below this number of splits nothing is claimed in words.
+FEW = 5
+#: Differences within ± this are practically equal (of F1 and mAP).
+EQUAL = 0.01
+Split = TypeVar("Split", bound=Hashable)
+
+
+class Chances(NamedTuple):
+    """Probabilities that the true difference is above +EQUAL, within ±EQUAL, and below −EQUAL; they sum to 1."""
+
+    better: float
+    equal: float
+    worse: float
 
 
 @dataclass(frozen=True)
@@ -24,8 +44,9 @@ class Difference:
     """The mean paired difference over `pairs` splits; NaN if there is no split with both values.
 
     `low` and `high` are the LEVEL confidence interval of this comparison alone. `p` is the two-sided p-value, and `p_holm`
-    is adjusted for the family of comparisons. With one pair, or with differences that are all equal but not zero, the
-    variance cannot be estimated, and these four stay NaN.
+    is adjusted for the family of comparisons. `error` is the standard error of the mean and `df` its degrees of freedom. With
+    fewer than MIN_PAIRS pairs, or with differences that are all equal but not zero, the variance cannot be estimated, and all of
+    these stay NaN.
     """
 
     mean: float
@@ -34,27 +55,72 @@ class Difference:
     p: float = math.nan
     p_holm: float = math.nan
     pairs: int = 0
+    error: float = math.nan
+    df: float = math.nan
 
     @property
     def significant(self) -> bool:
         """Whether the difference is significant after Holm's adjustment."""
         return self.p_holm < 1 - LEVEL
 
+    @property
+    def identical(self) -> bool:
+        """Whether the scores are the same on every split, as from identical predictions."""
+        return self.low == self.high == 0
+
+    @property
+    def chances(self) -> Chances | None:
+        """The probabilities of better, equal and worse; None without a standard error.
+
+        The posterior of the true difference under a flat prior is a t distribution around the mean, with `error` as its scale
+        and `df` degrees of freedom (the correlated t test of Corani & Benavoli 2015, DOI 10.1007/s10994-015-5486-z).
+        """
+        if self.identical:
+            return Chances(0.0, 1.0, 0.0)
+        if not self.error > 0:
+            return None
+        worse = t_cdf((-EQUAL - self.mean) / self.error, self.df)
+        better = t_cdf((self.mean - EQUAL) / self.error, self.df)
+        return Chances(better, max(0.0, 1.0 - better - worse), worse)
+
+    def detectable(self, comparisons: float = 1.0) -> float:
+        """The smallest true difference that is found with a probability of POWER: (t₁₋α/₂ + t_POWER) standard errors.
+
+        `comparisons` divides α, as Holm's first step does. NaN without a standard error.
+        """
+        if not self.error > 0:
+            return math.nan
+        alpha = (1 - LEVEL) / comparisons
+        return (t_quantile(1 - alpha / 2, self.df) + t_quantile(POWER, self.df)) * self.error
+
+
+def t_cdf(value: float, df: float) -> float:
+    """The distribution function of Student's t; of the normal distribution for df = ∞."""
+    # To the bit as in `scipy.stats`, whose import takes half a second.
+    from scipy import special
+
+    return float(special.ndtr(value) if math.isinf(df) else special.stdtr(df, value))
+
+
+def t_quantile(share: float, df: float) -> float:
+    """The quantile of Student's t; of the normal distribution for df = ∞."""
+    from scipy import special
+
+    return float(special.ndtri(share) if math.isinf(df) else special.stdtrit(df, share))
+
+
+def paired(ours: Mapping[Split, float], theirs: Mapping[Split, float]) -> Floats:
+    """Ours minus theirs on the splits that both have, without those where one is undefined (NaN)."""
+    both = [ours[split] - theirs[split] for split in ours if split in theirs]
+    return np.array([delta for delta in both if math.isfinite(delta)], dtype=np.float64)
+
 
 def difference(
     ours: Mapping[Split, float], theirs: Mapping[Split, float], ratio: float = TEST_TRAIN_RATIO
 ) -> Difference:
-    """Compare two strategies (split → value) on the splits that both have; `ratio` is n_test / n_train.
-
-    Splits with an undefined value (NaN) are left out.
-    """
-    both = [ours[split] - theirs[split] for split in ours if split in theirs]
-    deltas = np.array([delta for delta in both if math.isfinite(delta)])
-    if len(deltas) == 0:
-        return Difference(math.nan)
-    if not deltas.any():  # identical scores, as from identical predictions: there is no variance to estimate
-        return Difference(0.0, 0.0, 0.0, 1.0, 1.0, len(deltas))
-    return _interval(deltas, ratio)
+    """Compare two strategies (split → value) by themselves, by a t test; `ratio` is n_test / n_train, or ρ/(1 − ρ)."""
+    deltas = paired(ours, theirs)
+    return plain(deltas) or with_variance(deltas, float(deltas.var(ddof=1)), len(deltas) - 1, ratio)
 
 
 def on_one_split(ours: Mapping[Split, float], theirs: Mapping[Split, float]) -> Difference:
@@ -62,23 +128,33 @@ def on_one_split(ours: Mapping[Split, float], theirs: Mapping[Split, float]) -> 
 
     Seeds repeat the training, but not the draw of the rows, so an interval over them would not hold for other rows.
     """
-    delta = difference(ours, theirs)
-    same = delta.low == delta.high == 0  # identical scores for all seeds: 0 without uncertainty
-    return delta if same else Difference(delta.mean, pairs=delta.pairs)
+    deltas = paired(ours, theirs)
+    found = plain(deltas)
+    return found if found is not None and found.identical else Difference(mean(deltas), pairs=len(deltas))
 
 
-def _interval(deltas: np.ndarray[tuple[int], np.dtype[np.float64]], ratio: float) -> Difference:
-    pairs, mean = len(deltas), float(deltas.mean())
-    spread = float(deltas.std(ddof=1)) if pairs > 1 else 0.0
-    if spread <= 1e-12 * abs(mean) or spread == 0.0:  # equal up to rounding
-        return Difference(mean, pairs=pairs)
-    # Quantiles and tails of Student's t, to the bit as in `scipy.stats`, whose import takes half a second.
-    from scipy import special
+def plain(deltas: Floats) -> Difference | None:
+    """The difference where there is nothing to estimate a variance from; None where there is."""
+    pairs = len(deltas)
+    if pairs == 0:
+        return Difference(math.nan)
+    if not deltas.any():
+        return Difference(0.0, 0.0, 0.0, 1.0, 1.0, pairs)
+    centre = float(deltas.mean())
+    # Equal up to rounding: all differences are the same number.
+    same = pairs >= MIN_PAIRS and float(deltas.std(ddof=1)) <= 1e-12 * abs(centre)
+    return Difference(centre, pairs=pairs) if same or pairs < MIN_PAIRS else None
 
-    error = spread * math.sqrt(1 / pairs + ratio)
-    half = float(special.stdtrit(pairs - 1, 0.5 + LEVEL / 2)) * error
-    p = 2 * float(special.stdtr(pairs - 1, -abs(mean) / error))
-    return Difference(mean, mean - half, mean + half, p, p, pairs)
+
+def with_variance(deltas: Floats, variance: float, df: float, ratio: float) -> Difference:
+    """The difference with this variance over splits and its degrees of freedom; `ratio` is ρ/(1 − ρ)."""
+    pairs, centre = len(deltas), float(deltas.mean())
+    error = math.sqrt(variance * (1 / pairs + ratio))
+    if error == 0.0:
+        return Difference(centre, pairs=pairs)
+    half = t_quantile(0.5 + LEVEL / 2, df) * error
+    p = 2 * t_cdf(-abs(centre) / error, df)
+    return Difference(centre, centre - half, centre + half, p, p, pairs, error, df)
 
 
 def holm(family: Mapping[str, Difference]) -> dict[str, Difference]:
@@ -91,7 +167,7 @@ def holm(family: Mapping[str, Difference]) -> dict[str, Difference]:
     return adjusted
 
 
-def mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float] | Floats) -> float:
     """Return the mean of the finite values, NaN if there are none."""
-    defined = [value for value in values if math.isfinite(value)]
+    defined = [float(value) for value in values if math.isfinite(value)]
     return sum(defined) / len(defined) if defined else math.nan

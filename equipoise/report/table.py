@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from rich import box
@@ -10,31 +9,80 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from equipoise.report.advice import Advice
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
-from equipoise.report.conclusions import conclusions, interval, number
+from equipoise.report.conclusions import conclusions, duration, interval, number
 from equipoise.report.equalities import FIXED, TUNED
+from equipoise.report.power import differing
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
+SUMMARY_LEGEND = (
+    "none: no strategy gains on average; *: p < .05 after Holm's correction. --details prints every table."
+)
+LEADING = ("map", TUNED, FIXED)  # the columns, the one that is ranked by first
 NAME = 17  # columns for the name of a strategy on a narrow terminal
 LEGEND = (
-    "Means over splits. F1: macro-F1; .5: threshold 0.5; tuned: per-label thresholds from out-of-fold training rows;"
-    " Δ none: difference to none (baseline) on the same splits; micro: micro-F1, tuned; rcr@10: recall of rare label"
-    " combinations (seen 1–10 times in training, all labels right), tuned; time: per cell. [ ]: 95 % t interval for this"
-    " comparison alone, with the variance corrected for overlapping training sets (Nadeau & Bengio 2003, n_test/n_train"
-    " .25); *: p < .05 after Holm's correction for the strategies compared,"
-    " without those that cannot differ."
+    "Means over splits. mAP: mean average precision, which needs no threshold, so it leads; F1: macro-F1; .5: threshold 0.5;"
+    " tuned: per-label thresholds from out-of-fold training rows; Δ none: difference to none (baseline) on the same splits;"
+    " micro: micro-F1, tuned; rcr@10: recall of rare label combinations (seen 1–10 times in training, all labels right), tuned;"
+    " time: per cell."
+    " [ ], or the second line: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the"
+    " strategies (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for all that the table"
+    " compares. same: identical on every split. docs/statistics.md has formulas and error rates."
 )
 
 
-def render(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print every comparison, and then a legend of the columns."""
+def render(
+    comparisons: Sequence[Comparison], advice: Sequence[Advice], console: Console, *, details: bool
+) -> None:
+    """Print every comparison, or without details one line for each; then what to do, and a legend of the columns."""
     if not comparisons:
         console.print("No rows yet: no run has been stored here.")
         return
-    for comparison in comparisons:
-        _print_comparison(comparison, console)
-    if any(comparison.ranked for comparison in comparisons):
+    if details:
+        for comparison in comparisons:
+            _print_comparison(comparison, console)
+    else:
+        console.print(_summary(comparisons))
+        console.print(SUMMARY_LEGEND, style="dim")
+        console.print()
+    for piece in advice:
+        console.print(Text(f"What to do about {piece.dataset}", style="bold"))
+        for sentence in piece.sentences:
+            console.print(Text("▸ ").append(sentence))
+        console.print()
+    if details and any(comparison.ranked for comparison in comparisons):
         console.print(Text(LEGEND, style="dim"))
+
+
+def _summary(comparisons: Sequence[Comparison]) -> Table:
+    """One line for each comparison: the strategies with the largest gains, starred where they are significant."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("data · backbone", overflow="fold")
+    for head in ("splits", "ranked", "missing"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for head in ("largest gain in mAP", "largest gain in tuned F1"):
+        table.add_column(head, overflow="fold")
+    for comparison in comparisons:
+        ranked = len(comparison.ranked)
+        counts = (len(comparison.units), ranked, len(comparison.results) - ranked)
+        gains = (_largest(comparison, name) for name in (LEADING[0], TUNED))
+        table.add_row(Text(comparison.title), *(str(count or "") for count in counts), *gains)
+    return table
+
+
+def _largest(comparison: Comparison, name: str) -> Text:
+    results = differing(comparison, name)
+    if not results:
+        return Text("–", style="dim")
+    # A significant gain comes before a larger one that chance may explain.
+    best = max(results, key=lambda result: (result.deltas[name].significant, result.deltas[name].mean))
+    if not best.deltas[name].mean > 0:
+        return Text(BASELINE, style="dim")
+    star = "*" if best.deltas[name].significant else ""
+    return Text(
+        f"{number(best.deltas[name].mean, True)}{star} {best.strategy}", style="green" if star else ""
+    )
 
 
 def _print_comparison(comparison: Comparison, console: Console) -> None:
@@ -67,7 +115,9 @@ def _subtitle(comparison: Comparison) -> str:
             f"; means of {seeds} seeds" if seeds > 1 else ""
         )
     if comparison.ranked:
-        subtitle += f", ranked by macro-F1 with tuned thresholds; rcr@10 is based on {comparison.support:.0f} test rows"
+        subtitle += (
+            f", ranked by mAP, then tuned macro-F1; rcr@10 is based on {comparison.support:.0f} test rows"
+        )
     if comparison.devices:
         subtitle += f"; on {' and '.join(comparison.devices)}"
     if comparison.left_out:
@@ -82,7 +132,17 @@ def _table(comparison: Comparison, wide: bool) -> Table:
     # No padding: with it nine columns do not fit into 80 characters.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("strategy", overflow="fold", min_width=NAME, max_width=None if wide else NAME)
-    heads = ("F1\n.5", "F1\ntuned", "Δ none\n.5", "Δ none\ntuned", "\nmicro", "\nmAP", "rcr\n@10", "\ntime")
+    heads = (
+        "\nmAP",
+        "F1\ntuned",
+        "F1\n.5",
+        "Δ none\nmAP",
+        "Δ none\ntuned",
+        "Δ none\n.5",
+        "\nmicro",
+        "rcr\n@10",
+        "\ntime",
+    )
     for head in heads:
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
     for result in comparison.ranked:
@@ -94,11 +154,9 @@ def _cells(result: StrategyResult, wide: bool) -> list[Text | str]:
     shown = result.means
     return [
         Text(_name(result.strategy, wide), style="bold" if result.rank == 1 else ""),
-        number(shown[FIXED]),
-        number(shown[TUNED]),
-        _delta(result, FIXED, wide),
-        _delta(result, TUNED, wide),
-        *(number(shown[name]) for name in ("tuned_micro_f1", "map", "rcr_at_10")),
+        *(number(shown[name]) for name in LEADING),
+        *(_delta(result, name, wide) for name in LEADING),
+        *(number(shown[name]) for name in ("tuned_micro_f1", "rcr_at_10")),
         duration(result.seconds),
     ]
 
@@ -114,29 +172,23 @@ def _delta(result: StrategyResult, name: str, wide: bool) -> Text:
         return Text("" if result.strategy == BASELINE else "–", style="dim")  # nothing to compare with
     if result.same_as.get(name) == BASELINE and delta.mean != 0:
         return Text(number(delta.mean, True) + " ", style="dim")  # noise: it cannot differ
-    if delta.low == delta.high == 0:  # identical scores on every split
+    if delta.identical:  # identical scores on every split
         return Text("same ", style="dim")
     colour = "" if not delta.significant else "green" if delta.mean > 0 else "red"
     # The space in place of a star keeps the digits aligned.
     text = Text(number(delta.mean, True) + ("*" if delta.significant else " "), style=colour)
-    if span := interval(delta):
-        text.append((" " if wide else "\n") + span.replace(", ", " " if not wide else ", "), style="dim")
+    # Three intervals do not fit into 80 columns; that at .5 says the least.
+    if (span := interval(delta)) and (wide or name != FIXED):
+        # Without brackets, because with them ten columns do not fit into 80 characters.
+        text.append(f" {span}" if wide else f"\n{span[1:-1].replace(', ', ' ')}", style="dim")
     return text
 
 
-def duration(seconds: float) -> str:
-    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
-    if math.isnan(seconds):
-        return "–"
-    if seconds < 99.5:
-        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
-    return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
-
-
 def _own(result: StrategyResult) -> Text:
-    """The line for a strategy with its own decision rule: its score, and the difference to `none` at 0.5."""
+    """The line for a strategy with its own decision rule: its score, and the difference to `none` under such a rule."""
     delta = result.deltas.get("own_macro_f1")
-    gain = "" if delta is None else f" (Δ none at .5: {number(delta.mean, True)} {interval(delta)}".rstrip()
+    against = result.own_against or f"{BASELINE} tuned"
+    gain = "" if delta is None else f" (Δ {against}: {number(delta.mean, True)} {interval(delta)}".rstrip()
     mark = "" if delta is None else "*)" if delta.significant else ")"
     return Text(
         f"own decision {result.strategy}: macro-F1 {number(result.means['own_macro_f1'])}{gain}{mark}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.splits.iterative import Flags, Index, packed
+from equipoise.splits.iterative import packed
+from equipoise.splits.units import Flags, Index, Units
 
 #: At most this many (row, pair) entries are counted, which keeps memory below 0.3 GB. If there are more, only the pairs among
 #: the scarcest labels are counted.
@@ -18,10 +19,11 @@ DIRECT = 2000
 
 @dataclass(frozen=True)
 class Traits:
-    """The traits of n rows: labels (numbered 0..L-1), pairs of labels (numbered from L), and one trait that all rows have.
+    """The traits of n rows or units: labels (0..L-1), pairs of labels (numbered from L), and one trait that all rows have.
 
     Row i has the traits `of[start[i]:start[i + 1]]`. The last trait, common to all rows, keeps this from being empty, because
     `np.add.reduceat` mishandles empty segments. Pairs that occur only once are left out: they cannot be shared among folds.
+    A unit of several rows has the traits of all of them, repeats included.
     """
 
     labels: int  # L
@@ -44,6 +46,16 @@ class Traits:
             self.start[rows] - (end - length), length
         )
         return self.of[positions], np.concatenate([np.zeros(1, dtype=np.int64), end])
+
+    def joined(self, units: Units) -> Traits:
+        """The traits of units, from those of their rows."""
+        if units.single:
+            return self
+        by_unit = np.argsort(units.of_row, kind="stable")
+        of, start_of_row = self.of_rows(by_unit)
+        first = np.cumsum(units.size) - units.size
+        words = np.bitwise_or.reduceat(self.words[by_unit], first, axis=0)
+        return Traits(self.labels, self.total, np.append(start_of_row[first], len(of)), of, words)
 
 
 def traits_of(present: Flags, most: int = MOST_PAIRS) -> Traits:

@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from equipoise.contracts.dataset import TEST
 from equipoise.core.errors import EquipoiseError
-from equipoise.splits.iterative import Index, labelset_order, stratify
+from equipoise.splits.groups import dealt
+from equipoise.splits.iterative import labelset_order, stratify
 from equipoise.splits.swaps import swap_refine
+from equipoise.splits.units import Index, Units
 
 OUTER_FOLDS = 5
 #: Used instead of a split number for the split that comes with the data (`Dataset.official`).
@@ -24,13 +26,20 @@ Split = int | str
 
 
 def outer_split(
-    Y: ArrayLike, split: Split, seed: int, official: ArrayLike | None = None
+    Y: ArrayLike,
+    split: Split,
+    seed: int,
+    official: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[Index, Index]:
     """Row positions (train, test) of an outer split, both ascending.
 
     Split i tests on fold i mod 5 of repetition i div 5 of a stratified 5-fold; each repetition draws new folds. The official
     split needs `official` (n,), the part of each row (see `Dataset`). Its development rows are used for training, because
     held-out rows are always drawn from the training rows.
+
+    Rows of one group (n,), any integers, are on one side of a numbered split; see `stratified_folds` for groups that are too
+    large, which are never tested on. The official split is what it is.
 
     Raises:
         EquipoiseError: a split that is neither a number ≥ 0 nor "official", or data without a usable official split.
@@ -41,7 +50,7 @@ def outer_split(
         raise EquipoiseError(f"split must be 0 or more, or {OFFICIAL!r}, not {split!r}")
     # A repetition has the same folds for all its five splits: the random stream depends on the repetition alone.
     repetition, fold = divmod(int(split), OUTER_FOLDS)
-    folds = _folds(np.asarray(Y), OUTER_FOLDS, _generator(seed, repetition))
+    folds = _folds(np.asarray(Y), OUTER_FOLDS, _generator(seed, repetition), groups)
     return np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
@@ -65,13 +74,18 @@ def split_name(split: Split) -> str:
     return f"{OFFICIAL} split" if split == OFFICIAL else f"split {split}"
 
 
-def stratified_folds(Y: ArrayLike, k: int, seed: int) -> Index:
+def stratified_folds(Y: ArrayLike, k: int, seed: int, groups: ArrayLike | None = None) -> Index:
     """Fold ids 0..k-1, (n,), for a 0/1 matrix (n, L), with labels and pairs of labels spread evenly over the folds.
 
-    Fold sizes differ by at most one. The same Y, k and seed give the same folds; global random state is not used. Raises
-    EquipoiseError if k < 2 or if there are fewer rows than folds.
+    Without `groups`, fold sizes differ by at most one. With them (n,), any integers, all rows of a group are in one fold, and
+    sizes are as equal as groups allow. A group of more than n / k rows would be a fold by itself: it is in none, −1, and so
+    always trained on. If fewer than k groups are left, they cannot make folds, and rows are dealt one by one. Groups of one
+    row each give the same folds as no groups.
+
+    The same arguments give the same folds; global random state is not used. Raises EquipoiseError if k < 2 or if there are
+    fewer rows than folds.
     """
-    return _folds(np.asarray(Y), k, _generator(seed))
+    return _folds(np.asarray(Y), k, _generator(seed), groups)
 
 
 def split_hash(*indices: ArrayLike) -> str:
@@ -91,15 +105,24 @@ def _generator(seed: int, *more: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([int(seed), *more]))
 
 
-def _folds(Y: NDArray[np.generic], k: int, rng: np.random.Generator) -> Index:
+def _folds(
+    Y: NDArray[np.generic], k: int, rng: np.random.Generator, groups: ArrayLike | None = None
+) -> Index:
     if Y.ndim != 2:
         raise EquipoiseError(f"Y must have shape (rows, labels), not {Y.shape}")
     if k < 2 or len(Y) < k:
         raise EquipoiseError(
             f"cannot make {k} folds of {len(Y)} rows; use at least 2 folds and no more folds than rows"
         )
-    present = np.ascontiguousarray(Y != 0)
-    order = labelset_order(present, rng)
-    folds = stratify(present, k, order, rng)
-    swap_refine(present, folds, k, order, rng)
+    folds = np.full(len(Y), -1, dtype=np.int64)
+    # Groups that are too large for a fold are in none.
+    rows = np.ones(len(Y), dtype=np.bool_) if groups is None else dealt(np.asarray(groups), k)
+    if rows is None:
+        groups, rows = None, np.ones(len(Y), dtype=np.bool_)
+    present = np.ascontiguousarray(Y[rows] != 0)
+    units = Units.rows(present) if groups is None else Units.grouped(present, np.asarray(groups)[rows])
+    order = labelset_order(units, rng)
+    of_units = stratify(units, k, order, rng)
+    swap_refine(present, units, of_units, k, order, rng)
+    folds[rows] = of_units[units.of_row]
     return folds

@@ -13,24 +13,23 @@ smallest if every fold has an equal share of every trait.
 * The weight of labels starts low, since hardly any swap is possible otherwise, and rises in stages. Labels that are still uneven
   after that are repaired one by one. Labels with no more positives than folds outweigh everything from the start, so that their
   rows stay in different folds.
+* Where rows must stay together (`equipoise.splits.units`), whole units are swapped, each for one of as many rows. What a swap
+  would save is then a guess, and the exact change, which is counted after each swap, decides.
 
 All decisions rest on integers and random draws, so the folds are the same on every platform.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.splits.iterative import Flags, Index
-from equipoise.splits.label_pairs import Traits, traits_of
+from equipoise.splits.fold_counts import PAIR, FoldCounts
+from equipoise.splits.label_pairs import traits_of
+from equipoise.splits.units import Flags, Index, Units
 
-PAIR = 4  # weight of a pair of labels
 STAGES = (1, 4, 16)  # weight of a label in each stage
 HARD = 1 << 26  # a label weight that no gain in pairs can outweigh
-SCARCE = 1 << 44  # weight of a scarce label, which no gain in other labels can outweigh
 WORK = 1_000_000  # number of row traits to visit in each stage, which bounds the time
 MOST = 2  # largest number of passes in each stage
 GROUPS = 20_000  # largest number of groups in each pass
@@ -44,25 +43,27 @@ SHORT, COMPARED = (
 )  # of these, how many rows with the label and how many pairs of rows are compared
 
 
-def swap_refine(present: Flags, folds: Index, k: int, order: Index, rng: np.random.Generator) -> None:
-    """Swap rows between folds, in place, to spread pairs of labels; fold sizes do not change and labels do not get less even.
+def swap_refine(
+    present: Flags, units: Units, folds: Index, k: int, order: Index, rng: np.random.Generator
+) -> None:
+    """Swap units between folds, in place, to spread pairs of labels; fold sizes do not change and labels do not get less even.
 
     Args:
-        present: (n, L) which labels each row has.
-        folds: (n,) fold ids 0..k-1.
-        order: (n,) the rows sorted so that similar labelsets are adjacent; see `equipoise.splits.iterative.labelset_order`.
+        present: (n, L) which labels each row has. units: of these rows.
+        folds: (U,) fold ids 0..k-1 of the units.
+        order: (U,) the units sorted so that similar labelsets are adjacent; see `equipoise.splits.iterative.labelset_order`.
     """
-    traits = traits_of(present)
+    traits = traits_of(present).joined(units)
     if traits.pairs == 0:
         return
     for stages in (STAGES, STAGES, (HARD,)):
-        table = _Table.of(traits, folds.copy(), k)
+        table = FoldCounts.of(traits, units.size, folds.copy(), k)
         before = table.label_cost()
         passes = min(MOST, max(1, WORK // len(traits.of)))
         for stage in stages:
             for _ in range(passes):
                 _pass(table, stage, order, rng)
-        repair(table, present, rng)
+        repair(table, units.present, rng)
         # Nearly always true. Otherwise there is a second attempt with other random draws, and then one in which labels weigh so
         # much that they cannot get worse.
         if table.label_cost() <= before:
@@ -70,55 +71,7 @@ def swap_refine(present: Flags, folds: Index, k: int, order: Index, rng: np.rand
             return
 
 
-@dataclass
-class _Table:
-    """The fold of each row, and the number of rows with each trait in each fold, (traits, k).
-
-    The counts are stored minus ⌊total / k⌋. Only differences between folds matter, and small numbers keep the sums of weighted
-    squares far from overflow.
-    """
-
-    traits: Traits
-    folds: Index
-    k: int
-    positives: Index
-    counts: Index
-
-    @classmethod
-    def of(cls, traits: Traits, folds: Index, k: int) -> _Table:
-        """Counts the traits of every fold."""
-        cell = traits.of * np.int64(k) + np.repeat(folds, np.diff(traits.start))
-        counts = np.bincount(cell, minlength=traits.total * k).reshape(traits.total, k)
-        total = counts.sum(axis=1, keepdims=True)
-        return cls(traits, folds, k, total[: traits.labels, 0], counts - total // k)
-
-    def weights(self, label: int) -> Index:
-        """Weight of each trait, (traits,): `label` or SCARCE for labels, PAIR for pairs, 0 for the common trait."""
-        weights = np.full(self.traits.total, PAIR, dtype=np.int64)
-        weights[: self.traits.labels] = np.where(self.positives <= self.k, SCARCE, label)
-        weights[-1] = 0
-        return weights
-
-    def label_cost(self) -> tuple[int, int]:
-        """Unevenness as sums of squared counts: of labels with no more positives than folds, and of all other labels."""
-        squares = (self.counts[: self.traits.labels] ** 2).sum(axis=1)
-        scarce = self.positives <= self.k
-        return int(squares[scarce].sum()), int(squares[~scarce].sum())
-
-    def move(self, rows: Index, old: Index, new: Index, weights: Index) -> int:
-        """Move rows from their old folds to new ones, and return the change of the sum of weighted squares."""
-        of, start = self.traits.of_rows(rows)
-        affected, length = np.unique(of), np.diff(start)
-        before = self.counts[affected]
-        # `np.add.at`, since a trait may occur in several of the rows; plain indexing would count it once.
-        np.subtract.at(self.counts, (of, np.repeat(old, length)), 1)
-        np.add.at(self.counts, (of, np.repeat(new, length)), 1)
-        after = self.counts[affected]
-        self.folds[rows] = new
-        return int((weights[affected, None] * (after - before) * (after + before)).sum())
-
-
-def _pass(table: _Table, label: int, order: Index, rng: np.random.Generator) -> None:
+def _pass(table: FoldCounts, label: int, order: Index, rng: np.random.Generator) -> None:
     """Visit every group once and make the swaps that help, with this weight of a label."""
     weights = table.weights(label)
     row_weight = np.add.reduceat(weights[table.traits.of], table.traits.start[:-1])
@@ -131,23 +84,28 @@ def _pass(table: _Table, label: int, order: Index, rng: np.random.Generator) -> 
         at_once = apply_swaps(table, batch, gain, one, two, weights, min(size, at_once))
 
 
-def _groups(table: _Table, order: Index, rng: np.random.Generator) -> Index:
+def _groups(table: FoldCounts, order: Index, rng: np.random.Generator) -> Index:
     """Groups of one row from each of the folds 0..k-1 that are close in the order, (groups, k), in random order."""
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
     jittered = np.argsort(position + rng.integers(0, NEAR, len(order)), kind="stable")
-    members = [jittered[table.folds[jittered] == fold] for fold in range(table.k)]
-    # Fold sizes may differ by one; larger folds leave out a random row.
-    size = min(map(len, members))
-    chosen = [rows[np.sort(rng.permutation(len(rows))[:size])] for rows in members]
-    groups = np.stack(chosen, axis=1)[rng.permutation(size)]
+    of_sizes = []
+    for size in np.unique(table.size):
+        alike = jittered[table.size[jittered] == size]
+        members = [alike[table.folds[alike] == fold] for fold in range(table.k)]
+        # Fold sizes may differ by one; larger folds leave out a random row.
+        shortest = min(map(len, members))
+        chosen = [rows[np.sort(rng.permutation(len(rows))[:shortest])] for rows in members]
+        of_sizes.append(np.stack(chosen, axis=1))
+    groups = np.concatenate(of_sizes)
+    groups = groups[rng.permutation(len(groups))]
     # Groups whose rows all have the same labels have nothing to swap.
     words = table.traits.words[groups]
     return groups[(words != words[:, :1]).any(axis=(1, 2))][:GROUPS]
 
 
 def _best(
-    table: _Table, groups: Index, weights: Index, row_weight: Index, label: int
+    table: FoldCounts, groups: Index, weights: Index, row_weight: Index, label: int
 ) -> tuple[Index, Index, Index]:
     """The best swap of each group: half of what it saves, and the two folds; (groups,) each."""
     k, g = table.k, len(groups)
@@ -176,7 +134,7 @@ def _shared(both: NDArray[np.uint64], label: int) -> Index:
 
 
 def apply_swaps(
-    table: _Table, groups: Index, gain: Index, one: Index, two: Index, weights: Index, at_once: int
+    table: FoldCounts, groups: Index, gain: Index, one: Index, two: Index, weights: Index, at_once: int
 ) -> int:
     """Make the most useful swaps of these groups, at most `at_once`, and return how many to try at once next time.
 
@@ -194,11 +152,14 @@ def apply_swaps(
             # Less than half of the expected gain: swaps get in each other's way, so fewer are made next time.
             return max(1, at_once // 2) if -2 * change < expected else at_once * 2
         table.move(rows, new, old, weights)
+        # Only where units have several rows, a single swap may turn out worse than its price.
+        if len(best) == 1:
+            return 1
         at_once = max(1, len(best) // 2)
     return at_once
 
 
-def repair(table: _Table, present: Flags, rng: np.random.Generator) -> None:
+def repair(table: FoldCounts, present: Flags, rng: np.random.Generator) -> None:
     """Make single swaps for labels whose counts in two folds still differ by more than one, the scarcest label first."""
     weights, failed = table.weights(HARD), np.zeros(table.traits.labels, dtype=np.int64)
     row_weight = np.add.reduceat(weights[table.traits.of], table.traits.start[:-1])
@@ -215,7 +176,7 @@ def repair(table: _Table, present: Flags, rng: np.random.Generator) -> None:
 
 
 def _repair_label(
-    table: _Table,
+    table: FoldCounts,
     has: Flags,
     label: int,
     weights: Index,
@@ -234,22 +195,29 @@ def _repair_label(
     surplus = weights * (table.counts[:, full] - table.counts[:, empty])
     out, out_price = _cheapest(table, (table.folds == full) & has, row_weight, -surplus, candidates, rng)
     back, back_price = _cheapest(table, (table.folds == empty) & ~has, row_weight, surplus, candidates, rng)
+    # Where units have several rows, every unit of the one fold may have the label.
+    if len(back) == 0:
+        return False
     # Prices ignore the traits that the two rows share, so the cheapest of each side are compared pair by pair.
     out, out_price = out[:SHORT], out_price[:SHORT]
     limit = COMPARED // len(out)
     back, back_price = back[:limit], back_price[:limit]
     words = table.traits.words
     change = out_price[:, None] + back_price - 2 * _shared(words[out][:, None] & words[back], HARD)
+    change = np.where(table.size[out][:, None] == table.size[back], change, np.iinfo(np.int64).max)
     i, j = np.unravel_index(int(change.argmin()), change.shape)
     if change[i, j] >= 0:
         return False
     rows, folds = np.array([out[i], back[j]]), np.array([full, empty])
-    table.move(rows, folds, folds[::-1], weights)
-    return True
+    if table.move(rows, folds, folds[::-1], weights) < 0:
+        return True
+    # Only where units have several rows: there the price is a guess.
+    table.move(rows, folds[::-1], folds, weights)
+    return False
 
 
 def _cheapest(
-    table: _Table, mask: Flags, row_weight: Index, price: Index, candidates: int, rng: np.random.Generator
+    table: FoldCounts, mask: Flags, row_weight: Index, price: Index, candidates: int, rng: np.random.Generator
 ) -> tuple[Index, Index]:
     """Random candidates among the rows of `mask`, the cheapest to move first, and half of what moving each alone would cost."""
     rows = np.flatnonzero(mask)

@@ -112,7 +112,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "split": (_is_split, "a number from 0, or official"),
     "seed": (_or_none(lambda value: type(value) is int and value >= 0), "a number from 0"),
     **dict.fromkeys(("settings", "params", "per_label", "versions"), _MAPPING),
-    **dict.fromkeys(("metrics", "cost"), _NUMBERS),
+    **dict.fromkeys(("metrics", "spread", "cost"), _NUMBERS),
     "audit": (_or_none(_is_audit), "the state before and after resampling"),
     **dict.fromkeys(("settled", "objective"), (_is_number, "a number")),
     **dict.fromkeys(("trials", "decision_trials", "plugins"), _RECORDS),

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 # The only fields in which two runs of the same cell, with the same code of the metrics, may differ.
 VOLATILE = frozenset({"cost", "created", "traceback"})
 # Fields of measured numbers: there null can only be an undefined number; elsewhere it means "none".
-NUMERIC = ("metrics", "per_label", "audit", "cost")
+NUMERIC = ("metrics", "spread", "per_label", "audit", "cost")
 
 
 def clean(value: Any) -> Any:
@@ -184,7 +184,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 
 
 #: Nested fields whose entries become columns of `flatten`, with the prefix of those columns.
-COLUMNS = {"metrics": "", "params": "param/", "settings": "setting/", "cost": "cost/"}
+COLUMNS = {"metrics": "", "spread": "spread/", "params": "param/", "settings": "setting/", "cost": "cost/"}
 # Lists, and texts too long for a table: read them from the rows.
 LEFT_OUT = frozenset(
     {

@@ -17,7 +17,7 @@ else:
 
 #: A cell whose worker has died this often becomes a failed row.
 DEATHS = 2
-DIED = "the worker process died, {times} (killed, or out of memory{limit})"
+DIED = "the worker process died, {times} (killed, or out of memory)"
 _TIMES = {2: "twice", 3: "three times"}
 
 
@@ -59,11 +59,5 @@ class Attempts:
     def given_up(self) -> list[tuple[Cell, Result]]:
         """Take out the cells whose workers have died too often, each with its failed row."""
         keys = [key for key in self.left if self._deaths[key] >= self._most]
-        return [
-            (cell, (batches.failed(cell, RuntimeError(self._died(cell))), None))
-            for cell in map(self.finished, keys)
-        ]
-
-    def _died(self, cell: Cell) -> str:
-        limit = "" if cell.timeout is None else f", or over its limit of {cell.timeout:g} s"
-        return DIED.format(times=_TIMES.get(self._most, f"{self._most} times"), limit=limit)
+        error = RuntimeError(DIED.format(times=_TIMES.get(self._most, f"{self._most} times")))
+        return [(cell, (batches.failed(cell, error), None)) for cell in map(self.finished, keys)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.lookup import load_plugins
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import one_line, trace_of
 from equipoise.engine.scheduler import run_many
@@ -45,6 +46,7 @@ async def _prepare_and_run(
     cell: Cell, data: Dataset, preparations: Preparations, report: Callable[[float], None]
 ) -> pipeline.CellResult:
     """Prepare and run a cell. Preparing inside the coroutine lets data that cannot be prepared fail this cell alone."""
+    load_plugins(cell.places)
     prepared = preparations.of(cell, data, get_backbone(cell.backbone))
     return await run_cell(cell, prepared, trainer_for(cell, prepared), report)
 

@@ -87,11 +87,11 @@ def training_rows(rows: int, split: Split = 0, official: int = 0) -> float:
 def passes(settings: Settings, rows: float) -> float:
     """Upper bound on the rows seen over all epochs, given `rows` training rows.
 
-    It counts every trial on every inner fold, plus the final fit on all rows.
+    It counts every trial on every inner fold, plus the final fits on all rows.
     """
     # k folds train on (k − 1)/k of the rows each, together on k − 1 times all rows; a single holdout trains on three quarters.
     inner = (settings.folds - 1) if settings.folds > 1 else 0.75
-    return rows * settings.epochs * (settings.trials * inner + 1)
+    return rows * settings.epochs * (settings.trials * inner + settings.repeats)
 
 
 def core_seconds(cell: Cell, size: Size) -> float | None:

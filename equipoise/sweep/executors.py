@@ -5,6 +5,8 @@ No row depends on the executor. An executor writes nothing: rows, predictions an
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
@@ -20,8 +22,8 @@ from equipoise.store.store import LOGS
 from equipoise.sweep.attempts import Attempts
 from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
-from equipoise.sweep.pool import NO_GUARD, spooled, throttled
-from equipoise.sweep.processes import Lost, Pool
+from equipoise.sweep.pool import NO_GUARD, Check, spooled, throttled
+from equipoise.sweep.processes import LOOK, Lost, Pool
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared
@@ -74,10 +76,11 @@ class ThisProcess:
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
         """See `Executor.run`."""
-        preparations = prepared.Preparations()
+        preparations, slow = prepared.Preparations(), _Slow(data, watch)
         for group in groups(cells):
-            yield from batches.attempt(group, data, preparations, throttled(watch.on_share))
-            output.mark(batches.in_words(group))
+            report = throttled(_Noting(group, slow, watch.on_share))
+            yield from batches.attempt(group, data, preparations, report)
+            plugin_output.mark(batches.in_words(group))
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,18 @@ class Processes:
     Attributes:
         store: the folder of the store, for copies of the data while cells run, and for what plugins print.
         guarded: whether the user's script can be imported by a worker; with False, workers do without it.
+        logged: whether what plugins print goes to logs of the store; else it goes where this process prints.
+        whole: whether the cells are one group already. Dividing them, and estimating their time, would load their plugins into
+            this process.
+        check: called in a worker with each group before it runs; an EquipoiseError of it ends the run.
     """
 
     count: int
     store: Path
     guarded: bool = True
+    logged: bool = True
+    check: Check | None = None
+    whole: bool = False
 
     def run(self, cells: Collection[Cell], data: Mapping[str, Dataset], watch: Watcher) -> Results:
         """See `Executor.run`; each cell is yielded when it ends.
@@ -99,14 +109,21 @@ class Processes:
         The cells of a group whose process died, or whose time was over, are tried again one by one.
         """
         attempts = Attempts(cells)
-        waiting = deque(attempts.groups(self.count))
-        slow = _Slow(data, watch)
+        waiting = deque([tuple(cells)] if self.whole else attempts.groups(self.count))
+        slow = (lambda group, seconds: True) if self.whole else _Slow(data, watch)
         # Processes in a row that died before a cell had started, so that no cell is to blame.
         failed_starts, why = 0, "they die, perhaps of too little memory"
-        logs = self.store / LOGS
         with (
             spooled({cell.dataset: data[cell.dataset] for cell in cells}, self.store) as files,
-            Pool(self.count, files, watch.on_share, slow, guarded=self.guarded, logs=logs) as pool,
+            Pool(
+                self.count,
+                files,
+                watch.on_share,
+                slow,
+                logs=self.store / LOGS if self.logged else None,
+                guarded=self.guarded,
+                check=self.check,
+            ) as pool,
         ):
             while attempts.left:
                 try:
@@ -148,6 +165,26 @@ def _again(lost: Lost, attempts: Attempts) -> list[tuple[Cell, ...]]:
     if not lost.started:
         return [left]
     return [(cell,) for cell in reversed(left)]
+
+
+class _Noting:
+    """Passes on the shares of a group in this process, and notices when it takes long.
+
+    Nothing is noticed between two reports, since no thread looks at the time; built-in cells report after every few batches.
+    """
+
+    def __init__(self, cells: Sequence[Cell], slow: _Slow, on_share: Callable[[Cell, float], None]) -> None:
+        self._cells, self._slow, self._on_share = cells, slow, on_share
+        self._next = time.monotonic() + LEAST
+        self._began = time.monotonic()
+
+    def __call__(self, cell: Cell, share: float) -> None:
+        """Take a report."""
+        self._on_share(cell, share)
+        now = time.monotonic()
+        if now >= self._next:
+            # Estimates take a moment, so they are not made at every report.
+            self._next = math.inf if self._slow(self._cells, now - self._began) else now + LOOK
 
 
 class _Slow:

@@ -47,7 +47,9 @@ class ExternalFiles:
             if (line := f"{data.name}: {note(data, rows)}") not in self.notes:
                 self.notes.append(line)
         content = self._hashes[cell.dataset, file]
-        return replace(cell, external=content, strategy_identity=with_external_file(strategy, content).spec)
+        return replace(
+            cell, external=content, strategy_identity=with_external_file(strategy, content).identity
+        )
 
 
 def note(data: Dataset, rows: ExternalRows) -> str:

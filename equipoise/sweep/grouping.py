@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.registry import registry
+from equipoise.catalog.lookup import load_plugins
 from equipoise.catalog.strategies import deciding_parts, get_strategy, training_part
 from equipoise.contracts.strategy import Strategy
 from equipoise.experiment.cell import Cell
-from equipoise.experiment.proposals import shared
+from equipoise.experiment.search.proposals import shared
 
 #: A group holds enough cells to request at least this many lanes at a time, if there are enough.
 LANES = 64
@@ -56,7 +56,7 @@ def _families(cells: Iterable[Cell]) -> list[list[Cell]]:
     for cell in cells:
         strategy = _strategy(cell)
         # A strategy that cannot be loaded is a family by itself, so that it fails no other cell.
-        trained = cell.key if strategy is None else (cell.plugin, training_part(strategy).spec)
+        trained = cell.key if strategy is None else (cell.places, training_part(strategy).spec)
         families.setdefault(trained, []).append(cell)
     return list(families.values())
 
@@ -75,8 +75,7 @@ def _parts(cells: Sequence[Cell], size: int) -> list[tuple[Cell, ...]]:
 def _strategy(cell: Cell) -> Strategy | None:
     """The strategy of a cell; None if it cannot be loaded: running the cell will report why."""
     try:
-        if cell.plugin is not None:
-            registry("strategy").add_file(cell.plugin)
+        load_plugins(cell.places)
         return get_strategy(cell.strategy)
     except Exception:
         return None

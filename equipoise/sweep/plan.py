@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.datasets import load_dataset
+from equipoise.catalog.backbones import backbone_places, get_backbone
+from equipoise.catalog.datasets import load_dataset, named_dataset
+from equipoise.catalog.hooks import require_hooks
+from equipoise.catalog.parts import Place
 from equipoise.catalog.plugins import Origin
 from equipoise.catalog.registry import registry
-from equipoise.catalog.strategies import clash_warnings, get_strategy, plugin_file, split_file
+from equipoise.catalog.strategies import clash_warnings, expand, get_strategy, places
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.dataset import Dataset
 from equipoise.contracts.strategy import REPRESENTATION, Strategy
@@ -71,25 +73,24 @@ def make_plan(
     files = ExternalFiles()
     for block in suite.blocks:
         strategies = [_strategy(s) for spec in block.strategies for s in expand(spec)]
-        backbones = [(get_backbone(b).spec, get_backbone(b)) for b in block.backbones]
+        backbones = [(get_backbone(b), backbone_places(b)) for b in block.backbones]
+        datasets = [named_dataset(name) for name in block.datasets]
         _distinct("strategy", [s.spec for s, _ in strategies])
-        _distinct("backbone", [b for b, _ in backbones])
-        _distinct("dataset", block.datasets)
-        for name in block.datasets:
+        _distinct("backbone", [b.spec for b, _ in backbones])
+        _distinct("dataset", datasets)
+        for name in datasets:
             if name not in loaded:
                 loaded[name] = load_dataset(name, data_dir=data_dir)
             if block.splits == OFFICIAL:
                 _check_official(loaded[name])
-            for backbone_spec, backbone in backbones:
+            for backbone, backbone_place in backbones:
                 # Not once for each split: hashing code takes most of the time of a large plan.
                 codes = [predictions_code(strategy, backbone) for strategy, _ in strategies]
-                cell_of = partial(
-                    _cell, name, loaded[name], backbone_spec, backbone, block=block, device=where
-                )
+                cell_of = partial(_cell, name, loaded[name], backbone, block=block, device=where)
                 for split in block.outer_splits:
                     # Innermost, because neighbours in the plan that share all but the strategy train side by side.
-                    for (strategy, file), code in zip(strategies, codes, strict=True):
-                        cell = cell_of(strategy, file, code, split)
+                    for (strategy, found), code in zip(strategies, codes, strict=True):
+                        cell = cell_of(strategy, (*backbone_place, *found), code, split)
                         reason = misfit(loaded[name], backbone, strategy, block.settings.folds, split)
                         if reason is None:
                             cells.append(files.read_for(cell, strategy, loaded[name]))
@@ -148,25 +149,18 @@ def _check_official(data: Dataset) -> None:
         ) from None
 
 
-def expand(spec: str) -> list[str]:
-    """The specs that a spec stands for: the file's strategies if it is a plugin file without a name; else the spec itself."""
-    file, rest = split_file(spec)
-    if file is None or rest:
-        return [spec]
-    return [f"{file}:{name}" for name in registry("strategy").add_file(file)]
-
-
-def _strategy(spec: str) -> tuple[Strategy, str | None]:
-    return get_strategy(spec), plugin_file(spec)
+def _strategy(spec: str) -> tuple[Strategy, list[Place]]:
+    strategy, found = get_strategy(spec), places(spec)
+    require_hooks(strategy)
+    return strategy, found
 
 
 def _cell(
     name: str,
     data: Dataset,
-    backbone_spec: str,
     backbone: Backbone,
     strategy: Strategy,
-    file: str | None,
+    found: tuple[Place, ...],
     code: str,
     split: Split,
     *,
@@ -176,7 +170,7 @@ def _cell(
     return Cell(
         dataset=name,
         dataset_sha256=data.sha256,
-        backbone=backbone_spec,
+        backbone=backbone.spec,
         strategy=strategy.spec,
         split=split,
         seed=block.seed,
@@ -184,8 +178,9 @@ def _cell(
         device=device,
         code=code,
         identity=backbone.identity,
-        plugin=file,
+        places=found,
         plugins=_plugins(name, backbone, strategy),
+        strategy_identity="" if strategy.identity == strategy.spec else strategy.identity,
         timeout=block.cell_timeout,
     )
 
@@ -193,7 +188,8 @@ def _cell(
 def _plugins(dataset: str, backbone: Backbone, strategy: Strategy) -> tuple[Origin, ...]:
     """Return the origins of the data set, backbone and strategies of a cell that come from plugins."""
     names = [("dataset", dataset.partition("[")[0].strip()), ("backbone", backbone.name)]
-    names += [("strategy", part.name) for part in strategy.parts]
+    # A named composition is a plugin, too.
+    names += [("strategy", part.name) for part in dict.fromkeys((strategy, *strategy.parts))]
     return tuple(o for kind, name in names if (o := registry(kind).origin(name)) is not None)
 
 
@@ -215,6 +211,8 @@ def warnings_of(plan: Plan) -> list[str]:
 def describe(plan: Plan) -> dict[str, Any]:
     """The numbers of cells, skipped cells and trainings of a plan; a training that cells share counts once."""
     trained = training_keys(plan.cells)
-    # Trials × inner folds, and the refit.
-    trainings = sum(c.settings.trials * c.settings.folds + 1 for c in plan.cells if c.key in trained)
+    # Trials × inner folds, and the refits.
+    trainings = sum(
+        c.settings.trials * c.settings.folds + c.settings.repeats for c in plan.cells if c.key in trained
+    )
     return {"cells": len(plan.cells), "skipped": len(plan.skipped), "trainings": trainings}

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.core import output
+from equipoise.core import plugin_output
+from equipoise.core.errors import one_line
 from equipoise.core.lazy import lazy
 from equipoise.core.signals import not_for_children
 from equipoise.store.store import SPOOL
@@ -48,8 +49,11 @@ KEPT = 2
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: Seconds between two reports of a cell's progress.
 PACE = 0.2
-#: Kinds of messages: a group begins, the share of a cell that is done, the result of a cell, and the end of a group.
-STARTED, SHARE, RESULT, IDLE = "started", "share", "result", "idle"
+#: Kinds of messages: a group begins, the share of a cell that is done, the result of a cell, the end of a group, and why this
+#: process may not run a group.
+STARTED, SHARE, RESULT, IDLE, UNFIT = "started", "share", "result", "idle", "unfit"
+#: Raises EquipoiseError if a process may not run these cells. It is pickled, so a function of a module.
+Check = Callable[[Sequence["Cell"]], None]
 _FORKED = sys.platform == "linux"
 #: For the server process: Arrow's allocator must start no thread, which a fork would not copy, and no module in the user's
 #: folder may hide one of a library.
@@ -114,14 +118,21 @@ def spooled(data: Mapping[str, Dataset], store: Path) -> Iterator[dict[str, Path
         yield files
 
 
-def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: Path) -> None:
+def serve(
+    pipe: Any,
+    files: dict[str, Path],
+    environment: dict[str, str],
+    logs: Path | None = None,
+    check: Check | None = None,
+) -> None:
     """Run groups of cells from the pipe until it says None, or the process that started this one ends.
 
-    What plugins print goes to a file in the folder `logs`.
+    What plugins print goes to a file in the folder `logs`, if there is one. `check` is called with each group before it runs.
     """
     # Without a log, a cell must still run.
     with contextlib.suppress(OSError):
-        output.into_log_for_good(logs.resolve())
+        if logs is not None:
+            plugin_output.into_log_for_good(logs.resolve())
     # Ctrl-C reaches all processes of a terminal; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A group of its own, so that the parent can end what a plugin leaves running with its worker.
@@ -141,15 +152,19 @@ def serve(pipe: Any, files: dict[str, Path], environment: dict[str, str], logs: 
         pipe.send((kind, key, content))
 
     while (cells := pipe.recv()) is not None:
-        _run_group(cells, data, preparations, send)
-        output.mark(batches.in_words(cells))
+        _run_group(cells, data, preparations, send, check)
+        plugin_output.mark(batches.in_words(cells))
         send(IDLE)
     # Not through Python's exit, which would wait for threads that a plugin has left.
     os._exit(0)
 
 
 def _run_group(
-    cells: Sequence[Cell], data: _Data, preparations: prepared.Preparations, send: Callable[..., None]
+    cells: Sequence[Cell],
+    data: _Data,
+    preparations: prepared.Preparations,
+    send: Callable[..., None],
+    check: Check | None,
 ) -> None:
     try:
         sets = {cell.dataset: data.of(cell.dataset) for cell in cells}
@@ -160,6 +175,13 @@ def _run_group(
     attempt = batches.attempt
     # After the imports, which take long where workers are not forked: they are not the time of a cell.
     send(STARTED)
+    if check is not None:
+        # It may load a plugin, and so do anything that a cell may do.
+        try:
+            check(cells)
+        except Exception as error:
+            send(UNFIT, content=one_line(error))
+            return
     report = throttled(lambda cell, share: send(SHARE, cell.key, max(share, 1e-9)))
     for cell, result in attempt(cells, sets, preparations, report):
         # Pickled here, so that a result that cannot be read is the failure of its cell.

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
-from equipoise.sweep.pool import IDLE, RESULT, SHARE, STARTED, begin, context, serve, starting
+from equipoise.sweep.pool import IDLE, RESULT, SHARE, STARTED, UNFIT, Check, begin, context, serve, starting
 
 if TYPE_CHECKING:
     from equipoise.experiment.cell import Cell
@@ -77,6 +78,7 @@ class Pool:
         workers: the most processes. files: of the data sets, see `spooled`. logs: the folder of what plugins print.
         on_share: called with the share of a cell that is done. on_long: called with the cells of a group that runs for long.
         guarded: whether the script of the user guards its entry, so that a worker may import it.
+        check: called in a worker with each group before it runs; an EquipoiseError of it ends the sweep.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Pool:
         on_share: Callable[[Cell, float], None],
         on_long: Callable[[Sequence[Cell], float], bool] = lambda cells, seconds: False,
         *,
-        logs: Path,
+        logs: Path | None = None,
         guarded: bool = True,
+        check: Check | None = None,
     ) -> None:
         begin()
-        self._most, self._files, self._guarded, self._logs = workers, dict(files), guarded, logs
+        self._most, self._files, self._guarded = workers, dict(files), guarded
+        self._logs, self._check = logs, check
         self._on_share, self._on_long = on_share, on_long
         self._workers: list[_Worker] = []
 
@@ -124,7 +128,11 @@ class Pool:
         return True
 
     def results(self) -> Iterator[tuple[str, Result] | Lost]:
-        """Wait until something happens; yields the results that have arrived, and the groups that are lost."""
+        """Wait until something happens; yields the results that have arrived, and the groups that are lost.
+
+        Raises:
+            EquipoiseError: `check` has refused a group.
+        """
         now = time.monotonic()
         deadlines = [w.deadline - now for w in self._workers if w.busy and w.deadline is not None]
         waiting = [handle for w in self._workers if w.busy for handle in (w.pipe, w.process.sentinel)]
@@ -162,7 +170,7 @@ class Pool:
 
     def _start(self) -> _Worker:
         here, there = context().Pipe()
-        arguments = (there, self._files, dict(os.environ), self._logs)
+        arguments = (there, self._files, dict(os.environ), self._logs, self._check)
         process = context().Process(target=serve, args=arguments)
         with starting(), contextlib.nullcontext() if self._guarded else _without_script():
             process.start()
@@ -183,6 +191,8 @@ class Pool:
                     self._on_share(worker.left[key], content)
                 elif kind == RESULT and key in worker.left:
                     yield key, _result(worker.left.pop(key), content)
+                elif kind == UNFIT:
+                    raise EquipoiseError(content)
                 elif kind == IDLE:
                     worker.busy = False
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from equipoise.core import output
+from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
@@ -15,7 +15,7 @@ from equipoise.store.store import LOGS, STATUS_ONLY, Store
 from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
-from equipoise.sweep.worker_count import choose_workers, parse_workers
+from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
 from equipoise.tracking.writer import MlflowWriter
 
 REDO = ("missing", "failed", "all")
@@ -98,7 +98,7 @@ def sweep(
                         notified = time.monotonic()
         finally:
             writer.close()
-            output.tidy(store.path / LOGS)
+            plugin_output.tidy(store.path / LOGS)
 
 
 def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watcher) -> None:
@@ -109,7 +109,12 @@ def _append(store: Store, row: Mapping[str, Any], predictions: Any, watch: Watch
 
 
 def _here(cells: list[Cell], plan: Plan, workers: int | None, store: Store) -> Executor:
-    """The executor on this machine, with as many processes as `choose_workers` says if their number is not given."""
+    """The executor on this machine, with as many processes as `choose_workers` says if their number is not given.
+
+    Raises:
+        EquipoiseError: no process here may have the memory that these cells need.
+    """
+    require_address_space(cells, plan.data)
     count = workers or choose_workers(cells, plan.data).count
     if count > 1 and len(cells) > 1:
         return Processes(count, store.path)

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from equipoise.catalog.parts import beside
 from equipoise.core.errors import EquipoiseError, shown, unknown
 from equipoise.core.paths import is_file
 from equipoise.experiment.settings import Settings
@@ -121,11 +122,20 @@ def load_suite(name_or_path: str) -> Suite:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
-        return parse_suite(path.stem, text, str(path))
+        return _beside(path.parent, parse_suite(path.stem, text, str(path)))
     if name_or_path not in suite_names():
         raise unknown("suite", name_or_path, suite_names())
     file = resources.files("equipoise.suites") / f"{name_or_path}.toml"
     return parse_suite(name_or_path, file.read_text(encoding="utf-8"), name_or_path)
+
+
+def _beside(folder: Path, suite: Suite) -> Suite:
+    """The suite with the paths of its plugin files taken from the folder of the suite."""
+    blocks = []
+    for block in suite.blocks:
+        moved: Any = {name: tuple(beside(folder, spec) for spec in getattr(block, name)) for name in _LISTS}
+        blocks.append(dataclasses.replace(block, **moved))
+    return dataclasses.replace(suite, blocks=tuple(blocks))
 
 
 def parse_suite(name: str, text: str, where: str) -> Suite:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.catalog.backbones import get_backbone
 from equipoise.core.errors import EquipoiseError, shown
 from equipoise.core.lazy import lazy
-from equipoise.core.system import cpus, memory
+from equipoise.core.system import address_space, cpus, memory
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +89,26 @@ def footprint(cells: Collection[Cell], data: Mapping[str, Dataset]) -> int:
         if pair not in largest:
             largest[pair] = COPIES * _size(data[cell.dataset]) + _population(cell, data[cell.dataset])
     return BASE + max(largest.values(), default=0)
+
+
+def require_address_space(cells: Collection[Cell], data: Mapping[str, Dataset]) -> None:
+    """Compare a limit on the addresses of each process with the need of these cells, before the first one starts.
+
+    Raises:
+        EquipoiseError: the limit is too low.
+    """
+    found = address_space() if cells else None
+    if found is None:
+        return
+    # A worker has imported what this process has. Libraries take addresses for much that they never touch.
+    limit, used = found
+    need = used + footprint(cells, data)
+    if need > limit:
+        raise EquipoiseError(
+            f"the limit on memory here (ulimit -v {limit // 1024}) is too low: each process needs about {need // 2**20} MB of "
+            f"addresses, {used // 2**20} of them for libraries, and may have {limit // 2**20}; raise it to "
+            f"`ulimit -v {need // 1024}` or more, or to unlimited"
+        )
 
 
 def _size(data: Dataset) -> int:

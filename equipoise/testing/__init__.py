@@ -33,7 +33,7 @@ def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
     """
     from equipoise.testing.equalities import check_equalities
     from equipoise.testing.exam import Exam
-    from equipoise.testing.whole import check_training
+    from equipoise.testing.training import check_training
 
     whole = _instance(strategy)
     if len(whole.parts) == 1:
@@ -75,17 +75,17 @@ def _instance(strategy: type[Strategy] | Strategy | str) -> Strategy:
 
 def _check_part(strategy: Strategy) -> list[Finding]:
     """All findings about a strategy that is not a composition."""
-    from equipoise.testing import equalities, whole
+    from equipoise.testing import declaration, equalities, training
     from equipoise.testing.exam import Exam
     from equipoise.testing.guard import one_thread, unchanged
 
     exam = Exam(strategy)
     # The outer `unchanged` reports nothing; it restores global state that the strategy may have changed.
-    with one_thread(), unchanged(lambda what: None), whole.repeated_elsewhere(exam):
-        whole.check_declared(exam, type(strategy))
+    with one_thread(), unchanged(lambda what: None), training.repeated_elsewhere(exam):
+        declaration.check_declared(exam, type(strategy))
         _check_hooks(exam)
-        whole.check_space(exam)
-        whole.check_training(exam)
+        declaration.check_space(exam)
+        training.check_training(exam)
         equalities.check_equalities(exam)
     return exam.findings.all()
 

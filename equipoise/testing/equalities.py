@@ -14,7 +14,7 @@ from equipoise.contracts.equality import COLUMNS, Equality
 from equipoise.contracts.strategy import REPRESENTATION, Strategy
 from equipoise.experiment.settings import Settings
 from equipoise.testing.exam import Exam, Stopped, quietly
-from equipoise.testing.whole import trained
+from equipoise.testing.training import trained
 from equipoise.testing.worlds import World, worlds
 
 #: One convex model, one with a hidden layer, and one whose labels are fitted separately.

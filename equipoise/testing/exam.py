@@ -20,19 +20,10 @@ class Stopped(Exception):
     """Raised after a hook has failed in a world and the failure has been noted: nothing more can be checked there."""
 
 
-@dataclass(eq=False)
-class Exam:
-    """A strategy and the findings about it.
+class Watched:
+    """Calls what is examined, and notes exceptions and side effects as findings."""
 
-    Attributes:
-        random: the hooks whose result depends on the random stream.
-        results: (hook, world) → a copy of the hook's result, for comparison with another process.
-    """
-
-    strategy: Strategy
-    findings: Findings = field(default_factory=Findings)
-    random: set[str] = field(default_factory=set)
-    results: dict[tuple[str, str], Any] = field(default_factory=dict)
+    findings: Findings
 
     def run(self, hook: str, world: str, call: Callable[[], Any]) -> Any:
         """The result of a call, with side effects and exceptions noted as findings; an exception ends this world.
@@ -58,6 +49,21 @@ class Exam:
         # A hook may return something so odd that the check itself raises; `run` notes that as a finding, too.
         with contextlib.suppress(Stopped):
             self.run(hook, world, check)
+
+
+@dataclass(eq=False)
+class Exam(Watched):
+    """A strategy and the findings about it.
+
+    Attributes:
+        random: the hooks whose result depends on the random stream.
+        results: (hook, world) → a copy of the hook's result, for comparison with another process.
+    """
+
+    strategy: Strategy
+    findings: Findings = field(default_factory=Findings)
+    random: set[str] = field(default_factory=set)
+    results: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def hook(self, name: str, world: World) -> Any:
         """Call a hook on fresh arguments, twice with the same random stream and once with another; the first result.

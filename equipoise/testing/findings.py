@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from equipoise.testing.backbones.rules import BACKBONE_CHECKS
+from equipoise.testing.datasets.rules import DATASET_CHECKS
+
 #: The rules: name of the check → what the strategy must do. `equipoise check` prints both.
 CHECKS = {
     "declared": "a strategy must be a @dataclass(frozen=True) with a `name`, and defaults must lie inside their ranges",
+    "hooks": "a strategy must override at least one hook, each with the arguments of the contract",
     "documented": "the docstring's first line must say what the strategy does, and `reference` name author, year and DOI",
     "pickles": "fields must hold plain values, so that the strategy can be sent to a worker process",
     "raises": "every world is valid input; if there is nothing to do, do nothing",
@@ -35,27 +39,32 @@ CHECKS = {
     "trains": "a short training with thresholds and predictions must succeed",
 }
 
+#: The rules of each kind of plugin.
+RULES = {"strategy": CHECKS, "backbone": BACKBONE_CHECKS, "dataset": DATASET_CHECKS}
+
 
 @dataclass(frozen=True)
 class Finding:
     """One broken rule.
 
     Attributes:
-        check: the rule, a key of `CHECKS`.
+        check: the rule, a key of `CHECKS`, `BACKBONE_CHECKS` or `DATASET_CHECKS`.
         hook: the hook that breaks it, e.g. "resample"; "strategy" for the class itself.
         world: the first training set in which it showed, e.g. "absent label"; "" if that does not matter.
         problem: what was observed.
+        kind: what is examined: "strategy", "backbone" or "dataset".
     """
 
     check: str
     hook: str
     world: str
     problem: str
+    kind: str = "strategy"
 
     @property
     def remedy(self) -> str:
-        """What the strategy must do instead."""
-        return CHECKS[self.check]
+        """What the plugin must do instead."""
+        return RULES[self.kind][self.check]
 
     def __str__(self) -> str:
         where = f"{self.hook}, {self.world}" if self.world else self.hook
@@ -65,15 +74,16 @@ class Finding:
 class Findings:
     """Collects findings: the first for each check and hook, since one fault usually shows in many worlds."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "strategy") -> None:
+        self.kind = kind
         self._first: dict[tuple[str, str], Finding] = {}
 
     def note(self, check: str, hook: str, world: str, problem: str) -> None:
         """Add a finding, unless the same check has failed at this hook before."""
-        if check not in CHECKS:
+        if check not in RULES[self.kind]:
             raise KeyError(check)
         line = " ".join(str(problem).split())  # messages of exceptions may span several lines
-        self._first.setdefault((check, hook), Finding(check, hook, world, line[:300]))
+        self._first.setdefault((check, hook), Finding(check, hook, world, line[:400], self.kind))
 
     def demand(self, ok: object, check: str, hook: str, world: str, problem: str) -> bool:
         """Add a finding unless `ok`; returns whether it was ok."""
@@ -86,6 +96,6 @@ class Findings:
         return (check, hook) in self._first
 
     def all(self) -> list[Finding]:
-        """All findings, in the order of `CHECKS`."""
-        order = list(CHECKS)
+        """All findings, in the order of the rules."""
+        order = list(RULES[self.kind])
         return sorted(self._first.values(), key=lambda f: order.index(f.check))

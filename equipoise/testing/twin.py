@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +25,8 @@ from equipoise.testing.worlds import dense
 
 #: The worlds in which results are compared: three, because every hook runs again in each.
 WORLDS = ("usual", "duplicate rows", "300 labels")
+#: Digests of results by (hook, world).
+Digests: TypeAlias = dict[tuple[str, str], str]
 _process: subprocess.Popen[bytes] | None = None
 
 
@@ -50,19 +52,24 @@ def _parts(obj: Any) -> Iterator[bytes]:
         yield repr(obj).encode()
 
 
-def ask(strategy: Strategy) -> bool:
-    """Send a strategy to the second process, which starts to work; then call `answer` once.
+def ask(plugin: Any, task: str = "equipoise.testing.twin:digests") -> bool:
+    """Send a strategy, backbone or data set source to the second process, which starts to work; then call `answer` once.
 
-    Returns False if the strategy cannot be sent: its class is local to a function, or its fields cannot be pickled.
+    Returns False if it cannot be sent: its class is local to a function, or its fields cannot be pickled.
+
+    Args:
+        task: the function there that is called with the plugin, as module:name; it returns digests by (hook, world).
     """
-    cls = type(strategy)
+    cls = type(plugin)
     module = sys.modules.get(cls.__module__)
     if "<locals>" in cls.__qualname__ or module is None:
         return False
     # The class by name and file instead of pickled: a plugin file cannot be imported by its module name over there.
-    values = {k: v for k, v in vars(strategy).items() if k != "pinned"}
+    values = {k: v for k, v in vars(plugin).items() if k != "pinned"}
     try:
-        job = pickle.dumps((cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values))
+        job = pickle.dumps(
+            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task)
+        )
     except Exception:
         return False
     jobs = _job_pipe()
@@ -71,15 +78,15 @@ def ask(strategy: Strategy) -> bool:
     return True
 
 
-def answer() -> dict[tuple[str, str], str] | None:
-    """Digests of the hooks' results in the second process, by (hook, world); None if it could not load the strategy."""
+def answer() -> Digests | None:
+    """Digests of the hooks' results in the second process, by (hook, world); None if it could not load the plugin."""
     assert _process is not None
     assert _process.stdout is not None
     try:
-        digests: dict[tuple[str, str], str] | None = pickle.load(_process.stdout)
+        found: Digests | None = pickle.load(_process.stdout)
     except (OSError, EOFError):
         return None
-    return digests
+    return found
 
 
 def _job_pipe() -> IO[bytes]:
@@ -114,26 +121,34 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            digests = _digests(*pickle.loads(job))
+            found = _work(*pickle.loads(job))
         except Exception:
-            digests = None
-        pickle.dump(digests, answers)
+            found = None
+        pickle.dump(found, answers)
         answers.flush()
 
 
-def _digests(
-    module: str, file: str | None, name: str, values: Mapping[str, Any]
-) -> dict[tuple[str, str], str]:
-    from equipoise.contracts.hyperparameters import bind
+def _work(module: str, file: str | None, name: str, values: Mapping[str, Any], task: str) -> Digests:
+    """The digests of a plugin, which is its class with these values in its fields."""
+    cls: Any = _module(module, file)
+    for part in name.split("."):
+        cls = getattr(cls, part)
+    # Not by its constructor, which need not take all fields.
+    plugin = object.__new__(cls)
+    plugin.__dict__.update({"pinned": frozenset()} | dict(values))
+    home, _, function = task.partition(":")
+    out: Digests = getattr(importlib.import_module(home), function)(plugin)
+    return out
+
+
+def digests(strategy: Strategy) -> Digests:
+    """The digests of the results of a strategy's hooks in some worlds."""
     from equipoise.testing.exam import Exam, Stopped
     from equipoise.testing.worlds import suitable_worlds
 
-    obj: Any = _module(module, file)
-    for part in name.split("."):
-        obj = getattr(obj, part)
-    exam = Exam(bind(obj(), values))
+    exam = Exam(strategy)
     for hook in exam.strategy.stages:
-        for world in suitable_worlds(obj.requires):
+        for world in suitable_worlds(strategy.requires):
             if world.name in WORLDS and hook != "loss":
                 try:
                     exam.again(hook, world)

@@ -1,8 +1,8 @@
 """Compares two runs of the benchmarks and says what became slower by more than the noise of the two measurements.
 
-The noise of a timing is stated from the measurements themselves: the odd visits of a run and its even visits are two
-measurements of the same code (A/A), and so are those of the other run. The smallest figures of single timings mean little, since
-two visits may agree by chance; so no timing's noise is below what is usual in the two runs.
+The noise of a timing is stated from the measurements themselves: the visits of one run measure the same code (A/A), and their
+spread is noise. The smallest spreads mean little, since visits may agree by chance; so no timing's noise is below what is usual
+in the two runs.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from equipoise.timings.records import Run, Timing
 #: The least noise, as a share. Where code and data come to lie in memory differs from process to process and moves times by some
 #: percent (Mytkowicz et al. 2009, DOI 10.1145/1508244.1508275); visits in one process do not show that.
 FLOOR = 0.08
-#: The stated noise is a multiple of the A/A difference of the timing itself, or of this quantile of the A/A differences of all
-#: timings of both runs if that is more. Measured on unchanged code, with 15 busy processes on two cores: with 2 and 0.9, none of
-#: 116 timings moved by more than its noise; with 2 and 0.5, 3; with 1 and 0.5, 5. A loss made slower by a third was found.
-OWN, USUAL = 2.0, 0.9
+#: The stated noise is a multiple of the spread of the timing itself, or of this quantile of the spreads of all timings of both
+#: runs if that is more. Both were chosen on four runs of unchanged code, with 15 busy processes on two cores: none of 211
+#: comparisons was called a change (with 1.5 and 0.75: 3), and a loss made slower by a third was found.
+OWN, USUAL = 2.0, 0.75
 SLOWER, FASTER, SAME, UNKNOWN = "slower", "faster", "same", "noise unknown"
 
 
@@ -77,7 +77,7 @@ def compare(before: Run, after: Run) -> Comparison:
     if len(reasons) == len(common):
         why = next(iter(reasons.values()))
         raise EquipoiseError(f"{before.path} and {after.path} cannot be compared: {why}")
-    usual = usual_difference([timing for pair in pairs.values() for timing in pair])
+    usual = usual_spread([timing for pair in pairs.values() for timing in pair])
     changes = [change(*pair, usual) for name, pair in pairs.items() if name not in reasons]
     return Comparison(
         sorted(changes, key=lambda c: -c.ratio),
@@ -89,7 +89,7 @@ def compare(before: Run, after: Run) -> Comparison:
 
 
 def change(before: Timing, after: Timing, usual: float) -> Change:
-    """Compare one timing; `usual` is the least A/A difference to be expected."""
+    """Compare one timing; `usual` is the least spread to be expected."""
     noise = noise_of(before, after, usual)
     ratio = after.seconds / before.seconds
     if noise is None:
@@ -103,14 +103,14 @@ def change(before: Timing, after: Timing, usual: float) -> Change:
 
 def noise_of(before: Timing, after: Timing, usual: float) -> float | None:
     """By how much a ratio of the two times may differ from 1 by noise alone; None if one of them was visited once."""
-    if before.aa_difference is None or after.aa_difference is None:
+    if before.visit_spread is None or after.visit_spread is None:
         return None
-    return max(FLOOR, OWN * max(before.aa_difference, after.aa_difference, usual))
+    return max(FLOOR, OWN * max(before.visit_spread, after.visit_spread, usual))
 
 
-def usual_difference(timings: Sequence[Timing]) -> float:
-    """A high quantile of the A/A differences of timings, 0 if there are none."""
-    known = [t.aa_difference for t in timings if t.aa_difference is not None]
+def usual_spread(timings: Sequence[Timing]) -> float:
+    """A high quantile of the spreads of timings, 0 if there are none."""
+    known = [t.visit_spread for t in timings if t.visit_spread is not None]
     return float(np.quantile(known, USUAL)) if known else 0.0
 
 

@@ -24,7 +24,7 @@ class Timing:
 
     Attributes:
         seconds: the smallest time of a call.
-        aa_difference: by how much the two halves of its visits differ, as a share; None if it was visited once.
+        visit_spread: by how much the median of its visits exceeds the smallest, as a share; None if it was visited once.
         rows_per_s: rows handled in a second, or None.
         machine: what must be equal for two times to be comparable: device, clock, threads and processor.
         versions: of the libraries and plugins.
@@ -32,7 +32,7 @@ class Timing:
 
     name: str
     seconds: float
-    aa_difference: float | None
+    visit_spread: float | None
     rows_per_s: float | None
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -46,15 +46,15 @@ class Run:
     timings: Mapping[str, Timing]
 
 
-def aa_difference(visits: Sequence[float]) -> float | None:
-    """By how much the minima of the odd and of the even visits differ, as a share of the smaller one; None for one visit.
+def visit_spread(visits: Sequence[float]) -> float | None:
+    """By how much the median of the visits exceeds the smallest, as a share of that; None for one visit.
 
-    Nothing lies between the two halves but noise. They alternate, so that a machine that becomes slower slows both.
+    Nothing lies between the visits but noise (A/A). Where half of them reproduce the smallest time, another run will, too. Of an
+    even number, the upper of the two middle ones is taken.
     """
     if len(visits) < 2:
         return None
-    odd, even = min(visits[::2]), min(visits[1::2])
-    return abs(odd - even) / min(odd, even)
+    return sorted(visits)[len(visits) // 2] / min(visits) - 1
 
 
 def find(name: str, storage: Path = STORAGE) -> Path:
@@ -103,7 +103,7 @@ def _timing(entry: Mapping[str, Any]) -> Timing:
     return Timing(
         name=str(entry["fullname"]),
         seconds=seconds,
-        aa_difference=aa_difference(visits),
+        visit_spread=visit_spread(visits),
         rows_per_s=info.get("rows_per_s"),
         machine={name: info.get(name) for name in ("device", "clock", "threads", "processor")},
         versions=dict(info.get("versions") or {}),

@@ -70,7 +70,7 @@ class Speed:
         Args:
             training: False if the cell reuses the networks of another.
         """
-        models, rest = cell.settings.trials + 1, self.rest * data.n_rows
+        models, rest = cell.settings.trials + cell.settings.repeats, self.rest * data.n_rows
         if not training:
             return rest * models
         rows = training_rows(data.n_rows, cell.split, official_rows(data))
@@ -111,7 +111,8 @@ def _groups(plan: Plan) -> dict[tuple[str, str], list[Cell]]:
         # A sample of the rows has no official split.
         cell = replace(planned, split=0)
         code = predictions_code(get_strategy(BASELINE), get_backbone(cell.backbone))
-        none = replace(cell, strategy=BASELINE, plugin=None, code=code, external="", strategy_identity="")
+        places = tuple(place for place in cell.places if place.kind == "backbone")
+        none = replace(cell, strategy=BASELINE, places=places, code=code, external="", strategy_identity="")
         by_strategy = groups.setdefault((cell.dataset, cell.backbone), {BASELINE: none})
         by_strategy.setdefault(cell.strategy, cell)
     return {pair: list(by_strategy.values()) for pair, by_strategy in groups.items()}
@@ -200,7 +201,7 @@ class _Measured:
         # The two times are too close for their difference to mean anything: no setup then.
         if slope < last.training / many / 4:
             slope = last.training / many
-        models = _short(cell, self.epochs).settings.trials + 1
+        models = _short(cell, self.epochs).settings.trials + cell.settings.repeats
         return Speed(
             cell.dataset,
             cell.backbone,

@@ -26,9 +26,9 @@ from equipoise.sweep.suite import Block, Suite
 #: How long anything may take on a busy machine, in seconds.
 PATIENT = 180.0
 
-#: A strategy that reports from inside a cell: it writes its process id, and waits as long as the folder says.
+#: A strategy that reports from inside a cell: it writes the id of the worker, its parent, and waits as long as the folder says.
 TELLTALE = """
-import os, time
+import multiprocessing, os, time
 from dataclasses import dataclass
 from pathlib import Path
 from equipoise import Strategy
@@ -41,7 +41,7 @@ class Telltale(Strategy):
 
     def weights(self, Y, ctx):
         folder = Path(os.environ["EQUIPOISE_TEST_FOLDER"])
-        (folder / f"{os.getpid()}.ran").touch()
+        (folder / f"{multiprocessing.parent_process().pid}.ran").touch()
         while (folder / "wait").exists():
             time.sleep(0.05)
         return helper.scaled(super().weights(Y, ctx))

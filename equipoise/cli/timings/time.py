@@ -18,7 +18,8 @@ from equipoise.catalog.registry import registry
 from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.output import echo_json, plugins_apart
+from equipoise.core.output import echo_json
+from equipoise.core.plugin_output import plugins_apart
 from equipoise.experiment.cell import Cell
 from equipoise.ops.device import THREADS
 from equipoise.sweep.estimate import duration, in_words

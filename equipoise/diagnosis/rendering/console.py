@@ -49,6 +49,9 @@ def render(diagnosis: dict[str, Any], console: Console) -> None:
     _heading(console, f"{about['name']}{' (GENERATED data)' if about['generated'] else ''}")
     for note in about["notes"]:
         console.print(Text(note, style="dim"))  # `Text`, because a bare string could hold rich's markup
+    _heading(console, "In short")
+    _sentences(console, diagnosis["in_short"])
+    console.print()
     _numbers(diagnosis, console)
     _labels(diagnosis, console)
     _heading(console, "How dependent are the labels?")

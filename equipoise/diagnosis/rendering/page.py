@@ -18,7 +18,7 @@ from equipoise.diagnosis.rendering.style import STYLE
 from equipoise.diagnosis.sections.pairs import LEVEL
 
 PAIRS_SHOWN = 15
-WORDY = ("and", "group", "strongest other label")  # headings of the columns that hold words
+WORDY = ("and", "group", "third", "strongest other label")  # headings of the columns that hold words
 
 
 def page(data: Dataset, diagnosis: dict[str, Any]) -> str:
@@ -28,7 +28,7 @@ def page(data: Dataset, diagnosis: dict[str, Any]) -> str:
         [
             f"<h1>Diagnosis of {escape(name)}</h1>",
             _about(diagnosis),
-            _section("summary", "Summary", _list(_short(diagnosis), "key")),
+            _section("summary", "In short", _list(diagnosis["in_short"], "key")),
             _section("numbers", "The numbers", _numbers(diagnosis)),
             _section("pictures", "The pictures", "".join(map(_picture, pictures_of(data, diagnosis)))),
             _section("dependence", "How dependent are the labels?", _dependence(diagnosis["dependence"])),
@@ -86,23 +86,6 @@ def _about(diagnosis: dict[str, Any]) -> str:
     return f"{generated}<p>{escape(facts)}</p>{_list(about['notes'], 'quiet')}"
 
 
-def _short(diagnosis: dict[str, Any]) -> list[str]:
-    """The three most important sentences: imbalance, dependence, and the first problem."""
-    numbers, problems = diagnosis["numbers"], diagnosis["health"]["problems"]
-    lead = (
-        f"The most frequent label has {numbers['max_ir']:,.1f} times the rows of the rarest "
-        f"(MeanIR {numbers['mean_ir']:.1f}); {numbers['singletons']:,} of {numbers['labelsets']:,} label combinations occur "
-        "only once."
-        if numbers["max_ir"] == numbers["max_ir"]  # not NaN
-        else "No label has a single row, so there is nothing to learn."
-    )
-    return [
-        lead,
-        diagnosis["dependence"]["words"][0],
-        problems[0] if problems else "No problem was found in the data.",
-    ]
-
-
 def _numbers(diagnosis: dict[str, Any]) -> str:
     numbers = diagnosis["numbers"]
     cells = [(words, number(numbers[key])) for key, words in MEASURES.items() if key in numbers]
@@ -114,10 +97,11 @@ def _numbers(diagnosis: dict[str, Any]) -> str:
             f"{label['share']:.2%}",
             number(label["irlbl"]),
             label["group"],
+            label["third"],
         )
         for label in labels
     ]
-    table = _table("Labels by frequency", ("label", "rows", "share", "IRLbl", "group"), rows)
+    table = _table("Labels by frequency", ("label", "rows", "share", "IRLbl", "group", "third"), rows)
     return (
         _table("Measures of the labels", ("measure", "value"), cells)
         + f'<p class="quiet">{escape(numbers["zero_positive_rule"])}</p>'

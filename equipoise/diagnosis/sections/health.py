@@ -48,7 +48,8 @@ def _duplicated(checks: dict[str, Any]) -> list[str]:
     if exact["rows_too_many"]:
         sentences.append(
             f"{_count(exact['rows_too_many'], 'row repeats', 'rows repeat')} the input of an earlier one "
-            f"({_count(exact['groups'], 'group', 'groups')}; for example, rows {_rows(exact['examples'][0])})."
+            f"({_count(exact['groups'], 'group', 'groups')}; for example, rows {_rows(exact['examples'][0])}); run keeps equal "
+            "rows on one side of its splits, except for the official one."
         )
     if exact["contradicting_groups"]:
         clash = exact["contradicting_examples"][0]
@@ -72,8 +73,10 @@ def _crossing(checks: dict[str, Any]) -> list[str]:
     across = checks["duplicates"]["across_split"]
     if not across["exact"] + across["near"]:
         return []
+    # Of numbered splits, `run` keeps equal rows together; nearly equal ones it does not know.
+    equal = f"{across['exact']} are equal and {across['near']} more are" if across["exact"] else ""
     return [
-        f"Of {across['test_rows']} test rows ({checks['split']}), {across['exact']} are equal and {across['near']} more are "
+        f"Of {across['test_rows']} test rows ({checks['split']}), {equal or str(across['near']) + ' are'} "
         "nearly equal to a training row, so scores on them are too optimistic."
     ]
 

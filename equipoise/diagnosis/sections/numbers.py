@@ -8,6 +8,7 @@ import numpy as np
 
 from equipoise import measures
 from equipoise.contracts.dataset import Dataset
+from equipoise.core.arrays import Ints
 from equipoise.metrics.frequency import HEAD, TAIL
 
 #: Programs in this field follow different rules here, so ours is stated wherever the numbers are shown.
@@ -25,12 +26,30 @@ def numbers_section(data: Dataset) -> dict[str, Any]:
 
 
 def labels_section(data: Dataset) -> list[dict[str, Any]]:
-    """One record per label in the order of the columns: number and share of rows, IRLbl, and frequency group."""
+    """One record per label in the order of the columns: number and share of rows, IRLbl, and both frequency groups."""
     counts, ratios = data.Y.sum(axis=0, dtype=np.int64), measures.irlbl(data.Y)
     return [
-        {"label": name, "rows": int(n), "share": n / data.n_rows, "irlbl": float(r), "group": group(int(n))}
-        for name, n, r in zip(data.labels, counts, ratios, strict=True)
+        {
+            "label": name,
+            "rows": int(n),
+            "share": n / data.n_rows,
+            "irlbl": float(r),
+            "group": group(int(n)),
+            "third": third,
+        }
+        for name, n, r, third in zip(data.labels, counts, ratios, thirds(counts), strict=True)
     ]
+
+
+def thirds(counts: Ints) -> list[str]:
+    """The third of the labels, by frequency, to which each belongs: "frequent", "middle" or "rare".
+
+    The fixed limits of `group` put all labels of a large data set into the head; these groups are relative to the data.
+    Labels of equal frequency are in the same group, the more frequent one, so a group may be empty.
+    """
+    ordered = np.sort(counts)[::-1]
+    frequent, middle = (ordered[max(-(-len(ordered) * k // 3) - 1, 0)] for k in (1, 2))
+    return ["frequent" if n >= frequent else "middle" if n >= middle else "rare" for n in counts]
 
 
 def group(rows: int) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equipoise.core.seeds import seed_of
 from equipoise.engine.lanes import LABEL_WEIGHT, Lane
-from equipoise.engine.output_bias import best_constant_logits
+from equipoise.engine.starts.output_bias import best_constant_logits
 
 
 def first_weights(lanes: Sequence[Lane], width: int, batch_size: int) -> list[dict[str, Tensor]]:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equipoise.catalog.strategies import deciding_parts, space, training_part, with_params
+from equipoise.catalog.strategies import space, training_part, with_params
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import seed_of
-from equipoise.experiment.cross_validation import CrossValidator, CVResult, Params
-from equipoise.experiment.decision import decision_folds, decision_score, objective
-from equipoise.experiment.heads import FoldNetworks
-from equipoise.experiment.proposals import batches, new_study, stream_names
+from equipoise.experiment.cross_validation import CrossValidator, CVResult
+from equipoise.experiment.decision import decision_folds, objective
+from equipoise.experiment.search.after_training import search_decision, search_head
+from equipoise.experiment.search.proposals import batches, new_study, stream_names
 from equipoise.experiment.settings import Settings
 
 if TYPE_CHECKING:
     import optuna
 else:
     optuna = lazy("optuna")
-
-#: Replaces an undefined score of a decision: finite, since Optuna accepts no NaN, and below every real score.
-_WORST = -1e300
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +92,10 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
     # With a single holdout, only its rows have out-of-fold logits.
     rows = np.flatnonzero(validator.folds >= 0)
     folds = decision_folds(
-        validator.folds[rows], validator.Y[rows], seed_of("decision folds", *validator.role) % 2**63
+        validator.folds[rows],
+        validator.Y[rows],
+        seed_of("decision folds", *validator.role) % 2**63,
+        None if validator.groups is None else validator.groups[rows],
     )
     best: tuple[float, CVResult, dict[str, Any]] | None = None
     done: list[dict[str, Any]] = []
@@ -122,8 +122,8 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
         del results, cv
     assert best is not None
     value, cv, of_network = best
-    of_head, head_trials, logits = _search_head(validator, cv, of_network, rows, folds)
-    chosen, decision_trials = _search_decision(validator, logits[rows], rows, folds)
+    of_head, head_trials, logits = search_head(validator, cv, of_network, rows, folds)
+    chosen, decision_trials = search_decision(validator, logits[rows], rows, folds)
     return SearchResult(
         {**of_network, **of_head, **chosen},
         value,
@@ -133,79 +133,6 @@ async def search(validator: CrossValidator, report: Callable[[float], None] | No
         done,
         [*head_trials, *decision_trials],
     )
-
-
-def _search_head(
-    validator: CrossValidator, cv: CVResult, params: Params, rows: np.ndarray, folds: np.ndarray
-) -> tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]:
-    """The best settings of the head on the networks of a trial, all trials, and the out-of-fold logits (n, L) after the head.
-
-    Args:
-        params: the settings of the trial.
-    """
-    if "head" not in validator.strategy.stages:
-        return {}, [], cv.logits
-    strategy = with_params(validator.strategy, params)
-    owner = strategy.owner("head")
-    ranges = space(owner) if owner in deciding_parts(strategy) else {}
-    # Nothing can be fitted to a network that diverged.
-    if not np.isfinite(cv.logits[rows]).all():
-        return {name: spec.default for name, spec in ranges.items()}, [], cv.logits
-    networks = FoldNetworks.of(validator, cv)
-
-    def score(values: Params) -> float:
-        head = with_params(owner, values)
-        logits = networks.out_of_fold(head)[rows]
-        metric = validator.settings.objective
-        return decision_score(head, logits, validator.Y[rows], folds, validator.role, metric)
-
-    chosen, trials = _tuned(validator, ranges, "head", score)
-    return chosen, trials, networks.out_of_fold(with_params(owner, chosen))
-
-
-def _search_decision(
-    validator: CrossValidator, logits: np.ndarray, rows: np.ndarray, folds: np.ndarray
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The best settings of the score maps and the decision, and all trials."""
-    parts = [p for p in deciding_parts(validator.strategy) if "head" not in p.stages]
-    ranges = {n: t for part in parts for n, t in space(part).items()}
-    # A network that diverged has no scores to choose by.
-    if not np.isfinite(logits).all():
-        return {name: spec.default for name, spec in ranges.items()}, []
-
-    def score(values: Params) -> float:
-        strategy = with_params(validator.strategy, values)
-        metric = validator.settings.objective
-        return decision_score(strategy, logits, validator.Y[rows], folds, validator.role, metric)
-
-    return _tuned(validator, ranges, "decision", score)
-
-
-def _tuned(
-    validator: CrossValidator, ranges: Mapping[str, Tunable], role: str, score: Callable[[Params], float]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The settings with the best score, and all trials; of equally good ones, the first.
-
-    There are as many trials as for the network: the defaults first, half spread over the ranges, half from TPE. They need no
-    training.
-
-    Args:
-        role: names the random draws, which must have nothing to do with those for the network.
-    """
-    if not ranges:
-        return {}, []
-    study, propose = new_study(
-        dict(ranges), {}, (role, *validator.role), validator.settings.trials, streams=stream_names(ranges)
-    )
-    trials: list[dict[str, Any]] = []
-    for _ in range(validator.settings.trials):
-        trial = propose()
-        value = score(trial.params)
-        study.tell(trial, value if math.isfinite(value) else _WORST)
-        trials.append({"params": dict(trial.params), "value": value})
-    # `max` returns the first of equal trials, as above.
-    best = max(trials, key=lambda t: t["value"] if math.isfinite(t["value"]) else _WORST)
-    return best["params"], trials
 
 
 def _rungs(settings: Settings) -> list[int]:
@@ -257,7 +184,7 @@ def _steps_reporter(
     if report is None:
         return None
     settings, total = validator.settings, 0
-    # Fold 0 stands for all folds, whose sizes differ by at most one row.
+    # Fold 0 stands for all folds, whose sizes are as equal as groups of rows allow.
     steps = settings.epochs * validator.steps_per_epoch(int(np.sum(validator.folds != 0)))
     # An estimate for one network per fold. A strategy with several tasks takes more steps, hence the `min` below.
     expected = size * validator.n_folds * steps

@@ -1,0 +1,1 @@
+"""Where trainings start: the initial parameters of lanes, and the biases of their outputs."""

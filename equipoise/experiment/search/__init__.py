@@ -1,0 +1,1 @@
+"""The search of a cell: which settings are tried, and which of them wins."""

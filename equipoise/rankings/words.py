@@ -1,0 +1,118 @@
+"""Puts a ranking into sentences: who is tied for first, who differs from `none`, and what is undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
+from equipoise.report.comparison import BASELINE
+from equipoise.report.conclusions import number
+from equipoise.report.equalities import enumerated
+
+#: Posterior probability from which a practical equality is said.
+SURE = 0.95
+#: Names in one sentence; more are counted.
+MOST = 8
+
+
+def sentences(ranking: Ranking, metric: str) -> Iterator[str]:
+    """The result, the most important first; `metric` is its name in words."""
+    where = f" on {ranking.backbone}" if ranking.backbone else ", averaged over backbones"
+    blocks = len(ranking.blocks)
+    if ranking.why_not:
+        yield f"By {metric}{where} there is no ranking: {ranking.why_not}."
+    else:
+        yield f"By {metric}{where}, over {blocks} data sets: {_first(ranking)}"
+        yield from _against_none(ranking)
+    yield from _equal(ranking)
+    yield from _caveats(ranking)
+
+
+def _names(strategies: Sequence[RankedStrategy]) -> str:
+    shown = [f"{BASELINE} (baseline)" if s.strategy == BASELINE else s.strategy for s in strategies[:MOST]]
+    rest = len(strategies) - MOST
+    return enumerated([*shown, f"{rest} more"] if rest > 0 else shown)
+
+
+def _first(ranking: Ranking) -> str:
+    if not ranking.p < 1 - LEVEL:
+        test = "Friedman" if ranking.test == "friedman" else "Wilcoxon"
+        return (
+            f"the ranks of the {sum(not s.same_as for s in ranking.strategies)} strategies do not differ significantly ({test}"
+            f" p {_p(ranking.p)}), so all are tied."
+        )
+    first = [s for s in ranking.tied_for_first if not s.same_as]
+    if len(first) == 1:
+        return f"{_names(first)} ranks first, significantly ahead of all others."
+    return f"{len(first)} strategies are tied for first: {_names(first)}."
+
+
+def _p(p: float) -> str:
+    return f"= {number(p)}" if p >= 0.0005 else "< .001"
+
+
+def _sized(strategy: RankedStrategy) -> str:
+    effect = strategy.effect
+    assert effect is not None
+    return f"{strategy.strategy} {number(effect.mean, True)} [{number(effect.low, True)}, {number(effect.high, True)}]"
+
+
+def _against_none(ranking: Ranking) -> Iterator[str]:
+    """Who is better and worse than `none`, practically equal to it, or neither; one sentence each."""
+    compared = [s for s in ranking.strategies if s.effect is not None and not s.same_as]
+    if not compared:
+        if not any(s.strategy == BASELINE for s in ranking.strategies):
+            yield f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
+        return
+    better = [s for s in compared if s.effect and s.effect.significant and s.effect.mean > 0]
+    worse = [s for s in compared if s.effect and s.effect.significant and s.effect.mean < 0]
+    better.sort(key=lambda s: -s.effect.mean if s.effect else 0.0)
+    worse.sort(key=lambda s: s.effect.mean if s.effect else 0.0)
+    if better:
+        yield f"Significantly better than none (baseline) on average: {_list([_sized(s) for s in better])}."
+    else:
+        yield "No strategy is significantly better than none (baseline) on average."
+    tied = [s for s in ranking.tied_for_first if not s.same_as]
+    if any(s.strategy == BASELINE for s in tied) and any(s in better for s in tied):
+        yield (
+            "Ranks ignore how large a difference is, so a strategy can be tied with none by ranks and still be significantly"
+            " better on average."
+        )
+    if worse:
+        yield f"Significantly worse than none (baseline): {_list([_sized(s) for s in worse])}."
+    open_ = [s for s in compared if s not in better and s not in worse]
+    equal = [s for s in open_ if s.effect and s.effect.equal >= SURE]
+    if equal:
+        yield f"Practically equal to none, within ±{number(ROPE)} with probability {number(SURE)} or more: {_names(equal)}."
+    if rest := [s for s in open_ if s not in equal]:
+        yield f"Undecided, neither different from none nor practically equal to it: {_names(rest)}."
+
+
+def _list(parts: list[str]) -> str:
+    rest = len(parts) - MOST
+    return enumerated([*parts[:MOST], f"{rest} more"] if rest > 0 else parts)
+
+
+def _equal(ranking: Ranking) -> Iterator[str]:
+    of: dict[str, list[RankedStrategy]] = {}
+    for strategy in ranking.strategies:
+        if strategy.same_as:
+            of.setdefault(strategy.same_as, []).append(strategy)
+    for other, same in of.items():
+        word = "shares" if len(same) == 1 else "share"
+        yield f"{_names(same)} cannot differ from {other} here, and {word} its rank."
+
+
+def _caveats(ranking: Ranking) -> Iterator[str]:
+    blocks = len(ranking.blocks)
+    if generated := sum(block.generated for block in ranking.blocks):
+        yield f"{generated} of {blocks} data sets {'is' if generated == 1 else 'are'} generated."
+    if single := [block.dataset for block in ranking.blocks if block.official]:
+        yield f"The official split, a single draw, stands for {enumerated(single)}."
+    if ranking.missing:
+        one = len(ranking.missing) == 1
+        yield f"{len(ranking.missing)} {'strategy is' if one else 'strategies are'} not ranked, for lack of complete tables."
+    if ranking.settings:
+        yield f"Settings differ between tables: {', '.join(ranking.settings)}."
+    if not ranking.backbone and not ranking.why_not:
+        yield "Tables of one data set depend on each other, so each data set counts once."
