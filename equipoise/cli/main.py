@@ -66,7 +66,7 @@ def run(
     settings: options.Settings,
     suite: options.Suite = None,
     dataset: options.Datasets = None,
-    backbone: Annotated[Names, typer.Option(help="linear, mlp, lstm, … Repeat for more.")] = None,
+    backbone: Annotated[Names, typer.Option(help="linear, mlp, ./models.py, … Repeat for more.")] = None,
     strategy: Annotated[
         Names, typer.Option(help="A name, a+b\\[p=1], ./mine.py or all. Repeat for more.")
     ] = None,
