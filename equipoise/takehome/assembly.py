@@ -80,7 +80,7 @@ def assembled(
         prepared.features,
         [dataclasses.replace(task, rows=None) for task in fitted.tasks],
         networks,
-        dataclasses.replace(fitted.ctx, rng=None),
+        dataclasses.replace(fitted.ctx, rng=None),  # type: ignore[arg-type]  # no stream is left
         evidence,
     )
 

@@ -114,7 +114,8 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
         labels=data.labels,
         inputs=data.table.inputs if data.table else ("text",) if data.kind == "text" else data.features,
         kind=_kind(data),
-        by_character=data.kind == "text" and decided(getattr(backbone, "analyzer", "auto"), data.X) == "char",
+        by_character=data.kind == "text"
+        and decided(getattr(backbone, "analyzer", "auto"), list(data.X)) == "char",
         label_column=data.table.label_column if data.table else None,
         settings=row["settings"],
         scores=choice.scores,
