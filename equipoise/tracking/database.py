@@ -9,12 +9,16 @@ import sqlite3
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from equipoise.core.signals import deferred_sigint
 from equipoise.store.store import MAKING
+from equipoise.tracking.levels import PARENT
+
+#: Seconds to wait for a server that is writing to the database.
+BUSY = 30.0
 
 
 @contextlib.contextmanager
@@ -124,3 +128,25 @@ def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]
     """
     with contextlib.closing(sqlite3.connect(path)) as database:
         return database.execute(query, (key, version)).fetchall()
+
+
+def begin_again(path: Path, run_id: str, name: str, start: int) -> None:
+    """Empty a run that is to be written anew, and mark it as running; it keeps its id, and so its links, tags and children."""
+    # Through MLflow, an old metric could not be removed, and a new value would be one more point of its curve.
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as database, database:
+        for table in ("metrics", "latest_metrics", "params"):
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+        database.execute(
+            "UPDATE runs SET status = 'RUNNING', name = ?, start_time = ?, end_time = NULL WHERE run_uuid = ?",
+            (name, start, run_id),
+        )
+
+
+def nest(path: Path, parents: Mapping[str, str]) -> int:
+    """Show each run (a key of `parents`) below its parent; returns how many stood elsewhere."""
+    # In one transaction: through MLflow, each tag would take as long as writing a run.
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as database, database:
+        now = dict(database.execute("SELECT run_uuid, value FROM tags WHERE key = ?", (PARENT,)).fetchall())
+        wrong = [(PARENT, parent, run) for run, parent in parents.items() if now.get(run) != parent]
+        database.executemany("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", wrong)
+    return len(wrong)
