@@ -184,9 +184,15 @@ def ui(
     results: Results = LIVE,
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 5000,
+    browser: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option(
+            "--open/--no-open", help="Open the page of who won in a browser \\[default: on a desktop]."
+        ),
+    ] = None,
 ) -> None:
-    """Open the results in the MLflow UI (Ctrl-C ends it)."""
-    raise typer.Exit(lazy("equipoise.tracking.server").serve(results, host, port))
+    """Serve the results in the MLflow UI, beginning with who won (Ctrl-C ends it)."""
+    raise typer.Exit(lazy("equipoise.tracking.server").serve(results, host, port, browser))
 
 
 @app.command()

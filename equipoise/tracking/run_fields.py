@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 #: all runs.
 VIEW = 5
 #: The metrics that matter, which MLflow shows first.
-LEADING = ("scores/map", "tuned/macro_f1", "fixed/macro_f1", "own/macro_f1", "tuned/micro_f1", "tuned/rcr_at_10")
+LEADING = (
+    "scores/map",
+    "tuned/macro_f1",
+    "fixed/macro_f1",
+    "own/macro_f1",
+    "tuned/micro_f1",
+    "tuned/rcr_at_10",
+)
 #: MLflow's limits: metrics and parameters per batch, and characters of a value.
 _LIMIT = {"metrics": 1000, "params": 100, "value": 500}
 

@@ -26,6 +26,10 @@ from equipoise.tracking.words import ranking, table_description, versus_none
 STATUS = {"ranked": "FINISHED", "failed": "FAILED"}
 
 
+#: Decimal places of the means, which MLflow would show with sixteen; the rows have them all.
+DIGITS = 4
+
+
 @dataclass(frozen=True)
 class Summary:
     """A run that sums up others.
@@ -78,12 +82,12 @@ def _of_table(comparison: Comparison, rows: Sequence[Row], start: int) -> Summar
         end=start + _duration(rows),
         tags={
             **_tags(SUMMARY, comparison),
-            "best": comparison.ranked[0].strategy if comparison.ranked else "–",
+            "ranked first": comparison.ranked[0].strategy if comparison.ranked else "–",
             "mlflow.note.content": table_description(comparison),
             # MLflow shows a file as a table if this tag names it.
             "mlflow.loggedArtifacts": '[{"path": "ranking.json", "type": "table"}]',
         },
-        metrics=metrics,
+        metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         params=_params(rows[0]),
         table=ranking(comparison),
     )
@@ -99,7 +103,7 @@ def _of_strategy(
     return Summary(
         key=strategy_key(own[0]),
         row=own[0],
-        name=f"{result.strategy} · {_setting(comparison)} · {of}",
+        name=f"{result.strategy} · {_setting(comparison)}",
         status=STATUS.get(result.state, "KILLED"),
         start=start,
         end=start + _duration(own),
@@ -110,9 +114,9 @@ def _of_strategy(
             "versus none": verdict,
             "mlflow.note.content": note,
         },
-        metrics=_means(result, finished),
+        metrics={name: round(value, DIGITS) for name, value in _means(result, finished).items()},
         params=_params(own[0]),
-        table=[_line(row) for row in sorted(own, key=lambda row: (str(row["seed"]), str(row["split"])))],
+        table=[_line(row) for row in sorted(own, key=lambda row: str(unit_of(row)))],
     )
 
 
@@ -167,7 +171,14 @@ def _line(row: Row) -> dict[str, Any]:
     cost: Mapping[str, Any] = row.get("cost") or {}
     why = row.get("error") or row.get("reason") or ""
     scores = {name: metrics.get(name) for name in view.LEADING}
-    return {"split": split, "seed": seed, "status": row["status"], **scores, "seconds": cost.get("seconds_total"), "why": why}
+    return {
+        "split": split,
+        "seed": seed,
+        "status": row["status"],
+        **scores,
+        "seconds": cost.get("seconds_total"),
+        "why": why,
+    }
 
 
 def _duration(rows: Iterable[Row]) -> int:

@@ -53,7 +53,9 @@ def summarize(tracker: Tracker, rows: Sequence[Row]) -> list[str]:
         try:
             _write_data(tracker, of_data, version, problems)
         except Exception as error:
-            problems.append(f"MLflow has no summary of {of_data[0]['dataset']} ({one_line(error)}); the rows are safe")
+            problems.append(
+                f"MLflow has no summary of {of_data[0]['dataset']} ({one_line(error)}); the rows are safe"
+            )
     known = tracker.known_runs()
     pairs = ((known.get(str(row["key"])), known.get(strategy_key(row))) for row in rows)
     nest(tracker.database, {cell.run_id: parent.run_id for cell, parent in pairs if cell and parent})
@@ -61,10 +63,10 @@ def summarize(tracker: Tracker, rows: Sequence[Row]) -> list[str]:
 
 
 def _by_data(rows: Iterable[Row]) -> list[tuple[list[Row], str]]:
-    """The rows of each data set, which are what its experiment and the advice on it rest on, with a digest of them."""
+    """The rows of each experiment, which its description and the advice on its data rest on, with a digest of them."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(str(row["dataset"]), []).append(row)
+        groups.setdefault(view.experiment_name(row), []).append(row)
     return [(of, _digest([_code(), *(_content(row) for row in of)])) for of in groups.values()]
 
 
@@ -111,18 +113,28 @@ def _write_data(tracker: Tracker, rows: Sequence[Row], version: str, problems: l
             else:
                 write_table(folder / "splits.csv", summary.table)
             _end(tracker, summary, run_id, content)
-    _describe(tracker, rows[0], comparisons, groups)
+    _describe(tracker, rows, comparisons)
 
 
 def _shown(summary: Summary) -> list[object]:
-    return [summary.name, summary.status, summary.end, summary.tags, summary.metrics, summary.params, summary.table]
+    return [
+        summary.name,
+        summary.status,
+        summary.end,
+        summary.tags,
+        summary.metrics,
+        summary.params,
+        summary.table,
+    ]
 
 
 def _page(tracker: Tracker, rows: Sequence[Row], problems: list[str]) -> str:
     """The report on a data set as a page; "" if it cannot be made."""
     where = str(tracker.store.path)
     try:
-        return page_html(rows, tracker.store, None, f"equipoise report --html report.html --results {where}", where)
+        return page_html(
+            rows, tracker.store, None, f"equipoise report --html report.html --results {where}", where
+        )
     except Exception as error:
         problems.append(f"no page for {rows[0]['dataset']} ({one_line(error)})")
         return ""
@@ -158,15 +170,15 @@ def _end(tracker: Tracker, summary: Summary, run_id: str, version: str) -> None:
     tracker.known_runs()[summary.key] = KnownRun(run_id, version)
 
 
-def _describe(tracker: Tracker, row: Row, comparisons: Sequence[Comparison], groups: Sequence[Sequence[Row]]) -> None:
+def _describe(tracker: Tracker, rows: Sequence[Row], comparisons: Sequence[Comparison]) -> None:
     """Write the description of an experiment, unless a user has edited it, and its saved views."""
-    client, number = tracker.client(), tracker.experiment_id(row)
+    client, number = tracker.client(), tracker.experiment_id(rows[0])
     tags: Mapping[str, str] = client.get_experiment(number).tags
     text = experiment_description(comparisons, advise(comparisons, str(tracker.store.path)))
     now, written = tags.get(NOTE, ""), tags.get(WRITTEN)
     # Before there was such a tag, descriptions began with these words.
     ours = not now or _digest(now) == written or (written is None and "Balancing strategies on " in now)
-    wanted = saved_views(min(view.span(r)[0] for of in groups for r in of))
+    wanted = saved_views(min(view.span(row)[0] for row in rows))
     wanted = {name: value for name, value in wanted.items() if not _edited(tags.get(name))}
     if ours:
         wanted |= {NOTE: text, WRITTEN: _digest(text)}

@@ -102,7 +102,7 @@ class Tracker:
 
     def _sync(self, rows: Sequence[Row]) -> Synced:
         synced = Synced()
-        wanted = [(row, digest(row)) for row in rows]
+        wanted = [(row, digest(row)) for row in with_origin(rows)]
         known = self.known_runs() if wanted else {}
         missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
         synced.present = len(wanted) - len(missing)
@@ -126,7 +126,7 @@ class Tracker:
 
         `rows` are those that the summaries rest on; by default all rows of the store. Like `sync`, it raises no error of MLflow.
         """
-        wanted = [dict(row) for row in (self.store.rows() if rows is None else rows)]
+        wanted = with_origin(self.store.rows() if rows is None else rows)
         try:
             if not wanted or summarizer.current(self, wanted):
                 return []
@@ -137,7 +137,7 @@ class Tracker:
 
     def lacks(self) -> bool:
         """Whether MLflow lacks the run of some row or a summary, or has it in an older version."""
-        rows, known = self.store.rows(), self.known_runs()
+        rows, known = with_origin(self.store.rows()), self.known_runs()
         return not all(_has(known, row, digest(row)) for row in rows) or not summarizer.current(self, rows)
 
     def _sync_row(self, row: Row, version: str, known: dict[str, KnownRun], synced: Synced) -> None:
@@ -237,6 +237,16 @@ class Tracker:
 def _has(known: Mapping[str, KnownRun], row: Row, version: str) -> bool:
     run = known.get(str(row["key"]))
     return run is not None and run.version == version
+
+
+def with_origin(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The rows, where those that did not finish also say whether their data are generated, so that all are in one experiment."""
+    listed = [dict(row) for row in rows]
+    generated = {(row["dataset"], row.get("dataset_sha256")) for row in listed if row.get("generated")}
+    for row in listed:
+        if row.get("generated") is None and (row["dataset"], row.get("dataset_sha256")) in generated:
+            row["generated"] = True
+    return listed
 
 
 def digest(row: Mapping[str, Any]) -> str:

@@ -53,10 +53,10 @@ def ranking(comparison: Comparison) -> list[dict[str, Any]]:
         {
             "rank": result.rank,
             "strategy": result.strategy,
-            "versus none": versus_none(result, comparison),
             "mAP": _value(result, "map"),
-            "mAP gain": _gain(result, "map"),
             "macro-F1 tuned": _value(result, "tuned_macro_f1"),
+            "versus none": versus_none(result, comparison),
+            "mAP gain": _gain(result, "map"),
             "macro-F1 tuned gain": _gain(result, "tuned_macro_f1"),
             "macro-F1 at .5": _value(result, "fixed_macro_f1"),
             "splits": f"{result.splits} of {len(comparison.units)}",
