@@ -171,7 +171,7 @@ def test_nothing_is_written_twice_and_new_rows_keep_the_ids_of_the_runs(
     before = {name: run.info.run_id for name, run in named(store, "summary", "strategy").items()}
     assert not Tracker(store).lacks()
     with monkeypatch.context() as patched:
-        patched.setattr(summarizer, "_begin", None)  # would be called if anything were written
+        patched.setattr(summarizer, "_folder", None)  # would be called if anything were written
         assert Tracker(store).summarize() == []
     store.append(rows(splits=4)[3])
     assert Tracker(store).lacks()
@@ -194,7 +194,7 @@ def test_a_kill_at_any_step_leaves_no_double_run(store: Store, monkeypatch: pyte
     for row in rows():
         store.append(row)
     Tracker(store).sync()
-    real, calls = summarizer._end, []
+    real, calls = summarizer._fill, []
 
     def killed(*arguments: Any) -> None:
         calls.append(arguments)
@@ -203,7 +203,7 @@ def test_a_kill_at_any_step_leaves_no_double_run(store: Store, monkeypatch: pyte
         real(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(summarizer, "_end", killed)
+        patched.setattr(summarizer, "_fill", killed)
         (problem,) = Tracker(store).summarize()
     assert "no summary of letters (OSError: killed)" in problem
     assert Tracker(store).lacks()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,38 @@ def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]
         return database.execute(query, (key, version)).fetchall()
 
 
-def begin_again(path: Path, run_id: str, name: str, start: int) -> None:
-    """Empty a run that is to be written anew, and mark it as running; it keeps its id, and so its links, tags and children."""
-    # Through MLflow, an old metric could not be removed, and a new value would be one more point of its curve.
+@dataclass(frozen=True)
+class Content:
+    """What a finished run holds. `status` is MLflow's; `start` and `end` are ms since the epoch; metrics are finite."""
+
+    name: str
+    status: str
+    start: int
+    end: int
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def fill_run(path: Path, run_id: str, content: Content) -> None:
+    """Give a run this content in the place of what it held; it keeps its id, and so its links, other tags and children."""
+    # MLflow itself needs ten transactions, could not remove an old metric, and would make a new value a point of a curve.
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as database, database:
         for table in ("metrics", "latest_metrics", "params"):
             database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+        for table in ("metrics", "latest_metrics"):
+            database.executemany(
+                f"INSERT INTO {table} (run_uuid, key, value, timestamp, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)",
+                [(run_id, name, value, content.end) for name, value in content.metrics.items()],
+            )
+        for table, pairs in (("params", content.params), ("tags", content.tags)):
+            database.executemany(
+                f"INSERT OR REPLACE INTO {table} (run_uuid, key, value) VALUES (?, ?, ?)",
+                [(run_id, name, value) for name, value in pairs.items()],
+            )
         database.execute(
-            "UPDATE runs SET status = 'RUNNING', name = ?, start_time = ?, end_time = NULL WHERE run_uuid = ?",
-            (name, start, run_id),
+            "UPDATE runs SET status = ?, name = ?, start_time = ?, end_time = ? WHERE run_uuid = ?",
+            (content.status, content.name, content.start, content.end, run_id),
         )
 
 

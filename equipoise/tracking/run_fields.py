@@ -97,7 +97,7 @@ def _numbers(part: object, prefix: str) -> Iterator[tuple[str, float]]:
         yield prefix, float(part)
 
 
-def _names(pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+def valid(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs with characters that MLflow rejects in names replaced; names that then collide are numbered."""
     named: dict[str, Any] = {}
     for name, value in pairs:
@@ -117,15 +117,11 @@ def numbers(row: Row) -> list[tuple[str, float]]:
 
 def metrics(row: Row, when: int) -> list[Metric]:
     """The numbers of the row, the most important ones first; `when` is in ms since the epoch."""
-    return metrics_of(sorted(numbers(row), key=importance), when)
-
-
-def metrics_of(pairs: Iterable[tuple[str, float]], when: int) -> list[Metric]:
-    """Finite numbers as MLflow takes them, in this order, which is the order in which it lists them."""
     from mlflow.entities import Metric
 
-    finite = ((name, value) for name, value in pairs if math.isfinite(value))
-    return [Metric(name, value, when, 0) for name, value in _names(finite).items()][: _LIMIT["metrics"]]
+    # MLflow lists metrics in the order in which they were logged.
+    named = valid(sorted(numbers(row), key=importance))
+    return [Metric(name, value, when, 0) for name, value in named.items()][: _LIMIT["metrics"]]
 
 
 def importance(pair: tuple[str, float]) -> tuple[int, int]:
@@ -144,7 +140,7 @@ def params(row: Row) -> list[Param]:
 
     chosen = [(str(name), value) for name, value in (row.get("params") or {}).items()]
     fixed = [(f"setting/{name}", value) for name, value in (row.get("settings") or {}).items()]
-    named = _names(iter(chosen + fixed))
+    named = valid(iter(chosen + fixed))
     return [Param(name, str(value)[: _LIMIT["value"]]) for name, value in named.items()][: _LIMIT["params"]]
 
 

@@ -19,6 +19,7 @@ from equipoise.report.significance import mean
 from equipoise.report.units import BASELINE, unit_of
 from equipoise.store.rows import Row
 from equipoise.tracking import run_fields as view
+from equipoise.tracking.database import Content
 from equipoise.tracking.levels import LEVEL, STRATEGY, SUMMARY, strategy_key, table_key
 from equipoise.tracking.words import ranking, table_description, versus_none
 
@@ -28,6 +29,8 @@ STATUS = {"ranked": "FINISHED", "failed": "FAILED"}
 
 #: Decimal places of the means, which MLflow would show with sixteen; the rows have them all.
 DIGITS = 4
+#: MLflow from 3.1 on takes tags of this length.
+LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,15 @@ class Summary:
 
     Attributes:
         row: a row below it, which names its experiment and its data.
-        metrics: in the order in which MLflow is to show them.
-        start, end: ms since the epoch. MLflow lists the latest start first, so the summary comes first, then the strategies by
-            rank, then the cells. Between the two lies the time of the cells below, which MLflow shows as the duration.
+        content: metrics in the order in which MLflow is to show them. MLflow lists the latest start first, so the summary comes
+            first, then the strategies by rank, then the cells. Between start and end lies the time of the cells below, which
+            MLflow shows as the duration.
         table: lines of a table, for a file.
     """
 
     key: str
     row: Row
-    name: str
-    status: str
-    start: int
-    end: int
-    tags: dict[str, str]
-    metrics: dict[str, float]
-    params: dict[str, str]
+    content: Content
     table: list[dict[str, Any]]
 
 
@@ -73,22 +70,17 @@ def _of_table(comparison: Comparison, rows: Sequence[Row], start: int) -> Summar
     }
     metrics |= {f"detectable/{name}": detectable(comparison, name) for name in ("map", "tuned_macro_f1")}
     metrics |= {"splits": float(len(comparison.units)), "strategies": float(len(comparison.ranked))}
+    tags = {
+        **_tags(SUMMARY, comparison),
+        "ranked first": comparison.ranked[0].strategy if comparison.ranked else "–",
+        "mlflow.note.content": table_description(comparison),
+        # MLflow shows a file as a table if this tag names it.
+        "mlflow.loggedArtifacts": '[{"path": "ranking.json", "type": "table"}]',
+    }
     return Summary(
         key=table_key(rows[0]),
         row=rows[0],
-        name=f"summary · {_setting(comparison)}",
-        status="FINISHED",
-        start=start,
-        end=start + _duration(rows),
-        tags={
-            **_tags(SUMMARY, comparison),
-            "ranked first": comparison.ranked[0].strategy if comparison.ranked else "–",
-            "mlflow.note.content": table_description(comparison),
-            # MLflow shows a file as a table if this tag names it.
-            "mlflow.loggedArtifacts": '[{"path": "ranking.json", "type": "table"}]',
-        },
-        metrics={name: round(value, DIGITS) for name, value in metrics.items()},
-        params=_params(rows[0]),
+        content=_content(f"summary · {_setting(comparison)}", "FINISHED", start, rows, metrics, tags),
         table=ranking(comparison),
     )
 
@@ -100,24 +92,40 @@ def _of_strategy(
     verdict = versus_none(result, comparison)
     of = f"mean of {len(finished)} split{'s' * (len(finished) != 1)}" if finished else result.state
     note = f"{of}, compared with none: {verdict}. {result.why}".strip()
+    tags = {
+        **_tags(STRATEGY, comparison),
+        "strategy": result.strategy,
+        "status": result.state,
+        "versus none": verdict,
+        "mlflow.note.content": note,
+    }
+    name, status = f"{result.strategy} · {_setting(comparison)}", STATUS.get(result.state, "KILLED")
     return Summary(
         key=strategy_key(own[0]),
         row=own[0],
-        name=f"{result.strategy} · {_setting(comparison)}",
-        status=STATUS.get(result.state, "KILLED"),
-        start=start,
-        end=start + _duration(own),
-        tags={
-            **_tags(STRATEGY, comparison),
-            "strategy": result.strategy,
-            "status": result.state,
-            "versus none": verdict,
-            "mlflow.note.content": note,
-        },
-        metrics={name: round(value, DIGITS) for name, value in _means(result, finished).items()},
-        params=_params(own[0]),
+        content=_content(name, status, start, own, _means(result, finished), tags),
         table=[_line(row) for row in sorted(own, key=lambda row: str(unit_of(row)))],
     )
+
+
+def _content(
+    name: str,
+    status: str,
+    start: int,
+    rows: Sequence[Row],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> Content:
+    """The content of a run above these rows."""
+    duration = sum(end - begin for begin, end in map(view.span, rows))
+    rounded = view.valid(
+        (label, round(value, DIGITS)) for label, value in metrics.items() if math.isfinite(value)
+    )
+    params = view.valid(
+        (f"setting/{label}", str(value)) for label, value in (rows[0].get("settings") or {}).items()
+    )
+    cut = {label: value[:LONGEST_TAG] for label, value in tags.items()}
+    return Content(name, status, start, start + duration, rounded, params, {**cut, "mlflow.runName": name})
 
 
 def _setting(comparison: Comparison) -> str:
@@ -134,10 +142,6 @@ def _tags(level: str, comparison: Comparison) -> dict[str, str]:
         "mlflow.source.name": "equipoise",
         "mlflow.source.type": "LOCAL",
     }
-
-
-def _params(row: Row) -> dict[str, str]:
-    return {f"setting/{name}": str(value) for name, value in (row.get("settings") or {}).items()}
 
 
 def _means(result: StrategyResult, finished: Sequence[Row]) -> dict[str, float]:
@@ -179,7 +183,3 @@ def _line(row: Row) -> dict[str, Any]:
         "seconds": cost.get("seconds_total"),
         "why": why,
     }
-
-
-def _duration(rows: Iterable[Row]) -> int:
-    return sum(end - start for start, end in map(view.span, rows))

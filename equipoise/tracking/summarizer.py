@@ -1,14 +1,16 @@
 """Writes the runs above the cells: who won on each table, and the means of each strategy, see `equipoise.tracking.summaries`.
 
-These runs keep their ids when they are written again, so that links to them stay valid. A run that was interrupted has the
+These runs keep their ids when they are written again, so that links to them stay valid. A new run that was interrupted has the
 status RUNNING and is written again. The summary run of a table comes last, with a digest of all rows of its data set: where it
 is current, nothing below it needs a look.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -23,7 +25,7 @@ from equipoise.report.advice import advise
 from equipoise.report.comparison import Comparison, compare
 from equipoise.store.rows import Row
 from equipoise.tracking import run_fields as view
-from equipoise.tracking.database import begin_again, nest
+from equipoise.tracking.database import fill_run, nest
 from equipoise.tracking.files import draw_summary, write_table
 from equipoise.tracking.levels import KEY, VERSION, KnownRun, strategy_key, table_key
 from equipoise.tracking.summaries import Summary, summaries
@@ -96,77 +98,58 @@ def _write_data(tracker: Tracker, rows: Sequence[Row], version: str, problems: l
     comparisons = compare(rows)
     html = _page(tracker, rows, problems)
     for comparison, of in zip(comparisons, groups, strict=True):
-        for summary in summaries(comparison, of):
-            is_table = summary.key == table_key(of[0])
-            content = version if is_table else _digest([_code(), _shown(summary)])
-            if summary.key in known and known[summary.key].version == content:
-                continue
-            run_id = _begin(tracker, summary)
-            folder = tracker.folder(summary.row, run_id)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            if is_table:
-                write_table(folder / "ranking.json", summary.table)
-                if html:
-                    (folder / "report.html").write_text(html, encoding="utf-8", errors="replace")
-                draw_summary(of, folder, tracker.artifacts / ".pictures", problems.append)
-            else:
+        *strategies, table = summaries(comparison, of)
+        for summary in strategies:
+            digest = _digest([_code(), dataclasses.astuple(summary.content), summary.table])
+            if summary.key not in known or known[summary.key].version != digest:
+                folder = _folder(tracker, summary)
                 write_table(folder / "splits.csv", summary.table)
-            _end(tracker, summary, run_id, content)
+                _fill(tracker, summary, digest)
+        folder = _folder(tracker, table)
+        write_table(folder / "ranking.json", table.table)
+        (folder / "report.html").write_text(html, encoding="utf-8", errors="replace")
+        draw_summary(of, folder, tracker.artifacts / ".pictures", problems.append)
+        _fill(tracker, table, version)
     _describe(tracker, rows, comparisons)
-
-
-def _shown(summary: Summary) -> list[object]:
-    return [
-        summary.name,
-        summary.status,
-        summary.end,
-        summary.tags,
-        summary.metrics,
-        summary.params,
-        summary.table,
-    ]
 
 
 def _page(tracker: Tracker, rows: Sequence[Row], problems: list[str]) -> str:
     """The report on a data set as a page; "" if it cannot be made."""
-    where = str(tracker.store.path)
+    where = _where(tracker)
+    words = ["equipoise", "report", "--html", "report.html", *(["--results", where] if where else [])]
     try:
-        return page_html(
-            rows, tracker.store, None, f"equipoise report --html report.html --results {where}", where
-        )
+        return page_html(rows, tracker.store, None, shlex.join(words), where)
     except Exception as error:
         problems.append(f"no page for {rows[0]['dataset']} ({one_line(error)})")
         return ""
 
 
-def _begin(tracker: Tracker, summary: Summary) -> str:
-    """The id of the run, new or emptied, which is RUNNING from here on until its last step."""
+def _where(tracker: Tracker) -> str:
+    """The store's folder for commands; "" for the one that they use by default."""
+    path = tracker.store.path.resolve()
+    return "" if path == Path("results/live").resolve() else str(path)
+
+
+def _folder(tracker: Tracker, summary: Summary) -> Path:
+    """The empty folder for the files of a run, which is created if it does not exist yet."""
     client, known = tracker.client(), tracker.known_runs()
-    if summary.key in known:
-        begin_again(tracker.database, known[summary.key].run_id, summary.name, summary.start)
-    else:
+    if summary.key not in known:
+        content = summary.content
         experiment = tracker.experiment_id(summary.row)
-        run = client.create_run(experiment, summary.start, {KEY: summary.key}, summary.name)
+        run = client.create_run(experiment, content.start, {KEY: summary.key}, content.name)
         known[summary.key] = KnownRun(run.info.run_id, "")
         client.log_inputs(run.info.run_id, [view.dataset_input(summary.row)])
-    run_id = known[summary.key].run_id
-    known[summary.key] = KnownRun(run_id, "")
-    return run_id
+    folder = tracker.folder(summary.row, known[summary.key].run_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
-def _end(tracker: Tracker, summary: Summary, run_id: str, version: str) -> None:
-    from mlflow.entities import Param, RunTag
-
-    client = tracker.client()
-    tags = {**summary.tags, VERSION: version, "mlflow.runName": summary.name}
-    client.log_batch(
-        run_id,
-        metrics=view.metrics_of(summary.metrics.items(), summary.end),
-        params=[Param(name, value) for name, value in summary.params.items()],
-        tags=[RunTag(name, value[:5000]) for name, value in tags.items() if value],
-    )
-    client.set_terminated(run_id, summary.status, summary.end)
+def _fill(tracker: Tracker, summary: Summary, version: str) -> None:
+    """Write everything that the database holds of a run, in one step."""
+    run_id, content = tracker.known_runs()[summary.key].run_id, summary.content
+    content = dataclasses.replace(content, tags={**content.tags, VERSION: version})
+    fill_run(tracker.database, run_id, content)
     tracker.known_runs()[summary.key] = KnownRun(run_id, version)
 
 
@@ -174,7 +157,7 @@ def _describe(tracker: Tracker, rows: Sequence[Row], comparisons: Sequence[Compa
     """Write the description of an experiment, unless a user has edited it, and its saved views."""
     client, number = tracker.client(), tracker.experiment_id(rows[0])
     tags: Mapping[str, str] = client.get_experiment(number).tags
-    text = experiment_description(comparisons, advise(comparisons, str(tracker.store.path)))
+    text = experiment_description(comparisons, advise(comparisons, _where(tracker)))
     now, written = tags.get(NOTE, ""), tags.get(WRITTEN)
     # Before there was such a tag, descriptions began with these words.
     ours = not now or _digest(now) == written or (written is None and "Balancing strategies on " in now)
