@@ -126,7 +126,7 @@ def test_the_description_has_the_verdict_and_the_ranking_and_a_users_own_is_kept
     assert note.startswith("*Generated data.*\n\n**What to do.** Use focal on ")
     assert "### linear, 5 splits" in note
     assert "### mlp, 5 splits" in note
-    assert "| 1 | focal |" in note
+    assert "| 1&ensp; | focal&ensp; |" in note
     assert len(note) <= 5000
     with quiet():
         from mlflow import MlflowClient

@@ -24,7 +24,6 @@ def saved_views(created: int) -> dict[str, str]:
             STRATEGY,
             "metrics.`scores/map`",
             columns=(
-                "tags.`backbone`",
                 "metrics.`rank`",
                 "metrics.`scores/map`",
                 "metrics.`tuned/macro_f1`",
@@ -33,6 +32,7 @@ def saved_views(created: int) -> dict[str, str]:
                 "metrics.`gain/tuned_macro_f1`",
                 "metrics.`fixed/macro_f1`",
                 "metrics.`splits`",
+                "tags.`backbone`",
             ),
         ),
         f"{PREFIX}{CELLS}": _view(
@@ -54,13 +54,13 @@ def saved_views(created: int) -> dict[str, str]:
             STRATEGY,
             "metrics.`cost/seconds_per_cell`",
             columns=(
-                "tags.`backbone`",
                 "metrics.`cost/seconds_per_cell`",
                 "metrics.`cost/seconds_search`",
                 "metrics.`cost/seconds_refit`",
                 "metrics.`cost/steps`",
                 "metrics.`scores/map`",
                 "metrics.`tuned/macro_f1`",
+                "tags.`backbone`",
             ),
             ascending=True,
         ),
@@ -90,5 +90,5 @@ def _view(
 
 def _width(column: str) -> int:
     """The width of a column in pixels: its name and a few words or digits fit into it."""
-    words = {"tags.`versus none`": 190, "tags.`why`": 300, "metrics.`rank`": 60, "metrics.`splits`": 60}
-    return words.get(column, 60 + 7 * len(column.partition(".")[2]))
+    words = {"tags.`versus none`": 170, "tags.`why`": 300, "metrics.`rank`": 60, "metrics.`splits`": 60}
+    return words.get(column, 40 + 11 * len(column.partition(".")[2]) // 2)

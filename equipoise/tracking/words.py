@@ -83,7 +83,11 @@ def table_description(comparison: Comparison, shown: int | None = None) -> str:
     lines = [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
-        *("| " + " | ".join(_plain(record[name]) for name in columns) + " |" for record in records[:shown]),
+        # MLflow's page sets the columns without any space between them.
+        *(
+            "| " + " | ".join(f"{_plain(record[name])}&ensp;" for name in columns) + " |"
+            for record in records[:shown]
+        ),
     ]
     more = len(records) - len(records[:shown])
     rest = [f"… and {more} more: see the summary run."] if more else []
@@ -116,4 +120,4 @@ def _code(advice: Advice) -> str:
 def _plain(value: Any) -> str:
     """A value as it stands in a cell of a Markdown table: nothing in it is read as markup."""
     text = "–" if value is None else " ".join(str(value).split()).replace("|", "/").replace("`", "'")
-    return f"`{text}`" if any(mark in text for mark in "_*<>[") else text
+    return f"`{text}`" if any(mark in text for mark in "_*<>") else text
