@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 
 from equipoise.report.comparison import compare
 from equipoise.store.store import Store
-from equipoise.tracking import summarizer, writer
+from equipoise.tracking import server, summarizer, writer
 from equipoise.tracking.database import quiet
 from equipoise.tracking.levels import PARENT
 from equipoise.tracking.tracker import Tracker
@@ -238,6 +241,17 @@ def test_failed_and_skipped_strategies_are_named_with_their_reason(summarized: C
     assert experiment(store, "letters") is None
 
 
+def test_runs_of_data_that_turn_out_to_be_generated_move_to_their_experiment(
+    summarized: Callable[..., Store],
+) -> None:
+    skipped = make_row("bad", "skipped", strategy="broken", reason="no", metrics={}, generated=None)
+    store = summarized([skipped])
+    assert {run.info.experiment_id for run in all_runs(store)} == {experiment(store, "letters").experiment_id}
+    summarized(rows(splits=3))
+    assert {run.info.experiment_id for run in all_runs(store)} == {experiment(store).experiment_id}
+    assert len(runs(store, "summary")) == 1
+
+
 def test_spread_over_repeats_is_a_metric(summarized: Callable[..., Store]) -> None:
     spread = [row | {"spread": {"scores/map": 0.01 * (1 + row["split"])}} for row in rows(splits=3)]
     store = summarized(spread)
@@ -264,3 +278,38 @@ def test_a_run_that_is_moved_stands_below_its_strategy_again(summarized: Callabl
     summarized()
     parents = {run.info.run_id for run in runs(store, "strategy")}
     assert {run.data.tags[PARENT] for run in runs(store)} <= parents
+
+
+def test_ui_first_brings_the_view_up_to_date_unless_a_sweep_does(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for row in rows(splits=3):
+        store.append(row)
+    with store.locked():
+        server.refresh(store.path)
+        assert server.pages(store.path) == []
+    server.refresh(store.path)
+    ((name, page),) = server.pages(store.path)
+    assert name == "letters (generated)"
+    assert page.startswith("#/experiments/1/runs?viewStateShareKey=who-won&")
+    assert capsys.readouterr().out.startswith("updating the MLflow view")
+    server.refresh(store.path)
+    assert capsys.readouterr().out == "", "nothing was left to write"
+
+
+def test_a_browser_is_opened_on_a_desktop_only_and_when_the_server_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    with (
+        socket.socket() as listening,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as process,
+    ):
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server.open_when_ready("127.0.0.1", listening.getsockname()[1], "the page", process)
+        process.communicate(b"\n")
+    server.open_when_ready("127.0.0.1", 1, "a page of a server that has ended", process)
+    assert opened == ["the page"]
+    assert not server.has_browser(), "no terminal"

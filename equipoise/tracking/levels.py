@@ -40,6 +40,11 @@ def strategy_key(row: Row) -> str:
     return f"{STRATEGY}-{_digest([*_table(row), str(row['strategy'])])}"
 
 
+def is_summary(key: str) -> bool:
+    """Whether a key is that of a run above the cells; keys of rows are hex digits."""
+    return key.startswith((f"{SUMMARY}-", f"{STRATEGY}-"))
+
+
 def _table(row: Row) -> list[str]:
     return [
         str(row["dataset"]),
@@ -47,6 +52,8 @@ def _table(row: Row) -> list[str]:
         str(row.get("dataset_sha256", "")),
         json.dumps(row.get("settings") or {}, sort_keys=True, default=str),
         str(row["split"] == OFFICIAL),
+        # Runs of generated data are in an experiment of their own.
+        str(bool(row.get("generated"))),
     ]
 
 

@@ -27,7 +27,7 @@ from equipoise.store.rows import Row
 from equipoise.tracking import run_fields as view
 from equipoise.tracking.database import fill_run, nest
 from equipoise.tracking.files import draw_summary, write_table
-from equipoise.tracking.levels import KEY, VERSION, KnownRun, strategy_key, table_key
+from equipoise.tracking.levels import KEY, VERSION, KnownRun, is_summary, strategy_key, table_key
 from equipoise.tracking.summaries import Summary, summaries
 from equipoise.tracking.views import saved_views
 from equipoise.tracking.words import experiment_description
@@ -59,6 +59,10 @@ def summarize(tracker: Tracker, rows: Sequence[Row]) -> list[str]:
                 f"MLflow has no summary of {of_data[0]['dataset']} ({one_line(error)}); the rows are safe"
             )
     known = tracker.known_runs()
+    wanted = {key for row in rows for key in (table_key(row), strategy_key(row))}
+    # A row may turn out to be of generated data only when the first of its cells has ended.
+    for key in [key for key in known if is_summary(key) and key not in wanted]:
+        tracker.client().delete_run(known.pop(key).run_id)
     pairs = ((known.get(str(row["key"])), known.get(strategy_key(row))) for row in rows)
     nest(tracker.database, {cell.run_id: parent.run_id for cell, parent in pairs if cell and parent})
     return problems
