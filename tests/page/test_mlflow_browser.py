@@ -74,5 +74,7 @@ def test_the_saved_view_and_the_summary_are_shown(browser: Any, served: tuple[st
     runs = f"{address}#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
     tab.goto(f"{runs}/ranking.json")
     tab.get_by_role("cell", name="pos_weight").first.wait_for(timeout=WAIT)
+    # Another address of the same page would leave the tree of files where it is.
+    tab.goto("about:blank")
     tab.goto(f"{runs}/report.html")
     tab.frame_locator("iframe").get_by_role("heading", name="Verdict").wait_for(timeout=WAIT)
