@@ -111,7 +111,8 @@ def _write_data(tracker: Tracker, rows: Sequence[Row], version: str, problems: l
                 _fill(tracker, summary, digest)
         folder = _folder(tracker, table)
         write_table(folder / "ranking.json", table.table)
-        (folder / "report.html").write_text(html, encoding="utf-8", errors="replace")
+        if html:
+            (folder / "report.html").write_text(html, encoding="utf-8", errors="replace")
         draw_summary(of, folder, tracker.artifacts / ".pictures", problems.append)
         _fill(tracker, table, version)
     _describe(tracker, rows, comparisons)
