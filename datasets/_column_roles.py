@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.tables import Table, name_list, split_names
 
 TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+_TRUTH_NUMBER, _TRUTH_COMMA = re.compile(r"\+?([01])(?:\.0*)?"), re.compile(r"\+?([01])(?:[.,]0*)?")
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
@@ -54,7 +56,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     _only_one(text=text, features=features)
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
-    named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
+    named = _named(table, labels) or (() if label_column is None else (table.label_name(label_column),))
     taken = set(named)
     if both := [name for name in inputs if name in taken]:
         raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
@@ -86,9 +88,16 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     )
 
 
-def truth(cell: str) -> int | None:
-    """The value 0 or 1 of a cell; None if it has neither."""
-    return TRUTH.get(cell.strip().lower())
+def truth(cell: str, decimal_comma: bool = False) -> int | None:
+    """The value 0 or 1 of a cell, also of 1.00 (or 1,00); None if it has neither."""
+    word = cell.strip().lower()
+    # A list is no 0 or 1, even if that is its only item; `strip` has taken its mark for a blank.
+    if cell.startswith(LIST_SEPARATOR):
+        return None
+    if (known := TRUTH.get(word)) is not None:
+        return known
+    match = (_TRUTH_COMMA if decimal_comma else _TRUTH_NUMBER).fullmatch(word)
+    return int(match[1]) if match is not None else None
 
 
 def _only_one(**options: Any) -> None:
@@ -129,9 +138,9 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     if binary:
         return tuple(binary), None
     for tag in TAGS:
-        for name in free:
+        for name in (*free, *table.nested):
             if name.lower() == tag:
-                return (name,), name
+                return (table.label_name(name),), name
     _check_refused(table)
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
@@ -180,7 +189,7 @@ def _check_refused(table: Table) -> None:
 
 
 def _is_truth(table: Table, name: str) -> bool:
-    return all(truth(cell) is not None for cell in table.columns[name].values())
+    return all(truth(cell, table.decimal_comma) is not None for cell in table.columns[name].values())
 
 
 def _has_words(table: Table, name: str) -> bool:

@@ -50,7 +50,9 @@ class TableSource(TableOptions, DatasetSource):
             others = (*others, str(self.group_column))
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
         table.keep((*roles.inputs, *roles.named))
-        Y, names, label_notes = label_matrix(table, roles, self.separator)
+        Y, names, label_notes = label_matrix(
+            table, roles, self.separator, self.label_format, self.label_names, self.label_column is not None
+        )
         table.keep(roles.inputs)
         categories: dict[str, tuple[str, ...]] = {}
         X, nominal, input_notes = (

@@ -43,7 +43,9 @@ class Table:
     place: Callable[[int], str]
     decimal_comma: bool = False  # whether 1,5 may mean 1.5
     # Columns that cannot be read, and the error of each.
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    # Those of them that hold objects, which can be read as labels.
+    nested: Mapping[str, Column] = field(default_factory=dict)
 
     def name_of(self, name: object) -> str:
         """Check that a column exists and return its name. Raises EquipoiseError, with the nearest name."""
@@ -52,6 +54,13 @@ class Table:
         if str(name) not in self.columns:
             raise unknown(f"column of {self.file}:", str(name), self.columns)
         return str(name)
+
+    def label_name(self, name: object) -> str:
+        """Like `name_of`, for a column of label names, which may hold objects."""
+        if str(name) in self.nested:
+            self.columns[str(name)] = self.nested[str(name)]
+            self.refused.pop(str(name), None)
+        return self.name_of(name)
 
     def keep(self, names: Iterable[str]) -> None:
         """Drop all other columns, and return unused memory to the system."""
