@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._label_names import LabelFault, is_list, items
+from equipoise.datasets._label_names import LabelFault, NotAList, is_list, items
 from equipoise.datasets._literals import literal, looks_listed
 from equipoise.readers.tables import name_list
 
@@ -103,7 +103,7 @@ def _listed(text: str) -> list[str]:
     """The items of a list in text, also of one whose names have no quotation marks: [a, b]."""
     try:
         return items(text)
-    except LabelFault:
+    except NotAList:
         if not looks_listed(text) or "{" in text[1:] or '":' in text:
             raise
     return [piece.strip().strip("'\"") for piece in text[1:-1].split(",") if piece.strip()]

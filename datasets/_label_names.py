@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from equipoise.datasets._column_roles import truth
@@ -13,12 +14,17 @@ from equipoise.readers.chunks import LIST_SEPARATOR, NESTED
 #: The keys of an object that hold its name, in order of preference, and those that hold how sure somebody is of it.
 _NAMES = ("name", "label", "title", "tag", "category", "term", "slug", "value", "text", "id")
 _SCORES = ("score", "probability", "confidence", "prob", "weight")
+_IDENTIFIER = re.compile(r"[/\d]")
 #: How fractions become labels, for error messages.
 THRESHOLD = "write 1 where the value is at least 0.5 (or another threshold of yours) and 0 elsewhere"
 
 
 class LabelFault(Exception):
     """A cell that holds no labels; the message says what it holds instead, and follows the place of the cell."""
+
+
+class NotAList(LabelFault):
+    """A text that is not the literal of a list or an object."""
 
 
 def is_list(cell: str) -> bool:
@@ -33,11 +39,11 @@ def items(cell: str) -> list[str]:
         LabelFault: it is not, or there is no name in it.
     """
     if cell.startswith(LIST_SEPARATOR):
-        return cell[1:].split(LIST_SEPARATOR) if len(cell) > 1 else []
+        return [item.strip() for item in cell[1:].split(LIST_SEPARATOR)] if len(cell) > 1 else []
     try:
         value = json.loads(cell[1:]) if cell.startswith(NESTED) else literal(cell)
     except ValueError:
-        raise LabelFault(f"has {cell.strip()!r:.60}, which is no list") from None
+        raise NotAList(f"has {cell.strip()!r:.60}, which is no list") from None
     return _of_object(value) if isinstance(value, dict) else [_of_item(item) for item in value]
 
 
@@ -54,6 +60,10 @@ def _of_object(value: dict[Any, Any]) -> list[str]:
     if key := next((key for key in _NAMES if isinstance(lowered.get(key), list)), None):
         # Hugging Face `datasets` keeps a list of objects as one object of lists.
         return [_of_item(item) for item in lowered[key]]
+    if all(isinstance(on, str) and _IDENTIFIER.search(str(key)) for key, on in value.items()):
+        return [
+            _of_item(on) for on in value.values()
+        ]  # an identifier for each name, as in the CMU Movie Corpus
     if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
         return [_of_item(item) for item in only]
     return [_of_item(value)]

@@ -88,6 +88,8 @@ def text_of(value: Any, nested: bool = False) -> str:
     if nested and _is_nested(value):
         return NESTED + json.dumps(value, default=str)
     if isinstance(value, list | tuple):
+        if any(isinstance(item, list | tuple) for item in value):
+            raise TypeError("holds a list within a list; a cell holds text, a number or a list")
         items = [item if isinstance(item, str) else text_of(_whole(item)) for item in value]
         if not items:
             return LIST_SEPARATOR
