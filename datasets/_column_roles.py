@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.readers.chunks import LIST_SEPARATOR
+from equipoise.datasets._label_names import THRESHOLD, truth
+from equipoise.datasets._truth import check_not_nearly, fractions, is_truth
 from equipoise.readers.tables import Table, name_list, split_names
 
-TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
-_TRUTH_NUMBER, _TRUTH_COMMA = re.compile(r"\+?([01])(?:\.0*)?"), re.compile(r"\+?([01])(?:[.,]0*)?")
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
@@ -88,18 +87,6 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     )
 
 
-def truth(cell: str, decimal_comma: bool = False) -> int | None:
-    """The value 0 or 1 of a cell, also of 1.00 (or 1,00); None if it has neither."""
-    word = cell.strip().lower()
-    # A list is no 0 or 1, even if that is its only item; `strip` has taken its mark for a blank.
-    if cell.startswith(LIST_SEPARATOR):
-        return None
-    if (known := TRUTH.get(word)) is not None:
-        return known
-    match = (_TRUTH_COMMA if decimal_comma else _TRUTH_NUMBER).fullmatch(word)
-    return int(match[1]) if match is not None else None
-
-
 def _only_one(**options: Any) -> None:
     if all(value is not None for value in options.values()):
         raise EquipoiseError(f"give {' or '.join(options)}, not both")
@@ -132,9 +119,10 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     taken = set(inputs)
     free = [name for name in table.columns if name not in taken]
     if inputs:
-        binary = [name for name in free if _is_truth(table, name)]
+        binary = [name for name in free if is_truth(table, name)]
     else:
-        binary = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
+        binary = list(takewhile(lambda name: is_truth(table, name), reversed(free)))[::-1]
+    _check_odd(table, free, binary, beside_text=bool(inputs))
     if binary:
         return tuple(binary), None
     for tag in TAGS:
@@ -142,10 +130,21 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
             if name.lower() == tag:
                 return (table.label_name(name),), name
     _check_refused(table)
+    scores = next((name for name in free if fractions(table, name)), "")
+    hint = f"; column {scores!r} holds fractions: to make labels of them, {THRESHOLD}" if scores else ""
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
-        f"label_column=a (columns: {name_list(table.columns)})"
+        f"label_column=a (columns: {name_list(table.columns)}){hint}"
     )
+
+
+def _check_odd(table: Table, free: list[str], binary: list[str], beside_text: bool) -> None:
+    """Refuse a 0/1 column with an odd cell where a label was looked for."""
+    known = set(binary)
+    others = [name for name in free if name not in known]
+    # Without texts, the search for labels from the last column ended at one column; those in front of it are features.
+    for name in others if beside_text else others[-1:]:
+        check_not_nearly(table, name, beside_text)
 
 
 def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,7 +153,7 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     A column qualifies as text by its length only if its cells hold two spaces on average, as sentences do.
     """
     taken = set(labels)
-    free = [name for name in table.columns if name not in taken and not _is_truth(table, name)]
+    free = [name for name in table.columns if name not in taken and not is_truth(table, name)]
     free = [name for name in free if _has_words(table, name)]
     # Names decide first, because a heading can be longer than the body it belongs to.
     by_name = {name.lower(): name for name in free}
@@ -186,10 +185,6 @@ def _check_refused(table: Table) -> None:
     """Raise the error of an unreadable column, if there is one: the likely reason why a role cannot be detected."""
     for why in table.refused.values():
         raise EquipoiseError(why)
-
-
-def _is_truth(table: Table, name: str) -> bool:
-    return all(truth(cell, table.decimal_comma) is not None for cell in table.columns[name].values())
 
 
 def _has_words(table: Table, name: str) -> bool:

@@ -18,10 +18,10 @@ from equipoise.contracts.dataset import Dataset, Features, TableColumns
 from equipoise.contracts.external import ExternalRows
 from equipoise.core.arrays import is_sparse
 from equipoise.core.errors import EquipoiseError, unknown
-from equipoise.datasets._column_roles import ROW_NAMES, TAGS, truth
+from equipoise.datasets._column_roles import ROW_NAMES, TAGS
 from equipoise.datasets._label_formats import BRACKETS, LIST, SEPARATORS, SPLIT, WHOLE, LabelFormat
-from equipoise.datasets._label_matrix import check_truth
-from equipoise.datasets._label_names import LabelFault, is_list
+from equipoise.datasets._label_names import LabelFault, is_list, truth
+from equipoise.datasets._truth import check_truth
 from equipoise.datasets.table import check_numbers, coded, texts
 from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.records import read_records, reads

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._column_roles import Roles, truth
+from equipoise.datasets._column_roles import Roles
 from equipoise.datasets._label_column import label_column, zeros
-from equipoise.datasets._label_names import THRESHOLD
+from equipoise.datasets._label_names import truth
+from equipoise.datasets._truth import check_truth
 from equipoise.readers.tables import Table, name_list
 
 
@@ -55,30 +55,6 @@ def label_matrix(
             Y[begin:end, label] = np.array(truths, dtype=np.uint8)[codes]
         begin = end
     return Y, roles.labels, []
-
-
-def check_truth(table: Table, name: str) -> None:
-    """Raise EquipoiseError unless the column holds only 0 and 1, or their synonyms (no/yes, false/true)."""
-    column = table.columns[name]
-    if (row := column.first(lambda cell: truth(cell, table.decimal_comma) is None)) >= 0:
-        raise odd_label(table, name, row)
-
-
-def odd_label(table: Table, name: str, row: int) -> EquipoiseError:
-    """The error for a cell of a 0/1 column that is neither, with what to do about it."""
-    cell = table.columns[name].cell(row).strip()
-    if not cell:
-        return EquipoiseError(f"{table.at(row, name)} is empty; a label is 0 or 1 (or no/yes, false/true)")
-    hint = f": {THRESHOLD}" if 0 < _number(cell, table.decimal_comma) < 1 else ""
-    fault = f"has {cell!r:.40}; a label is 0 or 1 (or no/yes, false/true){hint}"
-    return EquipoiseError(f"{table.at(row, name)} {fault}")
-
-
-def _number(cell: str, decimal_comma: bool) -> float:
-    try:
-        return float(cell.replace(",", ".") if decimal_comma else cell)
-    except ValueError:
-        return math.nan
 
 
 def constant(table: Table, Y: NDArray[np.uint8], names: tuple[str, ...]) -> list[str]:

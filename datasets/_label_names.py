@@ -7,13 +7,14 @@ import math
 import re
 from typing import Any
 
-from equipoise.datasets._column_roles import truth
 from equipoise.datasets._literals import literal
 from equipoise.readers.chunks import LIST_SEPARATOR, NESTED
 
 #: The keys of an object that hold its name, in order of preference, and those that hold how sure somebody is of it.
 _NAMES = ("name", "label", "title", "tag", "category", "term", "slug", "value", "text", "id")
 _SCORES = ("score", "probability", "confidence", "prob", "weight")
+_TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+_TRUTH_NUMBER, _TRUTH_COMMA = re.compile(r"\+?([01])(?:\.0*)?"), re.compile(r"\+?([01])(?:[.,]0*)?")
 _IDENTIFIER = re.compile(r"[/\d]")
 #: How fractions become labels, for error messages.
 THRESHOLD = "write 1 where the value is at least 0.5 (or another threshold of yours) and 0 elsewhere"
@@ -45,6 +46,18 @@ def items(cell: str) -> list[str]:
     except ValueError:
         raise NotAList(f"has {cell.strip()!r:.60}, which is no list") from None
     return _of_object(value) if isinstance(value, dict) else [_of_item(item) for item in value]
+
+
+def truth(cell: str, decimal_comma: bool = False) -> int | None:
+    """The value 0 or 1 of a cell, also of 1.00 (or 1,00); None if it has neither."""
+    word = cell.strip().lower()
+    # A list is no 0 or 1, even if that is its only item; `strip` has taken its mark for a blank.
+    if cell.startswith(LIST_SEPARATOR):
+        return None
+    if (known := _TRUTH.get(word)) is not None:
+        return known
+    match = (_TRUTH_COMMA if decimal_comma else _TRUTH_NUMBER).fullmatch(word)
+    return int(match[1]) if match is not None else None
 
 
 def _of_object(value: dict[Any, Any]) -> list[str]:

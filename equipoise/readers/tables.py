@@ -10,6 +10,7 @@ from pathlib import Path
 from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.readers import delimited
 from equipoise.readers.columns import Column
+from equipoise.readers.encoding import declared_delimiter
 
 _OTHER_KINDS = dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z"), "unpack it first") | {
     ".json": "write one object a line and call it .jsonl",
@@ -79,13 +80,16 @@ class Table:
 def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> Table:
     """Read a delimited text file.
 
-    Without a `delimiter` a tab is assumed for .tsv and .tab, and otherwise the most frequent of , ; tab | in the header.
+    Without a `delimiter`, it is the one that a first line such as "sep=;" states, a tab for .tsv and .tab, and otherwise the
+    most frequent of , ; tab | in the header.
 
     Raises:
         EquipoiseError: the file cannot be read; the message names file and line.
     """
     check_readable(path)
     first = delimited.first_line(path, encoding)
+    if delimiter is None:
+        delimiter = declared_delimiter(path, encoding)
     mark = _delimiter(path, first) if delimiter is None else _WRITTEN.get(delimiter, str(delimiter))
     if len(mark) != 1 or mark in '\r\n"\0':
         raise EquipoiseError(f"delimiter must be one character, not {mark!r}")
