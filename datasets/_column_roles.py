@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.datasets._dates import date_format
 from equipoise.datasets._label_names import THRESHOLD, truth
 from equipoise.datasets._truth import check_not_nearly, fractions, is_truth
 from equipoise.readers.tables import Table, name_list, split_names
@@ -22,6 +23,8 @@ _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
 TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
 _ENOUGH = 10_000  # rows examined to tell words from numbers
+#: Names of identifiers, of rows or of what they belong to. A number of this kind measures nothing.
+_ID = re.compile(r"^(id|uuid|guid|idx)$|[_\s-](id|uuid|guid|idx)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
 ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
@@ -67,7 +70,8 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         named, label_column = _guess_labels(table, inputs or guessed)
         notes.append(_detected("labels", named, "labels=… or label_column=…"))
     if not inputs:
-        inputs = guessed or _guess_features(table, named)
+        inputs, numbering = (guessed, []) if guessed else _guess_features(table, named)
+        notes += [_identifier_note(name) for name in numbering]
         notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
     used = {*inputs, *named}
     if left := [name for name in table.columns if name not in used]:
@@ -166,19 +170,27 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     return (max(wordy, key=lambda name: heads[name].mean(len)),) if wordy else ()
 
 
-def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Detect the features: all remaining columns except empty ones and row identifiers."""
+def _identifier_note(name: str) -> str:
+    return (
+        f"column {name!r} is left out: it numbers or names the rows (to use it, name it in features=…; where rows with the same "
+        f"{name} belong together, give it as group_column)"
+    )
+
+
+def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
+    """Detect the features: all remaining columns except empty ones and row identifiers, which are returned, too."""
     taken = set(labels)
     free = [name for name in table.columns if name not in taken]
     filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
-    features = tuple(name for name in filled if not _names_the_row(table, name))
+    named = {name for name in filled if _names_the_row(table, name)}
+    features = tuple(name for name in filled if name not in named)
     if not features:
         _check_refused(table)
         raise EquipoiseError(
             f"{table.file}: no column is left for the inputs; use text=… or features=…, and labels=… "
             f"(columns: {name_list(table.columns)})"
         )
-    return features
+    return features, [name for name in filled if name in named]
 
 
 def _check_refused(table: Table) -> None:
@@ -192,9 +204,22 @@ def _has_words(table: Table, name: str) -> bool:
     return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
 
 
+def names_rows(name: str) -> bool:
+    """Whether a column is called as identifiers are: id, user_id, userId, uuid, …"""
+    return name.lower() in ROW_NAMES or _ID.search(name) is not None
+
+
 def _names_the_row(table: Table, name: str) -> bool:
-    """Whether the column is an identifier: its cells all differ, and it is called "id" or holds words."""
+    """Whether the column is an identifier: by its name, as a running number, or because its words all differ."""
     column = table.columns[name]
+    if _ID.search(name):
+        return True
+    numbers = column.numbers(table.decimal_comma)
+    # A running number stands in front. Further back, whole numbers in equal steps may be settings of an experiment.
+    if name == next(iter(table.columns)) and table.rows > 2 and np.equal(numbers, np.round(numbers)).all():
+        steps = np.diff(numbers)
+        if steps[0] >= 1 and (steps == steps[0]).all():
+            return True
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
-    return (name.lower() in ROW_NAMES or words) and column.all_differ()
+    return (name.lower() in ROW_NAMES or (words and not date_format(column))) and column.all_differ()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from equipoise import diagnosis
 from equipoise.cli.selection import with_columns
+from equipoise.cli.understood import show_understood
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo, echo_json
@@ -28,6 +29,7 @@ def diagnose(
     if html is not None and not user_path(html).resolve().parent.is_dir():  # before the work, not after it
         raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
+    show_understood([result.dataset])
     if json:
         echo_json(result.to_json())
     else:

@@ -131,6 +131,7 @@ def _about(data: Dataset) -> dict[str, Any]:
         "rows": data.n_rows,
         "labels": data.n_labels,
         "generated": data.generated,
+        "single_label": data.single_label,
         "source": data.source,
         "sha256": data.sha256,
         "notes": list(data.notes),
