@@ -13,18 +13,50 @@ import numpy as np
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._dates import date_format
-from equipoise.datasets._label_names import THRESHOLD, truth
+from equipoise.datasets._label_names import THRESHOLD, is_list, truth
+from equipoise.datasets._literals import looks_listed
 from equipoise.datasets._truth import check_not_nearly, fractions, is_truth
 from equipoise.readers.tables import Table, name_list, split_names
 
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
-_BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
-TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+_BODIES = (
+    "text",
+    "body",
+    "message",
+    "email",
+    "mail",
+    "content",
+    "comment",
+    "description",
+    "abstract",
+    "overview",
+    "plot",
+    "synopsis",
+    "review",
+    "tweet",
+    "question",
+)
+TAGS = (
+    "labels",
+    "label",
+    "tags",
+    "tag",
+    "categories",
+    "category",
+    "topics",
+    "topic",
+    "classes",
+    "class",
+    "genres",
+    "genre",
+)
 _ENOUGH = 10_000  # rows examined to tell words from numbers
 #: Names of identifiers, of rows or of what they belong to. A number of this kind measures nothing.
-_ID = re.compile(r"^(id|uuid|guid|idx)$|[_\s-](id|uuid|guid|idx)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE)
+_ID = re.compile(
+    r"^(id|uuid|guid|idx|index|unnamed: 0)$|[_\s-](id|uuid|guid|idx)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE
+)
 ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
@@ -136,10 +168,19 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     _check_refused(table)
     scores = next((name for name in free if fractions(table, name)), "")
     hint = f"; column {scores!r} holds fractions: to make labels of them, {THRESHOLD}" if scores else ""
+    if lists := [name for name in (*free, *table.nested) if _holds_lists(table, name)]:
+        hint = f"; column {lists[0]!r} holds lists: --label-column {lists[0]} (or [label_column={lists[0]}])"
     raise EquipoiseError(
         f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
         f"label_column=a (columns: {name_list(table.columns)}){hint}"
     )
+
+
+def _holds_lists(table: Table, name: str) -> bool:
+    """Whether the first filled cell is a list or an object."""
+    column = table.columns[name] if name in table.columns else table.nested[name]
+    cell = next((cell for cell in column.values() if cell.strip()), "")
+    return is_list(cell) or (looks_listed(cell.strip()) and cell.strip()[0] in "[{")
 
 
 def _check_odd(table: Table, free: list[str], binary: list[str], beside_text: bool) -> None:

@@ -139,8 +139,8 @@ def _ask_about_marks(where: str, texts: list[str]) -> None:
         raise _two_readings(
             where,
             cell,
-            (f"a list, {_names(LabelFormat(LIST), cell)}", _options(LIST)),
-            (f"names that keep their brackets, {_names(LabelFormat(WHOLE), cell)}", _options(WHOLE)),
+            (f"a list ({_names(LabelFormat(LIST), cell)})", _options(LIST)),
+            (f"names that keep their brackets ({_names(LabelFormat(WHOLE), cell)})", _options(WHOLE)),
         )
     separator = next((mark for mark in SEPARATORS if any(mark in text for text in texts)), "")
     pieces = [piece for text in texts for piece in LabelFormat(SPLIT, separator).items(text)]
@@ -219,13 +219,13 @@ def _reading(form: LabelFormat, texts: list[str], cell: str) -> tuple[str, str]:
     """What a format makes of the column, and the options for it."""
     count = len({name for text in texts for name in form.items(text)})
     what = "one label each" if form.kind == WHOLE else f"split at {form.separator!r}"
-    return f"{what}, {_names(form, cell)}, {count} labels in all", _options(form.kind, form.separator)
+    return f"{what} ({_names(form, cell)}; {count} labels in all)", _options(form.kind, form.separator)
 
 
 def _two_readings(where: str, cell: str, one: tuple[str, str], two: tuple[str, str]) -> EquipoiseError:
     return EquipoiseError(
-        f"{where} can be read in two ways, as its cell {cell.strip()!r:.50} shows; choose {one[1]} for {one[0]}; or {two[1]} "
-        f"for {two[0]}"
+        f"{where} can be read in two ways, as its cell {cell.strip()!r:.50} shows. Choose: {one[0]}: {one[1]}; or {two[0]}: "
+        f"{two[1]}"
     )
 
 

@@ -51,7 +51,7 @@ class NumberColumns:
         nominal = np.zeros(X.shape[1], dtype=bool)
         for name, width in kept:
             at = len(self.names)
-            nominal[at] = width == 1 and self._fill(X[:, at : at + width], name)
+            nominal[at] = self._fill(X[:, at : at + width], name)
             self.names += self._features(name)
         return X, nominal if nominal.any() else None, self.notes
 

@@ -10,7 +10,7 @@ from equipoise.diagnosis.sections.advice import BALANCED
 from equipoise.metrics.frequency import HEAD, TAIL
 
 SINGLE_LABEL = (
-    "Every row has exactly one label: these are single-label (multiclass) data. A softmax over the classes that predicts the most "
+    "Every row has exactly one label: these are single-label (multiclass) data. A softmax that predicts the most "
     "probable one (argmax) fits them better than a yes or no for each label, which is what is compared here."
 )
 
