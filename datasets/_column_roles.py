@@ -255,12 +255,17 @@ def _names_the_row(table: Table, name: str) -> bool:
     column = table.columns[name]
     if _ID.search(name):
         return True
-    numbers = column.numbers(table.decimal_comma)
     # A running number stands in front. Further back, whole numbers in equal steps may be settings of an experiment.
-    if name == next(iter(table.columns)) and table.rows > 2 and np.equal(numbers, np.round(numbers)).all():
-        steps = np.diff(numbers)
-        if steps[0] >= 1 and (steps == steps[0]).all():
-            return True
+    if name == next(iter(table.columns)) and _is_running(table, name):
+        return True
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
     return (name.lower() in ROW_NAMES or (words and not date_format(column))) and column.all_differ()
+
+
+def _is_running(table: Table, name: str) -> bool:
+    """Whether the column holds whole numbers that grow by the same step in each row."""
+    numbers = table.columns[name].numbers(table.decimal_comma)
+    steps = np.diff(numbers)
+    whole = bool(np.equal(numbers, np.round(numbers)).all())
+    return whole and len(steps) > 1 and bool(steps[0] >= 1 and (steps == steps[0]).all())

@@ -30,6 +30,9 @@ ISO, UNKNOWN = "iso", "day or month"
 
 def date_format(column: Column) -> str:
     """How the dates of a column are written: ISO, UNKNOWN or a format of `strptime`; "" if it does not hold dates only."""
+    # Columns of numbers have many cells, none of which need be read for this.
+    if not len(column) or ((begin := column.cell(0).strip()) and not _looks_dated(begin)):
+        return ""
     cells = [cell.strip() for cell in dict.fromkeys(column.values()) if cell.strip()]
     if not cells:
         return ""
@@ -39,6 +42,10 @@ def date_format(column: Column) -> str:
         if all(pattern.fullmatch(cell) for cell in cells):
             return form
     return _slashes([_SLASHES.fullmatch(cell) for cell in cells])
+
+
+def _looks_dated(cell: str) -> bool:
+    return any(pattern.fullmatch(cell) for pattern in (_ISO, _SLASHES, *(pattern for pattern, _ in _WRITTEN)))
 
 
 def _slashes(matches: Sequence[re.Match[str] | None]) -> str:

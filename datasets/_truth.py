@@ -10,9 +10,11 @@ import numpy as np
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._label_names import THRESHOLD, truth
+from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table
 
 _FEW, _SHARE = 2, 0.05  # odd cells that a 0/1 column may have before it is another kind of column
+_HEAD = 4096  # rows
 _MINUS = re.compile(r"-1(\.0*)?")
 
 
@@ -47,7 +49,10 @@ def check_not_nearly(table: Table, name: str, beside_text: bool) -> None:
     Raises:
         EquipoiseError: the column is of this kind; the message names the first odd cell.
     """
-    counts = _counts(table, name)
+    # The first rows tell most columns of other kinds.
+    if _counts(table, table.columns[name].head(_HEAD)).other > max(_FEW, _SHARE * table.rows):
+        return
+    counts = _counts(table, table.columns[name])
     if not counts.zero or not counts.one:
         return
     odd, sure = table.rows - counts.zero - counts.one, counts.zero + counts.one
@@ -61,7 +66,7 @@ def check_not_nearly(table: Table, name: str, beside_text: bool) -> None:
 
 def fractions(table: Table, name: str) -> bool:
     """Whether all cells are numbers from 0 to 1 and some are fractions, as scores of labels are."""
-    counts = _counts(table, name)
+    counts = _counts(table, table.columns[name])
     return counts.fraction > 0 and counts.fraction + counts.zero + counts.one == table.rows
 
 
@@ -69,9 +74,9 @@ def _first_odd(table: Table, name: str) -> int:
     return table.columns[name].first(lambda cell: truth(cell, table.decimal_comma) is None)
 
 
-def _counts(table: Table, name: str) -> _Counts:
+def _counts(table: Table, column: Column) -> _Counts:
     total = np.zeros(len(_Counts()), dtype=int)
-    for values, codes in table.columns[name].coded():
+    for values, codes in column.coded():
         kinds = [_kind(cell, table.decimal_comma) for cell in values]
         np.add.at(total, kinds, np.bincount(codes, minlength=len(values)))
     return _Counts(*total.tolist())

@@ -112,7 +112,7 @@ def performed(here: remote.Here, plan: Plan) -> dict[str, dict[str, Any]]:
     (here.folder / f"{digest}.data").write_bytes(b"".join(packing.packed(plan.data["numbers"])))
     store = Store(here.folder.parent / "store")
     for cell in plan.cells:
-        plugins = {} if cell.plugin is None else {cell.plugin: sources_of(Path(cell.plugin))}
+        plugins = {place.where: sources_of(Path(place.where)) for place in cell.places}
         reply = remote.perform(pickle.dumps(Job("sweep", (cell,), {"numbers": digest}, plugins)), "task")
         assert isinstance(reply, Finished), reply
         ((key, (row, predictions)),) = reply.results
@@ -132,7 +132,7 @@ def test_what_a_plugin_rewires_does_not_reach_the_next_cell(
     local = {row["strategy"]: fingerprint(row) for row in Store(tmp_path / "local").rows()}
     monkeypatch.delenv("EQUIPOISE_TEST_PLANS")
     sigmoid = torch.sigmoid
-    plugin_first = sorted(plan.cells, key=lambda cell: cell.plugin is None)
+    plugin_first = sorted(plan.cells, key=lambda cell: not cell.places)
     rows = performed(here, Plan(**{**vars(plan), "cells": tuple(plugin_first)}))
     assert list(rows) == ["rewires", "none", "focal"]
     assert rows["rewires"]["status"] == "failed", "it must act where it runs"

@@ -121,4 +121,6 @@ def _costs(x0: float, x1: float) -> list[float]:
     """Costs to mark between two powers of ten; more of them on a short axis."""
     steps = (1, 2, 5) if x1 - x0 < 2 else (1,)
     found = [f * 10.0**p for p in range(math.floor(x0), math.ceil(x1) + 1) for f in steps]
-    return [cost for cost in found if x0 <= math.log10(cost) <= x1]
+    inside = [cost for cost in found if x0 <= math.log10(cost) <= x1]
+    # Where all costs are alike, no round number may lie between them.
+    return inside if len(inside) > 1 else [tick for tick in ticks(10**x0, 10**x1) if tick > 0]

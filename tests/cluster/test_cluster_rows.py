@@ -137,3 +137,33 @@ def test_encrypted_with_certificates(
         sweep(plan, store, executor=Cluster(machines.url, other, other, machines.folder / "other.key"))
     sweep(plan, store, executor=Cluster(machines.url, ours, ours, key))
     assert contents(store) == local(plan)
+
+
+@pytest.mark.slow
+def test_backbones_and_parts_of_compositions_go_to_the_workers_as_files(
+    machines: Machines, plugins: Path, local: Local
+) -> None:
+    (plugins / "wide.py").write_text(
+        "from dataclasses import dataclass\nfrom equipoise.backbones.linear import Linear\n"
+        "@dataclass(frozen=True)\nclass Wide(Linear):\n    name = 'wide'\n",
+        encoding="utf-8",
+    )
+    (plugins / "joined.py").write_text(
+        "from equipoise import compose\nCOMBINATION = compose('ml_ros[p=0.5]', 'focal')\n", encoding="utf-8"
+    )
+    strategies = ("none", f"{plugins / 'telltale.py'}+scut", str(plugins / "joined.py"))
+    block = Block(
+        ("design-emails[rows=80]",),
+        (str(plugins / "wide.py"),),
+        strategies,
+        Settings(trials=1, folds=2, epochs=2),
+        1,
+    )
+    plan = make_plan(Suite("tiny", "", (block,)))
+    machines.scheduler()
+    machines.worker("--workers", "1")
+    store = Store(machines.folder / "store")
+    sweep(plan, store, executor=Cluster(machines.url))
+    assert contents(store) == local(plan)
+    assert {row["strategy"] for row in store.rows()} == {"none", "telltale+scut", "joined"}
+    assert list(machines.told.glob("*.ran")), "it ran in a worker"

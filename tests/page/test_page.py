@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from equipoise.page.cost import frontier
+from equipoise.page.cost import Spot, frontier, scatter
 from equipoise.page.model import Line
 from equipoise.page.pictures import ticks
 
@@ -194,6 +194,16 @@ def test_the_frontier_holds_what_no_cheaper_strategy_equals() -> None:
     ]
     lines += [_line("equal", 3.5, 0.5), _line("unknown", float("nan"), 0.9)]
     assert frontier(lines, "map") == ["fast", "mid", "slow"]
+
+
+def test_costs_are_marked_also_where_they_are_alike() -> None:
+    for costs in ((2.5, 2.7, 2.9), (0.4, 60.0, 9000.0)):
+        spots = [Spot(f"s{i}", cost, 0.5 + i / 10, True) for i, cost in enumerate(costs)]
+        drawn = str(scatter("x", "title", "what", spots, lambda cost: f"{cost:g} s"))
+        marks = [float(m) for m in re.findall(r'<text class="t"[^>]*>([\d.]+) s</text>', drawn)]
+        assert len(marks) >= 2
+        assert all(costs[0] / 2 < mark < costs[-1] * 2 for mark in marks)
+        assert drawn.count("h0") == 3
 
 
 def test_ticks_are_round_and_inside() -> None:
