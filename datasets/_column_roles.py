@@ -100,11 +100,19 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     is_text = bool(guessed) or text is not None
     if not named:
         named, label_column = _guess_labels(table, inputs or guessed)
-        notes.append(_detected("labels", named, "labels=… or label_column=…"))
+        notes.append(
+            _detected("labels", named, "--labels or --label-column, in brackets labels=… or label_column=…")
+        )
     if not inputs:
         inputs, numbering = (guessed, []) if guessed else _guess_features(table, named)
         notes += [_identifier_note(name) for name in numbering]
-        notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
+        notes.append(
+            _detected(
+                "text" if is_text else "features",
+                inputs,
+                "--text or --features, in brackets text=… or features=…",
+            )
+        )
     used = {*inputs, *named}
     if left := [name for name in table.columns if name not in used]:
         notes.append(f"columns left out: {name_list(left)}")
@@ -171,8 +179,8 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     if lists := [name for name in (*free, *table.nested) if _holds_lists(table, name)]:
         hint = f"; column {lists[0]!r} holds lists: --label-column {lists[0]} (or [label_column={lists[0]}])"
     raise EquipoiseError(
-        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
-        f"label_column=a (columns: {name_list(table.columns)}){hint}"
+        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use --labels a+b or --label-column a "
+        f"(in brackets labels=a+b or label_column=a; columns: {name_list(table.columns)}){hint}"
     )
 
 
@@ -208,6 +216,7 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
         return (*headings, *bodies)
     heads = {name: table.columns[name].head(_ENOUGH) for name in free}
     wordy = [name for name in free if heads[name].mean(lambda cell: cell.count(" ")) >= 2]
+    wordy = [name for name in wordy if not date_format(heads[name])]
     return (max(wordy, key=lambda name: heads[name].mean(len)),) if wordy else ()
 
 
@@ -228,8 +237,8 @@ def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[tuple[str, .
     if not features:
         _check_refused(table)
         raise EquipoiseError(
-            f"{table.file}: no column is left for the inputs; use text=… or features=…, and labels=… "
-            f"(columns: {name_list(table.columns)})"
+            f"{table.file}: no column is left for the inputs; use --text or --features, and --labels "
+            f"(in brackets text=…, features=…, labels=…; columns: {name_list(table.columns)})"
         )
     return features, [name for name in filled if name in named]
 

@@ -73,7 +73,9 @@ def _part(cells: list[str], form: str, part: int) -> NDArray[np.float64]:
         return np.array([0.0 if hour is None else float(hour[1]) for hour in hours])
     days = [_day(cell.strip(), form) for cell in cells]
     times = pd.to_datetime(pd.Series(days), format="%Y-%m-%d" if form == ISO else form, errors="coerce")
-    return np.asarray(getattr(times.dt, PARTS[part]), dtype=np.float64)
+    return np.asarray(
+        getattr(times.dt, {"weekday": "day_of_week"}.get(PARTS[part], PARTS[part])), dtype=np.float64
+    )
 
 
 def _day(cell: str, form: str) -> str:

@@ -204,14 +204,20 @@ def _warnings(names: Sequence[str]) -> list[str]:
         notes.append(
             f"warning: labels named {_examples(blank)}; if these are missing values, empty the cells"
         )
+    return notes + alike(names)
+
+
+def alike(names: Sequence[str]) -> list[str]:
+    """A warning about labels that differ only in case or blanks; none if there are no such labels."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault("".join(name.casefold().split()), []).append(name)
-    if alike := [group for group in groups.values() if len(group) > 1]:
-        shown = "; ".join(" and ".join(map(repr, group[:2])) for group in alike[:_SHOWN])
-        more = f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else ""
-        notes.append(f"warning: labels that differ only in case or blanks: {shown}{more}; are they the same?")
-    return notes
+    same = [group for group in groups.values() if len(group) > 1]
+    if not same:
+        return []
+    shown = "; ".join(" and ".join(map(repr, group[:2])) for group in same[:_SHOWN])
+    more = f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
+    return [f"warning: labels that differ only in case or blanks: {shown}{more}; are they the same?"]
 
 
 def _examples(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._column_roles import Roles
-from equipoise.datasets._label_column import label_column, zeros
+from equipoise.datasets._label_column import alike, label_column, zeros
 from equipoise.datasets._label_names import truth
 from equipoise.datasets._truth import check_truth
 from equipoise.readers.tables import Table, name_list
@@ -54,7 +54,7 @@ def label_matrix(
             truths = [truth(cell, table.decimal_comma) for cell in values]
             Y[begin:end, label] = np.array(truths, dtype=np.uint8)[codes]
         begin = end
-    return Y, roles.labels, []
+    return Y, roles.labels, alike(roles.labels)
 
 
 def constant(table: Table, Y: NDArray[np.uint8], names: tuple[str, ...]) -> list[str]:

@@ -29,10 +29,10 @@ def diagnose(
     if html is not None and not user_path(html).resolve().parent.is_dir():  # before the work, not after it
         raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
-    show_understood([result.dataset])
     if json:
         echo_json(result.to_json())
     else:
+        show_understood([result.dataset])
         render(result.data, terminal())
     if html is not None:
         echo(f"page written to {result.save_html(html)}", to_err=json)

@@ -78,7 +78,8 @@ def details(name: str, json: bool) -> None:
         title=escape(f"{record['kind']} {record['name']}"), title_justify="left", box=None, show_header=False
     )
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    # Folded, because the spec of a strategy is one long word.
+    table.add_column(overflow="fold")
     for key, value in record.items():
         # Empty entries say nothing. An entry of 0 or false does, and equals none of these.
         if key in ("kind", "name", *_INTERNAL) or value in (None, "", [], {}):

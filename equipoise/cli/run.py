@@ -66,7 +66,8 @@ def run(
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     for line in warnings_of(plan):
         echo(f"warning: {line}", to_err=True)
-    show_understood(plan.data.values())
+    if not json:
+        show_understood(plan.data.values())
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)

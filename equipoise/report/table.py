@@ -155,7 +155,7 @@ def _fitting(table: Table, width: int) -> Table:
     """The table with those of its columns that a narrow terminal has room for: the names and the leading scores stay."""
     if width < NARROW:
         # rich would take the room from the names. Of a row: name, mAP, tuned F1 and, if there is room, their differences.
-        kept = [0, 1, 2, *([4] if width >= NAME + 22 else []), *([5] if width >= NAME + 33 else [])]
+        kept = [0, 1, 2, *([4] if width >= NAME + 23 else []), *([5] if width >= NAME + 35 else [])]
         table.columns = [table.columns[i] for i in kept]
     return table
 

@@ -15,10 +15,10 @@ SINGLE_LABEL = (
 )
 
 
-def in_short(sections: dict[str, Any]) -> list[str]:
+def in_short(sections: dict[str, Any], single_label: bool = False) -> list[str]:
     """The most important sentences of all sections, the recommendation last, for a reader who stops here."""
     return [
-        *([SINGLE_LABEL] if sections["dataset"]["single_label"] else []),
+        *([SINGLE_LABEL] if single_label else []),
         _imbalance(sections["numbers"]),
         *_rare(sections["labels"]),
         sections["dependence"]["words"][0],
