@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._label_formats import SPLIT, LabelFormat, label_format, spelt
-from equipoise.datasets._label_names import THRESHOLD, LabelFault, is_list
+from equipoise.datasets._label_names import THRESHOLD, LabelFault, is_list, truth
 from equipoise.readers.tables import Table, name_list, split_names
 
 MULTI_HOT = "multi-hot"
 _SHOWN = 3  # names in a warning
-_ZERO, _ONE = frozenset({"0", "0.0", "false"}), frozenset({"1", "1.0", "true"})
 
 
 def label_column(
@@ -88,8 +87,8 @@ def _multi_hot(pieces: dict[str, list[str]]) -> bool:
 
 
 def _truth(item: str) -> int | None:
-    item = item.lower().rstrip(".")
-    return 1 if item in _ONE else 0 if item in _ZERO else None
+    """0 or 1; words such as yes and no are names in a list."""
+    return None if item.lower() in ("yes", "no") else truth(item)
 
 
 def _by_position(

@@ -87,6 +87,11 @@ def label_format(where: str, cells: Sequence[str], kind: str, separator: str | N
     if separator is not None:
         return LabelFormat(SPLIT, separator) if separator else LabelFormat(WHOLE)
     if len(texts) < len(filled):  # lists, and names that stand alone
+        if doubtful := _first(texts, lambda text: any(mark in text for mark in SEPARATORS)):
+            raise EquipoiseError(
+                f"{where} holds lists, and the text {doubtful!r:.40}: several names? {_options(SPLIT, ';')}; or one? "
+                f"{_options(WHOLE)}"
+            )
         return LabelFormat(LIST if all(map(looks_listed, texts)) else WHOLE)
     if any("><" in text for text in texts) and all(_TAGS.fullmatch(text) for text in texts):
         return LabelFormat(BRACKETS)

@@ -6,12 +6,15 @@ import ast
 import io
 import json
 import keyword
+import re
 import tokenize
 import warnings
 from typing import Any
 
 #: Functions whose printed call stands for the list in their first argument.
 _CALLS = frozenset({"array", "list", "tuple", "set", "frozenset", "dict_keys"})
+#: Two strings without a comma between them, which Python would join, or an empty string.
+_NEIGHBOURS = re.compile(r"""['"]\s*['"]""")
 _OPEN, _CLOSE = "[({", "])}"
 _VALUES = (tokenize.STRING, tokenize.NUMBER)
 #: A longer cell is no list of labels, and Python's parser is slow and deep on it.
@@ -33,12 +36,26 @@ def literal(text: str) -> list[Any] | dict[str, Any]:
         return _collection(json.loads(text))
     except ValueError:
         pass
+    # To look for missing commas takes ten times as long as to parse, so it comes first only where there may be some.
+    if not _NEIGHBOURS.search(text):
+        try:
+            return _python(text)
+        except ValueError:
+            pass
+    try:
+        return _python(_with_commas(text))
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise ValueError(text) from error
+
+
+def _python(text: str) -> list[Any] | dict[str, Any]:
+    """The value of a Python literal, or of a call of one of `_CALLS`. Raises ValueError for anything else."""
     try:
         with warnings.catch_warnings():
             # A backslash in a name is no reason to warn.
             warnings.simplefilter("ignore")
-            return _collection(_evaluated(ast.parse(_with_commas(text), mode="eval").body))
-    except (SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
+            return _collection(_evaluated(ast.parse(text, mode="eval").body))
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(text) from error
 
 

@@ -96,6 +96,12 @@ def test_options_for_names_beside_columns_of_truth(tmp_path: Path) -> None:
     asks(tmp_path, ["0", "1"], ["label_format is for a column of label names"], label_format="whole")
 
 
+def test_lists_beside_texts(tmp_path: Path) -> None:
+    asks(tmp_path, [["a"], "b;c"], ["holds lists, and the text 'b;c'", "--label-format whole"], ("jsonl",))
+    assert read(tmp_path, [["a", "b"], "b"], "jsonl").labels == ("a", "b")
+    assert read(tmp_path, [["a"], "b;c"], "jsonl", separator=";").labels == ("a", "b", "c")
+
+
 def test_more_labels_than_rows(tmp_path: Path) -> None:
     cells = [f"a{i};b{i};c{i}" for i in range(12)]
     asks(tmp_path, cells, ["holds 36 different labels in 12 rows", "[label_column=labels]"], ("csv",))

@@ -88,6 +88,7 @@ HOT: list[tuple[list[Any], list[str], tuple[str, ...]]] = [
     (["0 1 0", "1 0 1"], ["labels_1", "labels_0 labels_2"], TEXT),
     (["0,1,0", "1,0,1"], ["labels_1", "labels_0 labels_2"], TEXT),
     (["0;1;0", "1;0;1"], ["labels_1", "labels_0 labels_2"], TEXT),
+    (["0.00;1.00", "1.00;0.00"], ["labels_1", "labels_0"], TEXT),
     (["0|1|0", "1|0|1"], ["labels_1", "labels_0 labels_2"], TEXT),
 ]
 

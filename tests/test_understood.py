@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy
+from rich.console import Console
 from typer.testing import CliRunner
 
 from equipoise.catalog.datasets import load_dataset
@@ -14,7 +18,9 @@ from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.cli.understood import understood
 from equipoise.contracts.dataset import Dataset
+from equipoise.report.export import render
 
+from .shared.reported import NOISE
 from .shared.tables import TEXTS, csv, mails, numbers
 
 
@@ -36,7 +42,7 @@ def test_long_texts_and_lists_are_cut(tmp_path: Path) -> None:
     ]
     lines = list(understood(load_dataset(csv(tmp_path / "t.csv", "text,tags", rows)), 60))
     assert all(len(line) <= 60 for line in lines[2:])
-    assert lines[1].startswith("labels: label0 47")
+    assert lines[1].startswith("labels: label0 46")
     assert "more …" in lines[1]
     assert len(lines[1]) < 300
 
@@ -72,8 +78,10 @@ def test_it_comes_first_and_on_stderr(tmp_path: Path, command: str) -> None:
 def test_a_question_ends_with_code_2(tmp_path: Path) -> None:
     rows = [f"{text},{'python pandas' if i % 2 else 'python'}" for i, text in enumerate(TEXTS)]
     path = csv(tmp_path / "t.csv", "text,tags", rows)
-    result = CliRunner().invoke(app, ["diagnose", str(path)])
-    assert result.exit_code == 2
+    command = [sys.executable, "-m", "equipoise", "diagnose", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: t.csv, column 'tags' can be read in two ways")
     assert result.stderr.count("\n") == 1
     assert load_dataset(f"{path}[separator=' ']").labels == ("pandas", "python")
     assert load_dataset(f"{path}[label-format=whole]").labels == ("python", "python pandas")
@@ -89,6 +97,37 @@ def test_names_of_strategies_at_50_columns(monkeypatch: pytest.MonkeyPatch) -> N
     info = CliRunner().invoke(app, ["info", "apl"]).stdout
     assert "equals asl[gamma_pos=0.0]" in " ".join(info.split())
     assert "…" not in info.replace(" … ", "")
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 77])
+def test_a_report_on_a_narrow_terminal_keeps_names_and_scores(width: int) -> None:
+    names = ["none", "distribution_balanced", "global_threshold"]
+    rows = [
+        {
+            "status": "ok",
+            "dataset": "letters",
+            "backbone": "linear",
+            "strategy": name,
+            "split": split,
+            "metrics": {
+                "scores/map": 0.5 + i / 10 + NOISE[split],
+                "tuned/macro_f1": 0.6,
+                "fixed/macro_f1": 0.4,
+            },
+            "settings": {},
+            "cost": {"seconds_total": 1.0},
+        }
+        for i, name in enumerate(names)
+        for split in range(5)
+    ]
+    console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
+    render(rows, console, details=True)
+    table = console.export_text().partition("▸")[0]
+    assert "…" not in table
+    assert "global_threshold" in table
+    # Longer than the column: folded, and not cut.
+    assert "distribution_bala" in table
+    assert ".700" in table
 
 
 def test_info_is_without_internal_entries() -> None:
