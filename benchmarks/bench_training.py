@@ -4,7 +4,7 @@
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
 The contestants take turns and do the same steps on the same data with Adam. All networks in the registry take part that declare
-a twin in plain PyTorch (`Backbone.plain`); the summary names the others. The benchmark's own figure is the time of 64 lanes as the
+a twin in plain PyTorch (`Backbone.plain`); the summary names the others. The benchmark's figure is the time of 64 lanes as the
 engine trains them, or of 8 where lanes run one after the other, as an LSTM's do on CPU; the others are in its extra_info and in
 results/benchmarks/training.md. "noise" is by how much "× loop, CPU" differs between the odd and the even rounds. "of peak" is the
 useful arithmetic in a processor second (`Backbone.flops`), relative to that of a matrix product.
