@@ -81,6 +81,7 @@ class Convolutional(nn.Module):
         self, widths: Sequence[int], words: int, embedding: int, filters: int, outputs: int, dropout: float
     ) -> None:
         super().__init__()
+        self.widths = tuple(widths)
         self.words = nn.Embedding(words, embedding, padding_idx=0)
         self.convolutions = nn.ModuleList(nn.Conv1d(embedding, filters, width) for width in widths)
         self.drop = nn.Dropout(dropout)
@@ -88,9 +89,9 @@ class Convolutional(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         lengths = (ids > 0).sum(1)
-        widest = max(layer.kernel_size[0] for layer in self.convolutions)
-        words = self.words(nn.functional.pad(ids, (0, widest))).transpose(1, 2)
-        best = [_largest(layer(words), lengths - layer.kernel_size[0]) for layer in self.convolutions]
+        words = self.words(nn.functional.pad(ids, (0, max(self.widths)))).transpose(1, 2)
+        layers = zip(self.widths, self.convolutions, strict=True)
+        best = [_largest(layer(words), lengths - width) for width, layer in layers]
         logits: Tensor = self.out(self.drop(torch.relu(torch.cat(best, 1))))
         return logits
 
@@ -103,7 +104,7 @@ def _largest(values: Tensor, last: Tensor) -> Tensor:
 
 def state_of_linear(params: Mapping[str, Tensor], layers: Mapping[str, tuple[str, str]]) -> dict[str, Tensor]:
     """The state of linear layers: name of the layer in the module → names of its weight (H, L) and its bias in `params`."""
-    state = {}
+    state: dict[str, Tensor] = {}
     for layer, (weight, bias) in layers.items():
         # `nn.Linear` stores the weight as (L, H).
         state |= {f"{layer}.weight": params[weight].T, f"{layer}.bias": params[bias].reshape(-1)}

@@ -81,9 +81,9 @@ def _loaded(backbone: Backbone, twin: nn.Module, lane: Mapping[str, Tensor]) -> 
 
 def _ends_with_bias(twin: nn.Module, x: Tensor, logits: Tensor) -> bool:
     last = list(twin.parameters())[-1]
-    last += 1.0
+    last.add_(1.0)
     raised = close(twin(x), logits + 1.0)
-    last -= 1.0
+    last.sub_(1.0)
     return raised
 
 
