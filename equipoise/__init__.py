@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from equipoise.ops.dropout import Drop
     from equipoise.ops.inputs import Dense, Sparse, TokenBatch, Tokens
     from equipoise.ops.sparse import SparseBatch, SparseRows
+    from equipoise.takehome.fit import fit
+    from equipoise.takehome.model import Model
+    from equipoise.takehome.saved import load_model
 
 _WHERE = {
     "Backbone": "equipoise.contracts.backbone",
@@ -49,6 +52,7 @@ _WHERE = {
     "EquipoiseError": "equipoise.core.errors",
     "EstimatorBackbone": "equipoise.contracts.estimator",
     "Flops": "equipoise.contracts.backbone",
+    "Model": "equipoise.takehome.model",
     "Rows": "equipoise.contracts.rows",
     "Sparse": "equipoise.ops.inputs",
     "SparseBatch": "equipoise.ops.sparse",
@@ -67,8 +71,10 @@ _WHERE = {
     "bce": "equipoise.contracts.strategy",
     "compose": "equipoise.catalog.strategies",
     "diagnose": "equipoise.diagnosis",
+    "fit": "equipoise.takehome.fit",
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
+    "load_model": "equipoise.takehome.saved",
     "loss_of": "equipoise.catalog.functional",
     "option": "equipoise.contracts.options",
     "rank": "equipoise.api",
@@ -90,6 +96,7 @@ __all__ = [
     "EquipoiseError",
     "EstimatorBackbone",
     "Flops",
+    "Model",
     "Rows",
     "Sparse",
     "SparseBatch",
@@ -108,8 +115,10 @@ __all__ = [
     "bce",
     "compose",
     "diagnose",
+    "fit",
     "get_strategy",
     "load_dataset",
+    "load_model",
     "loss_of",
     "measures",
     "metrics",
