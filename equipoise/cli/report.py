@@ -40,8 +40,8 @@ def report(
     if not rows and store.damage:
         raise EquipoiseError(store.damage)
     if not rows:
-        of_suite = f" of suite {suite!r}" if suite else ""
-        raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
+        of = f" of suite {suite!r}" if suite else ""
+        raise EquipoiseError(f"no rows in {folder}{of}: run something first, e.g. equipoise run quick")
     # Before anything is printed: a picture that cannot be drawn is an error.
     if picture is not None:
         _draw(rows, picture)

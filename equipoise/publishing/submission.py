@@ -118,7 +118,7 @@ def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
         expected = [str(name) for name in record.get("strategies", ())]
         if record.get("file"):
             file = folder.path / str(record["file"])
-            found = registry("strategy").add_file(file)
+            found: Sequence[str] = registry("strategy").add_file(file)
             files |= dict.fromkeys(expected, file)
         else:
             found = _of_distribution(record)
