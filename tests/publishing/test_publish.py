@@ -6,10 +6,8 @@ import csv
 import gzip
 import json
 import platform
-import tomllib
 from collections.abc import Callable
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,6 @@ from equipoise.report.export import report_frame
 from equipoise.store.store import Store
 
 Say = Callable[..., Any]
-#: Suites whose results are published: the sha256 of their files. A suite that is here never changes; a new one gets a new name.
-FROZEN: dict[str, str] = {}
 
 
 def test_a_folder_holds_the_rows_and_their_facts(swept: Path, once: Path) -> None:
@@ -151,21 +147,3 @@ def test_the_index_lists_all_also_what_was_withdrawn(folder: Path) -> None:
         text = (folder.parent / name).read_text(encoding="utf-8")
         assert "withdrawn" in text
         assert folder.name in text
-
-
-@pytest.mark.parametrize("name", FROZEN or [None])
-def test_published_suites_do_not_change(name: str | None) -> None:
-    published = Path(__file__).parents[2] / "results" / "published"
-    named = {
-        line.split()[2]
-        for file in published.glob("*/manifest.json")
-        for line in json.loads(file.read_bytes())["commands"]
-        if line.startswith("equipoise run ") and not line.split()[2].startswith("-")
-    }
-    assert named <= set(FROZEN), "a suite whose results are published needs its hash in FROZEN"
-    if name is not None:
-        content = (resources.files("equipoise.suites") / f"{name}.toml").read_bytes()
-        assert sha256(content).hexdigest() == FROZEN[name], (
-            "results of this suite are published: name a new one"
-        )
-        assert tomllib.loads(content.decode())
