@@ -152,7 +152,7 @@ def test_contest(benchmark: Any, rule: str, who: str) -> None:
     # Imports modules.
     CONTESTS[rule][who](X[:200], Y[:200])
     out, _ = benchmark.pedantic(CONTESTS[rule][who], (X, Y), rounds=1 if who == "loop" else 7)
-    benchmark.extra_info["rows_made"] = len(out) - len(X)
+    benchmark.extra_info.update(rows=len(X), rows_made=len(out) - len(X))
     assert len(out) > len(X)
 
 
@@ -173,6 +173,7 @@ def test_growth(benchmark: Any, name: str, n: int) -> None:
     benchmark.group = f"growth of {name}"
     numeric = name in ("mlsmote", "mlsol")
     X, Y = data_of(n, 20, 20 if numeric else 1)
+    benchmark.extra_info["rows"] = n
     benchmark.pedantic(
         ours(name), (X, Y), rounds=1 if n > 100_000 or numeric else 3, warmup_rounds=n <= 10_000
     )
@@ -184,6 +185,7 @@ def test_100_000_rows_and_500_labels(benchmark: Any, what: str) -> None:
     """ML-ROS takes about as long as counting labels, finding their rows and drawing, below which no code can go."""
     benchmark.group = "100,000 rows × 500 labels"
     X, Y = data_of(100_000, 500, 1)
+    benchmark.extra_info["rows"] = len(X)
 
     def floor(X: np.ndarray, Y: np.ndarray) -> Any:
         counts, rng = Y.sum(0, dtype=np.int64), np.random.default_rng(0)

@@ -4,8 +4,9 @@
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
 The contestants take turns and do the same steps on the same data with Adam. The benchmark's own figure is the time of 64 lanes
-as the engine trains them (8 of an LSTM on CPU); the others are in its extra_info and in results/benchmarks/training.md. "of
-peak" is the useful arithmetic in a processor second, relative to that of a matrix product.
+as the engine trains them (8 of an LSTM on CPU); the others are in its extra_info and in results/benchmarks/training.md. "noise"
+is by how much "× loop, CPU" differs between the odd and the even rounds. "of peak" is the useful arithmetic in a processor
+second, relative to that of a matrix product.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import machine
 import numpy as np
 import plain_training as plain
 import pytest
@@ -33,6 +35,7 @@ from equipoise.engine.population import Population
 from equipoise.engine.predict import predict
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
+from equipoise.timings.records import visit_spread
 
 #: The shapes of `plain_training`, whatever the default of the backbone.
 MLP = "mlp[hidden=64]"
@@ -73,9 +76,12 @@ def test_story(
         benchmark.group = f"training: {scenario.title}"
         benchmark.pedantic(lambda: ours.run(device), setup=lambda: _take_turns(others, device), rounds=rounds)
     note = f"{scenario.content.note} {scenario.steps} steps of {BATCH} rows a training."
-    title = f"{scenario.title}, {device.type}"
+    title = scenario.titled(device.type)
     story = Story(title, note, everybody, scenario.steps * BATCH, scenario.flops, peak(device))
-    facts.update(story.record())
+    # Each round is a visit: all contestants took their turns in between.
+    facts.update(story.record() | machine.facts(device))
+    facts.update(visits=ours.cpu, rows=ours.trainings * story.rows)
+    facts.update(rows_per_s=facts["rows"] / min(ours.cpu), visit_spread=visit_spread(ours.cpu))
     tell("training" if scenario in SHORT else "training-long", title, story.text())
 
 
@@ -153,14 +159,23 @@ def in_two(scenario: Scenario, workers: ProcessPoolExecutor) -> float:
 
 @pytest.mark.parametrize("count", [1, 32])
 @pytest.mark.parametrize("scenario", SHORT, ids=lambda s: s.title.replace(" ", "-"))
-def test_step(timed: Callable[..., float], device: Any, scenario: Scenario, count: int) -> None:
-    """One gradient step of a population, averaged over ten, to compare before and after a change."""
-    steps = 2 if scenario.backbone == "lstm" else 10
+def test_step(
+    timed: Callable[..., dict[str, Any]], device: torch.device, scenario: Scenario, count: int
+) -> None:
+    """A few gradient steps of a population, to compare before and after a change."""
+    steps = 1 if scenario.backbone == "lstm" else 4
     inputs = scenario.content.inputs.to(device)
     with repeatable(device):
-        timed_lanes = lanes(scenario.backbone, scenario.content.Y, count, 10_000)
+        timed_lanes = lanes(scenario.backbone, scenario.content.Y, count, 100_000)
         population = Population(timed_lanes, inputs, BATCH, device)
-        timed(lambda: population.advance(steps), rows=count * steps * BATCH, device=device, rounds=4)
+        timed(
+            lambda: population.advance(steps),
+            group=f"steps: {scenario.title}",
+            rows=count * steps * BATCH,
+            device=device,
+            data=scenario.content.name,
+            unit=f"{steps} steps of {count} lanes of {scenario.backbone}",
+        )
 
 
 # --- is it the same training?

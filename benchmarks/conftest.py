@@ -1,4 +1,4 @@
-"""Fixtures of the benchmarks: one CPU thread, each device in turn, and facts about the machine stored with the numbers.
+"""Options and fixtures of the benchmarks: one CPU thread, every device, several visits, and a summary that fits a screen.
 
 `pytest benchmarks` saves its numbers under results/benchmarks/ unless another place is given (CONTRIBUTING, "Timings").
 """
@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import os
-import platform
-import statistics
+import re
 import sys
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +19,24 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # pytest's importlib mode does not add this folder to sys.path, and benchmarks import modules from it.
 sys.path.append(str(Path(__file__).parent))
 
+import machine  # noqa: E402
 import pytest  # noqa: E402
-from machine import processor, versions  # noqa: E402
+import summary  # noqa: E402
+import torch  # noqa: E402
+from visits import Timing, rounds_of  # noqa: E402
 
-#: (name, rows a second, seconds) of every benchmark that counts rows, for the table at the end.
-SPEEDS: list[tuple[str, float, float]] = []
-#: File → (title, text) of the tables that are printed at the end and written to results/benchmarks/FILE.md.
-TABLES: dict[str, list[tuple[str, str]]] = {}
+#: Name → timing, of this session.
+TIMINGS: dict[str, Timing] = {}
+#: File → title → text of the tables that are written to results/benchmarks/FILE.md.
+TABLES: dict[str, dict[str, str]] = {}
+#: The part of a test's name that says which visit it is.
+_VISIT = re.compile(r"-?visit\d+(?=[-\]])")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("equipoise")
+    group.addoption("--visits", type=int, default=4, help="How often each timing is visited.")
+    group.addoption("--details", action="store_true", help="Print every timing and every table.")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -43,118 +52,104 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Save the numbers automatically unless the user says where."""
+    """Save the numbers automatically unless the user says where, and print our summary in place of the tables of the plugin."""
     chosen = (config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave", "json", "disable"))
     if not any(chosen):
         config.option.benchmark_autosave = "timings"
+    config.option.benchmark_quiet = not config.getoption("details")
 
 
-@pytest.fixture(params=["cpu", "cuda"])
-def device(request: pytest.FixtureRequest) -> Any:
-    """Each device in turn; CUDA is skipped if there is none."""
-    import torch
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each device that is here, and each visit."""
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()], indirect=True)
+    if "visit" in metafunc.fixturenames:
+        visits = range(max(1, metafunc.config.getoption("visits")))
+        metafunc.parametrize("visit", visits, ids=[f"visit{v + 1}" for v in visits])
 
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("PyTorch sees no CUDA device here")
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All first visits come before all second ones."""
+
+    def visit(item: pytest.Item) -> int:
+        return int(item.callspec.params.get("visit", 0)) if hasattr(item, "callspec") else 0
+
+    items.sort(key=visit)
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device in turn."""
     return torch.device(request.param)
 
 
 @pytest.fixture
 def facts(benchmark: Any) -> dict[str, Any]:
     """Facts that are stored with the timing: the machine and the versions."""
-    import torch
-
-    benchmark.extra_info.update(
-        device="cpu",
-        threads=torch.get_num_threads(),
-        processor=processor(),
-        cpus=os.cpu_count(),
-        python=platform.python_version(),
-        versions=versions(),
-    )
+    benchmark.extra_info.update(machine.facts())
     return benchmark.extra_info  # type: ignore[no-any-return]
+
+
+@pytest.fixture(autouse=True)
+def _facts_everywhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No entry without them, and none without rows a second: null where no rows are handled."""
+    if "benchmark" not in request.fixturenames:
+        yield
+        return
+    info, entry = request.getfixturevalue("facts"), request.getfixturevalue("benchmark")
+    yield
+    rows = info.setdefault("rows", None)
+    info.setdefault("rows_per_s", rows / entry.stats.stats.min if rows and entry.stats else None)
 
 
 @pytest.fixture
 def tell() -> Callable[[str, str, str], None]:
-    """`tell(file, title, text)`: show a table at the end, and write it to results/benchmarks/FILE.md with the others."""
-    return lambda file, title, text: TABLES.setdefault(file, []).append((title, text))
+    """`tell(file, title, text)` writes a table to results/benchmarks/FILE.md, in the place of the one with this title."""
 
+    def write(file: str, title: str, text: str) -> None:
+        TABLES.setdefault(file, {})[title] = text
 
-Timed = Callable[..., float]
+    return write
 
 
 @pytest.fixture
-def timed(benchmark: Any, facts: dict[str, Any], request: pytest.FixtureRequest) -> Timed:
-    """`timed(work, rows=…, device=…)` times `work()`, stores the rows a second, and returns them.
+def timed(request: pytest.FixtureRequest, visit: int) -> Callable[..., dict[str, Any]]:
+    """`timed(work, group=…, rows=…, device=…, **facts)` times `work()` in this visit and adds it to the visits before.
 
-    On CUDA, events measure the time from the start of the first kernel to the end of the last. The benchmark's own clock also
-    includes the synchronisation before and after.
+    `rows` is the number of rows that one call handles; facts are stored with the timing. Returns all that is stored with it.
     """
 
     def run(
-        work: Callable[..., Any],
+        work: Callable[[], object],
         *,
-        rows: int,
-        device: Any = None,
-        rounds: int = 5,
-        setup: Callable[[], Any] | None = None,
-    ) -> float:
-        cuda = device is not None and device.type == "cuda"
-        spans: list[float] = []
-        benchmark.pedantic(
-            _with_events(work, spans) if cuda else work, setup=setup, rounds=rounds, warmup_rounds=1
-        )
-        seconds = statistics.median(spans[1:]) if cuda else benchmark.stats.stats.median
-        facts.update(rows=rows, rows_per_s=rows / seconds)
-        if cuda:
-            import torch
-
-            facts.update(device=torch.cuda.get_device_name(device), cuda_event_seconds=seconds)
-        SPEEDS.append((request.node.name.removeprefix("test_"), rows / seconds, seconds))
-        return rows / seconds
-
-    return run
-
-
-def _with_events(work: Callable[..., Any], spans: list[float]) -> Callable[..., Any]:
-    import torch
-
-    def run(*args: Any) -> None:
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
-        begin.record()
-        work(*args)
-        end.record()
-        torch.cuda.synchronize()
-        spans.append(begin.elapsed_time(end) / 1000)
+        group: str,
+        rows: int | None = None,
+        device: torch.device | None = None,
+        **facts: Any,
+    ) -> dict[str, Any]:
+        name = _VISIT.sub("", request.node.nodeid).replace("[-", "[").replace("[]", "")
+        if visit == 0:
+            entry = request.getfixturevalue("benchmark")
+            entry.name, entry.fullname, entry.group = name.split("::")[-1], name, group
+            # Registers the entry; the rounds are added below.
+            entry.pedantic(lambda: None)
+            if entry.stats is None:
+                pytest.skip("timings are disabled")
+            entry.stats.stats.data.clear()
+            entry.extra_info.update(machine.facts(device))
+            TIMINGS[name] = Timing(name, entry, rows)
+        if name not in TIMINGS:
+            pytest.skip("the first visit was not timed")
+        TIMINGS[name].add(rounds_of(work, device or torch.device("cpu")))
+        info: dict[str, Any] = TIMINGS[name].benchmark.extra_info
+        info.update(facts)
+        return info
 
     return run
 
 
-def measured_on() -> str:
-    """The machine, the versions and the date in one line."""
-    import torch
-
-    gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    having = ", ".join(f"{n} {v}" for n, v in versions().items() if n != "equipoise")
-    return (
-        f"{processor()}, {os.cpu_count()} CPUs, {torch.get_num_threads()} thread a process{gpu}; "
-        f"Python {platform.python_version()}, {having}; {date.today().isoformat()}."
-    )
-
-
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the rows a second and the tables, and write the tables to files."""
-    if SPEEDS:
-        terminalreporter.section("rows a second")
-        for name, speed, seconds in SPEEDS:
-            terminalreporter.write_line(f"{name:<58} {speed:>14,.0f} rows/s {seconds * 1000:>11,.3f} ms")
-    for file, tables in TABLES.items():
-        terminalreporter.section(file)
-        text = "\n\n".join([f"Measured on {measured_on()}", *(f"### {t}\n\n{x}" for t, x in tables)])
-        terminalreporter.write_line(text)
-        path = config.rootpath / "results" / "benchmarks" / f"{file}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
-        terminalreporter.write_line(f"\nwritten to {path.relative_to(config.rootpath)}")
+    """What to look at; the tables are written to files."""
+    summary.report(terminalreporter, config, TIMINGS, TABLES)

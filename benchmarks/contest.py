@@ -56,8 +56,19 @@ class Contestant:
 
     def times(self, base: Contestant, clock: str) -> float:
         """The speed relative to `base`: the median over the rounds of the ratio within a round."""
+        return statistics.median(self._ratios(base, clock))
+
+    def noise(self, base: Contestant, clock: str) -> float | None:
+        """By how much `times` differs between the odd and the even rounds (A/A), as a share; None for a single round."""
+        ratios = self._ratios(base, clock)
+        if len(ratios) < 2:
+            return None
+        odd, even = statistics.median(ratios[::2]), statistics.median(ratios[1::2])
+        return abs(odd - even) / min(odd, even)
+
+    def _ratios(self, base: Contestant, clock: str) -> list[float]:
         pairs = zip(getattr(base, clock), getattr(self, clock), strict=True)
-        return statistics.median(b / base.trainings * self.trainings / seconds for b, seconds in pairs)
+        return [b / base.trainings * self.trainings / seconds for b, seconds in pairs]
 
 
 def clocked(work: Work, device: torch.device) -> tuple[float, float]:

@@ -158,7 +158,7 @@ def told(scenario: Scenario, setup: Setup) -> Story:
             if not c.why:
                 _attempt(c, partial(c.run, setup.device), float("inf"))
     note = f"{scenario.content.note} {scenario.steps} steps of {BATCH} rows a training."
-    title = f"{scenario.title}, {setup.device.type}"
+    title = scenario.titled(setup.device.type)
     for c in everybody:
         seconds = c.why or f"{c.seconds('wall'):.4f} s a training"
         print(f"{title}: {c.name}: {seconds}", flush=True)

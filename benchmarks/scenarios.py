@@ -51,6 +51,10 @@ class Scenario:
         """Features and labels."""
         return content(self.backbone, self.data, self.rows)
 
+    def titled(self, device: str) -> str:
+        """The title of its table, which names the data that were used."""
+        return f"{self.title} ({self.content.name}, {self.rows:,} rows), {device}"
+
     @property
     def steps(self) -> int:
         """Gradient steps of one training."""
@@ -75,11 +79,12 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Features on the CPU, labels (n, L), and a description for the table."""
+    """Features on the CPU, labels (n, L), a description for the table, and the name of the data for its title."""
 
     inputs: Inputs
     Y: np.ndarray
     note: str
+    name: str
 
     @property
     def plain(self) -> Any:
@@ -103,7 +108,8 @@ def content(backbone: str, data: str, rows: int) -> Content:
     """The first rows of the data, with features by the backbone's own extractor."""
     if data == "numbers":
         X, Y = numbers(rows)
-        return Content(Dense.of(X), Y, f"{rows} rows × {FEATURES} numbers, {LABELS} labels, as yeast.")
+        note = f"{rows} rows × {FEATURES} numbers, {LABELS} labels, as yeast."
+        return Content(Dense.of(X), Y, note, "generated numbers")
     enron, why = emails() if data == "tfidf" else (None, "")
     mails = enron or load_dataset("design-emails", rows=rows)
     texts, Y = mails.X[:rows], np.ascontiguousarray(mails.Y[:rows])
@@ -112,7 +118,7 @@ def content(backbone: str, data: str, rows: int) -> Content:
         what = f"{inputs.width} TF-IDF columns, {len(inputs.values) / rows:.0f} entries a row"
     else:
         what = f"{inputs.width} words in the vocabulary, {inputs.lengths.float().mean():.0f} a row"
-    return Content(inputs, Y, f"{mails.name}: {rows} rows, {what}, {Y.shape[1]} labels.{why}")
+    return Content(inputs, Y, f"{mails.name}: {rows} rows, {what}, {Y.shape[1]} labels.{why}", mails.name)
 
 
 def numbers(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ class Story:
         "trainings/s",
         "× loop",
         "× loop, CPU",
+        "noise",
         "of peak",
         "MiB added",
     )
@@ -47,6 +48,7 @@ class Story:
 
     def _line(self, c: Contestant, base: Contestant) -> tuple[str, ...]:
         wall, cpu = c.seconds("wall"), c.seconds("cpu")
+        noise = c.noise(base, "cpu")
         return (
             c.name,
             str(c.trainings),
@@ -54,6 +56,7 @@ class Story:
             f"{1 / wall:,.3g}" if wall > 0.01 else f"{1 / wall:,.0f}",
             f"{c.times(base, 'wall'):.2f}",
             f"{c.times(base, 'cpu'):.2f}",
+            "" if noise is None or c is base else f"± {noise:.0%}",
             f"{self.flops / cpu / self.peak:.1%}",
             "" if c.added is None else f"{c.added / 2**20:,.0f}",
         )
@@ -74,6 +77,7 @@ class Story:
                     "bytes_added": c.added,
                     "times_loop_wall": c.times(base, "wall"),
                     "times_loop_cpu": c.times(base, "cpu"),
+                    "noise_cpu": c.noise(base, "cpu"),
                 }
                 if c.wall
                 else {"skipped": c.why}

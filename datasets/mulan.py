@@ -75,7 +75,10 @@ class MulanSource(DatasetSource):
             citation=_index()["datasets"][self.name]["citation"],
             features=tuple(table.names[i] for i in inputs),
             nominal=nominal if nominal.any() else None,
-            notes=tuple(f"column {name!r} is left out: it only identifies the row" for name in dropped),
+            notes=(
+                *(f"column {name!r} is left out: it only identifies the row" for name in dropped),
+                *_index()["datasets"][self.name].get("notes", ()),
+            ),
         )
 
 

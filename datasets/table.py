@@ -45,7 +45,8 @@ class TableSource(TableOptions, DatasetSource):
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         groups = None if self.group_column is None else _taken_groups(table, str(self.group_column))
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
-        others = tuple(name for name in table.columns if name not in (*roles.inputs, *roles.named))
+        used = {*roles.inputs, *roles.named}
+        others = tuple(name for name in table.columns if name not in used)
         if self.group_column is not None:
             others = (*others, str(self.group_column))
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.

@@ -20,24 +20,47 @@ if TYPE_CHECKING:
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import compose, get_strategy
     from equipoise.cluster.executor import Cluster
+    from equipoise.contracts.backbone import Backbone, uniform
     from equipoise.contracts.context import Context
-    from equipoise.contracts.dataset import Dataset
-    from equipoise.contracts.hyperparameters import tunable
+    from equipoise.contracts.dataset import Dataset, DatasetSource
+    from equipoise.contracts.estimator import EstimatorBackbone
+    from equipoise.contracts.features import Standardised, TfIdf, TokenIds
+    from equipoise.contracts.hyperparameters import Tunable, tunable
+    from equipoise.contracts.options import option
     from equipoise.contracts.rows import Rows
     from equipoise.contracts.strategy import Strategy, bce
     from equipoise.contracts.tasks import Task
     from equipoise.core.errors import EquipoiseError
     from equipoise.diagnosis import Diagnosis, diagnose
+    from equipoise.ops.affine import affine
+    from equipoise.ops.dropout import Drop
+    from equipoise.ops.inputs import Dense, Sparse, TokenBatch, Tokens
+    from equipoise.ops.sparse import SparseBatch, SparseRows
 
 _WHERE = {
+    "Backbone": "equipoise.contracts.backbone",
     "Cluster": "equipoise.cluster.executor",
     "Context": "equipoise.contracts.context",
     "Dataset": "equipoise.contracts.dataset",
+    "DatasetSource": "equipoise.contracts.dataset",
+    "Dense": "equipoise.ops.inputs",
     "Diagnosis": "equipoise.diagnosis",
+    "Drop": "equipoise.ops.dropout",
     "EquipoiseError": "equipoise.core.errors",
+    "EstimatorBackbone": "equipoise.contracts.estimator",
     "Rows": "equipoise.contracts.rows",
+    "Sparse": "equipoise.ops.inputs",
+    "SparseBatch": "equipoise.ops.sparse",
+    "SparseRows": "equipoise.ops.sparse",
+    "Standardised": "equipoise.contracts.features",
     "Strategy": "equipoise.contracts.strategy",
     "Task": "equipoise.contracts.tasks",
+    "TfIdf": "equipoise.contracts.features",
+    "TokenBatch": "equipoise.ops.inputs",
+    "TokenIds": "equipoise.contracts.features",
+    "Tokens": "equipoise.ops.inputs",
+    "Tunable": "equipoise.contracts.hyperparameters",
+    "affine": "equipoise.ops.affine",
     "bayes_posterior": "equipoise.api",
     "bayes_scores": "equipoise.api",
     "bce": "equipoise.contracts.strategy",
@@ -46,21 +69,38 @@ _WHERE = {
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
     "loss_of": "equipoise.catalog.functional",
+    "option": "equipoise.contracts.options",
     "rank": "equipoise.api",
     "run": "equipoise.api",
     "tunable": "equipoise.contracts.hyperparameters",
+    "uniform": "equipoise.contracts.backbone",
 }
 _MODULES = ("measures", "metrics")
 
 __all__ = [
+    "Backbone",
     "Cluster",
     "Context",
     "Dataset",
+    "DatasetSource",
+    "Dense",
     "Diagnosis",
+    "Drop",
     "EquipoiseError",
+    "EstimatorBackbone",
     "Rows",
+    "Sparse",
+    "SparseBatch",
+    "SparseRows",
+    "Standardised",
     "Strategy",
     "Task",
+    "TfIdf",
+    "TokenBatch",
+    "TokenIds",
+    "Tokens",
+    "Tunable",
+    "affine",
     "bayes_posterior",
     "bayes_scores",
     "bce",
@@ -71,9 +111,11 @@ __all__ = [
     "loss_of",
     "measures",
     "metrics",
+    "option",
     "rank",
     "run",
     "tunable",
+    "uniform",
 ]
 
 

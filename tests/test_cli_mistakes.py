@@ -122,6 +122,8 @@ BAD: dict[str, tuple[list[str], str]] = {
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
     "json without a dry run": ([*words(), "--json"], "--json goes with --dry-run"),
     "time workers": (["time", "--workers", "x"], "--workers must be a number from 1"),
+    "compare a missing file": (["bench", "compare", "gone.json", "gone.json"], "no file gone.json"),
+    "compare other files": (["bench", "compare", "short.csv", "short.csv"], "no file of pytest-benchmark"),
     "time price": (["time", "--price", "-1"], "--price must be what an hour of one core costs"),
     "time a suite and data": (["time", "quick", "--dataset", "yeast"], "a suite or combinations, not both"),
     "time nothing": (

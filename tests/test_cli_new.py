@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from equipoise import run
 from equipoise.cli.main import main
 from equipoise.cli.new import PLACEHOLDERS, class_name, filled
 from equipoise.cli.options import New
@@ -34,7 +35,9 @@ def test_a_new_strategy_conforms_and_runs(
     assert equipoise(monkeypatch, "new", "strategy", "rare_first") == 0
     assert "equipoise check ./rare_first.py" in capsys.readouterr().out
     assert equipoise(monkeypatch, "check", "./rare_first.py", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == [{"strategy": "rare_first", "findings": [], "warnings": []}]
+    assert json.loads(capsys.readouterr().out) == [
+        {"strategy": "rare_first", "findings": [], "warnings": [], "hints": []}
+    ]
     cell = "--dataset design-emails[rows=120] --backbone linear --trials 2 --folds 2 --epochs 1 --splits 1 --workers 1"
     words = [*cell.split(), "--strategy", "none", "--strategy", "./rare_first.py", "--results", "results"]
     assert equipoise(monkeypatch, "run", *words) == 0
@@ -82,4 +85,20 @@ def test_nothing_of_the_template_s_own_name_is_left(kind: New) -> None:
     text = filled(kind.value, "rare_first")
     assert [name for name in PLACEHOLDERS[kind.value] if name in text] == []
     assert class_name("rare_first") == "RareFirst"
-    assert 'name: ClassVar[str] = "rare_first"' in text
+    own = {"dataset": 'RareFirst("rare_first", '}
+    assert own.get(kind.value, 'name: ClassVar[str] = "rare_first"') in text
+
+
+@pytest.mark.parametrize("kind", ["backbone", "dataset"])
+def test_a_new_backbone_or_data_set_conforms(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert equipoise(monkeypatch, "new", kind, "first_try") == 0
+    assert "equipoise check ./first_try.py" in capsys.readouterr().out
+    assert equipoise(monkeypatch, "check", "./first_try.py", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {kind: "first_try", "findings": [], "warnings": [], "hints": []}
+    ]
+    combination = {"dataset": "design-emails[rows=120]", "backbone": "linear"} | {kind: "./first_try.py"}
+    frame = run(**combination, strategy=["none", "focal"], trials=1, folds=2, epochs=1, splits=1)
+    assert list(frame["status"]) == ["ok", "ok"], list(frame.get("error", ()))

@@ -17,6 +17,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("api",),
     ("cluster",),
     ("publishing",),
+    ("timings",),
     ("sweep",),
     ("tracking", "diagnosis"),
     ("page",),

@@ -16,10 +16,11 @@ from equipoise.catalog.registry import registry
 from equipoise.cli.main import app
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
-from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration
 from equipoise.sweep.plan import Plan, make_plan
-from equipoise.sweep.timing import Speed, estimate, measure, records
+from equipoise.timings import projection, speeds
+from equipoise.timings.projection import Sweep, estimate, records
+from equipoise.timings.speeds import Speed, measure
 
 pytestmark = pytest.mark.usefixtures("own_catalogue")
 
@@ -41,8 +42,8 @@ class Broken(Strategy):
 
 @pytest.fixture(autouse=True)
 def _any_time_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "LEAST", 0.0)
-    monkeypatch.setattr(timing, "ENOUGH", 0.0)
+    monkeypatch.setattr(speeds, "LEAST", 0.0)
+    monkeypatch.setattr(speeds, "ENOUGH", 0.0)
 
 
 def numbers(name: str, rows: int = 100, labels: int = 3) -> Dataset:
@@ -110,8 +111,8 @@ def test_without_names_everything_that_fits_is_timed(monkeypatch: pytest.MonkeyP
             speed(c.dataset, c.strategy, 10.0) for c in plan.cells if c.backbone == "linear" and c.split == 0
         ], []
 
-    monkeypatch.setattr(timing, "measure", noting)
-    monkeypatch.setattr(timing, "estimate", lambda *_: timing.Sweep(1, 0, 1, 2.0, 1, 3.0))
+    monkeypatch.setattr(speeds, "measure", noting)
+    monkeypatch.setattr(projection, "estimate", lambda *_: Sweep(1, 0, 1, 2.0, 1, 3.0))
     file = tmp_path / "numbers.csv"
     lines = [f"{i % 7},{i % 5},{i % 2},{int(i % 3 == 0)}" for i in range(60)]
     file.write_text("x1,x2,a,b\n" + "\n".join(lines) + "\n", encoding="utf-8")
@@ -126,16 +127,16 @@ def test_without_names_everything_that_fits_is_timed(monkeypatch: pytest.MonkeyP
 def test_a_suite_is_timed_strategy_by_strategy_on_its_first_data(tmp_path: Path) -> None:
     few, many = numbers("few", labels=2), numbers("many", labels=6, rows=150)
     plan = plan_of(["focal", "binary_relevance"], few, many, splits=2)
-    speeds, failures = measure(plan)
+    measured, failures = measure(plan)
     assert failures == []
-    assert [(s.dataset, s.strategy) for s in speeds] == [
+    assert [(s.dataset, s.strategy) for s in measured] == [
         ("few", "none"), ("few", "focal"), ("few", "binary_relevance"), ("many", "none"),
     ]  # fmt: skip
-    assert {s.rows for s in speeds} == {100, 150}
-    found = estimate(plan, speeds, 1)
+    assert {s.rows for s in measured} == {100, 150}
+    found = estimate(plan, measured, 1)
     assert (found.cells, found.trainings) == (8, 24)
     assert found.core_seconds > 0
-    assert {r["dataset"] for r in records(plan, speeds)} == {"few", "many"}
+    assert {r["dataset"] for r in records(plan, measured)} == {"few", "many"}
 
 
 def test_a_strategy_is_carried_over_by_its_share_or_by_the_number_of_labels() -> None:
@@ -147,7 +148,7 @@ def test_a_strategy_is_carried_over_by_its_share_or_by_the_number_of_labels() ->
 
     def rate(strategy: str) -> Speed:
         plan = plan_of([strategy], many)
-        ((_, own),) = timing._speeds(replace(plan, data={"few": few, "many": many}), known)
+        ((_, own),) = projection._speeds(replace(plan, data={"few": few, "many": many}), known)
         return own
 
     assert rate("none") == known[3]
@@ -157,10 +158,10 @@ def test_a_strategy_is_carried_over_by_its_share_or_by_the_number_of_labels() ->
 
 def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
     data = numbers("d", rows=1000)
-    speeds = [speed("d", "none", 1000.0, rest=0.001, setup=0.5)]
+    known = [speed("d", "none", 1000.0, rest=0.001, setup=0.5)]
 
-    def seconds(workers: int = 1, splits: int = 4, **settings: Any) -> timing.Sweep:
-        return estimate(plan_of(["none"], data, splits=splits, **settings), speeds, workers)
+    def seconds(workers: int = 1, splits: int = 4, **settings: Any) -> Sweep:
+        return estimate(plan_of(["none"], data, splits=splits, **settings), known, workers)
 
     base = seconds(trials=4, folds=3, epochs=10)
     passes = 800 * 10 * (4 * 2 + 1)
@@ -169,7 +170,7 @@ def test_a_sweep_costs_by_its_budget_and_lasts_by_its_workers() -> None:
     assert seconds(trials=4, folds=3, epochs=20).core_seconds > 1.7 * base.core_seconds
     two = seconds(workers=2, trials=4, folds=3, epochs=10)
     assert two.core_seconds == base.core_seconds
-    assert two.seconds - timing.START == pytest.approx((base.seconds - timing.START) / 2)
+    assert two.seconds - projection.START == pytest.approx((base.seconds - projection.START) / 2)
     one = seconds(workers=8, splits=1, trials=4, folds=3, epochs=10)
     assert one.seconds == seconds(workers=1, splits=1, trials=4, folds=3, epochs=10).seconds, (
         "one cell, one core"
@@ -196,7 +197,7 @@ def test_data_on_which_nothing_runs_is_one_line(monkeypatch: pytest.MonkeyPatch)
     def broken(*_: Any) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(timing, "run_cell", broken)
+    monkeypatch.setattr(speeds, "run_cell", broken)
     with pytest.raises(EquipoiseError, match="d with linear fails: RuntimeError: two lines"):
         measure(plan_of(["focal"], numbers("d")))
 

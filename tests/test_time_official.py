@@ -10,7 +10,8 @@ import pytest
 from equipoise.api import choose
 from equipoise.contracts.dataset import TEST, TRAIN, Dataset
 from equipoise.sweep.plan import make_plan
-from equipoise.sweep.timing import Speed, estimate, records
+from equipoise.timings.projection import estimate, records
+from equipoise.timings.speeds import Speed
 
 SPEED = Speed("d", "linear", "none", "cpu", 10.0, setup=0.0, rest=0.0, features=0.0, rows=100, epochs=1)
 

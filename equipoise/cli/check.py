@@ -1,4 +1,4 @@
-"""`equipoise check`: strategies, by name or in a plugin file, against the conformance kit."""
+"""`equipoise check`: strategies, backbones and data sets, by name or in a plugin file, against the conformance kit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.strategies import clash_warnings, expand, get_strategy
+from equipoise.catalog.strategies import clash_warnings
+from equipoise.contracts.dataset import DatasetSource
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
@@ -17,43 +18,57 @@ from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import plugins_apart
 from equipoise.testing import check
 from equipoise.testing.findings import Finding
+from equipoise.testing.hints import hints
+from equipoise.testing.subjects import Subject, kind_of, subjects_of
 
 
 @plugins_apart()
-def conformance(what: Sequence[str], json: bool) -> int:
-    """Check strategies and print a line for each finding; returns the exit code, 1 if there are any.
+def conformance(what: Sequence[str], json: bool, data_dir: Path | None = None) -> int:
+    """Check plugins and print a line for each finding; returns the exit code, 1 if there are any.
 
     Args:
-        what: plugin files (each stands for all its strategies), names, or specs with settings.
+        what: plugin files (each stands for everything it defines), names, or specs with settings.
+        data_dir: the folder into which data sets download; None for the default.
 
     Raises:
-        EquipoiseError: there is no such file or strategy.
+        EquipoiseError: there is no such file or name.
     """
     # All are loaded before the first is checked, so that a typo is reported at once.
-    strategies = [s for w in what for s in _strategies(w)]
+    subjects = [s for w in what for s in _subjects(w)]
     out: list[dict[str, Any]] = []
     console = terminal(stderr=True)
-    for strategy in strategies:
-        began = time.perf_counter()
-        with console.status(f"checking {strategy.spec}"):
-            findings = check(strategy)
+    for subject in subjects:
+        began, name = time.perf_counter(), _shown(subject)
+        with console.status(f"checking {name}"):
+            findings = check(subject, data_dir=data_dir)
+        warnings = clash_warnings(subject) if isinstance(subject, Strategy) else []
+        # Of a plugin that breaks rules, those come first.
+        advice = [] if findings else hints(subject)
         records = [_record(f) for f in findings]
-        out.append({"strategy": strategy.spec, "findings": records, "warnings": clash_warnings(strategy)})
+        out.append({kind_of(subject): name, "findings": records, "warnings": warnings, "hints": advice})
         if not json:
-            _print(strategy.spec, findings, time.perf_counter() - began)
-            for line in clash_warnings(strategy):
+            _print(name, findings, time.perf_counter() - began)
+            for line in warnings:
                 echo(f"  warning: {line}")
+            for line in advice:
+                echo(f"  hint: {line}")
     if json:
         echo_json(json_.dumps(out, indent=2))
     return int(any(record["findings"] for record in out))
 
 
-def _strategies(what: str) -> list[Strategy]:
+def _subjects(what: str) -> list[Subject]:
     file = Path(what)
-    # Otherwise the path of a folder would be reported as an unknown strategy.
-    if not what.endswith(".py") and (file.is_dir() or len(file.parts) > 1):
-        raise EquipoiseError(f"{what} is not a Python file: give ./mine.py or the name of a strategy")
-    return [get_strategy(spec) for spec in expand(what)]
+    # Otherwise the path of a folder would be reported as an unknown name.
+    if ".py" not in what and (file.is_dir() or len(file.parts) > 1):
+        raise EquipoiseError(
+            f"{what} is not a Python file: give ./mine.py or the name of a strategy, backbone or dataset"
+        )
+    return subjects_of(what)
+
+
+def _shown(subject: Subject) -> str:
+    return subject.name if isinstance(subject, DatasetSource) else subject.spec
 
 
 def _record(finding: Finding) -> dict[str, str]:

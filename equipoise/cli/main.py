@@ -206,7 +206,7 @@ def time(
     json: Json = False,
 ) -> None:
     """Measure how fast training is on this machine, and what a sweep of a suite or of these combinations takes and costs."""
-    lazy("equipoise.cli.time").time(
+    code = lazy("equipoise.cli.timings.time").time(
         suite,
         dataset or [],
         backbone or [],
@@ -220,15 +220,40 @@ def time(
         data_dir=data_dir,
         json=json,
     )
+    raise typer.Exit(code)
+
+
+bench = typer.Typer(help="Runs of `pytest benchmarks`.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.command("compare")
+def bench_compare(
+    before: Annotated[str, typer.Argument(help="A JSON file of pytest-benchmark, or the number of a run.")],
+    after: Annotated[str, typer.Argument(help="The same, of the later run.")],
+    storage: Annotated[Path, typer.Option(help="Where runs are numbered.")] = Path("results/benchmarks"),
+    everything: Annotated[bool, typer.Option("--all", help="Also what is the same within noise.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what became slower or faster by more than the noise of both runs; exit code 1 if anything became slower."""
+    raise typer.Exit(
+        lazy("equipoise.cli.timings.bench").compare(
+            before, after, storage=storage, everything=everything, json=json
+        )
+    )
 
 
 @app.command()
 def check(
-    what: Annotated[list[str], typer.Argument(help="A plugin file (./mine.py), or names of strategies.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(help="A plugin file (./mine.py), or names of strategies, backbones, datasets."),
+    ],
+    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Check strategies against the rules of the contract; a line for each rule that is broken, then exit code 1."""
-    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json))
+    """Check strategies, backbones and data sets against the contract; a line for each rule that is broken, then exit code 1."""
+    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json, data_dir))
 
 
 @app.command()
@@ -236,7 +261,7 @@ def new(
     kind: Annotated[New, typer.Argument(help="What to begin.")],
     name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
 ) -> None:
-    """Write a commented file to start a strategy of your own from; it works as it is."""
+    """Write a commented file to start a strategy, backbone or dataset of your own from; it works as it is."""
     lazy("equipoise.cli.new").new(kind.value, name)
 
 

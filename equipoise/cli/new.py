@@ -13,11 +13,19 @@ from equipoise.core.output import echo
 
 #: Kind → the names of plugin and class in `templates/KIND.py`, in whose place the user's are put. A kind that is added here
 #: needs its template, an entry in `NEXT` and a word in `equipoise.cli.options.New`.
-PLACEHOLDERS = {"strategy": ("my_strategy", "MyStrategy")}
+PLACEHOLDERS = {
+    "strategy": ("my_strategy", "MyStrategy"),
+    "backbone": ("my_backbone", "MyBackbone"),
+    "dataset": ("my_dataset", "MyDataset"),
+}
 #: Kind → the commands to try next.
 NEXT = {
     "strategy": "equipoise check ./{name}.py\n"
-    "equipoise run --dataset design-emails --backbone linear --strategy none --strategy ./{name}.py"
+    "equipoise run --dataset design-emails --backbone linear --strategy none --strategy ./{name}.py",
+    "backbone": "equipoise check ./{name}.py\n"
+    "equipoise run --dataset design-emails --backbone linear --backbone ./{name}.py --strategy none --strategy focal",
+    "dataset": "equipoise check ./{name}.py\n"
+    "equipoise run --dataset ./{name}.py --backbone linear --strategy none --strategy focal",
 }
 
 

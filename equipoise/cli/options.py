@@ -35,6 +35,8 @@ class New(StrEnum):
     """The kinds of plugins for which `new` has a template."""
 
     strategy = "strategy"
+    backbone = "backbone"
+    dataset = "dataset"
 
 
 @dataclasses.dataclass(frozen=True)

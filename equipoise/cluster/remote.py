@@ -115,7 +115,7 @@ def perform(pickled: bytes, task: str) -> Reply:
         # Their own keys are kept: with --allow-mixed, the libraries here may give others.
         keys = {cell: key.key for key, cell in zip(job.cells, _cells_here(here, job), strict=True)}
         # A plugin may change anything in its process, from the moment when it is imported.
-        apart = any(cell.plugins or cell.timeout is not None for cell in keys)
+        apart = any(cell.plugins or cell.places or cell.timeout is not None for cell in keys)
         if not apart:
             require_code_and_files(tuple(keys))
         data, missing = _datasets(here, job, shared=not apart)
@@ -155,13 +155,7 @@ def _apart(
     runner = executors.Processes(
         1, here.folder, guarded=False, logged=False, check=require_code_and_files, whole=True
     )
-    return runner.run(
-        cells,
-        data,
-        executors.Watcher(
-            on_share=report,
-        ),
-    )
+    return runner.run(cells, data, executors.Watcher(on_share=report))
 
 
 def _wanted(here: Here, task: str) -> bool:

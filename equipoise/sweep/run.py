@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.core import plugin_output
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
 from equipoise.store.store import LOGS, STATUS_ONLY, Store
@@ -17,6 +18,12 @@ from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
 from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
 from equipoise.tracking.writer import MlflowWriter
+
+if TYPE_CHECKING:
+    from equipoise.testing import short as kit
+else:
+    # Only plugins need it, and it imports the engine.
+    kit = lazy("equipoise.testing.short")
 
 REDO = ("missing", "failed", "all")
 #: Seconds between two updates of MLflow while cells run; the first comes after the first row.
@@ -57,7 +64,8 @@ def sweep(
         executor: runs the cells elsewhere, such as `equipoise.cluster.Cluster`; `workers` then means nothing.
 
     Raises:
-        EquipoiseError: another sweep is writing to the store, or workers is neither a number from 1 nor "auto".
+        EquipoiseError: another sweep is writing to the store, a backbone or data set of a plugin breaks its contract, or
+            workers is neither a number from 1 nor "auto".
         KeyboardInterrupt: the rows written so far stay, and the same call continues from there.
     """
     wanted = parse_workers(workers)
@@ -67,6 +75,8 @@ def sweep(
         rows = store.rows(STATUS_ONLY)
         statuses = {row["key"]: row["status"] for row in rows}
         cells = _outstanding(plan, redo, {} if redo == "all" else statuses)
+        if any(cell.plugins for cell in cells):
+            kit.check_plugins(cells, plan.data, plan.data_dir)
         # A line that a killed sweep left half-written, and lines that are damaged.
         for problem in filter(None, (store.torn, store.damage)):
             watch.on_problem(problem)

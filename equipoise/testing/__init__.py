@@ -1,76 +1,107 @@
-"""The conformance kit: does a strategy obey the strategy contract?
+"""The conformance kit: does a strategy, a backbone or a data set obey its contract?
 
     from equipoise.strategies.testing import assert_conforms, conformance_tests
 
-    assert_conforms(MyLoss)                            # raises AssertionError with a line for each finding
-    test_conformance = conformance_tests(MyLoss)       # or, in a test file: one pytest test per strategy
+    assert_conforms(MyLoss)                                      # raises AssertionError with a line for each finding
+    test_conformance = conformance_tests(MyLoss, MyBackbone)     # or, in a test file: one pytest test each
 
 On the command line: `equipoise check ./mine.py`. A strategy is run on small training sets, called worlds (usual, absent
 label, single positive, all-positive label, one label, 300 labels, empty rows, duplicate rows, 12 rows, sparse, text), and the
-results are compared with the rules in `CHECKS`.
+results are compared with the rules in `CHECKS`. A backbone is run on small tables and texts (`BACKBONE_CHECKS`), and a data
+set is loaded several times (`DATASET_CHECKS`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.testing.backbones.rules import BACKBONE_CHECKS
+from equipoise.testing.datasets.rules import DATASET_CHECKS
 from equipoise.testing.findings import CHECKS, Finding
 
 if TYPE_CHECKING:
     from equipoise.contracts.strategy import Strategy
     from equipoise.testing.exam import Exam
 
-__all__ = ["CHECKS", "Finding", "assert_conforms", "check", "conformance_tests"]
+__all__ = [
+    "BACKBONE_CHECKS",
+    "CHECKS",
+    "DATASET_CHECKS",
+    "Finding",
+    "assert_conforms",
+    "check",
+    "conformance_tests",
+]
 
 
-def check(strategy: type[Strategy] | Strategy | str) -> list[Finding]:
-    """All findings about a strategy, [] if it conforms. Takes one to three seconds.
+def check(plugin: Any, *, data_dir: str | Path | None = None) -> list[Finding]:
+    """All findings about a strategy, a backbone or a data set, [] if it conforms. Most take one to ten seconds.
 
     Args:
-        strategy: a class, an instance (with its settings), or a spec such as "focal[gamma=1]". The parts of a composition are
+        plugin: a class, an instance (with its settings), or a name such as "focal[gamma=1]". The parts of a composition are
             checked one by one, and a training is run with the whole.
+        data_dir: the folder into which a data set may download; default: as for `load_dataset`.
+
+    Raises:
+        EquipoiseError: it is none of the three, or the name is unknown.
     """
-    from equipoise.testing.equalities import check_equalities
-    from equipoise.testing.exam import Exam
-    from equipoise.testing.training import check_training
+    from equipoise.testing.subjects import kind_of, subject_of
 
-    whole = _instance(strategy)
-    if len(whole.parts) == 1:
-        return _check_part(whole)
-    exam = Exam(whole)
-    check_training(exam)
-    check_equalities(exam)
-    return [f for part in whole.parts for f in _check_part(part)] + exam.findings.all()
+    subject: Any = subject_of(plugin)
+    by_kind = {"strategy": _check_strategy, "backbone": _check_backbone, "dataset": _check_dataset}
+    return by_kind[kind_of(subject)](subject, data_dir)
 
 
-def assert_conforms(strategy: type[Strategy] | Strategy | str) -> None:
-    """Raise AssertionError with a line for each finding unless the strategy conforms."""
-    findings = check(strategy)
+def assert_conforms(plugin: Any, *, data_dir: str | Path | None = None) -> None:
+    """Raise AssertionError with a line for each finding unless the plugin conforms; arguments as for `check`."""
+    findings = check(plugin, data_dir=data_dir)
     if findings:
-        name = strategy if isinstance(strategy, str) else strategy.name
-        raise AssertionError("\n".join([f"{name} does not conform:", *map(str, findings)]))
+        raise AssertionError("\n".join([f"{_name(plugin)} does not conform:", *map(str, findings)]))
 
 
-def conformance_tests(*strategies: type[Strategy] | Strategy | str) -> Callable[..., None]:
-    """A pytest test function with one case per strategy; assign it to a name that begins with `test_`."""
+def conformance_tests(*plugins: Any) -> Callable[..., None]:
+    """A pytest test function with one case per strategy, backbone or data set; assign it to a name that begins with `test_`."""
     import pytest  # only here: the kit also runs from the command line, where pytest may be missing
 
-    names = [s if isinstance(s, str) else s.name for s in strategies]
-
-    @pytest.mark.parametrize("strategy", strategies, ids=names)
-    def test_conformance(strategy: Any) -> None:
-        assert_conforms(strategy)
+    @pytest.mark.parametrize("plugin", plugins, ids=[_name(p) for p in plugins])
+    def test_conformance(plugin: Any) -> None:
+        assert_conforms(plugin)
 
     return test_conformance
 
 
-def _instance(strategy: type[Strategy] | Strategy | str) -> Strategy:
-    from equipoise.catalog.strategies import get_strategy
+def _name(plugin: Any) -> str:
+    # The class of a data set source need not have a name: its instances do.
+    return plugin if isinstance(plugin, str) else getattr(plugin, "name", "") or plugin.__name__
 
-    if isinstance(strategy, str):
-        return get_strategy(strategy)
-    return strategy() if isinstance(strategy, type) else strategy
+
+def _check_backbone(backbone: Any, data_dir: Any) -> list[Finding]:
+    from equipoise.testing.backbones.check import check_backbone
+
+    return check_backbone(backbone)
+
+
+def _check_dataset(source: Any, data_dir: str | Path | None) -> list[Finding]:
+    from equipoise.core.paths import user_path
+    from equipoise.readers.downloads import default_data_dir
+    from equipoise.testing.datasets.check import check_dataset
+
+    return check_dataset(source, default_data_dir() if data_dir is None else user_path(data_dir))
+
+
+def _check_strategy(strategy: Strategy, data_dir: Any) -> list[Finding]:
+    from equipoise.testing.equalities import check_equalities
+    from equipoise.testing.exam import Exam
+    from equipoise.testing.training import check_training
+
+    if len(strategy.parts) == 1:
+        return _check_part(strategy)
+    exam = Exam(strategy)
+    check_training(exam)
+    check_equalities(exam)
+    return [f for part in strategy.parts for f in _check_part(part)] + exam.findings.all()
 
 
 def _check_part(strategy: Strategy) -> list[Finding]:
@@ -91,7 +122,7 @@ def _check_part(strategy: Strategy) -> list[Finding]:
 
 
 def _check_hooks(exam: Exam) -> None:
-    from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage
+    from equipoise.testing.stages import data_stage, head_stage, loss_stage, map_stage, task_stage
     from equipoise.testing.worlds import suitable_worlds
 
     worlds, stages = suitable_worlds(exam.strategy.requires), exam.strategy.stages

@@ -18,8 +18,8 @@ from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import CHANGES, Strategy
 from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
-from equipoise.testing import data_stage, head_stage, loss_stage, map_stage, task_stage
 from equipoise.testing.exam import Exam, arguments
+from equipoise.testing.stages import data_stage, head_stage, loss_stage, map_stage, task_stage
 from equipoise.testing.worlds import World, worlds
 
 

@@ -14,7 +14,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -52,13 +52,14 @@ def _parts(obj: Any) -> Iterator[bytes]:
         yield repr(obj).encode()
 
 
-def ask(plugin: Any, task: str = "equipoise.testing.twin:digests") -> bool:
+def ask(plugin: Any, task: str = "equipoise.testing.twin:digests", *arguments: str) -> bool:
     """Send a strategy, backbone or data set source to the second process, which starts to work; then call `answer` once.
 
     Returns False if it cannot be sent: its class is local to a function, or its fields cannot be pickled.
 
     Args:
         task: the function there that is called with the plugin, as module:name; it returns digests by (hook, world).
+        arguments: of that function, after the plugin.
     """
     cls = type(plugin)
     module = sys.modules.get(cls.__module__)
@@ -68,7 +69,7 @@ def ask(plugin: Any, task: str = "equipoise.testing.twin:digests") -> bool:
     values = {k: v for k, v in vars(plugin).items() if k != "pinned"}
     try:
         job = pickle.dumps(
-            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task)
+            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task, arguments)
         )
     except Exception:
         return False
@@ -128,7 +129,9 @@ def serve() -> None:
         answers.flush()
 
 
-def _work(module: str, file: str | None, name: str, values: Mapping[str, Any], task: str) -> Digests:
+def _work(
+    module: str, file: str | None, name: str, values: Mapping[str, Any], task: str, arguments: Sequence[str]
+) -> Digests:
     """The digests of a plugin, which is its class with these values in its fields."""
     cls: Any = _module(module, file)
     for part in name.split("."):
@@ -137,7 +140,7 @@ def _work(module: str, file: str | None, name: str, values: Mapping[str, Any], t
     plugin = object.__new__(cls)
     plugin.__dict__.update({"pinned": frozenset()} | dict(values))
     home, _, function = task.partition(":")
-    out: Digests = getattr(importlib.import_module(home), function)(plugin)
+    out: Digests = getattr(importlib.import_module(home), function)(plugin, *arguments)
     return out
 
 

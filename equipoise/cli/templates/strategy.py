@@ -31,6 +31,10 @@ class MyStrategy(Strategy):
     # exactly. Delete the line otherwise.
     off: ClassVar[dict[str, float] | None] = {"power": 0.0}
 
+    # Whether `loss` also takes K trainings at once: logits (K, B, L), counts (K, 1, L), hyperparameters (K, 1, 1). That is
+    # faster. Delete the line if yours does not; `equipoise check` tells.
+    vectorized: ClassVar[bool] = True
+
     # A hyperparameter with its default, the range that the search draws from, and what users may pin, my_strategy[power=2]:
     # here any number from 0 (also `above`, `below` and `at_most`; any finite number without them).
     power: float = tunable(0.5, low=0.0, high=1.0, at_least=0)

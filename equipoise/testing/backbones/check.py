@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
 
 from equipoise.contracts.backbone import Backbone
-from equipoise.ops.device import repeatable
+from equipoise.contracts.estimator import EstimatorBackbone
+from equipoise.engine.estimators import rows_of
 from equipoise.testing import twin
 from equipoise.testing.backbones import declaration, estimators, learning, parts
 from equipoise.testing.backbones import forward as passes
-from equipoise.testing.backbones.exam import CPU, BackboneExam
+from equipoise.testing.backbones.exam import BackboneExam
 from equipoise.testing.backbones.worlds import BackboneWorld, suitable
 from equipoise.testing.exam import Stopped, quietly
 from equipoise.testing.findings import Finding
@@ -22,9 +26,9 @@ _USUAL = (
     passes.check_dropout,
     passes.check_head,
     passes.check_label_inputs,
+    learning.check_chained,
     learning.check_lanes,
     learning.check_gradients,
-    learning.check_chained,
     learning.check_trains,
 )
 Check = Callable[[BackboneExam, BackboneWorld], None]
@@ -42,14 +46,23 @@ def check_backbone(backbone: Backbone) -> list[Finding]:
     return exam.findings.all()
 
 
+def check_briefly(backbone: Backbone, kind: str) -> list[Finding]:
+    """The findings of single passes over one small data set of a kind of input, "text" or "numeric"."""
+    exam = BackboneExam(backbone)
+    world = suitable(frozenset({kind}))[0]
+    quietly(lambda: _first(backbone, world))
+    steps = _EVERYWHERE if backbone.gradient else (parts.check_features, estimators.check_estimator)
+    _in_turn(exam, world, steps)
+    return exam.findings.all()
+
+
 def _check_worlds(exam: BackboneExam) -> None:
     seen: set[str] = set()
     for world in suitable(exam.backbone.accepts):
         usual = world.kind not in seen
         seen.add(world.kind)
-        # The first call may import libraries, whose side effects are not the backbone's; so may the engine.
-        quietly(_deterministic)
-        quietly(lambda world=world: BackboneExam(exam.backbone).inputs(world))  # type: ignore[misc]
+        # The first call may import libraries, whose side effects are not the backbone's.
+        quietly(partial(_first, exam.backbone, world))
         if not exam.backbone.gradient:
             _in_turn(exam, world, (parts.check_features, estimators.check_estimator))
         elif _in_turn(exam, world, _EVERYWHERE) and usual:
@@ -60,17 +73,21 @@ def _in_turn(exam: BackboneExam, world: BackboneWorld, checks: tuple[Check, ...]
     """Run checks one after the other until one finds something; returns whether none did."""
     for check in checks:
         before = len(exam.findings.all())
-        exam.attempt(
-            check.__name__.removeprefix("check_"), world.name, lambda check=check: check(exam, world)
-        )  # type: ignore[misc]
+        exam.attempt(check.__name__.removeprefix("check_"), world.name, partial(check, exam, world))
         if len(exam.findings.all()) > before:
             return False
     return True
 
 
-def _deterministic() -> None:
-    with repeatable(CPU):
-        pass
+def _first(backbone: Backbone, world: BackboneWorld) -> None:
+    """Compute features, and train for a step or fit a few rows."""
+    exam = BackboneExam(backbone)
+    exam.inputs(world)
+    if isinstance(backbone, EstimatorBackbone):
+        few = np.arange(16)
+        backbone.fit(rows_of(exam.inputs(world), few), world.Y[few], None, 0, False)
+    elif backbone.gradient:
+        exam.train(world, [exam.lane(world, steps=1)])
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def _check_methods(exam: BackboneExam) -> bool:
             )
             return whole and not lacking
         parts = cls.represent is not Backbone.represent and cls.classify is not Backbone.classify
-        if parts and cls.head is None:
+        if parts and cls.head is None and not whole:
             exam.findings.note(
                 "head", "backbone", "", "represent() is defined, but `head` names no parameters"
             )

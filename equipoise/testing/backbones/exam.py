@@ -23,7 +23,7 @@ from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, fed_
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.sparse import SparseBatch, SparseRows
 from equipoise.testing.backbones.worlds import TRAIN, BackboneWorld
-from equipoise.testing.exam import Watched
+from equipoise.testing.exam import Stopped, Watched
 from equipoise.testing.findings import Findings
 
 CPU = torch.device("cpu")
@@ -91,7 +91,9 @@ class BackboneExam(Watched):
                 with torch.no_grad():
                     return forward(self.backbone, params, x, dropout, method=method)
             except Exception as error:
-                raise RuntimeError(f"{self.described(x, params)}: {one_line(error)}") from error
+                problem = f"{self.described(x, params)}: {one_line(error)}"
+                self.findings.note("raises", method, world.name, problem)
+                raise Stopped from error
 
         out: Tensor = self.run(method, world.name, compute)
         return out
@@ -102,15 +104,15 @@ class BackboneExam(Watched):
         shapes = ", ".join(f"{name} {tuple(p.shape)}" for name, p in list(own.items())[:6])
         return f"with x = {form_of(given)} and the parameters {shapes}"
 
-    def train(self, world: BackboneWorld, lanes: Sequence[Lane], hook: str = "training") -> list[Trained]:
+    def train(self, world: BackboneWorld, lanes: Sequence[Lane]) -> list[Trained]:
         """Train lanes side by side, as the engine does it."""
-
-        def fit() -> list[Trained]:
-            with repeatable(CPU):
-                return train(lanes, self.inputs(world), batch_size=BATCH, device=CPU, cost=TrainingCost())
-
-        out: list[Trained] = self.run(hook, world.name, fit)
+        out: list[Trained] = self.run("training", world.name, lambda: self.fit(world, lanes))
         return out
+
+    def fit(self, world: BackboneWorld, lanes: Sequence[Lane]) -> list[Trained]:
+        """The same without a watch; raises what the engine or the backbone raises."""
+        with repeatable(CPU):
+            return train(lanes, self.inputs(world), batch_size=BATCH, device=CPU, cost=TrainingCost())
 
     def lane(self, world: BackboneWorld, k: int = 0, steps: int = 3, **more: Any) -> Lane:
         """A lane that learns the training rows of a world; lanes of different numbers differ in their random streams."""
@@ -142,7 +144,8 @@ class BackboneExam(Watched):
     def set_dropout(self, rate: float) -> Backbone:
         """The backbone with another dropout rate, if it has such a field."""
         has_field = any(f.name == "dropout" for f in dataclasses.fields(self.backbone))
-        return dataclasses.replace(self.backbone, **({"dropout": rate} if has_field else {}))
+        changed: dict[str, Any] = {"dropout": rate} if has_field else {}
+        return dataclasses.replace(self.backbone, **changed)
 
 
 def transformed(backbone: Backbone, world: BackboneWorld) -> Inputs:

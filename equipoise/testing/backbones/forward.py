@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def check_forward(exam: BackboneExam, world: BackboneWorld) -> None:
     _check_unchanged(exam, world, lanes, rows)
     _check_rows(exam, world, lanes, rows, logits)
     _check_own_parameters(exam, world, lanes, rows, logits)
+    _check_output(exam, world, lanes, rows, logits)
     if isinstance(inputs := exam.inputs(world), Tokens):
         longer = replace(inputs, ids=torch.nn.functional.pad(inputs.ids, (0, 7)))
         padded = exam.logits(world, lanes, rows, inputs=longer)
@@ -77,11 +79,14 @@ def _check_rows(
     others[:, half:] += BATCH
     beside = exam.logits(world, lanes, others)
     turned = exam.logits(world, lanes, rows[:, order].contiguous())
-    problems = (
+    problems: tuple[tuple[str, bool], ...] = (
         ("beside other rows", _close(beside[:, :half], logits[:, :half])),
         ("in another place of the batch", _close(turned[:, order], logits)),
         ("in a batch of another size", _close(exam.logits(world, lanes, rows[:, :half]), logits[:, :half])),
     )
+    for row in range(0, half, 3):
+        copies = exam.logits(world, lanes, rows[:, row : row + 1].expand(-1, BATCH).contiguous())
+        problems += (("among copies of itself", _close(copies[:, 0], logits[:, row])),)
     for problem, ok in problems:
         words = f"the logits of a row differ {problem}"
         exam.findings.demand(ok, "rows", "forward", world.name, words)
@@ -100,6 +105,18 @@ def _check_own_parameters(
     )
     for ok, problem in problems:
         exam.findings.demand(ok, "lane", "forward", world.name, problem)
+
+
+def _check_output(
+    exam: BackboneExam, world: BackboneWorld, lanes: list[Any], rows: Tensor, logits: Tensor
+) -> None:
+    """Check that the bias of the logits is added to them last: training starts at the best constant logits through it."""
+    name = exam.backbone.output
+    if not name or exam.findings.failed("names", "init"):
+        return
+    raised = exam.logits(world, [{**lane, name: lane[name] + 1.0} for lane in lanes], rows)
+    problem = f"raising `output` ({name}) by 1 does not raise the logits by 1: it must be added last"
+    exam.findings.demand(_close(raised, logits + 1.0), "names", "forward", world.name, problem)
 
 
 def _moved(params: Any, seed: int) -> dict[str, Tensor]:
@@ -149,7 +166,7 @@ def check_head(exam: BackboneExam, world: BackboneWorld) -> None:
     ):
         return
     for lane, h, z in zip(lanes, hidden.numpy(), logits.numpy(), strict=True):
-        weight, bias = exam.run("head", world.name, lambda lane=lane: exam.backbone.head_of(lane))
+        weight, bias = exam.run("head", world.name, partial(exam.backbone.head_of, lane))
         shapes = weight.shape == (h.shape[1], world.n_labels) and bias.shape == (world.n_labels,)
         if not demand(shapes, f"weight {weight.shape} and bias {bias.shape} do not fit {h.shape[1]} units"):
             return
@@ -179,7 +196,7 @@ def check_label_inputs(exam: BackboneExam, world: BackboneWorld) -> None:
             return forward(exam.backbone, params, x, None, given)
 
     without, with_labels = (
-        exam.run("label inputs", world.name, lambda given=given: compute(given)) for given in (none, some)
+        exam.run("label inputs", world.name, partial(compute, given)) for given in (none, some)
     )
     apart = (with_labels - without).abs().amax(-1) > 1e-6
     problems = (

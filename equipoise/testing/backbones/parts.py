@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,7 @@ def check_parameters(exam: BackboneExam, world: BackboneWorld) -> None:
 def _check_names(exam: BackboneExam, world: BackboneWorld, params: Mapping[str, Tensor]) -> None:
     backbone = exam.backbone
     head = backbone.head or ()
+    known = set(params) | _with_other_switches(exam, world)
     declared = {
         "output": {backbone.output} - {""},
         "conditioning_bias": {backbone.conditioning_bias} - {""},
@@ -108,7 +110,7 @@ def _check_names(exam: BackboneExam, world: BackboneWorld, params: Mapping[str, 
         "head": set(head) if backbone.represents else set(),
     }
     for attribute, names in declared.items():
-        missing = sorted(names - set(params))
+        missing = sorted(names - (known if attribute == "biases" else set(params)))
         exam.findings.demand(
             not missing,
             "names",
@@ -125,6 +127,18 @@ def _check_names(exam: BackboneExam, world: BackboneWorld, params: Mapping[str, 
             world.name,
             f"`output` names {backbone.output}, which has {size} numbers for {world.n_labels} labels",
         )
+
+
+def _with_other_switches(exam: BackboneExam, world: BackboneWorld) -> set[str]:
+    """Names of parameters that exist where a field that is True or False has the other value."""
+    names: set[str] = set()
+    for f in dataclasses.fields(exam.backbone):
+        value = getattr(exam.backbone, f.name)
+        if isinstance(value, bool):
+            changed: dict[str, Any] = {f.name: not value}
+            other = BackboneExam(dataclasses.replace(exam.backbone, **changed))
+            names |= set(other.init(world))
+    return names
 
 
 def arrays_of(inputs: Inputs) -> list[Any]:

@@ -11,7 +11,7 @@ BACKBONE_CHECKS = {
     "deterministic": "the same arguments must give the same result in any process at any time",
     "features": "features(kind) must make a new extractor that learns in `fit` only and transforms each row by itself",
     "parameters": "init must make new float32 tensors on the CPU in each call, for any number of features and of labels",
-    "names": "`output`, `biases`, `head` and `conditioning_bias` must name parameters; the bias of the logits has L numbers",
+    "names": "`output`, `biases`, `head` and `conditioning_bias` must name parameters; `output` is added to the logits last",
     "shapes": "logits must be float32 (B, L), or (K, B, L) with batched = True",
     "finite": "features, parameters and logits must be finite",
     "rows": "a row's logits must depend on that row alone: no statistics over the batch",

@@ -20,12 +20,14 @@ from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo_json
 from equipoise.core.plugin_output import plugins_apart
+from equipoise.experiment.cell import Cell
 from equipoise.ops.device import THREADS
-from equipoise.sweep import timing
 from equipoise.sweep.estimate import duration, in_words
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.suite import Suite
 from equipoise.sweep.worker_count import Workers, choose_workers, parse_workers
+from equipoise.timings import projection, speeds
+from equipoise.timings.units import in_unit
 
 # Generated, so that timing needs no download.
 DATASET = "design-emails"
@@ -46,8 +48,12 @@ def time(
     device: str,
     data_dir: Path | None,
     json: bool,
-) -> None:
-    """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take."""
+) -> int:
+    """Time a short cell of each combination; print the speeds, and what the sweep of these cells will take.
+
+    Returns:
+        The exit code, 1 if some combination failed.
+    """
     wanted = parse_workers(workers)
     if price is not None and not 0 <= price < float("inf"):
         raise EquipoiseError(f"--price must be what an hour of one core costs, 0 or more; got {price}")
@@ -59,27 +65,29 @@ def time(
         raise EquipoiseError(f"nothing here can be run: {'; '.join(reasons)}")
     processes = choose_workers(plan.cells, plan.data) if wanted is None else Workers(wanted)
     with terminal(stderr=True).status("timing") as status:
-        speeds, failures = timing.measure(plan, lambda line: status.update(f"timing {line}"))
-    sweep = timing.estimate(plan, speeds, processes.count)
+        measured, failures = speeds.measure(plan, lambda line: status.update(f"timing {line}"))
+    sweep = projection.estimate(plan, measured, processes.count)
     # All cells of a plan run on one device.
     machine: dict[str, Any] = {"device": plan.cells[0].device, "threads": THREADS}
-    left_out = [*plan.skipped, *failures]
+    code = 1 if failures else 0
     if json:
         record = {
             **machine,
-            "speeds": timing.records(plan, speeds),
-            "left_out": _left_out(left_out),
+            "speeds": projection.records(plan, measured),
+            "left_out": _left_out([*plan.skipped, *failures]),
+            "failed": _left_out(failures),
             "sweep": {**asdict(sweep), "core_hours": sweep.core_seconds / 3600, "price": _cost(sweep, price)},
         }
         echo_json(json_.dumps(record, indent=2))
-        return
+        return code
     console = terminal()
     for name in plan.data:
-        _print_table(console, plan, name, speeds, machine)
-    for entry in _left_out(left_out):
+        _print_table(console, plan, name, measured, failures, machine)
+    for entry in _left_out(plan.skipped):
         words = f"{entry['dataset']} · {entry['backbone']} · {entry['strategy']}"
         console.print(f"left out: {words}: {entry['reason']}", markup=False, style="dim")
     _print_sweep(console, sweep, processes, machine["device"], price)
+    return code
 
 
 def _chosen(
@@ -103,7 +111,12 @@ def _chosen(
 
 
 def _print_table(
-    console: SafeConsole, plan: Plan, name: str, speeds: Sequence[timing.Speed], machine: Mapping[str, Any]
+    console: SafeConsole,
+    plan: Plan,
+    name: str,
+    measured: Sequence[speeds.Speed],
+    failures: Sequence[tuple[Cell, str]],
+    machine: Mapping[str, Any],
 ) -> None:
     data = plan.data[name]
     where = f"{machine['device']}, {machine['threads']} thread"
@@ -111,35 +124,45 @@ def _print_table(
     table = Table(title=f"{data.name} ({size}) on {where}", title_justify="left")
     for column in ("backbone", "strategy"):
         table.add_column(column)
-    for column in ("rows/s", "× none", "s per cell"):
+    for column in ("rows/s", "× none", "noise", "a cell"):
         table.add_column(column, justify="right")
-    for own in (r for r in timing.records(plan, speeds) if r["dataset"] == name):
-        numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", f"{own['seconds_per_cell']:.3g}")
+    for own in (r for r in projection.records(plan, measured) if r["dataset"] == name):
+        noise = "?" if own["noise"] is None else f"± {own['noise']:.0%}"
+        numbers = (f"{own['rows_per_s']:,.0f}", f"{own['times_none']:.2f}", noise)
         # Brackets of a spec are no markup.
-        table.add_row(escape(own["backbone"]), escape(own["strategy"]), *numbers)
+        table.add_row(
+            escape(own["backbone"]), escape(own["strategy"]), *numbers, in_unit(own["seconds_per_cell"])
+        )
+    failed = _left_out([(cell, why) for cell, why in failures if cell.dataset == name])
+    for row in failed:
+        table.add_row(escape(row["backbone"]), escape(row["strategy"]), "failed", "", "", "")
     console.print(table)
     console.print(
         "rows/s: rows that all models in training see in a second, in trials and folds", style="dim"
     )
+    for row in failed:
+        console.print(f"{row['backbone']} · {row['strategy']} failed: {row['reason']}", markup=False)
 
 
 def _print_sweep(
-    console: SafeConsole, sweep: timing.Sweep, workers: Workers, device: str, price: float | None
+    console: SafeConsole, sweep: projection.Sweep, workers: Workers, device: str, price: float | None
 ) -> None:
     unit = "device" if device == "cuda" else "core"
+    unknown = f", {sweep.unknown} that could not be timed left out" if sweep.unknown else ""
     console.print(
-        f"this sweep: {sweep.cells} cells ({sweep.skipped} skipped), {sweep.trainings:,} trainings: "
+        f"this sweep: {sweep.cells} cells ({sweep.skipped} skipped{unknown}), {sweep.trainings:,} trainings: "
         f"{in_words(sweep.core_seconds / 3600, unit=unit)} here, {duration(sweep.seconds)} with {workers}. "
         "Less where trainings stop early.",
         markup=False,
     )
-    if price is not None:
-        console.print(
-            f"at {price:g} for an hour of one {unit}: about {_cost(sweep, price):,.2f}", markup=False
-        )
+    cost = _cost(sweep, price)
+    if cost is not None:
+        amount = f"{cost:,.2f}" if cost >= 1 else f"{cost:.2g}"
+        spent = f"{in_unit(sweep.core_seconds)} for {sweep.cells - sweep.unknown:,} cells"
+        console.print(f"at {price:g} for an hour of one {unit}: about {amount} ({spent})", markup=False)
 
 
-def _cost(sweep: timing.Sweep, price: float | None) -> float | None:
+def _cost(sweep: projection.Sweep, price: float | None) -> float | None:
     return None if price is None else price * sweep.core_seconds / 3600
 
 

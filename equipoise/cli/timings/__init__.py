@@ -1,0 +1,1 @@
+"""The commands about time: `equipoise time` and `equipoise bench`."""

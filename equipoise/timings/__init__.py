@@ -1,0 +1,1 @@
+"""How long things take: speeds of short cells, what a plan takes at these speeds, and runs of benchmarks compared."""
