@@ -13,6 +13,7 @@ from equipoise.cli.dry_run import as_data, print_cells, print_summary
 from equipoise.cli.options import LIVE
 from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
+from equipoise.cli.understood import show_understood
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
@@ -66,6 +67,8 @@ def run(
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     for line in warnings_of(plan):
         echo(f"warning: {line}", to_err=True)
+    if not json:
+        show_understood(plan.data.values())
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
