@@ -16,6 +16,7 @@ from equipoise.cli.selection import all_named, splits_of, with_columns
 from equipoise.cli.understood import show_understood
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import into_log, plugins_apart, printed
 from equipoise.report.export import PARTS, render
@@ -78,6 +79,8 @@ def run(
     if dry_run:
         print_cells(console, plan, todo)
         return
+    for line in _cautions(plan, todo):
+        echo(f"warning: {line}", to_err=True)
     logs = store.path / LOGS
     before = printed(logs)
     with into_log(logs), SweepProgress(console, todo) as progress:
@@ -97,6 +100,16 @@ def run(
     if printed(logs) > before:
         console.print(f"plugins have printed, see {logs}", style="dim", markup=False)
     _report(console, plan, store, results)
+
+
+def _cautions(plan: Plan, todo: Sequence[Cell]) -> list[str]:
+    """What `equipoise diagnose` would warn of in the data of cells that are to run."""
+    folds = {cell.dataset: cell.settings.folds for cell in todo}
+    return (
+        lazy("equipoise.diagnosis.cautions").cautions({name: plan.data[name] for name in folds}, folds)
+        if folds
+        else []
+    )
 
 
 def _done(store: Store, todo: Sequence[Cell], redo: str, progress: SweepProgress) -> int:

@@ -77,11 +77,14 @@ class Table:
         return f"{self.file} {self.place(row)}, column {name!r}"
 
 
-def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> Table:
+def read_table(
+    path: Path, delimiter: str | None = None, encoding: str = "utf-8", labelled: bool = True
+) -> Table:
     """Read a delimited text file.
 
     Without a `delimiter`, it is the one that a first line such as "sep=;" states, a tab for .tsv and .tab, and otherwise the
-    most frequent of , ; tab | in the header.
+    most frequent of , ; tab | in the header. Rows that have labels need two columns or more; with `labelled=False` one will
+    do, and its heading may be a number.
 
     Raises:
         EquipoiseError: the file cannot be read; the message names file and line.
@@ -95,7 +98,7 @@ def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8"
         raise EquipoiseError(f"delimiter must be one character, not {mark!r}")
     line, cells = delimited.header(path, encoding, mark)
     names = [name.strip() or f"column {i}" for i, name in enumerate(cells, start=1)]
-    _check_header(f"{path.name} line {line}", names, mark)
+    _check_header(f"{path.name} line {line}", names, mark, labelled)
     columns = delimited.read(path, encoding, mark, len(names))
     return Table(
         file=path.name,
@@ -162,11 +165,11 @@ def _delimiter(path: Path, header: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def _check_header(where: str, header: list[str], delimiter: str) -> None:
+def _check_header(where: str, header: list[str], delimiter: str, labelled: bool) -> None:
     """Raise EquipoiseError if the first line does not name the columns."""
-    if all(_is_number(name) for name in header):
+    if labelled and all(_is_number(name) for name in header):
         raise EquipoiseError(f"{where} must name the columns, but holds numbers: {', '.join(header):.60}")
-    if len(header) == 1:
+    if labelled and len(header) == 1:
         raise EquipoiseError(
             f"{where} holds one column, {header[0]!r:.60}, when split at {delimiter!r}; "
             "inputs and labels are needed (set another one with delimiter=…)"
