@@ -17,6 +17,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("api",),
     ("cluster",),
     ("publishing",),
+    ("takehome",),
     ("timings",),
     ("sweep",),
     ("tracking", "diagnosis"),
