@@ -114,7 +114,8 @@ def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
     Raises:
         EquipoiseError: the folder has other rows, or was not written by this command.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    # The finding may be written first, into a README that is alone in the folder.
+    if not path.exists() or (path.is_dir() and all(file.name == README for file in path.iterdir())):
         return None
     before = read_folder(path)
     if before.manifest["rows_sha256"] != content:
