@@ -48,7 +48,8 @@ class Advice:
         fresh: whether the gain was measured on seeds that had no part in the choice of the rival.
         more_splits: the total number of splits with which a true difference of the size of the gain (or of EQUAL, if that is
             larger) would be found with a probability of 80 %; None where it is decided, or up to 100 splits would not do.
-        seconds: what those additional splits would take, in seconds of one process.
+        seconds: what those additional splits would take, in seconds of one process. new_seed: whether they are
+            of the next seed, and count by themselves.
         backbones: other backbone with the same settings → the baseline's mAP on `backbone` minus that on the other one, on the
             splits of both.
         most_gain, most_high: the largest mean difference in mAP of a strategy on any backbone, and the largest upper end of its
@@ -72,6 +73,7 @@ class Advice:
     fresh: bool
     more_splits: int | None
     seconds: float
+    new_seed: bool
     backbones: dict[str, Difference] = field(default_factory=dict)
     most_gain: float = 0.0
     most_high: float = 0.0
@@ -114,7 +116,7 @@ def _of_data(group: list[Comparison], results: str) -> Advice:
     settled = [table for table in group if len(table.units) >= FEW] or group
     found = max((find(table) for table in settled), key=_score)
     chosen, rival, used = found.table, found.rival, found.used
-    more, seconds = _more(found)
+    more, seconds, anew = _more(found)
     most_gain, most_high = largest(settled)
     decision = _decision(used)
     advice = Advice(
@@ -134,6 +136,7 @@ def _of_data(group: list[Comparison], results: str) -> Advice:
         fresh=rival is not None and rival.fresh,
         more_splits=more,
         seconds=seconds,
+        new_seed=anew,
         backbones=_backbones(chosen, settled),
         most_gain=most_gain,
         most_high=most_high,
@@ -175,24 +178,31 @@ def _backbones(chosen: Comparison, group: list[Comparison]) -> dict[str, Differe
     return differences
 
 
-def _more(found: Finding) -> tuple[int | None, float]:
-    """How many splits in total would decide, and what the additional ones cost in seconds."""
+def _more(found: Finding) -> tuple[int | None, float, bool]:
+    """How many splits in total would decide, what the additional ones cost in seconds, and whether they are of a new seed."""
     judged, rival = found.judged, found.rival
     if found.verdict == UNKNOWN:
         if len(found.table.units) >= FEW or len(found.table.ranked) < 2:
-            return None, math.nan
+            return None, math.nan, False
         # With few splits the best is mostly the luckiest, so that all strategies are run again.
         each = sum(result.seconds for result in found.table.ranked)
-        return FEW, (FEW - len(found.table.units)) * each
+        return FEW, (FEW - len(found.table.units)) * each, False
     if found.verdict != OPEN or rival is None:
-        return None, math.nan
-    splits = _deciding(judged, rival)
+        return None, math.nan, False
+    splits, new = _deciding(judged, rival)
     each = sum(result.seconds for result in (judged.baseline, rival.result) if result is not None)
-    return splits, math.nan if splits is None else (splits - len(judged.units)) * each
+    return splits, math.nan if splits is None else (splits - len(judged.units)) * each, new
 
 
-def _deciding(judged: Comparison, rival: Candidate) -> int | None:
+def _deciding(judged: Comparison, rival: Candidate) -> tuple[int | None, bool]:
+    """The total number of splits, and whether the additional ones are of a new seed: whichever takes fewer."""
+    present = len(judged.units)
     if not rival.gain.error > 0:
-        return len(judged.units) + FEW  # to estimate its variance at all
-    target = max(abs(rival.gain.mean), EQUAL)
-    return splits_to_decide(rival.gain, judged.units, target, rival.tests / share_of(rival.metric))
+        return present + FEW, False  # to estimate its variance at all
+    target, share = max(abs(rival.gain.mean), EQUAL), share_of(rival.metric)
+    # The present splits have chosen the strategy, so that together with them it is the best of several.
+    longer = splits_to_decide(rival.gain, judged.units, target, rival.tests / share)
+    anew = splits_to_decide(rival.gain, judged.units, target, 1 / share, afresh=True)
+    if anew is None or rival.fresh or (longer is not None and longer <= present + anew):
+        return longer, False
+    return present + anew, True

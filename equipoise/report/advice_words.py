@@ -49,7 +49,8 @@ def command(advice: Advice, found: Finding, results: str) -> str:
         ranked = [BASELINE, *(result.strategy for result in found.table.ranked)]
         strategies = ranked if advice.verdict == UNKNOWN else [BASELINE, advice.rival]
         # The splits of earlier seeds are there already.
-        splits = advice.more_splits - sum(other != seed for other, _ in units)
+        splits = advice.more_splits - sum(advice.new_seed or other != seed for other, _ in units)
+        seed += advice.new_seed
     else:
         return shlex.join(["equipoise", "diagnose", advice.dataset])
     words = ["equipoise", "run", "--dataset", advice.dataset, "--backbone", advice.backbone]
@@ -126,7 +127,9 @@ def _verdict(advice: Advice, gain: Difference, what: str) -> list[str]:
     better = advice.chances.better if advice.chances is not None else math.nan
     size = f"{_sized(gain)} {_named(advice.metric)}"
     if advice.verdict == WON:
-        return [f"That it is better by {what} is {likelihood(better)} ({percent(better)})."]
+        # Shrinkage takes the variance for known; the t distribution does not.
+        sure = min(better, gain.chances.better) if gain.chances is not None else better
+        return [f"That it is better by {what} is {likelihood(sure)} ({percent(sure)})."]
     if advice.verdict == TRADE:
         return [
             f"{advice.rival} trades one metric for the other, both significantly: {size}{_beside(advice, ' against ')}; which"
@@ -154,7 +157,7 @@ def _candidate(advice: Advice, alone: Chances, what: str, better: float) -> str:
     )
     if advice.compared > 1 and not advice.fresh:
         picked = f"It was picked as the best of {advice.compared}, so this is too high"
-        return f"{told}. {picked}; allowing for that, it gains as much with {percent(better)}."
+        return f"{told}. {picked}; allowing for that, the probability is {percent(better)}."
     return f"{told}."
 
 
@@ -178,6 +181,8 @@ def _splits(advice: Advice) -> list[str]:
     if advice.gain is None or not advice.gain.error > 0:
         return [f"{count} would show how far it varies."]
     target = number(max(abs(advice.gain.mean), EQUAL))
+    if advice.new_seed:
+        count = f"{count} of a new seed, which have no part in the choice of {advice.rival},"
     return [f"{count} would show a true difference of {target} with a probability of about 80 %."]
 
 

@@ -30,7 +30,7 @@ class Candidate:
         judged: the comparison that its figures come from: the table, or that of the baseline and this strategy by themselves
             where they have more splits, or later seeds that had no part in the choice (`fresh`).
         result: the strategy there. gain, other: its difference in `metric` and in the other one.
-        tests: by how many comparisons the p-value of the gain was multiplied besides Holm's adjustment.
+        tests: by how many comparisons a p-value from additional splits is multiplied, besides Holm's adjustment.
         chances: probabilities of the gain that allow for the other strategies of the table; None without a standard error.
     """
 
@@ -147,7 +147,7 @@ def _candidate(
         judged=judged,
         result=ours,
         metric=metric,
-        gain=replace(gain, p_holm=min(gain.p_holm * tests, 1.0)) if tests > 1 else gain,
+        gain=replace(gain, p_holm=min(gain.p_holm * tests, 1.0)) if judged is not table else gain,
         other=ours.deltas.get(TUNED if metric == MAP else MAP),
         fresh=fresh,
         tests=tests,
@@ -170,12 +170,12 @@ def _evidence(
     # A strategy that is being run is not judged by its first splits.
     if len(table.units) >= FEW and sum(seed in later for seed, _ in both) >= FEW:
         tests = sum(bool(others & later) for others in seeds.values())
-        return table.only((BASELINE, strategy), later), True, tests
+        return table.only((BASELINE, strategy), later), True, max(1, tests)
     if len(seeds) > 1 and FEW <= len(table.units) < len(both):
         pair = table.only((BASELINE, strategy))
         if pair.baseline is not None and len(pair.units) > len(table.units):
             return pair, False, len(seeds)
-    return table, False, 1
+    return table, False, max(1, len(seeds))
 
 
 def _finished(table: Comparison) -> dict[str, set[SplitId]]:
