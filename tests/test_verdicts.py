@@ -159,7 +159,7 @@ def test_the_other_metric_is_always_named() -> None:
 
 def test_an_open_question_goes_to_a_new_seed_where_that_takes_fewer_splits() -> None:
     deltas = open_table()
-    deltas[0, 0] = 0.02 + noise(5, sd=0.022, seed=1)
+    deltas[0, 0] = 0.02 + noise(5, sd=0.016, seed=1)
     found = advice(rows_of(deltas))
     assert (found.verdict, found.new_seed) == (OPEN, True)
     assert found.more_splits is not None
