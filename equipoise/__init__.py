@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import compose, get_strategy
     from equipoise.cluster.executor import Cluster
-    from equipoise.contracts.backbone import Backbone, uniform
+    from equipoise.contracts.backbone import Backbone, Flops, uniform
     from equipoise.contracts.context import Context
     from equipoise.contracts.dataset import Dataset, DatasetSource
     from equipoise.contracts.estimator import EstimatorBackbone
@@ -51,6 +51,7 @@ _WHERE = {
     "Drop": "equipoise.ops.dropout",
     "EquipoiseError": "equipoise.core.errors",
     "EstimatorBackbone": "equipoise.contracts.estimator",
+    "Flops": "equipoise.contracts.backbone",
     "Model": "equipoise.takehome.model",
     "Rows": "equipoise.contracts.rows",
     "Sparse": "equipoise.ops.inputs",
@@ -94,6 +95,7 @@ __all__ = [
     "Drop",
     "EquipoiseError",
     "EstimatorBackbone",
+    "Flops",
     "Model",
     "Rows",
     "Sparse",

@@ -135,5 +135,8 @@ def _of_data(data: Dataset) -> dict[str, Any]:
             "inputs": list(table.inputs if table else ("text",) if data.kind == "text" else data.features),
             "label_column": table.label_column if table else None,
             "categories": {name: list(words) for name, words in (table.categories if table else {}).items()},
+            "dates": {
+                name: [form, list(parts)] for name, (form, parts) in (table.dates if table else {}).items()
+            },
         },
     }
