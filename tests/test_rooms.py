@@ -16,6 +16,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("api",),
     ("cluster",),
+    ("publishing",),
     ("takehome",),
     ("timings",),
     ("sweep",),

@@ -350,6 +350,71 @@ def new(
     lazy("equipoise.cli.new").new(kind.value, name)
 
 
+@app.command()
+def publish(
+    name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
+    results: Results = LIVE,
+    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    into: options.Into = Path("results/published"),
+    machine: options.Machine = "",
+) -> None:
+    """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A published or submitted folder.")],
+    sample: Annotated[int, typer.Option(help="Finished cells to recompute, drawn at random.")] = 2,
+    seed: Annotated[int, typer.Option(help="The seed of that draw.")] = 0,
+    max_seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Draw only from cells that took at most so long when they were published."),
+    ] = None,
+    cell: Annotated[
+        Names, typer.Option(metavar="KEY", help="Recompute this cell instead. Repeat for more.")
+    ] = None,
+    run_plugins: Annotated[
+        bool, typer.Option("--run-plugins", help="Run the code that a submitted folder brings.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Check that a published folder is unchanged, recompute some of its cells and compare; exit code 1 if one differs."""
+    raise typer.Exit(
+        lazy("equipoise.publishing.commands").verify_folder(
+            folder,
+            number=sample,
+            seed=seed,
+            most_seconds=max_seconds,
+            keys=cell or [],
+            run_plugins=run_plugins,
+            data_dir=data_dir,
+            json=json,
+        )
+    )
+
+
+@app.command()
+def submit(
+    name: Annotated[str, typer.Argument(help="E.g. my-method-2026-12: lower-case, and dated.")],
+    results: Results = LIVE,
+    plugin: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A plugin file that made the rows. Repeat for more."),
+    ] = None,
+    distribution: Annotated[
+        Names, typer.Option(help="Or an installed distribution. Repeat for more.")
+    ] = None,
+    into: options.Into = Path("results/submitted"),
+    machine: options.Machine = "",
+) -> None:
+    """Pack the results of your own plugin with its code, for a pull request: it must conform and have a baseline."""
+    lazy("equipoise.publishing.commands").submit(
+        name, results, plugin or [], distribution or [], into, machine
+    )
+
+
 def main() -> None:
     """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
     output.prepare()
