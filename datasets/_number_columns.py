@@ -24,8 +24,11 @@ class NumberColumns:
     """The features that were read from a table.
 
     Attributes:
-        names: of each feature. used: the columns that they are made of. categories: of each column of words, its words in the order of their codes. dates: of each column
-            of dates, how they are written, and the indices of the parts that are features. notes: for the user.
+        names: of each feature.
+        used: the columns that they are made of.
+        categories: of each column of words, its words in the order of their codes.
+        dates: of each column of dates, how they are written, and the indices of the parts that are features.
+        notes: for the user.
     """
 
     table: Table
