@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.backbones import _twins as twins
     from equipoise.contracts import features as extractors
     from equipoise.contracts.features import Features
     from equipoise.readers import word_vectors
     from equipoise.readers.word_vectors import WordVectors
 else:
     torch, extractors = lazy("torch"), lazy("equipoise.contracts.features")
-    word_vectors = lazy("equipoise.readers.word_vectors")
+    word_vectors, twins = lazy("equipoise.readers.word_vectors"), lazy("equipoise.backbones._twins")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class TokenBackbone(Backbone):
 
     def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
         return linear(params, representation)
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return twins.state_of_words(params)
 
     def words(self, params: Mapping[str, Tensor], x: Any) -> Tensor:
         """The table of embeddings, (V, E) of one lane or (K, V, E) of K lanes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Rate, uniform
+from equipoise.contracts.backbone import Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 from equipoise.core.lazy import lazy
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.backbones import _twins as twins
     from equipoise.ops import embedding as embeddings
     from equipoise.ops.dropout import Drop
 else:
     torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
+    twins = lazy("equipoise.backbones._twins")
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,11 @@ class EmbeddingBag(TokenBackbone):
 
     def represent(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         return drop(embeddings.average(self.words(params, x), *trimmed(x)))
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        # Pretrained vectors are inputs, which a module that takes ids alone lacks.
+        return None if self.vectors else twins.Averaging(width, self.embedding, outputs, self.dropout)
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        # The average is a product of the words' shares, which need no gradient, with their embeddings.
+        return Flops(2.0 * entries * self.dimension, 2.0 * self.dimension * outputs)

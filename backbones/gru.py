@@ -33,6 +33,9 @@ class GRU(LSTM):
     rate: ClassVar[Rate | None] = Rate(row=140, token=12.0, character=0.15)
     gates: ClassVar[int] = 3
 
+    def _plain_cell(self) -> type[torch.nn.LSTM] | type[torch.nn.GRU]:
+        return torch.nn.GRU
+
     def _states_of_lane(self, x: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
         # PyTorch's kernel wants a second bias, which adds nothing here.
         zeros, weights = x.new_zeros(1, len(x), self.hidden), [w_ih, w_hh, bias, torch.zeros_like(bias)]

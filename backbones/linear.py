@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Backbone, Rate, uniform
+from equipoise.contracts.backbone import Backbone, Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable
 from equipoise.core.lazy import lazy
 
@@ -56,6 +56,15 @@ class Linear(Backbone):
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
         return ops_affine.affine(x, params["weight"], params["bias"])
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        return torch.nn.Linear(width, outputs)
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"weight": params["weight"].T, "bias": params["bias"].reshape(-1)}
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        return Flops(2.0 * entries * outputs, 0.0)
 
 
 def vectors(kind: str, max_features: int, analyzer: str) -> Features:

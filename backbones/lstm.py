@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Rate, uniform
+from equipoise.contracts.backbone import Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 from equipoise.core.lazy import lazy
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.backbones import _twins as twins
     from equipoise.ops import embedding as embeddings
     from equipoise.ops import recurrent
     from equipoise.ops.dropout import Drop
 else:
     torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
-    recurrent = lazy("equipoise.ops.recurrent")
+    recurrent, twins = lazy("equipoise.ops.recurrent"), lazy("equipoise.backbones._twins")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,34 @@ class LSTM(TokenBackbone):
             # States lie in −1..1, so −2 never is the maximum.
             largest.append(states.masked_fill(is_padding[..., None], -2.0).amax(-2))
         return drop(torch.cat(largest, -1))
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        # Pretrained vectors are inputs, which a module that takes ids alone lacks.
+        if self.vectors:
+            return None
+        sizes = (width, self.embedding, self.hidden, outputs)
+        return twins.Recurrent(self._plain_cell(), *sizes, self.dropout, self.bidirectional)
+
+    def _plain_cell(self) -> type[torch.nn.LSTM] | type[torch.nn.GRU]:
+        return torch.nn.LSTM
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        state = super().plain_state(params)
+        for direction, suffix in zip(self._directions(), ("l0", "l0_reverse"), strict=False):
+            bias = params[f"{direction}_b"]
+            state |= {
+                f"rnn.weight_ih_{suffix}": params[f"{direction}_ih"],
+                f"rnn.weight_hh_{suffix}": params[f"{direction}_hh"],
+                f"rnn.bias_ih_{suffix}": bias,
+                # PyTorch's layer has a second bias.
+                f"rnn.bias_hh_{suffix}": torch.zeros_like(bias),
+            }
+        return state
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        joined = self.hidden * len(self._directions())
+        gates = 2.0 * entries * self.gates * joined * (self.dimension + self.hidden)
+        return Flops(0.0, gates + 2.0 * joined * outputs)
 
     def _keep_gate(self) -> slice:
         """Where the biases of the gate that keeps the state are: the LSTM's forget gate, the GRU's update gate."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones.linear import vectors
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Backbone, Rate, uniform
+from equipoise.contracts.backbone import Backbone, Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 from equipoise.core.lazy import lazy
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.backbones import _twins as twins
     from equipoise.contracts.features import Features
     from equipoise.ops import affine as ops_affine
     from equipoise.ops.dropout import Drop
 else:
     torch, ops_affine = lazy("torch"), lazy("equipoise.ops.affine")
+    twins = lazy("equipoise.backbones._twins")
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,12 @@ class MLP(Backbone):
 
     def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
         return ops_affine.affine(representation, params["weight2"], params["bias2"])
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        return twins.perceptron(width, self.hidden, outputs, self.dropout)
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return twins.state_of_linear(params, {"0": ("weight1", "bias1"), "3": ("weight2", "bias2")})
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        return Flops(2.0 * entries * self.hidden, 2.0 * self.hidden * outputs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Backbone, Rate, uniform
+from equipoise.contracts.backbone import Backbone, Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable
 from equipoise.contracts.options import option
 
@@ -109,6 +109,27 @@ class SentenceEmbedding(Backbone):
         from equipoise.ops.affine import affine
 
         return affine(representation, params["weight"], params["bias"])
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        from torch import nn
+
+        from equipoise.backbones._twins import perceptron
+
+        if self.hidden:
+            return perceptron(width, self.hidden, outputs, self.dropout)
+        return nn.Linear(width, outputs)
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        from equipoise.backbones._twins import state_of_linear
+
+        if self.hidden:
+            return state_of_linear(params, {"0": ("weight1", "bias1"), "3": ("weight", "bias")})
+        return {"weight": params["weight"].T, "bias": params["bias"].reshape(-1)}
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        if self.hidden:
+            return Flops(2.0 * entries * self.hidden, 2.0 * self.hidden * outputs)
+        return Flops(2.0 * entries * outputs, 0.0)
 
     def _encoder(self) -> Encoder:
         from equipoise.readers.encoders import encoder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from equipoise.backbones._tokens import TokenBackbone, trimmed
 from equipoise.contracts.analyzer import ANALYZERS
-from equipoise.contracts.backbone import Rate, uniform
+from equipoise.contracts.backbone import Flops, Rate, uniform
 from equipoise.contracts.hyperparameters import Tunable, tunable
 from equipoise.core.lazy import lazy
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from equipoise.backbones import _twins as twins
     from equipoise.ops import convolution
     from equipoise.ops import embedding as embeddings
     from equipoise.ops.dropout import Drop
 else:
     torch, embeddings = lazy("torch"), lazy("equipoise.ops.embedding")
-    convolution = lazy("equipoise.ops.convolution")
+    convolution, twins = lazy("equipoise.ops.convolution"), lazy("equipoise.backbones._twins")
 
 #: Widths of the filters, in words.
 WIDTHS = (3, 4, 5)
@@ -72,3 +73,22 @@ class TextCNN(TokenBackbone):
             for size in WIDTHS
         ]
         return drop.relu(torch.cat(strongest, -1))
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        # Pretrained vectors are inputs, which a module that takes ids alone lacks.
+        if self.vectors:
+            return None
+        return twins.Convolutional(WIDTHS, width, self.embedding, self.filters, outputs, self.dropout)
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        state = super().plain_state(params)
+        for i, size in enumerate(WIDTHS):
+            state[f"convolutions.{i}.weight"] = params[f"filters{size}"]
+            state[f"convolutions.{i}.bias"] = params[f"shift{size}"].reshape(-1)
+        return state
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        # A text shorter than a filter has one window.
+        windows = sum(size * max(entries - size + 1, 1) for size in WIDTHS)
+        filters = 2.0 * windows * self.dimension * self.filters
+        return Flops(0.0, filters + 2.0 * len(WIDTHS) * self.filters * outputs)

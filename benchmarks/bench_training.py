@@ -3,10 +3,11 @@
     pytest benchmarks/bench_training.py               # short trainings
     pytest benchmarks/bench_training.py -m slow       # longer ones, more rounds, all numbers of lanes (training-long.md)
 
-The contestants take turns and do the same steps on the same data with Adam. The benchmark's own figure is the time of 64 lanes
-as the engine trains them (8 of an LSTM on CPU); the others are in its extra_info and in results/benchmarks/training.md. "noise"
-is by how much "× loop, CPU" differs between the odd and the even rounds. "of peak" is the useful arithmetic in a processor
-second, relative to that of a matrix product.
+The contestants take turns and do the same steps on the same data with Adam. All networks in the registry take part that declare
+a twin in plain PyTorch (`Backbone.plain`); the summary names the others. The benchmark's figure is the time of 64 lanes as the
+engine trains them, or of 8 where lanes run one after the other, as an LSTM's do on CPU; the others are in its extra_info and in
+results/benchmarks/training.md. "noise" is by how much "× loop, CPU" differs between the odd and the even rounds. "of peak" is the
+useful arithmetic in a processor second (`Backbone.flops`), relative to that of a matrix product.
 """
 
 from __future__ import annotations
@@ -23,30 +24,34 @@ import machine
 import numpy as np
 import plain_training as plain
 import pytest
+import small_cells as small
 import torch
 from contest import Contestant, peak
 from plain_training import BATCH
-from scenarios import Scenario, as_the_engine_does, in_a_worker, lanes, numbers, side_by_side
+from scenarios import (
+    ALL_LANES,
+    Scenario,
+    as_the_engine_does,
+    in_a_worker,
+    lanes,
+    numbers,
+    scenarios_of,
+    side_by_side,
+)
 from story import Story
 
 from equipoise import metrics
 from equipoise.catalog.backbones import get_backbone
+from equipoise.core.errors import EquipoiseError
 from equipoise.engine.population import Population
 from equipoise.engine.predict import predict
 from equipoise.ops.device import repeatable
 from equipoise.ops.inputs import Dense
 from equipoise.timings.records import visit_spread
 
-#: The shapes of `plain_training`, whatever the default of the backbone.
-MLP = "mlp[hidden=64]"
-ALL_LANES = (1, 2, 8, 32, 64, 128)
-SHORT = (
-    Scenario("linear on numbers", "linear", "numbers", 1920, 2, 4, ALL_LANES),
-    Scenario("mlp on numbers", MLP, "numbers", 1920, 2, 4, ALL_LANES),
-    Scenario("linear on sparse text", "linear", "tfidf", 1344, 3, 2, (1, 8, 32)),
-    Scenario("mlp on sparse text", MLP, "tfidf", 1344, 3, 2, (1, 8, 32)),
-    Scenario("lstm on emails", "lstm", "words", 320, 1, 2, (1, 8)),
-)
+#: All networks in the registry, plugins included. One without a twin is skipped, with this reason.
+NETWORKS = [name for name in small.names("backbone") if get_backbone(name).gradient]
+SHORT = tuple(scenario for name in NETWORKS for scenario in scenarios_of(name))
 LONG = tuple(replace(s, epochs=min(8, 4 * s.epochs), lanes=ALL_LANES, rows=max(s.rows, 640)) for s in SHORT)
 CASES = [
     *(pytest.param(s, 5, id=s.title.replace(" ", "-")) for s in SHORT),
@@ -64,6 +69,7 @@ def test_story(
     rounds: int,
 ) -> None:
     """All contestants in turn for some rounds, after one round that warms up and measures memory."""
+    compared(scenario)
     with pool(scenario, device) as workers:
         everybody = contestants(scenario, device, workers)
         running = [c for c in everybody if not c.why]
@@ -83,6 +89,16 @@ def test_story(
     facts.update(visits=ours.cpu, rows=ours.trainings * story.rows)
     facts.update(rows_per_s=facts["rows"] / min(ours.cpu), visit_spread=visit_spread(ours.cpu))
     tell("training" if scenario in SHORT else "training-long", title, story.text())
+
+
+def compared(scenario: Scenario) -> None:
+    """Skip a scenario without a twin, or whose features need what is not here, with the reason."""
+    if why := plain.missing_twin(scenario.backbone):
+        pytest.skip(why)
+    try:
+        scenario.content  # noqa: B018
+    except EquipoiseError as error:
+        pytest.skip(f"{scenario.backbone}: {error}")
 
 
 def _take_turns(others: list[Contestant], device: torch.device) -> None:
@@ -110,7 +126,7 @@ def contestants(scenario: Scenario, device: torch.device, workers: Any) -> list[
 def plain_contestants(scenario: Scenario, device: torch.device) -> list[Contestant]:
     """The contestants without equipoise. The loop reads a CSR matrix if the features are sparse; the others a dense tensor."""
     content, k = scenario.content, scenario.models
-    make = partial(plain.module, scenario.backbone, content.inputs.width, content.Y.shape[1])
+    make = plain.maker(scenario.backbone, content.inputs.width, content.Y.shape[1])
     y = torch.from_numpy(content.Y.astype(np.float32)).to(device)
     held, dense = content.plain, content.dense.to(device)
     first = dense if isinstance(held, torch.Tensor) else held
@@ -143,8 +159,8 @@ def _missing_skorch() -> str:
 
 @contextmanager
 def pool(scenario: Scenario, device: torch.device) -> Iterator[ProcessPoolExecutor | None]:
-    """Two worker processes with one thread each for the LSTM on CPU, whose lanes run one after the other; else None."""
-    if scenario.backbone != "lstm" or device.type != "cpu":
+    """Two worker processes with one thread each if lanes run one after the other on the CPU; else None."""
+    if get_backbone(scenario.backbone).stacks(device) or device.type != "cpu":
         yield None
         return
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as workers:
@@ -163,7 +179,8 @@ def test_step(
     timed: Callable[..., dict[str, Any]], device: torch.device, scenario: Scenario, count: int
 ) -> None:
     """A few gradient steps of a population, to compare before and after a change."""
-    steps = 1 if scenario.backbone == "lstm" else 4
+    compared(scenario)
+    steps = 4 if get_backbone(scenario.backbone).stacks(device) else 1
     inputs = scenario.content.inputs.to(device)
     with repeatable(device):
         timed_lanes = lanes(scenario.backbone, scenario.content.Y, count, 100_000)
@@ -180,6 +197,8 @@ def test_step(
 
 # --- is it the same training?
 
+ON_NUMBERS = [s.backbone for s in SHORT if s.data == "numbers" and not plain.missing_twin(s.backbone)]
+
 
 @pytest.fixture(scope="module")
 def learned() -> dict[str, dict[str, float]]:
@@ -189,8 +208,8 @@ def learned() -> dict[str, dict[str, float]]:
     ways = {"loop": plain.loop} if _missing_skorch() else {"loop": plain.loop, "skorch": plain.with_skorch}
     out = {}
     with repeatable(torch.device("cpu")), torch.random.fork_rng():
-        for backbone in ("linear", MLP):
-            make = partial(plain.module, backbone, X.shape[1], Y.shape[1])
+        for backbone in ON_NUMBERS:
+            make = plain.maker(backbone, X.shape[1], Y.shape[1])
             for name, way in ways.items():
                 theirs = [plain.logits(m, new) for m in way(make, x, y, 8, 4)]
                 out[f"{name} {backbone}"] = _scores(theirs, Y_new)
@@ -211,7 +230,7 @@ def _scores(logits: list[np.ndarray], Y: np.ndarray) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("other", ["loop", "skorch"])
-@pytest.mark.parametrize("backbone", ["linear", MLP])
+@pytest.mark.parametrize("backbone", ON_NUMBERS)
 def test_both_sides_of_the_comparison_learn_the_same(
     learned: dict[str, dict[str, float]], backbone: str, other: str
 ) -> None:

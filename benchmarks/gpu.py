@@ -182,8 +182,8 @@ def contestants(scenario: Scenario, device: torch.device) -> list[Contestant]:
     content, k = scenario.content, scenario.models
     y = torch.from_numpy(content.Y.astype(np.float32)).to(device)
     dense, inputs = content.dense.to(device), content.inputs.to(device)
-    make = partial(plain.module, scenario.backbone, content.inputs.width, content.Y.shape[1])
-    library = " (cuDNN LSTM)" if scenario.backbone == "lstm" and device.type == "cuda" else ""
+    make = plain.maker(scenario.backbone, content.inputs.width, content.Y.shape[1])
+    library = _library(make()) if device.type == "cuda" else ""
     loops = [
         Contestant(name + library, k, _silent(partial(plain.loop, make, dense, y, scenario.epochs, k, fused)))
         for name, fused in (("plain loop", None), ("plain loop, fused Adam", True))
@@ -194,6 +194,12 @@ def contestants(scenario: Scenario, device: torch.device) -> list[Contestant]:
         for n in scenario.lanes
     ]
     return [*loops, *side]
+
+
+def _library(network: torch.nn.Module) -> str:
+    """The kernel of a recurrent layer, for the contestant's name; "" if there is none."""
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.RNNBase)]
+    return f" (cuDNN {type(layers[0]).__name__})" if layers else ""
 
 
 def _silent(work: Callable[[], object]) -> Callable[[], None]:

@@ -22,6 +22,14 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def load_average() -> float | None:
+    """Processes that ran or waited to run, on average over the last minute; None where the system does not say (Windows)."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
 def versions() -> dict[str, str]:
     """The versions of installed libraries on which the numbers depend, and of the packages that offer plugins."""
     installed = {}
@@ -50,6 +58,7 @@ def facts(device: Any = None) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processor": processor(),
         "cpus": os.cpu_count(),
+        "load_average": load_average(),
         "python": platform.python_version(),
         "versions": versions(),
     }

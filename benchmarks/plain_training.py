@@ -1,7 +1,7 @@
 """Trainings as one writes them without equipoise: a loop over tensors in memory, a `DataLoader`, skorch.
 
-Each function trains `models` networks, one after the other: `torch.nn` modules with the shapes of the backbones, Adam with an
-L2 penalty, a learning rate that rises and then falls on a cosine, output biases at the log-odds, and shuffled epochs. `x` is a
+Each function trains `models` networks, one after the other: the twins in `torch.nn` that backbones declare, Adam with an L2
+penalty, a learning rate that rises and then falls on a cosine, output biases at the log-odds, and shuffled epochs. `x` is a
 tensor of numbers, a tensor of token ids padded with 0, or a CSR matrix.
 """
 
@@ -11,15 +11,18 @@ import math
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from equipoise.catalog.backbones import get_backbone
+from equipoise.core.errors import EquipoiseError
+
 BATCH = 64
-HIDDEN, STATES, EMBEDDING, DROPOUT, PENALTY = 64, 32, 32, 0.2, 1e-5
+PENALTY = 1e-5
 
 Make = Callable[[], nn.Module]
 
@@ -29,32 +32,24 @@ def learning_rate(k: int) -> float:
     return 1e-3 * (1 + k % 5)
 
 
-def module(backbone: str, width: int, labels: int) -> nn.Module:
-    """A new network with the shapes of a backbone."""
-    if backbone == "linear":
-        return nn.Linear(width, labels)
-    if backbone == "lstm":
-        return Recurrent(width, labels)
-    return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, labels))
+def maker(backbone: str, width: int, labels: int) -> Make:
+    """What makes new networks: the twin that a backbone declares.
+
+    Raises:
+        EquipoiseError: it declares none.
+    """
+    if why := missing_twin(backbone):
+        raise EquipoiseError(why)
+    # `plain` may return None for settings without a twin, which was just ruled out.
+    return cast(Make, partial(get_backbone(backbone).plain, width, labels))
 
 
-class Recurrent(nn.Module):
-    """Embeddings, an LSTM, the maximum over the words without padding, and a linear layer."""
-
-    def __init__(self, words: int, labels: int) -> None:
-        super().__init__()
-        self.words = nn.Embedding(words, EMBEDDING, padding_idx=0)
-        self.lstm = nn.LSTM(EMBEDDING, STATES, batch_first=True)
-        self.drop = nn.Dropout(DROPOUT)
-        self.out = nn.Linear(STATES, labels)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        is_word = ids > 0
-        longest = int(is_word.sum(1).max())
-        states, _ = self.lstm(self.drop(self.words(ids[:, :longest])))
-        best = states.masked_fill(~is_word[:, :longest, None], -2.0).amax(1)
-        logits: Tensor = self.out(self.drop(best))
-        return logits
+def missing_twin(backbone: str) -> str:
+    """Why a backbone takes no part in the comparison, in words; "" if it declares a twin."""
+    # Only whether there is one counts, so any size will do.
+    with torch.random.fork_rng(devices=[]):
+        twin = get_backbone(backbone).plain(2, 1)
+    return "" if twin is not None else f"{backbone} declares no twin in plain PyTorch"
 
 
 def loop(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from plain_training import BATCH, EMBEDDING, HIDDEN, PENALTY, STATES, learning_rate
+from plain_training import BATCH, PENALTY, learning_rate
 
 from equipoise import get_strategy, load_dataset
 from equipoise.catalog.backbones import get_backbone
@@ -25,13 +25,22 @@ from equipoise.ops.inputs import Dense, Inputs, Sparse, Tokens
 # Those of yeast.
 FEATURES, LABELS = 103, 14
 
+ALL_LANES = (1, 2, 8, 32, 64, 128)
+#: Data → what titles call it, rows, epochs, plain trainings in a round, and numbers of lanes.
+SIZES: dict[str, tuple[str, int, int, int, tuple[int, ...]]] = {
+    "numbers": ("numbers", 1920, 2, 4, ALL_LANES),
+    "tfidf": ("sparse text", 1344, 3, 2, (1, 8, 32)),
+    "vectors": ("vectors of emails", 320, 3, 2, (1, 8, 32)),
+    "words": ("emails", 320, 1, 2, (1, 8)),
+}
+
 
 @dataclass(frozen=True)
 class Scenario:
     """One table of the comparison.
 
     Attributes:
-        data: "numbers", "tfidf" or "words".
+        data: "numbers", "tfidf", "words" or "vectors" (of an encoder).
         rows: a multiple of the batch size, so that all contestants take the same steps in an epoch.
         epochs: of one training.
         models: plain trainings in a round; their speed does not depend on it.
@@ -61,20 +70,37 @@ class Scenario:
         return self.epochs * self.rows // BATCH
 
     @property
-    def flops(self) -> float:
-        """Floating-point operations of one training: 2 · rows · weights for each matrix product.
+    def flops(self) -> float | None:
+        """Floating-point operations of one training, as the backbone declares them; None if it does not.
 
-        There is a product forward, one for the gradient of the weights and, except in the first layer, one for that of the
-        inputs. Only the entries of sparse rows and the words of texts count, even if a contestant multiplies zeros or padding.
+        Only the entries of sparse rows and the words of texts count, even if a contestant multiplies zeros or padding.
         """
         inputs, labels = self.content.inputs, self.content.Y.shape[1]
-        if isinstance(inputs, Tokens):
-            recurrent = 3 * int(inputs.lengths.sum()) * 4 * STATES * (EMBEDDING + STATES)
-            return 2.0 * self.epochs * (recurrent + 3 * self.rows * STATES * labels)
-        entries = len(inputs.values) if isinstance(inputs, Sparse) else self.rows * inputs.width
-        if self.backbone == "linear":
-            return 2.0 * self.epochs * 2 * entries * labels
-        return 2.0 * self.epochs * (2 * entries * HIDDEN + 3 * self.rows * HIDDEN * labels)
+        backbone, of_epoch = get_backbone(self.backbone), 0.0
+        # Rows with equally many entries cost the same.
+        for entries, rows in zip(*np.unique(entries_of(inputs), return_counts=True), strict=True):
+            if (flops := backbone.flops(int(entries), labels)) is None:
+                return None
+            of_epoch += int(rows) * flops.training
+        return self.epochs * of_epoch
+
+
+def scenarios_of(backbone: str) -> list[Scenario]:
+    """The scenarios of a backbone, one for each kind of data that it reads."""
+    model = get_backbone(backbone)
+    of_vectors = "tfidf" if "numeric" in model.accepts else "vectors"
+    forms = {"numeric": "numbers", "text": of_vectors if model.vector_features else "words"}
+    data = [form for kind, form in forms.items() if kind in model.accepts]
+    return [Scenario(f"{backbone} on {SIZES[d][0]}", backbone, d, *SIZES[d][1:]) for d in data]
+
+
+def entries_of(inputs: Inputs) -> np.ndarray:
+    """The number of entries of each row (n,): stored numbers or words."""
+    if isinstance(inputs, Tokens):
+        return inputs.lengths.numpy()
+    if isinstance(inputs, Sparse):
+        return np.diff(inputs.matrix.indptr)
+    return np.full(len(inputs), inputs.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +142,8 @@ def content(backbone: str, data: str, rows: int) -> Content:
     inputs = get_backbone(backbone).features("text").fit(texts).transform(texts)
     if isinstance(inputs, Sparse):
         what = f"{inputs.width} TF-IDF columns, {len(inputs.values) / rows:.0f} entries a row"
+    elif isinstance(inputs, Dense):
+        what = f"vectors of {inputs.width} numbers"
     else:
         what = f"{inputs.width} words in the vocabulary, {inputs.lengths.float().mean():.0f} a row"
     return Content(inputs, Y, f"{mails.name}: {rows} rows, {what}, {Y.shape[1]} labels.{why}", mails.name)
@@ -147,9 +175,7 @@ def emails() -> tuple[Any, str]:
 
 def lanes(backbone: str, Y: np.ndarray, count: int, steps: int, first: int = 0) -> list[Lane]:
     """Lanes that differ in learning rates and random streams."""
-    # With the width of the plain loop's network, whatever the default is.
-    spec = f"mlp[hidden={HIDDEN}]" if backbone == "mlp" else backbone
-    model, index, n_pos = get_backbone(spec), np.arange(len(Y)), Y.sum(0, dtype=np.int64)
+    model, index, n_pos = get_backbone(backbone), np.arange(len(Y)), Y.sum(0, dtype=np.int64)
     return [
         Lane(
             index=index,

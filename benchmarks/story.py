@@ -14,7 +14,7 @@ class Story:
     """The results of a contest.
 
     Attributes:
-        rows: rows that one training sees. flops: floating-point operations of one training.
+        rows: rows that one training sees. flops: floating-point operations of one training, None if they are not declared.
         peak: floating-point operations that the device does in a second.
     """
 
@@ -22,7 +22,7 @@ class Story:
     note: str
     contestants: Sequence[Contestant]
     rows: int
-    flops: float
+    flops: float | None
     peak: float
 
     HEAD = (
@@ -57,7 +57,7 @@ class Story:
             f"{c.times(base, 'wall'):.2f}",
             f"{c.times(base, 'cpu'):.2f}",
             "" if noise is None or c is base else f"± {noise:.0%}",
-            f"{self.flops / cpu / self.peak:.1%}",
+            "" if self.flops is None else f"{self.flops / cpu / self.peak:.1%}",
             "" if c.added is None else f"{c.added / 2**20:,.0f}",
         )
 

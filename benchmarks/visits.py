@@ -8,11 +8,13 @@ time (Chen & Revels 2016, "Robust benchmarking in noisy environments", arXiv 160
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import machine
 import torch
 from contest import clocked
 
@@ -28,12 +30,14 @@ class Timing:
 
     Attributes:
         rows: the number of rows that one call handles; None if a speed in rows would say nothing.
+        loads: the load average in each visit, where the system says it.
     """
 
     name: str
     benchmark: Any
     rows: int | None
     visits: list[float] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
 
     def add(self, rounds: list[float]) -> None:
         """Add the seconds of the rounds of one visit, and update the record."""
@@ -41,6 +45,9 @@ class Timing:
         for seconds in rounds:
             self.benchmark.stats.update(seconds)
         info = self.benchmark.extra_info
+        if (load := machine.load_average()) is not None:
+            self.loads.append(load)
+            info["load_average"] = statistics.median(self.loads)
         info.update(visits=self.visits, rows=self.rows, rows_per_s=self.rows and self.rows / self.seconds)
         info.update(visit_spread=visit_spread(self.visits))
 

@@ -12,15 +12,51 @@ from typing import Any
 import numpy as np
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.datasets._dates import date_format
+from equipoise.datasets._label_names import THRESHOLD, is_list, truth
+from equipoise.datasets._literals import looks_listed
+from equipoise.datasets._truth import check_not_nearly, fractions, is_truth
 from equipoise.readers.tables import Table, name_list, split_names
 
-TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
-_BODIES = ("text", "body", "message", "email", "mail", "content", "comment", "description", "abstract")
-TAGS = ("labels", "label", "tags", "tag", "categories", "category", "topics", "topic", "classes", "class")
+_BODIES = (
+    "text",
+    "body",
+    "message",
+    "email",
+    "mail",
+    "content",
+    "comment",
+    "description",
+    "abstract",
+    "overview",
+    "plot",
+    "synopsis",
+    "review",
+    "tweet",
+    "question",
+)
+TAGS = (
+    "labels",
+    "label",
+    "tags",
+    "tag",
+    "categories",
+    "category",
+    "topics",
+    "topic",
+    "classes",
+    "class",
+    "genres",
+    "genre",
+)
 _ENOUGH = 10_000  # rows examined to tell words from numbers
+#: Names of identifiers, of rows or of what they belong to. A number of this kind measures nothing.
+_ID = re.compile(
+    r"^(id|uuid|guid|idx|index|unnamed: 0)$|[_\s-](id|uuid|guid|idx)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE
+)
 ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
@@ -54,7 +90,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     _only_one(text=text, features=features)
     _only_one(labels=labels, label_column=label_column)
     inputs = _named(table, text if text is not None else features)
-    named = _named(table, labels) or (() if label_column is None else (table.name_of(label_column),))
+    named = _named(table, labels) or (() if label_column is None else (table.label_name(label_column),))
     taken = set(named)
     if both := [name for name in inputs if name in taken]:
         raise EquipoiseError(f"{table.file}: column {both[0]!r} cannot be both an input and a label")
@@ -64,10 +100,19 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
     is_text = bool(guessed) or text is not None
     if not named:
         named, label_column = _guess_labels(table, inputs or guessed)
-        notes.append(_detected("labels", named, "labels=… or label_column=…"))
+        notes.append(
+            _detected("labels", named, "--labels or --label-column, in brackets labels=… or label_column=…")
+        )
     if not inputs:
-        inputs = guessed or _guess_features(table, named)
-        notes.append(_detected("text" if is_text else "features", inputs, "text=… or features=…"))
+        inputs, numbering = (guessed, []) if guessed else _guess_features(table, named)
+        notes += [_identifier_note(name) for name in numbering]
+        notes.append(
+            _detected(
+                "text" if is_text else "features",
+                inputs,
+                "--text or --features, in brackets text=… or features=…",
+            )
+        )
     used = {*inputs, *named}
     if left := [name for name in table.columns if name not in used]:
         notes.append(f"columns left out: {name_list(left)}")
@@ -84,11 +129,6 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         label_column=named[0] if label_column is not None else None,
         notes=tuple(notes),
     )
-
-
-def truth(cell: str) -> int | None:
-    """The value 0 or 1 of a cell; None if it has neither."""
-    return TRUTH.get(cell.strip().lower())
 
 
 def _only_one(**options: Any) -> None:
@@ -123,20 +163,41 @@ def _guess_labels(table: Table, inputs: tuple[str, ...]) -> tuple[tuple[str, ...
     taken = set(inputs)
     free = [name for name in table.columns if name not in taken]
     if inputs:
-        binary = [name for name in free if _is_truth(table, name)]
+        binary = [name for name in free if is_truth(table, name)]
     else:
-        binary = list(takewhile(lambda name: _is_truth(table, name), reversed(free)))[::-1]
+        binary = list(takewhile(lambda name: is_truth(table, name), reversed(free)))[::-1]
+    _check_odd(table, free, binary, beside_text=bool(inputs))
     if binary:
         return tuple(binary), None
     for tag in TAGS:
-        for name in free:
+        for name in (*free, *table.nested):
             if name.lower() == tag:
-                return (name,), name
+                return (table.label_name(name),), name
     _check_refused(table)
+    scores = next((name for name in free if fractions(table, name)), "")
+    hint = f"; column {scores!r} holds fractions: to make labels of them, {THRESHOLD}" if scores else ""
+    if lists := [name for name in (*free, *table.nested) if _holds_lists(table, name)]:
+        hint = f"; column {lists[0]!r} holds lists: --label-column {lists[0]} (or [label_column={lists[0]}])"
     raise EquipoiseError(
-        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use labels=a+b or "
-        f"label_column=a (columns: {name_list(table.columns)})"
+        f"{table.file}: cannot tell which columns are labels: none holds only 0 and 1; use --labels a+b or --label-column a "
+        f"(in brackets labels=a+b or label_column=a; columns: {name_list(table.columns)}){hint}"
     )
+
+
+def _holds_lists(table: Table, name: str) -> bool:
+    """Whether the first filled cell is a list or an object."""
+    column = table.columns[name] if name in table.columns else table.nested[name]
+    cell = next((cell for cell in column.values() if cell.strip()), "")
+    return is_list(cell) or (looks_listed(cell.strip()) and cell.strip()[0] in "[{")
+
+
+def _check_odd(table: Table, free: list[str], binary: list[str], beside_text: bool) -> None:
+    """Refuse a 0/1 column with an odd cell where a label was looked for."""
+    known = set(binary)
+    others = [name for name in free if name not in known]
+    # Without texts, the search for labels from the last column ended at one column; those in front of it are features.
+    for name in others if beside_text else others[-1:]:
+        check_not_nearly(table, name, beside_text)
 
 
 def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -145,7 +206,7 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     A column qualifies as text by its length only if its cells hold two spaces on average, as sentences do.
     """
     taken = set(labels)
-    free = [name for name in table.columns if name not in taken and not _is_truth(table, name)]
+    free = [name for name in table.columns if name not in taken and not is_truth(table, name)]
     free = [name for name in free if _has_words(table, name)]
     # Names decide first, because a heading can be longer than the body it belongs to.
     by_name = {name.lower(): name for name in free}
@@ -155,22 +216,31 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
         return (*headings, *bodies)
     heads = {name: table.columns[name].head(_ENOUGH) for name in free}
     wordy = [name for name in free if heads[name].mean(lambda cell: cell.count(" ")) >= 2]
+    wordy = [name for name in wordy if not date_format(heads[name])]
     return (max(wordy, key=lambda name: heads[name].mean(len)),) if wordy else ()
 
 
-def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Detect the features: all remaining columns except empty ones and row identifiers."""
+def _identifier_note(name: str) -> str:
+    return (
+        f"column {name!r} is left out: it numbers or names the rows (to use it, name it in features=…; where rows with the same "
+        f"{name} belong together, give it as group_column)"
+    )
+
+
+def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
+    """Detect the features: all remaining columns except empty ones and row identifiers, which are returned, too."""
     taken = set(labels)
     free = [name for name in table.columns if name not in taken]
     filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
-    features = tuple(name for name in filled if not _names_the_row(table, name))
+    named = {name for name in filled if _names_the_row(table, name)}
+    features = tuple(name for name in filled if name not in named)
     if not features:
         _check_refused(table)
         raise EquipoiseError(
-            f"{table.file}: no column is left for the inputs; use text=… or features=…, and labels=… "
-            f"(columns: {name_list(table.columns)})"
+            f"{table.file}: no column is left for the inputs; use --text or --features, and --labels "
+            f"(in brackets text=…, features=…, labels=…; columns: {name_list(table.columns)})"
         )
-    return features
+    return features, [name for name in filled if name in named]
 
 
 def _check_refused(table: Table) -> None:
@@ -179,18 +249,32 @@ def _check_refused(table: Table) -> None:
         raise EquipoiseError(why)
 
 
-def _is_truth(table: Table, name: str) -> bool:
-    return all(truth(cell) is not None for cell in table.columns[name].values())
-
-
 def _has_words(table: Table, name: str) -> bool:
     """Whether most of the first cells are not numbers."""
     return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
 
 
+def names_rows(name: str) -> bool:
+    """Whether a column is called as identifiers are: id, user_id, userId, uuid, …"""
+    return name.lower() in ROW_NAMES or _ID.search(name) is not None
+
+
 def _names_the_row(table: Table, name: str) -> bool:
-    """Whether the column is an identifier: its cells all differ, and it is called "id" or holds words."""
+    """Whether the column is an identifier: by its name, as a running number, or because its words all differ."""
     column = table.columns[name]
+    if _ID.search(name):
+        return True
+    # A running number stands in front. Further back, whole numbers in equal steps may be settings of an experiment.
+    if name == next(iter(table.columns)) and _is_running(table, name):
+        return True
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
     words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
-    return (name.lower() in ROW_NAMES or words) and column.all_differ()
+    return (name.lower() in ROW_NAMES or (words and not date_format(column))) and column.all_differ()
+
+
+def _is_running(table: Table, name: str) -> bool:
+    """Whether the column holds whole numbers that grow by the same step in each row."""
+    numbers = table.columns[name].numbers(table.decimal_comma)
+    steps = np.diff(numbers)
+    whole = bool(np.equal(numbers, np.round(numbers)).all())
+    return whole and len(steps) > 1 and bool(steps[0] >= 1 and (steps == steps[0]).all())

@@ -18,9 +18,12 @@ from equipoise.contracts.dataset import Dataset, Features, TableColumns
 from equipoise.contracts.external import ExternalRows
 from equipoise.core.arrays import is_sparse
 from equipoise.core.errors import EquipoiseError, unknown
-from equipoise.datasets._column_roles import ROW_NAMES, TAGS, truth
-from equipoise.datasets._label_matrix import SEPARATORS, check_truth, names_in
-from equipoise.datasets.table import check_numbers, coded, texts
+from equipoise.datasets._column_roles import ROW_NAMES, TAGS
+from equipoise.datasets._label_formats import BRACKETS, LIST, SEPARATORS, SPLIT, WHOLE, LabelFormat
+from equipoise.datasets._label_names import LabelFault, is_list, truth
+from equipoise.datasets._number_columns import check_numbers, coded, dates
+from equipoise.datasets._truth import check_truth
+from equipoise.datasets.table import texts
 from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.records import read_records, reads
 from equipoise.readers.tables import Table, name_list, read_table
@@ -115,7 +118,9 @@ def _labels(
 
 def _truths(table: Table, name: str) -> NDArray[np.uint8]:
     check_truth(table, name)
-    return table.columns[name].map(lambda cells: np.array([truth(cell) for cell in cells], dtype=np.uint8))
+    return table.columns[name].map(
+        lambda cells: np.array([truth(cell, table.decimal_comma) for cell in cells], dtype=np.uint8)
+    )
 
 
 def _listed(table: Table, name: str, data: Dataset, own: TableColumns) -> NDArray[np.uint8]:
@@ -124,7 +129,7 @@ def _listed(table: Table, name: str, data: Dataset, own: TableColumns) -> NDArra
     Y = np.zeros((table.rows, data.n_labels), dtype=np.uint8)
     for row, cell in enumerate(_cells(table, name)):
         # A cell that is a label as it stands is not split. This file need not use the separator of the data set's file.
-        ways = [names_in(cell, mark) for mark in ("", *filter(None, [own.separator]), *SEPARATORS)]
+        ways = _readings(cell, own.separator)
         if (labels := next((way for way in ways if way <= number.keys()), None)) is None:
             # Of the ways to split the cell, the one that gives most labels was probably meant.
             meant = max(ways, key=lambda way: len(way & number.keys()))
@@ -132,6 +137,24 @@ def _listed(table: Table, name: str, data: Dataset, own: TableColumns) -> NDArra
             raise unknown(f"label at {table.at(row, name)}:", strange, number)
         Y[row, [number[label] for label in labels]] = 1
     return Y
+
+
+def _readings(cell: str, separator: str | None) -> list[set[str]]:
+    """The sets of names that a cell may stand for."""
+    marks = [mark for mark in (separator, *SEPARATORS) if mark]
+    forms = [
+        LabelFormat(WHOLE),
+        LabelFormat(LIST),
+        LabelFormat(BRACKETS),
+        *(LabelFormat(SPLIT, m) for m in marks),
+    ]
+    ways = []
+    for form in forms[:1] if is_list(cell) else forms:
+        try:
+            ways.append({name for name in form.items(cell) if name})
+        except LabelFault:
+            continue
+    return ways or [{cell}]
 
 
 def _cells(table: Table, name: str) -> Iterator[str]:
@@ -156,8 +179,15 @@ def _inputs(table: Table, data: Dataset, own: TableColumns) -> Features:
     """The inputs (e,) or (e, d), in the form of the data set's."""
     if data.kind == "text":
         return texts(table, own.inputs)[0]
-    X = np.empty((table.rows, len(own.inputs)), dtype=np.float32)
-    for index, name in enumerate(own.inputs):
+    X = np.empty((table.rows, data.X.shape[1]), dtype=np.float32)
+    index = -1
+    for name in own.inputs:
+        if name in own.dates:
+            parts = dates(table, name, own.dates[name])
+            X[:, index + 1 : index + 1 + parts.shape[1]] = parts
+            index += parts.shape[1]
+            continue
+        index += 1
         column = table.columns[name]
         if words := own.categories.get(name):
             if (row := column.first(lambda cell, words=words: cell.strip() not in words)) >= 0:  # type: ignore[misc]

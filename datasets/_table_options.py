@@ -19,6 +19,16 @@ class TableOptions:
     group_column: Any = option(
         None, "The column that says which rows belong together (patient, thread): no split separates them"
     )
-    separator: Any = option(None, "What separates the names in the label column")
+    separator: Any = option(None, "What separates the names in the label column; \\n for a line break")
+    label_format: str = option(
+        "auto",
+        "How the label column is read",
+        choices=("auto", "list", "split", "whole", "tags", "multi-hot"),
+    )
+    label_names: Any = option(None, "The names of the positions of multi-hot lists: a+b+c")
+    split_column: Any = option(
+        None, "The column that says train, validation or test for each row; gives the official split"
+    )
+    test: Any = option(None, "A second file with the rows to test on; gives the official split")
     delimiter: Any = option(None, "What divides the columns of a CSV file; tab for a tab")
     encoding: str = option("utf-8", "The encoding of a CSV file: latin-1, cp1252, utf-16, …")

@@ -81,7 +81,7 @@ class ArffFile(DatasetSource):
             note = f"labels are the {'first' if count > 0 else 'last'} {abs(count)} attributes ({option[0]})"
         else:
             raise EquipoiseError(
-                f"{path}: which columns are labels? put {listed.name} in the same folder, or use labels=a+b"
+                f"{path}: which columns are labels? put {listed.name} in the same folder, or use --labels a+b (or [labels=a+b])"
             )
         known = set(table.names)
         for name in names:

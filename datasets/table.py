@@ -6,7 +6,6 @@ describes the options.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.contracts.dataset import Dataset, DatasetSource, TableColumns
+from equipoise.contracts.dataset import TEST, TRAIN, Dataset, DatasetSource, TableColumns
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
-from equipoise.datasets._column_roles import WORD, assign
+from equipoise.datasets._column_roles import assign
 from equipoise.datasets._label_matrix import constant, label_matrix
+from equipoise.datasets._number_columns import NumberColumns
+from equipoise.datasets._own_split import split_note, split_of, with_test
 from equipoise.datasets._table_options import TableOptions
-from equipoise.readers.columns import Column
 from equipoise.readers.records import read_records, reads
 from equipoise.readers.tables import Table, read_table
 
 MIN_ROWS = 10
-_MOST_CATEGORIES = 50
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,22 @@ class TableSource(TableOptions, DatasetSource):
             EquipoiseError: the table cannot be read or used. The message names the file, and line and column if any.
         """
         path = user_path(self.name)
-        table = self._read(path)
+        table, official = self._with_split(path)
         if table.rows < MIN_ROWS:
             raise EquipoiseError(f"{table.file} has {table.rows} rows; at least {MIN_ROWS} are needed")
         groups = None if self.group_column is None else _taken_groups(table, str(self.group_column))
         roles = assign(table, self.text, self.features, self.labels, self.label_column)
         used = {*roles.inputs, *roles.named}
         others = tuple(name for name in table.columns if name not in used)
-        if self.group_column is not None:
-            others = (*others, str(self.group_column))
+        others += tuple(str(name) for name in (self.group_column, self.split_column) if name is not None)
         # Columns are dropped as soon as they are no longer needed, so that the table never is in memory twice.
         table.keep((*roles.inputs, *roles.named))
-        Y, names, label_notes = label_matrix(table, roles, self.separator)
-        table.keep(roles.inputs)
-        categories: dict[str, tuple[str, ...]] = {}
-        X, nominal, input_notes = (
-            texts(table, roles.text) if roles.text else _numbers(table, roles.features, categories)
+        Y, names, label_notes = label_matrix(
+            table, roles, self.separator, self.label_format, self.label_names, self.label_column is not None
         )
+        table.keep(roles.inputs)
+        numbers = NumberColumns(table)
+        X, nominal, input_notes = texts(table, roles.text) if roles.text else numbers.read(roles.features)
         separator = None if self.separator is None else str(self.separator)
         return Dataset(
             name=path.stem,
@@ -65,12 +62,33 @@ class TableSource(TableOptions, DatasetSource):
             labels=names,
             source=str(self.name),
             terms="the user's own data",
-            features=() if roles.text else roles.features,
+            features=tuple(numbers.names),
             nominal=nominal,
-            notes=(*roles.notes, *label_notes, *constant(table, Y, names), *input_notes),
-            table=TableColumns(roles.inputs, roles.label_column, separator, others, categories),
+            notes=(
+                *roles.notes,
+                *label_notes,
+                *constant(table, Y, names),
+                *input_notes,
+                *split_note(official),
+            ),
+            official=official,
+            table=TableColumns(
+                roles.inputs, roles.label_column, separator, others, numbers.categories, numbers.dates
+            ),
             groups=groups,
         )
+
+    def _with_split(self, path: Path) -> tuple[Table, NDArray[np.int8] | None]:
+        """The table and the user's own split of its rows, if there is one."""
+        if self.test is not None and self.split_column is not None:
+            raise EquipoiseError(f"{path.name}: give test or split_column, not both")
+        table = self._read(path)
+        if self.split_column is not None:
+            return table, split_of(table, str(self.split_column))
+        if self.test is None:
+            return table, None
+        train, table = table.rows, with_test(table, self._read(user_path(str(self.test))))
+        return table, np.where(np.arange(table.rows) < train, TRAIN, TEST).astype(np.int8)
 
     def _read(self, path: Path) -> Table:
         if not reads(path):
@@ -109,70 +127,6 @@ def texts(table: Table, columns: tuple[str, ...]) -> tuple[NDArray[Any], None, l
         )
     where = table.at(int(empty[0]), columns[0]) if len(empty) else ""
     return out, None, [f"{len(empty)} texts are empty, the first at {where}"] if len(empty) else []
-
-
-def _numbers(
-    table: Table, columns: tuple[str, ...], categories: dict[str, tuple[str, ...]]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
-    """The features (n, d), which of them are categories (d,) or None if none are, and notes.
-
-    The words of each categorical column are put into `categories`, in the order of their codes.
-    """
-    X = np.empty((table.rows, len(columns)), dtype=np.float32)
-    nominal, notes = np.zeros(len(columns), dtype=bool), list[str]()
-    for index, name in enumerate(columns):
-        column = table.columns[name]
-        numbers = column.numbers(table.decimal_comma)
-        # Only a column without a single number is categorical; one bad cell among numbers is an error.
-        if np.isnan(numbers).all() and (words := _categories(column)):
-            X[:, index], nominal[index] = coded(column, words), True
-            categories[name] = tuple(words)
-            empty = ", one of them for empty cells" if "" in words else ""
-            notes.append(f"column {name!r} holds words: coded as {len(words)} categories{empty}")
-        else:
-            check_numbers(table, name, numbers)
-            X[:, index] = numbers
-    return X, nominal if nominal.any() else None, notes
-
-
-def check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None:
-    """Raise EquipoiseError at the first cell of a numeric column that is not a finite float32 number."""
-    valid = np.abs(numbers) <= _LARGEST  # False for NaN as well
-    if valid.all():
-        return
-    row = int((~valid).argmax())
-    column = table.columns[name]
-    cell = column.cell(row).strip()
-    if not cell:
-        fault = "is empty"
-    elif np.isfinite(numbers[row]):
-        fault = f"has {cell!r:.40}, which is beyond float32"
-    else:
-        too_many = WORD.search(cell) and np.isnan(numbers).all() and len(set(column.values())) > _most(column)
-        why = f" (and over {_most(column)} different words are too many for categories)" if too_many else ""
-        fault = f"has {cell!r:.40}, not a finite number{why}"
-    raise EquipoiseError(f"{table.at(row, name)} {fault}; fill it, drop the row, or leave the column out")
-
-
-def _categories(column: Column) -> list[str]:
-    """The distinct words of a column, sorted; empty if there are too many or one of them is a malformed number."""
-    words: set[str] = set()
-    for cell in column.values():
-        words.add(cell.strip())
-        if len(words) > _most(column) or (cell.strip() and not WORD.search(cell)):
-            return []
-    return sorted(words) if words != {""} else []
-
-
-def _most(column: Column) -> int:
-    """The largest number of categories: with fewer than two rows each, the column is more likely an identifier."""
-    return min(_MOST_CATEGORIES, len(column) // 2)
-
-
-def coded(column: Column, words: Sequence[str]) -> NDArray[np.float64]:
-    """The codes (n,) of a column of words: each word's position in the list, which holds them all."""
-    code = {word: float(i) for i, word in enumerate(words)}
-    return column.map(lambda cells: np.array([code[cell.strip()] for cell in cells]))
 
 
 #: Empty, because there is no named data set here; `load_dataset` uses `TableSource` when it is given a path.

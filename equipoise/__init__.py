@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from equipoise.catalog.functional import loss_of
     from equipoise.catalog.strategies import compose, get_strategy
     from equipoise.cluster.executor import Cluster
-    from equipoise.contracts.backbone import Backbone, uniform
+    from equipoise.contracts.backbone import Backbone, Flops, uniform
     from equipoise.contracts.context import Context
     from equipoise.contracts.dataset import Dataset, DatasetSource
     from equipoise.contracts.estimator import EstimatorBackbone
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from equipoise.ops.dropout import Drop
     from equipoise.ops.inputs import Dense, Sparse, TokenBatch, Tokens
     from equipoise.ops.sparse import SparseBatch, SparseRows
+    from equipoise.takehome.fit import fit
+    from equipoise.takehome.model import Model
+    from equipoise.takehome.saved import load_model
 
 _WHERE = {
     "Backbone": "equipoise.contracts.backbone",
@@ -48,6 +51,8 @@ _WHERE = {
     "Drop": "equipoise.ops.dropout",
     "EquipoiseError": "equipoise.core.errors",
     "EstimatorBackbone": "equipoise.contracts.estimator",
+    "Flops": "equipoise.contracts.backbone",
+    "Model": "equipoise.takehome.model",
     "Rows": "equipoise.contracts.rows",
     "Sparse": "equipoise.ops.inputs",
     "SparseBatch": "equipoise.ops.sparse",
@@ -66,8 +71,10 @@ _WHERE = {
     "bce": "equipoise.contracts.strategy",
     "compose": "equipoise.catalog.strategies",
     "diagnose": "equipoise.diagnosis",
+    "fit": "equipoise.takehome.fit",
     "get_strategy": "equipoise.catalog.strategies",
     "load_dataset": "equipoise.catalog.datasets",
+    "load_model": "equipoise.takehome.saved",
     "loss_of": "equipoise.catalog.functional",
     "option": "equipoise.contracts.options",
     "rank": "equipoise.api",
@@ -88,6 +95,8 @@ __all__ = [
     "Drop",
     "EquipoiseError",
     "EstimatorBackbone",
+    "Flops",
+    "Model",
     "Rows",
     "Sparse",
     "SparseBatch",
@@ -106,8 +115,10 @@ __all__ = [
     "bce",
     "compose",
     "diagnose",
+    "fit",
     "get_strategy",
     "load_dataset",
+    "load_model",
     "loss_of",
     "measures",
     "metrics",

@@ -57,13 +57,17 @@ def test_a_partial_run_keeps_the_other_tables(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8").count("Measured on") == 1
 
 
-def test_visits_add_up_to_one_entry() -> None:
+def test_visits_add_up_to_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = iter([3.0, 5.0])
+    monkeypatch.setattr(machine, "load_average", lambda: next(loads))
     entry = SimpleNamespace(stats=Stats(), extra_info={})
     timing = visits.Timing("t", entry, rows=100)
     timing.add([3.0, 2.0])
-    assert entry.extra_info == {"visits": [2.0], "rows": 100, "rows_per_s": 50.0, "visit_spread": None}
+    first = {"visits": [2.0], "rows": 100, "rows_per_s": 50.0, "visit_spread": None}
+    assert entry.extra_info == first | {"load_average": 3.0}
     timing.add([1.0, 1.5])
-    assert entry.extra_info == {"visits": [2.0, 1.0], "rows": 100, "rows_per_s": 100.0, "visit_spread": 1.0}
+    both = {"visits": [2.0, 1.0], "rows": 100, "rows_per_s": 100.0, "visit_spread": 1.0}
+    assert entry.extra_info == both | {"load_average": 4.0}
     assert (timing.seconds, entry.stats.rounds) == (1.0, [3.0, 2.0, 1.0, 1.5])
 
 

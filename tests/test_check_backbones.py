@@ -17,7 +17,7 @@ from equipoise.testing import BACKBONE_CHECKS, check
 
 FAULTS = [
     cls
-    for module in ("forward_faults", "part_faults")
+    for module in ("forward_faults", "part_faults", "twin_faults")
     for cls in importlib.import_module(f"planted_backbones.{module}").FAULTS
 ]
 

@@ -84,9 +84,9 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "line 2, column 'x' has '1,000', not a finite number; fill it",
     ),
     "date.csv": (
-        "x,a\n" + "".join(f"2020-01-{i + 1:02d},{i % 2}\n" for i in range(ROWS)),
+        "x,a\n" + "".join(f"2020-01-{i + 10:02d},{i % 2}\n" for i in range(ROWS)),
         {},
-        "line 2, column 'x' has '2020-01-01', not a finite number; fill it",
+        "line 24, column 'x' has '2020-01-32', which is no date; fill it",
     ),
     "many-words.csv": (
         "x,a\n" + "".join(f"word{i % 28},{i % 2}\n" for i in range(ROWS)),

@@ -40,8 +40,8 @@ SCENARIO = dataclasses.replace(gpu.SCENARIOS[1], rows=64, epochs=1, models=1, la
 def test_both_sides_train_networks_of_one_size(backbone: str) -> None:
     (lane,) = scenarios.lanes(backbone, np.ones((4, 3), dtype=np.uint8), 1, 1)
     ours = lane.backbone.init(20, 3, torch.Generator().manual_seed(0))
-    theirs = plain_training.module(backbone, 20, 3).parameters()
-    second_bias = 4 * plain_training.STATES if backbone == "lstm" else 0  # PyTorch's LSTM has two
+    theirs = list(plain_training.maker(backbone, 20, 3)().parameters())
+    second_bias = ours["forward_b"].numel() if backbone == "lstm" else 0  # PyTorch's LSTM has two
     assert sum(p.numel() for p in ours.values()) == sum(p.numel() for p in theirs) - second_bias
 
 

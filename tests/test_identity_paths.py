@@ -13,12 +13,12 @@ from rich.console import Console
 from equipoise.api import choose
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.registry import registry
-from equipoise.cli.report import _of_suite
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.pipeline import run_alone
 from equipoise.experiment.prepared import prepare
 from equipoise.experiment.settings import Settings
+from equipoise.publishing.suites import of_suite
 from equipoise.readers import encoders
 from equipoise.readers.static_encoder import Encoder
 from equipoise.report.comparison import compare
@@ -134,6 +134,6 @@ def test_the_report_puts_rows_of_both_places_together(files: tuple[Path, Path], 
     assert str(files[0]) in console.export_text()
     suite = tmp_path / "suite.toml"
     suite.write_text(SUITE.format(files[1]), encoding="utf-8")
-    assert [row["strategy"] for row in _of_suite(rows, str(suite))] == ["none"], "its file has moved since"
+    assert [row["strategy"] for row in of_suite(rows, str(suite))] == ["none"], "its file has moved since"
     files[1].unlink()
-    assert _of_suite(rows, str(suite)) == [], "gone: only the spec can be compared"
+    assert of_suite(rows, str(suite)) == [], "gone: only the spec can be compared"

@@ -16,6 +16,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("api",),
     ("cluster",),
+    ("publishing",),
+    ("takehome",),
     ("timings",),
     ("sweep",),
     ("tracking", "diagnosis"),

@@ -44,9 +44,11 @@ def test_the_promised_suites_are_there() -> None:
 
 
 #: What docs/training.md measured to suffice: passes over the rows.
-EPOCHS = {"linear": 20, "mlp": 20, "lstm": 25}
+EPOCHS = {"linear": 20, "mlp": 20, "sentence_embedding": 20, "lstm": 25}
+#: Solved to convergence, whatever the number of epochs.
+SOLVED = {"logistic_regression"}
 #: Words that an LSTM reads of a message.
-WORDS = {"design-emails": 96, "enron-email": 200}
+WORDS = {"design-emails": 96, "enron-email": 200, "reuters-21578": 200, "goemotions": 32}
 
 
 @pytest.mark.parametrize("name", suite_names())
@@ -54,7 +56,7 @@ def test_no_suite_compares_strategies_on_models_that_are_too_weak(name: str) -> 
     for block in load_suite(name).blocks:
         for spec in block.backbones:
             kind, options = parse(spec)
-            assert block.settings.epochs >= EPOCHS[kind]
+            assert kind in SOLVED or block.settings.epochs >= EPOCHS[kind]
             if kind == "lstm":
                 assert all(int(options["max_tokens"]) >= WORDS[dataset] for dataset in block.datasets)
                 assert "binary_relevance" not in block.strategies, "it trains a network for each label"

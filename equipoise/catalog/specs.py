@@ -30,7 +30,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     settings: dict[str, Any] = {}
     for item in filter(None, (item.strip() for item in _ITEM.findall(inside))):
         key, equals, value = item.partition("=")
-        key = key.strip()
+        key = key.strip().replace("-", "_")  # as on the command line: label-column is label_column
         if not equals or not key or not value.strip():
             raise EquipoiseError(f"cannot read {shown(item)} in {shown(text)}: write key=value")
         if key in settings:

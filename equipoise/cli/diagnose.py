@@ -7,6 +7,7 @@ from pathlib import Path
 
 from equipoise import diagnosis
 from equipoise.cli.selection import with_columns
+from equipoise.cli.understood import show_understood
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo, echo_json
@@ -31,6 +32,7 @@ def diagnose(
     if json:
         echo_json(result.to_json())
     else:
+        show_understood([result.dataset])
         render(result.data, terminal())
     if html is not None:
         echo(f"page written to {result.save_html(html)}", to_err=json)

@@ -26,10 +26,13 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo_json
 from equipoise.core.plugin_output import plugins_apart
 from equipoise.datasets.statistics import committed, official_words
+from equipoise.experiment.settings import Settings
 from equipoise.report.declared import equal_strategies, in_words
 from equipoise.sweep.suite import load_suite, suite_names
 
 KINDS = {"strategies": "strategy", "datasets": "dataset", "backbones": "backbone"}
+#: Entries that programs read, and entries that say nothing to people where they have this value.
+_INTERNAL, _USUAL = ("off",), {"origin": "built-in", "generated": False}
 
 
 @plugins_apart()
@@ -75,11 +78,16 @@ def details(name: str, json: bool) -> None:
         title=escape(f"{record['kind']} {record['name']}"), title_justify="left", box=None, show_header=False
     )
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    # Folded, because the spec of a strategy is one long word.
+    table.add_column(overflow="fold")
     for key, value in record.items():
         # Empty entries say nothing. An entry of 0 or false does, and equals none of these.
-        if key in ("kind", "name") or value in (None, "", [], {}):
+        if key in ("kind", "name", *_INTERNAL) or value in (None, "", [], {}):
             continue
+        if key in _USUAL and value == _USUAL[key]:
+            continue
+        if key == "blocks":
+            value = [_block(block) for block in value]
         if key == "same_as":
             key, value = "cannot differ", [in_words(equal) for equal in value]
         table.add_row(key, escape(_words(value)))
@@ -251,6 +259,15 @@ def _range(spec: Tunable) -> dict[str, Any]:
         k: v
         for k, v in dataclasses.asdict(spec).items()
         if (v is not None and v is not False) or k == "default"
+    }
+
+
+def _block(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of a suite without the settings that are as everywhere."""
+    usual = dataclasses.asdict(Settings())
+    settings = {name: value for name, value in block["settings"].items() if value != usual.get(name)}
+    return {
+        name: value for name, value in (block | {"settings": settings}).items() if value not in (None, {})
     }
 
 

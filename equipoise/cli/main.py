@@ -174,6 +174,85 @@ def report(
 
 
 @app.command()
+@derived
+def fit(
+    dataset: Annotated[str, typer.Option(help="A dataset, or the path of a file.")],
+    model: Annotated[Path, typer.Option(metavar="DIR", help="The folder to save the model to.")],
+    table: options.Table,
+    settings: options.Settings,
+    from_report: Annotated[
+        bool,
+        typer.Option("--from-report", help="Fit what the report of --results recommends for these data."),
+    ] = False,
+    backbone: Annotated[Optional[str], typer.Option(help="linear, mlp, lstm, …")] = None,  # noqa: UP045
+    strategy: Annotated[Optional[str], typer.Option(help="A name, or a+b\\[p=1].")] = None,  # noqa: UP045
+    decision: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="tuned, fixed or own \\[default: as recommended, else own or tuned]."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of all random streams.")] = 0,
+    device: Device = "auto",
+    results: Results = LIVE,
+    data_dir: DataDir = None,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Log the model to the MLflow database of --results, too.")
+    ] = False,
+) -> None:
+    """Fit a strategy on all rows and save the model, to be used with `equipoise predict`."""
+    lazy("equipoise.takehome.commands").fit(
+        dataset,
+        table=table,
+        settings=settings,
+        backbone=backbone,
+        strategy=strategy,
+        from_report=from_report,
+        results=results,
+        model=model,
+        decision=decision,
+        seed=seed,
+        device=device,
+        data_dir=data_dir,
+        mlflow=mlflow,
+    )
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(metavar="DIR", help="A folder written by `equipoise fit`.")],
+    dataset: Annotated[str, typer.Option(metavar="FILE", help="The rows to predict: CSV, TSV, Parquet, …")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path("predictions.csv"),
+    scores: Annotated[bool, typer.Option("--scores", help="Add the probability of each label.")] = False,
+    delimiter: Annotated[Optional[str], typer.Option(help="What divides the columns.")] = None,  # noqa: UP045
+    encoding: Annotated[str, typer.Option(help="The encoding of a CSV file.")] = "utf-8",
+    plugin: Plugin = None,
+) -> None:
+    """Predict the labels of new rows with a saved model."""
+    lazy("equipoise.takehome.commands").predict(
+        model, dataset, out=out, scores=scores, delimiter=delimiter, encoding=encoding, plugins=plugin or []
+    )
+
+
+@app.command()
+def recipe(
+    model: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="A folder written by `equipoise fit` [default: the report]."),
+    ] = None,
+    dataset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Without --model: the data set in the report of --results, if there are several."),
+    ] = None,
+    results: Results = LIVE,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Write the script here, not to the terminal."),
+    ] = None,
+) -> None:
+    """Write the winner as a plain PyTorch script that needs neither equipoise nor its files."""
+    lazy("equipoise.takehome.commands").recipe(model, dataset, results=results, out=out)
+
+
+@app.command()
 def rescore(results: Results = LIVE, json: Json = False) -> None:
     """Recompute the metrics of stored predictions after the code of the metrics has changed. Nothing is trained."""
     raise typer.Exit(lazy("equipoise.cli.rescore").rescore(results, json))
@@ -184,9 +263,15 @@ def ui(
     results: Results = LIVE,
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 5000,
+    browser: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option(
+            "--open/--no-open", help="Open the page of who won in a browser \\[default: on a desktop]."
+        ),
+    ] = None,
 ) -> None:
-    """Open the results in the MLflow UI (Ctrl-C ends it)."""
-    raise typer.Exit(lazy("equipoise.tracking.server").serve(results, host, port))
+    """Serve the results in the MLflow UI, beginning with who won (Ctrl-C ends it)."""
+    raise typer.Exit(lazy("equipoise.tracking.server").serve(results, host, port, browser))
 
 
 @app.command()
@@ -263,6 +348,71 @@ def new(
 ) -> None:
     """Write a commented file to start a strategy, backbone or dataset of your own from; it works as it is."""
     lazy("equipoise.cli.new").new(kind.value, name)
+
+
+@app.command()
+def publish(
+    name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
+    results: Results = LIVE,
+    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    into: options.Into = Path("results/published"),
+    machine: options.Machine = "",
+) -> None:
+    """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A published or submitted folder.")],
+    sample: Annotated[int, typer.Option(help="Finished cells to recompute, drawn at random.")] = 2,
+    seed: Annotated[int, typer.Option(help="The seed of that draw.")] = 0,
+    max_seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Draw only from cells that took at most so long when they were published."),
+    ] = None,
+    cell: Annotated[
+        Names, typer.Option(metavar="KEY", help="Recompute this cell instead. Repeat for more.")
+    ] = None,
+    run_plugins: Annotated[
+        bool, typer.Option("--run-plugins", help="Run the code that a submitted folder brings.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Check that a published folder is unchanged, recompute some of its cells and compare; exit code 1 if one differs."""
+    raise typer.Exit(
+        lazy("equipoise.publishing.commands").verify_folder(
+            folder,
+            number=sample,
+            seed=seed,
+            most_seconds=max_seconds,
+            keys=cell or [],
+            run_plugins=run_plugins,
+            data_dir=data_dir,
+            json=json,
+        )
+    )
+
+
+@app.command()
+def submit(
+    name: Annotated[str, typer.Argument(help="E.g. my-method-2026-12: lower-case, and dated.")],
+    results: Results = LIVE,
+    plugin: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A plugin file that made the rows. Repeat for more."),
+    ] = None,
+    distribution: Annotated[
+        Names, typer.Option(help="Or an installed distribution. Repeat for more.")
+    ] = None,
+    into: options.Into = Path("results/submitted"),
+    machine: options.Machine = "",
+) -> None:
+    """Pack the results of your own plugin with its code, for a pull request: it must conform and have a baseline."""
+    lazy("equipoise.publishing.commands").submit(
+        name, results, plugin or [], distribution or [], into, machine
+    )
 
 
 def main() -> None:

@@ -52,6 +52,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Results = Annotated[Path, typer.Option(help="The folder of the results: rows, predictions, MLflow.")]
 DataDir = Annotated[Optional[Path], typer.Option(help="The download cache (default: $EQUIPOISE_DATA).")]  # noqa: UP045
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Into = Annotated[Path, typer.Option(metavar="DIR", help="The folder in which the new one is made.")]
+Machine = Annotated[
+    str,
+    typer.Option(help="What the rows were made on, in words, if not on this machine.", show_default=False),
+]
 Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load, too.")]
 LIVE = Path("results/live")
 CLUSTER = "Other machines (docs/cluster.md)"

@@ -1,28 +1,34 @@
-"""Progress of a sweep on the terminal: one bar for all of it, one for each cell that runs."""
+"""Progress of a sweep: on a terminal one bar for all of it and one for each cell that runs, elsewhere a line now and then."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import progress as bars
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from equipoise.cli.dry_run import cell_in_words
-from equipoise.sweep.executors import Watcher
+from equipoise.report.conclusions import duration, percent
+from equipoise.sweep.executors import KNOWN, Progress, Watcher
+
+#: Seconds without any line after which one says how far the sweep is, where there are no bars.
+SILENCE = 60.0
 
 
 class SweepProgress:
-    """Bars on a terminal; elsewhere a plain line for each cell that ends."""
+    """Bars on a terminal; elsewhere a plain line for each cell that ends, and one a minute while none ends."""
 
     def __init__(self, console: Console, cells: Sequence[Any]) -> None:
         self._live = console.is_terminal
         self._console = console
         self._shares = dict.fromkeys((c.key for c in cells), 0.0)
         self._bars: dict[str, TaskID] = {}
-        self._progress = Progress(
+        self._progress = bars.Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
@@ -38,9 +44,10 @@ class SweepProgress:
             redirect_stderr=False,
         )
         self._finished: set[str] = set()
+        self._began = self._spoke = time.monotonic()
         self._lock = threading.Lock()  # news of running cells may come from a listening thread
         self._total = self._progress.add_task("sweep", total=len(cells) or 1, state=f"0/{len(cells)}")
-        self.watcher = Watcher(on_share=self._share, on_row=self._row, on_problem=self._problem)
+        self.watcher = Watcher(on_progress=self._step, on_row=self._row, on_problem=self._problem)
 
     def __enter__(self) -> SweepProgress:
         self._progress.start()
@@ -58,16 +65,34 @@ class SweepProgress:
         """Remove the bars from the terminal."""
         self._progress.stop()
 
-    def _share(self, cell: Any, share: float) -> None:
+    def _step(self, news: Progress) -> None:
+        cell = news.cell
         with self._lock:
             if cell.key in self._finished:  # a late message of a worker
                 return
-            self._shares[cell.key] = share
+            self._shares[cell.key] = news.share
             if cell.key not in self._bars:
                 description = escape(f"  {cell_in_words(cell)}")
                 self._bars[cell.key] = self._progress.add_task(description, total=1.0, state="")
-            self._progress.update(self._bars[cell.key], completed=share)
+            self._progress.update(self._bars[cell.key], completed=news.share, state=news.words)
             self._progress.update(self._total, completed=sum(self._shares.values()))
+            if self._live or time.monotonic() - self._spoke < SILENCE:
+                return
+            left = f", about {duration(news.left)} left" if news.left > 0 else ""
+            self._say(f"{self._overall()}; {cell_in_words(cell)}: {news.words}, {percent(news.share)}{left}")
+
+    def _overall(self) -> str:
+        """How many cells are done, the share of the sweep, and its time left, from the time so far."""
+        done, share = len(self._finished), sum(self._shares.values()) / max(len(self._shares), 1)
+        words = f"{done} of {len(self._shares)} cells done, {percent(share)}"
+        if share >= KNOWN:
+            words += f", about {duration((time.monotonic() - self._began) * (1 - share) / share)} left"
+        return words
+
+    def _say(self, line: str) -> None:
+        self._spoke = time.monotonic()
+        # A line stays a line in a file, whatever its length.
+        self._console.print(line, markup=False, soft_wrap=True)
 
     def _row(self, cell: Any, row: Mapping[str, Any]) -> None:
         with self._lock:
@@ -81,8 +106,9 @@ class SweepProgress:
         if row["status"] == "failed":
             self._problem(f"{words} failed: {row['error']}")
         elif not self._live:
-            self._console.print(f"{state} {words}: {row['cost']['seconds_total']:.1f} s", markup=False)
+            self._say(f"{state} {words}: {row['cost']['seconds_total']:.1f} s")
 
     def _problem(self, line: str) -> None:
         # The console of the progress prints above the bars instead of into them.
+        self._spoke = time.monotonic()
         self._progress.console.print(line, style="yellow", markup=False)

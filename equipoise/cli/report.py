@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equipoise import plots
-from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.datasets import named_dataset
-from equipoise.catalog.strategies import expand, get_strategy
 from equipoise.cli.options import LIVE
-from equipoise.contracts.backbone import Backbone
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo, echo_json
 from equipoise.page.extras import SELECTION
 from equipoise.page.render import check_writable, page_html, save
+from equipoise.publishing.suites import of_suite
 from equipoise.rankings import export as rankings
 from equipoise.rankings import pictures as drawing
 from equipoise.rankings import table as rankings_table
@@ -26,7 +22,6 @@ from equipoise.rankings.ranking import METRICS
 from equipoise.report.export import PARTS, render, to_json
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
-from equipoise.sweep.suite import load_suite
 
 
 def report(
@@ -41,12 +36,12 @@ def report(
     store, page = Store(folder), None if html is None else check_writable(html)
     rows = store.rows(PARTS if page is None else SELECTION)
     if suite is not None:
-        rows = _of_suite(rows, suite)
+        rows = of_suite(rows, suite)
     if not rows and store.damage:
         raise EquipoiseError(store.damage)
     if not rows:
-        of_suite = f" of suite {suite!r}" if suite else ""
-        raise EquipoiseError(f"no rows in {folder}{of_suite}: run something first, e.g. equipoise run quick")
+        of = f" of suite {suite!r}" if suite else ""
+        raise EquipoiseError(f"no rows in {folder}{of}: run something first, e.g. equipoise run quick")
     # Before anything is printed: a picture that cannot be drawn is an error.
     if picture is not None:
         _draw(rows, picture)
@@ -91,7 +86,7 @@ def across(
     ranked = rankings.rank_stores(
         stores,
         *([metric] if metric else METRICS),
-        chosen=lambda rows: rows if suite is None else _of_suite(rows, suite),
+        chosen=lambda rows: rows if suite is None else of_suite(rows, suite),
     )
     damage = "; ".join(store.damage for store in stores if store.damage)
     if not ranked:
@@ -118,32 +113,3 @@ def _draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
     if not file.parent.is_dir():
         raise EquipoiseError(f"no folder {file.parent} to draw {file.name} into")
     plots.comparison(flatten(rows)).savefig(file, dpi=150)
-
-
-def _of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The rows of the cells that a suite plans, whichever command ran them."""
-    asked = []
-    for block in load_suite(name).blocks:
-        # As rows spell them: a spec may be written in several ways.
-        strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
-        datasets = {named_dataset(name) for name in block.datasets}
-        backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
-        asked.append((block, datasets, backbones, strategies, dataclasses.asdict(block.settings)))
-    return [
-        r
-        for r in rows
-        if any(
-            (r["dataset"] in datasets and r["strategy"] in strategies)
-            and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
-            and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
-            for b, datasets, backbones, strategies, settings in asked
-        )
-    ]
-
-
-def _names(backbone: Backbone) -> set[str]:
-    """The names under which rows may know a backbone: its spec and, where its files are still there, its identity."""
-    try:
-        return {backbone.spec, backbone.identity}
-    except EquipoiseError:
-        return {backbone.spec}

@@ -13,8 +13,10 @@ from equipoise.cli.dry_run import as_data, print_cells, print_summary
 from equipoise.cli.options import LIVE
 from equipoise.cli.progress import SweepProgress
 from equipoise.cli.selection import all_named, splits_of, with_columns
+from equipoise.cli.understood import show_understood
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
 from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import into_log, plugins_apart, printed
 from equipoise.report.export import PARTS, render
@@ -65,6 +67,8 @@ def run(
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     for line in warnings_of(plan):
         echo(f"warning: {line}", to_err=True)
+    if not json:
+        show_understood(plan.data.values())
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
@@ -75,6 +79,8 @@ def run(
     if dry_run:
         print_cells(console, plan, todo)
         return
+    for line in _cautions(plan, todo):
+        echo(f"warning: {line}", to_err=True)
     logs = store.path / LOGS
     before = printed(logs)
     with into_log(logs), SweepProgress(console, todo) as progress:
@@ -94,6 +100,16 @@ def run(
     if printed(logs) > before:
         console.print(f"plugins have printed, see {logs}", style="dim", markup=False)
     _report(console, plan, store, results)
+
+
+def _cautions(plan: Plan, todo: Sequence[Cell]) -> list[str]:
+    """What `equipoise diagnose` would warn of in the data of cells that are to run."""
+    folds = {cell.dataset: cell.settings.folds for cell in todo}
+    return (
+        lazy("equipoise.diagnosis.cautions").cautions({name: plan.data[name] for name in folds}, folds)
+        if folds
+        else []
+    )
 
 
 def _done(store: Store, todo: Sequence[Cell], redo: str, progress: SweepProgress) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from equipoise.contracts.hyperparameters import Configurable, Tunable
 from equipoise.contracts.options import options
@@ -42,6 +42,21 @@ class Rate:
     weight: float = 0.0
     token: float = 0.0
     character: float = 0.0
+
+
+class Flops(NamedTuple):
+    """Floating-point operations of one row in a forward pass: 2 for each multiplication in a product of matrices.
+
+    `first` counts products with the inputs, which need no gradient; `later` counts all others.
+    """
+
+    first: float
+    later: float
+
+    @property
+    def training(self) -> float:
+        """The operations of a step: forward, for the weights' gradient and, in later layers, for that of the inputs."""
+        return 2 * self.first + 3 * self.later
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,28 @@ class Backbone(Configurable):
     def classify(self, params: Mapping[str, Tensor], representation: Tensor) -> Tensor:
         """The last layer: logits (K, B, L) or (B, L) of a representation."""
         raise NotImplementedError(f"backbone {self.name!r} must define classify()")
+
+    def plain(self, width: int, outputs: int) -> torch.nn.Module | None:
+        """The twin, the same network as people write it with `torch.nn`, newly initialised; None if none is declared.
+
+        `width` and `outputs` are those of `init`. The module takes dense rows (B, width), or token ids (B, T) with 0 for
+        padding. With the state of `plain_state`, in evaluation mode, it gives the logits of `forward`, (B, L). Its last
+        parameter is the bias of the logits, and `dropout` sets its dropout. Benchmarks train it in a plain loop.
+        """
+        return None
+
+    def plain_state(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The `state_dict` of the twin with the parameters of one lane."""
+        raise NotImplementedError(
+            f"backbone {self.name!r} must define plain_state(), since it defines plain()"
+        )
+
+    def flops(self, entries: int, outputs: int) -> Flops | None:
+        """The arithmetic of a row with L = `outputs`; None if it is not declared.
+
+        `entries` is how many numbers a dense row has, how many a sparse row stores, or how many tokens a text has.
+        """
+        return None
 
     def head_of(self, params: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
         """The weight (H, L) and the bias (L,) of the last layer of one network, such that z = h·weight + bias."""

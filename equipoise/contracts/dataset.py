@@ -36,6 +36,7 @@ class TableColumns:
         separator: what separates the names there, if the user has said it.
         others: the columns that are not used.
         categories: for each column of words, the words in the order of their codes.
+        dates: for each column of dates, how they are written, and the indices of their parts that are features.
     """
 
     inputs: tuple[str, ...]
@@ -43,6 +44,7 @@ class TableColumns:
     separator: str | None = None
     others: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dates: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,16 @@ class Dataset:
         return int(self.Y.shape[1])
 
     @cached_property
+    def single_label(self) -> bool:
+        """Whether every row has exactly one of several labels, as in multiclass data."""
+        return self.n_labels > 1 and bool((self.Y.sum(axis=1, dtype=np.int64) == 1).all())
+
+    @cached_property
     def sha256(self) -> str:
-        """SHA-256 of X, Y, the label names and the groups, the same on every platform; nothing else changes what is learned."""
+        """SHA-256 of X, Y, label names, groups and the user's own split, the same on every platform.
+
+        Nothing else changes what is learned.
+        """
         digest = hashlib.sha256(b"equipoise dataset 1\0")  # a version, in case the format changes
         for part in _parts(self):
             digest.update(len(part).to_bytes(8, "little"))  # so that parts cannot run into each other
@@ -240,6 +250,10 @@ def _parts(data: Dataset) -> Iterator[bytes | memoryview]:
     if data.groups is not None:
         yield b"groups"
         yield data.groups.astype("<i8").tobytes()
+    # The split of a built-in data set is a property of its name; that of a user's table is part of its content.
+    if data.table is not None and data.official is not None:
+        yield b"official"
+        yield data.official.tobytes()
 
 
 def input_parts(X: Features) -> Iterator[bytes]:

@@ -107,7 +107,7 @@ def diagnose(
         sections["dependence"] = dependence_section(data, seed, max_rows, max_labels)
         sections["health"] = health_section(data, *_split(data, split), folds, seed)
         sections["advice"] = advice_section(data, sections)
-    sections["in_short"] = in_short(sections)
+    sections["in_short"] = in_short(sections, data.single_label)
     return Diagnosis(data, sections)
 
 

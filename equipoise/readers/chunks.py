@@ -5,6 +5,7 @@ A million 0/1 cells take one megabyte in this form and sixty as Python strings.
 
 from __future__ import annotations
 
+import json
 import math
 import mmap
 from collections.abc import Callable, Sequence
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
 
-#: Joins the items of a list cell. It is ASCII's unit separator, which occurs in no name.
+#: Begins a list cell and joins its items. It is ASCII's unit separator, which occurs in no name and counts as a blank.
 LIST_SEPARATOR = "\x1f"
+#: Begins a cell that holds an object, or a list of objects or lists, as JSON. It is ASCII's record separator.
+NESTED = "\x1e"
 _STRING = 60  # bytes: the overhead of one Python string in a list
 _SMALL = 1 << 12  # bytes: below this size no memory is worth saving
 _MAPPED = 1 << 16  # bytes: from this size on a copy is a memory mapping of its own
@@ -37,13 +40,14 @@ class DictionaryChunk(NamedTuple):
 Chunk = DictionaryChunk | Any
 
 
-def chunk_of(where: Callable[[int], str], name: str, cells: Any) -> Chunk:
+def chunk_of(where: Callable[[int], str], name: str, cells: Any, nested: bool = False) -> Chunk:
     """Make a chunk from an Arrow array or a list of Python values.
 
-    A boolean becomes 1 or 0, and a list becomes its items joined by `LIST_SEPARATOR`.
+    A boolean becomes 1 or 0, and a list becomes its items, each with `LIST_SEPARATOR` in front.
 
     Args:
         where: gives the file and line (or row) of a row of this chunk, for the error message.
+        nested: whether objects, and lists of objects or lists, are read, too, as `NESTED` and JSON.
 
     Raises:
         EquipoiseError: a value is not text, a number, a boolean, a date, or a list of these.
@@ -64,7 +68,7 @@ def chunk_of(where: Callable[[int], str], name: str, cells: Any) -> Chunk:
     texts: list[str] = []
     for row, value in enumerate(values):
         try:
-            texts.append(text_of(value))
+            texts.append(text_of(value, nested))
         except TypeError as problem:
             raise EquipoiseError(f"{where(row)}, column {name!r} {problem}") from None
     return _small(_strings(texts))
@@ -75,17 +79,24 @@ def blank(rows: int) -> Chunk:
     return DictionaryChunk([""], np.zeros(rows, dtype=np.int8))
 
 
-def text_of(value: Any) -> str:
+def text_of(value: Any, nested: bool = False) -> str:
     """The text of a cell that holds `value`. Raises TypeError for a type that a cell cannot hold."""
     if isinstance(value, str):
         return value
     if isinstance(value, np.ndarray):
         value = value.tolist()
+    if nested and _is_nested(value):
+        return NESTED + json.dumps(value, default=str)
     if isinstance(value, list | tuple):
-        items = [item if isinstance(item, str) else text_of(item) for item in value]
-        joined = LIST_SEPARATOR.join(items)
-        plain = joined.count(LIST_SEPARATOR) == len(items) - 1  # False: an item contains the separator itself
-        return joined if plain else LIST_SEPARATOR.join(item.replace(LIST_SEPARATOR, " ") for item in items)
+        if any(isinstance(item, list | tuple) for item in value):
+            raise TypeError("holds a list within a list; a cell holds text, a number or a list")
+        items = [item if isinstance(item, str) else text_of(_whole(item)) for item in value]
+        if not items:
+            return LIST_SEPARATOR
+        # Even one item gets the mark, so that a list of one name is never taken for a text to be split.
+        joined = "".join(LIST_SEPARATOR + item for item in items)
+        plain = joined.count(LIST_SEPARATOR) == len(items)  # False: an item contains the separator itself
+        return joined if plain else "".join(LIST_SEPARATOR + i.replace(LIST_SEPARATOR, " ") for i in items)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool | np.bool_):
@@ -93,6 +104,17 @@ def text_of(value: Any) -> str:
     if isinstance(value, int | float | np.generic | date | time | timedelta):
         return str(value)
     raise TypeError(f"holds {type(value).__name__}; a cell holds text, a number or a list")
+
+
+def _whole(item: Any) -> Any:
+    """A whole number without its ".0", which a gap elsewhere in the column adds to numbers that name labels."""
+    return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value)
+    )
 
 
 def rows_of(chunk: Chunk) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 from equipoise.core.errors import EquipoiseError
 
 _BLOCK = 1 << 20  # bytes
+_DELIMITER_LINE, _LONGEST_LINE = re.compile(r'\A"?sep=([^\r\n"])"?[ \t]*(?=[\r\n])', re.IGNORECASE), 40
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # must precede UTF-16, whose mark is the beginning of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -25,11 +27,13 @@ class Utf8(io.RawIOBase):
 
     Args:
         tail: text appended to the content.
+        keep: whether a first line "sep=;", which tells Excel the delimiter, is kept; otherwise it is left blank.
     """
 
-    def __init__(self, path: Path, encoding: str, tail: str = "") -> None:
+    def __init__(self, path: Path, encoding: str, tail: str = "", keep: bool = False) -> None:
         self._path, self._encoding, self._tail = path, encoding, tail
         self._decoder = _decoder(encoding)
+        self._keep = keep
         self._left = memoryview(b"")  # decoded but not yet read
         # Lines decoded so far, for errors; the first bytes, for a byte order mark.
         self._lines, self._start = 0, b""
@@ -64,6 +68,9 @@ class Utf8(io.RawIOBase):
             hint = f"not a text file, or another encoding (try {_wide(block)})"
             raise EquipoiseError(f"{self._path} holds zero bytes: {hint}")
         self._lines += text.count("\n")
+        if text and not self._keep:
+            # Its line end stays, so that line numbers stay right.
+            text, self._keep = _DELIMITER_LINE.sub("", text), True
         if not block:
             self._file.close()
             text += self._tail
@@ -87,6 +94,15 @@ class Utf8(io.RawIOBase):
 def open_text(path: Path, encoding: str, tail: str = "") -> io.TextIOWrapper:
     """Open a file as checked text; line ends are not translated."""
     return io.TextIOWrapper(io.BufferedReader(Utf8(path, encoding, tail), _BLOCK), "utf-8", newline="")
+
+
+def declared_delimiter(path: Path, encoding: str) -> str | None:
+    """The delimiter in a first line such as "sep=;", as Excel writes and reads it; None without such a line."""
+    with io.TextIOWrapper(
+        io.BufferedReader(Utf8(path, encoding, keep=True), _BLOCK), "utf-8", newline=""
+    ) as text:
+        match = _DELIMITER_LINE.match(text.read(_LONGEST_LINE))
+    return match[1] if match is not None else None
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:

@@ -1,6 +1,6 @@
 """Reads Parquet, JSON lines and folders written by Hugging Face `datasets` into columns of text, like a CSV file.
 
-A list cell becomes its items joined by `chunks.LIST_SEPARATOR`, a boolean becomes 1 or 0, and a missing value becomes
+A list cell becomes its items, each behind a `chunks.LIST_SEPARATOR`, a boolean becomes 1 or 0, and a missing value becomes
 the empty cell. Files are read a block of rows at a time.
 """
 
@@ -59,27 +59,36 @@ class _ColumnChunks:
         self._path, self._rows = path, list[int]()
         self._columns: dict[str, list[Chunk]] = {name: [] for name in names}
         self._refused: dict[str, str] = {}
+        self._unreadable: set[str] = set()
 
     def add(self, where: Callable[[int], str], rows: int, block: Mapping[str, Any]) -> None:
         """Add a block of rows: an Arrow array or a list for each name. A name may first occur in a later block."""
         for name in dict.fromkeys([*self._columns, *block]):
             # A new column gets blank chunks for all earlier blocks.
             chunks = self._columns.setdefault(name, [blank(before) for before in self._rows])
-            if name in block and name not in self._refused:
-                try:
-                    chunks.append(chunk_of(where, name, block[name]))
-                except EquipoiseError as problem:
-                    self._refused[name] = str(problem)
-            else:
-                chunks.append(blank(rows))
+            chunks.append(self._chunk(where, name, block[name]) if name in block else blank(rows))
         self._rows.append(rows)
+
+    def _chunk(self, where: Callable[[int], str], name: str, cells: Any) -> Chunk:
+        """A block of one column. An odd column is refused, but its objects are kept: they may hold labels."""
+        if name not in self._refused:
+            try:
+                return chunk_of(where, name, cells)
+            except EquipoiseError as problem:
+                self._refused[name] = str(problem)
+        try:
+            return chunk_of(where, name, cells, nested=True)
+        except EquipoiseError:
+            self._unreadable.add(name)
+            return blank(len(cells))
 
     def table(self, place: Callable[[int], str]) -> Table:
         """The finished table; `place` gives the line or row number of a row in words."""
         columns = {n: Column(chunks) for n, chunks in self._columns.items() if n not in self._refused}
         if not columns:
             raise EquipoiseError(next(iter(self._refused.values()), f"{self._path} holds no columns"))
-        return Table(self._path.name, columns, sum(self._rows), place, refused=self._refused)
+        nested = {n: Column(self._columns[n]) for n in self._refused if n not in self._unreadable}
+        return Table(self._path.name, columns, sum(self._rows), place, refused=self._refused, nested=nested)
 
 
 def _json_lines(path: Path) -> Table:

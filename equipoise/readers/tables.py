@@ -10,6 +10,7 @@ from pathlib import Path
 from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.readers import delimited
 from equipoise.readers.columns import Column
+from equipoise.readers.encoding import declared_delimiter
 
 _OTHER_KINDS = dict.fromkeys((".zip", ".gz", ".bz2", ".xz", ".zst", ".7z"), "unpack it first") | {
     ".json": "write one object a line and call it .jsonl",
@@ -43,7 +44,9 @@ class Table:
     place: Callable[[int], str]
     decimal_comma: bool = False  # whether 1,5 may mean 1.5
     # Columns that cannot be read, and the error of each.
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    # Those of them that hold objects, which can be read as labels.
+    nested: Mapping[str, Column] = field(default_factory=dict)
 
     def name_of(self, name: object) -> str:
         """Check that a column exists and return its name. Raises EquipoiseError, with the nearest name."""
@@ -52,6 +55,13 @@ class Table:
         if str(name) not in self.columns:
             raise unknown(f"column of {self.file}:", str(name), self.columns)
         return str(name)
+
+    def label_name(self, name: object) -> str:
+        """Like `name_of`, for a column of label names, which may hold objects."""
+        if str(name) in self.nested:
+            self.columns[str(name)] = self.nested[str(name)]
+            self.refused.pop(str(name), None)
+        return self.name_of(name)
 
     def keep(self, names: Iterable[str]) -> None:
         """Drop all other columns, and return unused memory to the system."""
@@ -67,22 +77,28 @@ class Table:
         return f"{self.file} {self.place(row)}, column {name!r}"
 
 
-def read_table(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> Table:
+def read_table(
+    path: Path, delimiter: str | None = None, encoding: str = "utf-8", labelled: bool = True
+) -> Table:
     """Read a delimited text file.
 
-    Without a `delimiter` a tab is assumed for .tsv and .tab, and otherwise the most frequent of , ; tab | in the header.
+    Without a `delimiter`, it is the one that a first line such as "sep=;" states, a tab for .tsv and .tab, and otherwise the
+    most frequent of , ; tab | in the header. Rows that have labels need two columns or more; with `labelled=False` one will
+    do, and its heading may be a number.
 
     Raises:
         EquipoiseError: the file cannot be read; the message names file and line.
     """
     check_readable(path)
     first = delimited.first_line(path, encoding)
+    if delimiter is None:
+        delimiter = declared_delimiter(path, encoding)
     mark = _delimiter(path, first) if delimiter is None else _WRITTEN.get(delimiter, str(delimiter))
     if len(mark) != 1 or mark in '\r\n"\0':
         raise EquipoiseError(f"delimiter must be one character, not {mark!r}")
     line, cells = delimited.header(path, encoding, mark)
     names = [name.strip() or f"column {i}" for i, name in enumerate(cells, start=1)]
-    _check_header(f"{path.name} line {line}", names, mark)
+    _check_header(f"{path.name} line {line}", names, mark, labelled)
     columns = delimited.read(path, encoding, mark, len(names))
     return Table(
         file=path.name,
@@ -149,11 +165,11 @@ def _delimiter(path: Path, header: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def _check_header(where: str, header: list[str], delimiter: str) -> None:
+def _check_header(where: str, header: list[str], delimiter: str, labelled: bool) -> None:
     """Raise EquipoiseError if the first line does not name the columns."""
-    if all(_is_number(name) for name in header):
+    if labelled and all(_is_number(name) for name in header):
         raise EquipoiseError(f"{where} must name the columns, but holds numbers: {', '.join(header):.60}")
-    if len(header) == 1:
+    if labelled and len(header) == 1:
         raise EquipoiseError(
             f"{where} holds one column, {header[0]!r:.60}, when split at {delimiter!r}; "
             "inputs and labels are needed (set another one with delimiter=…)"

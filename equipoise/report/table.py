@@ -16,6 +16,7 @@ from equipoise.report.equalities import FIXED, TUNED
 from equipoise.report.power import differing
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
+NARROW = 78  # below this width some columns are left out
 SUMMARY_LEGEND = (
     "none: no strategy gains on average; *: p < .05 after Holm's correction. --details prints every table."
 )
@@ -89,7 +90,7 @@ def _print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Text(comparison.title, style="bold"))
     console.print(Text(_subtitle(comparison), style="dim"))
     if comparison.ranked:
-        console.print(_table(comparison, console.width >= WIDE))
+        console.print(_fitting(_table(comparison, console.width >= WIDE), console.width))
         for result in filter(lambda result: result.own_decision, comparison.ranked):
             console.print(_own(result))
         for result in filter(lambda result: result.audit, comparison.ranked):
@@ -147,6 +148,15 @@ def _table(comparison: Comparison, wide: bool) -> Table:
         table.add_column(Text(head, justify="right"), justify="right", no_wrap=True)
     for result in comparison.ranked:
         table.add_row(*_cells(result, wide), end_section=False)
+    return table
+
+
+def _fitting(table: Table, width: int) -> Table:
+    """The table with those of its columns that a narrow terminal has room for: the names and the leading scores stay."""
+    if width < NARROW:
+        # rich would take the room from the names. Of a row: name, mAP, tuned F1 and, if there is room, their differences.
+        kept = [0, 1, 2, *([4] if width >= NAME + 23 else []), *([5] if width >= NAME + 35 else [])]
+        table.columns = [table.columns[i] for i in kept]
     return table
 
 

@@ -13,7 +13,7 @@ from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
 from equipoise.store.store import LOGS, STATUS_ONLY, Store
-from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
+from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher, with_progress
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
 from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
@@ -69,7 +69,7 @@ def sweep(
         KeyboardInterrupt: the rows written so far stay, and the same call continues from there.
     """
     wanted = parse_workers(workers)
-    watch = watcher or Watcher()
+    watch = with_progress(watcher or Watcher())
     with store.locked(), data_folder(plan.data_dir):
         store.tidy()
         rows = store.rows(STATUS_ONLY)

@@ -23,6 +23,8 @@ FLOOR = 0.08
 #: comparisons was called a change (with 1.5 and 0.75: 3), and a loss made slower by a third was found. Of two later runs, back to
 #: back, none of 36 timings was. Between runs with 15 and with 8 other busy processes, 7 of 144 comparisons were.
 OWN, USUAL = 2.0, 0.75
+#: Runs whose load averages differ by more than this for each CPU are compared with a warning.
+LOADS_APART = 1.0
 SLOWER, FASTER, SAME, UNKNOWN = "slower", "faster", "same", "noise unknown"
 
 
@@ -51,6 +53,7 @@ class Comparison:
         only_before, only_after: the names of the others.
         not_comparable: name → why the two times cannot be compared.
         versions: library → its versions before and after, where they differ.
+        loads: the load averages for each CPU before and after if they are far apart; else None.
     """
 
     changes: list[Change]
@@ -58,6 +61,7 @@ class Comparison:
     only_after: list[str]
     not_comparable: Mapping[str, str]
     versions: Mapping[str, tuple[str, str]]
+    loads: tuple[float, float] | None = None
 
     def of(self, verdict: str) -> list[Change]:
         """The changes with a verdict."""
@@ -86,6 +90,7 @@ def compare(before: Run, after: Run) -> Comparison:
         [name for name in after.timings if name not in before.timings],
         reasons,
         _versions(before, after),
+        loads_apart(before, after),
     )
 
 
@@ -123,6 +128,13 @@ def difference(before: Timing, after: Timing) -> str:
         if before.machine[what] != after.machine[what]
     ]
     return "; ".join(unequal)
+
+
+def loads_apart(before: Run, after: Run) -> tuple[float, float] | None:
+    """The load averages of two runs for each CPU if they differ by more than one; None otherwise, or if one is unknown."""
+    if before.load is None or after.load is None or abs(before.load - after.load) <= LOADS_APART:
+        return None
+    return before.load, after.load
 
 
 def _versions(before: Run, after: Run) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Timing:
         rows_per_s: rows handled in a second, or None.
         machine: what must be equal for two times to be comparable: device, clock, threads and processor.
         versions: of the libraries and plugins.
+        load: the load average for each CPU while it was measured; None if it is unknown.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Timing:
     rows_per_s: float | None
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
+    load: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Run:
 
     path: Path
     timings: Mapping[str, Timing]
+
+    @property
+    def load(self) -> float | None:
+        """The median load average for each CPU of its timings; None if it is unknown."""
+        loads = [timing.load for timing in self.timings.values() if timing.load is not None]
+        return statistics.median(loads) if loads else None
 
 
 def visit_spread(visits: Sequence[float]) -> float | None:
@@ -107,7 +116,14 @@ def _timing(entry: Mapping[str, Any]) -> Timing:
         rows_per_s=info.get("rows_per_s"),
         machine={name: info.get(name) for name in ("device", "clock", "threads", "processor")},
         versions=dict(info.get("versions") or {}),
+        load=_load(info),
     )
+
+
+def _load(info: Mapping[str, Any]) -> float | None:
+    """The load average for each CPU; None in runs that did not record it."""
+    load, cpus = info.get("load_average"), info.get("cpus")
+    return float(load) / int(cpus) if load is not None and cpus else None
 
 
 def short(name: str) -> str:

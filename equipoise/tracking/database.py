@@ -9,12 +9,17 @@ import sqlite3
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from equipoise.core.signals import deferred_sigint
 from equipoise.store.store import MAKING
+from equipoise.tracking.levels import PARENT
+
+#: Seconds to wait for a server that is writing to the database.
+BUSY = 30.0
 
 
 @contextlib.contextmanager
@@ -124,3 +129,48 @@ def runs_by_tag(path: Path, key: str, version: str) -> list[tuple[str, str, str]
     """
     with contextlib.closing(sqlite3.connect(path)) as database:
         return database.execute(query, (key, version)).fetchall()
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a finished run holds. `status` is MLflow's; `start` and `end` are ms since the epoch; metrics are finite."""
+
+    name: str
+    status: str
+    start: int
+    end: int
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def fill_run(path: Path, run_id: str, content: Content) -> None:
+    """Give a run this content in the place of what it held; it keeps its id, and so its links, other tags and children."""
+    # MLflow itself needs ten transactions, could not remove an old metric, and would make a new value a point of a curve.
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as database, database:
+        for table in ("metrics", "latest_metrics", "params"):
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))
+        for table in ("metrics", "latest_metrics"):
+            database.executemany(
+                f"INSERT INTO {table} (run_uuid, key, value, timestamp, step, is_nan) VALUES (?, ?, ?, ?, 0, 0)",
+                [(run_id, name, value, content.end) for name, value in content.metrics.items()],
+            )
+        for table, pairs in (("params", content.params), ("tags", content.tags)):
+            database.executemany(
+                f"INSERT OR REPLACE INTO {table} (run_uuid, key, value) VALUES (?, ?, ?)",
+                [(run_id, name, value) for name, value in pairs.items()],
+            )
+        database.execute(
+            "UPDATE runs SET status = ?, name = ?, start_time = ?, end_time = ? WHERE run_uuid = ?",
+            (content.status, content.name, content.start, content.end, run_id),
+        )
+
+
+def nest(path: Path, parents: Mapping[str, str]) -> int:
+    """Show each run (a key of `parents`) below its parent; returns how many stood elsewhere."""
+    # In one transaction: through MLflow, each tag would take as long as writing a run.
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY)) as database, database:
+        now = dict(database.execute("SELECT run_uuid, value FROM tags WHERE key = ?", (PARENT,)).fetchall())
+        wrong = [(PARENT, parent, run) for run, parent in parents.items() if now.get(run) != parent]
+        database.executemany("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", wrong)
+    return len(wrong)

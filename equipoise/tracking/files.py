@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.core.errors import one_line
-from equipoise.store.rows import Row
+from equipoise.store.rows import Row, clean, flatten
 from equipoise.tracking.run_fields import VIEW, slug
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def write_files(
         pictures: a folder in which the figures of a data set are cached: they are the same for all of its runs.
         note: is called with one line if figures cannot be drawn; the run is written without them.
     """
-    _write_table(folder / "per_label.csv", _per_label(row))
-    _write_table(folder / "trials.csv", [_trial(trial) for trial in row.get("trials") or ()])
+    write_table(folder / "per_label.csv", _per_label(row))
+    write_table(folder / "trials.csv", [_trial(trial) for trial in row.get("trials") or ()])
     if row["status"] != "ok":
         parts = [str(row[name]) for name in ("reason", "error", "traceback") if row.get(name)]
         (folder / "why.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -72,10 +73,15 @@ def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
     return {"value": trial.get("value"), **(trial.get("params") or {})}
 
 
-def _write_table(path: Path, lines: list[dict[str, Any]]) -> None:
+def write_table(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Write records as CSV, or as JSON in the form that MLflow shows as a table; nothing without records."""
     if not lines:
         return
     names = list(dict.fromkeys(name for line in lines for name in line))
+    if path.suffix == ".json":
+        content = {"columns": names, "data": [[line.get(name) for name in names] for line in lines]}
+        path.write_text(json.dumps(clean(content), ensure_ascii=False), encoding="utf-8")
+        return
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, names)
         writer.writeheader()
@@ -92,7 +98,7 @@ def _cell(value: Any) -> Any:
 def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path) -> None:
     labels = list(row["labels"])
     # With the version in the name, since pictures of an earlier one may show something else.
-    cache = pictures / f"v{VIEW}" / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
+    cache = _cache(row, pictures)
     if not all((cache / f"{name}.png").exists() for name in _DATASET_PICTURES):
         # All training rows: with one fold, `oof_Y` has a quarter of them. Rows of earlier versions have no `train_Y`.
         training = predictions.get("train_Y", predictions["oof_Y"])
@@ -101,6 +107,27 @@ def _draw(row: Row, predictions: Mapping[str, Any], folder: Path, pictures: Path
         shutil.copyfile(cache / f"{name}.png", folder / f"{name}.png")
     file = folder / "pr_curves.png"
     _sheet().write(file, predictions["test_Y"], predictions["test_logits"], labels, max_labels=PR_LABELS)
+
+
+def _cache(row: Row, pictures: Path) -> Path:
+    """The folder with the figures of the row's data set."""
+    return pictures / f"v{VIEW}" / slug(str(row.get("dataset_sha256") or row["key"]))[:36]
+
+
+def draw_summary(rows: Sequence[Row], folder: Path, pictures: Path, note: Callable[[str], None]) -> None:
+    """Draw the scores of all strategies on a table, and copy the figures of its data set where a run has drawn them."""
+    from equipoise import plots
+
+    for name in _DATASET_PICTURES:
+        if (drawn := _cache(rows[0], pictures) / f"{name}.png").exists():
+            shutil.copyfile(drawn, folder / f"{name}.png")
+    finished = [row for row in rows if row["status"] == "ok"]
+    if not finished:
+        return
+    try:
+        _save(plots.comparison(flatten(finished)), folder / "strategies.png")
+    except Exception as error:
+        note(f"no picture of the strategies on {rows[0]['dataset']} ({one_line(error)})")
 
 
 @cache

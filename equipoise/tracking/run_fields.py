@@ -10,18 +10,28 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from equipoise.store.rows import Row
+from equipoise.tracking.levels import CELL, LEVEL
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Param
 
 #: Version of the presentation. Raise it when this file or `files.py` changes what a run contains; the next sync then rewrites
 #: all runs.
-VIEW = 4
+VIEW = 5
+#: The metrics that matter, which MLflow shows first.
+LEADING = (
+    "scores/map",
+    "tuned/macro_f1",
+    "fixed/macro_f1",
+    "own/macro_f1",
+    "tuned/micro_f1",
+    "tuned/rcr_at_10",
+)
 #: MLflow's limits: metrics and parameters per batch, and characters of a value.
 _LIMIT = {"metrics": 1000, "params": 100, "value": 500}
 
@@ -32,15 +42,9 @@ def experiment_name(row: Row) -> str:
 
 
 def experiment_tags(row: Row) -> dict[str, str]:
-    """The tags of the row's experiment, with the description shown on its page."""
-    kind = "Generated data. " if row.get("generated") else ""
-    description = (
-        f"{kind}Balancing strategies on {row['dataset']}, one run per cell (backbone × strategy × split). "
-        "`tuned/…`: thresholds tuned on out-of-fold training rows; `fixed/…`: threshold 0.5; "
-        "`own/…`: the strategy's own decision; `scores/…`: free of thresholds. Undefined metrics are absent."
-    )
+    """The tags with which the row's experiment begins; the summary gives it a description."""
     # This kind makes MLflow open its pages for trained models; by default it opens those for language-model traces.
-    return {"mlflow.note.content": description, "mlflow.experimentKind": "custom_model_development"}
+    return {"mlflow.experimentKind": "custom_model_development"}
 
 
 def slug(name: str) -> str:
@@ -59,6 +63,7 @@ def tags(row: Row) -> dict[str, str]:
     """The tags of the run, by which one filters and groups; those named `mlflow.*` fill MLflow's own columns."""
     names = ("strategy", "backbone", "dataset", "status", "split", "seed", "device")
     run_tags = {name: str(row[name]) for name in names if row.get(name) is not None}
+    run_tags[LEVEL] = CELL
     run_tags["generated"] = str(bool(row.get("generated"))).lower()
     run_tags["mlflow.source.name"], run_tags["mlflow.source.type"] = "equipoise", "LOCAL"
     if why := str(row.get("error") or row.get("reason") or "")[: _LIMIT["value"]]:
@@ -68,7 +73,7 @@ def tags(row: Row) -> dict[str, str]:
 
 
 def _summary(row: Row) -> str:
-    """The run's macro-F1 in one line, for its description."""
+    """The run's macro-F1 and mAP in one line, for its description."""
     decisions = (("tuned thresholds", "tuned/macro_f1"), ("threshold 0.5", "fixed/macro_f1"))
     values = [(decision, (row.get("metrics") or {}).get(name)) for decision, name in decisions]
     parts = [
@@ -76,7 +81,11 @@ def _summary(row: Row) -> str:
         for decision, value in values
         if isinstance(value, float) and math.isfinite(value)
     ]
-    return f"macro-F1 {', '.join(parts)}" if parts else ""
+    told = [f"macro-F1 {', '.join(parts)}"] if parts else []
+    mean_precision = (row.get("metrics") or {}).get("scores/map")
+    if isinstance(mean_precision, float) and math.isfinite(mean_precision):
+        told.append(f"mAP {mean_precision:.3f}")
+    return "; ".join(told)
 
 
 def _numbers(part: object, prefix: str) -> Iterator[tuple[str, float]]:
@@ -88,7 +97,7 @@ def _numbers(part: object, prefix: str) -> Iterator[tuple[str, float]]:
         yield prefix, float(part)
 
 
-def _names(pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
+def valid(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs with characters that MLflow rejects in names replaced; names that then collide are numbered."""
     named: dict[str, Any] = {}
     for name, value in pairs:
@@ -100,23 +109,28 @@ def _names(pairs: Iterator[tuple[str, Any]]) -> dict[str, Any]:
     return named
 
 
+def numbers(row: Row) -> list[tuple[str, float]]:
+    """The row's finite metrics, their "spread/…" over repeats, costs ("cost/…") and resampling audit ("audit/…")."""
+    parts = (("metrics", ""), ("spread", "spread"), ("cost", "cost"), ("audit", "audit"))
+    return [pair for part, prefix in parts for pair in _numbers(row.get(part) or {}, prefix)]
+
+
 def metrics(row: Row, when: int) -> list[Metric]:
-    """The row's finite metrics, costs ("cost/…") and resampling audit ("audit/…"); `when` is in ms since the epoch."""
+    """The numbers of the row, the most important ones first; `when` is in ms since the epoch."""
     from mlflow.entities import Metric
 
-    parts = (("metrics", ""), ("cost", "cost"), ("audit", "audit"))
-    # MLflow lists metrics in the order in which they were logged, so the most important ones are logged first.
-    pairs = sorted((p for part, prefix in parts for p in _numbers(row.get(part) or {}, prefix)), key=_rank)
-    return [Metric(name, value, when, 0) for name, value in _names(iter(pairs)).items()][: _LIMIT["metrics"]]
+    # MLflow lists metrics in the order in which they were logged.
+    named = valid(sorted(numbers(row), key=importance))
+    return [Metric(name, value, when, 0) for name, value in named.items()][: _LIMIT["metrics"]]
 
 
-def _rank(pair: tuple[str, float]) -> tuple[int, int]:
-    """The sort key of a metric: by decision, then macro-F1, micro-F1 and mAP before the others."""
-    family, _, name = pair[0].partition("/")
-    families, names = ("tuned", "fixed", "own", "scores", "cost", "audit"), ("macro_f1", "micro_f1", "map")
+def importance(pair: tuple[str, float]) -> tuple[int, int]:
+    """The sort key of a metric: those of LEADING first, then by decision."""
+    name, families = pair[0], ("tuned", "fixed", "own", "scores", "cost", "spread", "audit")
+    family = name.partition("/")[0]
     return (
+        LEADING.index(name) if name in LEADING else len(LEADING),
         families.index(family) if family in families else len(families),
-        names.index(name) if name in names else len(names),
     )
 
 
@@ -126,7 +140,7 @@ def params(row: Row) -> list[Param]:
 
     chosen = [(str(name), value) for name, value in (row.get("params") or {}).items()]
     fixed = [(f"setting/{name}", value) for name, value in (row.get("settings") or {}).items()]
-    named = _names(iter(chosen + fixed))
+    named = valid(iter(chosen + fixed))
     return [Param(name, str(value)[: _LIMIT["value"]]) for name, value in named.items()][: _LIMIT["params"]]
 
 

@@ -9,13 +9,21 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
+import webbrowser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.store.store import Store
 from equipoise.tracking.database import database_uri
+from equipoise.tracking.views import PREFIX, WHO_WON
+from equipoise.tracking.writer import MlflowWriter
 
+#: What opens the first saved view of an experiment, see `equipoise.tracking.views`.
+_VIEW = f"viewStateShareKey={WHO_WON}&"
 GRACE = 10.0  # seconds that the server gets to end by itself before it is killed
 
 
@@ -72,15 +80,50 @@ def check(store_path: str | os.PathLike[str], host: str, port: int) -> None:
 def pages(store_path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     """The name of each experiment and the address of its page of runs, relative to the server."""
     # Direct links, because MLflow's start page is for language-model traces.
-    query = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
+    query = """
+        SELECT name, experiments.experiment_id, tags.key FROM experiments
+        LEFT JOIN experiment_tags AS tags ON tags.experiment_id = experiments.experiment_id AND tags.key = ?
+        WHERE lifecycle_stage = 'active' ORDER BY name
+    """
     try:
         with contextlib.closing(sqlite3.connect(Path(store_path) / "mlflow.db")) as database:
-            experiments = database.execute(query).fetchall()
+            experiments = database.execute(query, (f"{PREFIX}{WHO_WON}",)).fetchall()
     except sqlite3.Error:  # the server itself reports what is wrong with its database
         return []
     return [
-        (name, f"#/experiments/{number}/runs?workflowType=machine_learning") for name, number in experiments
+        (name, f"#/experiments/{number}/runs?{_VIEW if key else ''}workflowType=machine_learning")
+        for name, number, key in experiments
     ]
+
+
+def refresh(store_path: str | os.PathLike[str]) -> None:
+    """Write what MLflow lacks of a store, unless a sweep is running, which does that itself. Problems are printed."""
+    store = Store(store_path)
+    if not store.rows_file.is_file():
+        return
+    try:
+        with store.locked():
+            MlflowWriter(store, print).close(before=lambda: print("updating the MLflow view", flush=True))
+    except (EquipoiseError, OSError):  # also a folder that may only be read; what is there can be shown
+        return
+
+
+def open_when_ready(host: str, port: int, url: str, server: subprocess.Popen[bytes]) -> None:
+    """Open a page in the user's browser as soon as the server answers."""
+    while server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            webbrowser.open(url)
+            return
+        time.sleep(0.2)
+
+
+def has_browser() -> bool:
+    """Whether a page can be shown: this process talks to a person, and there is a desktop."""
+    # Without a desktop, Python would start a browser for the terminal.
+    desktop = sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    return desktop and sys.stdout.isatty()
 
 
 @contextlib.contextmanager
@@ -107,18 +150,29 @@ def _end(server: subprocess.Popen[bytes]) -> None:
             server.wait(GRACE)
 
 
-def serve(store_path: str | os.PathLike[str], host: str = "127.0.0.1", port: int = 5000) -> int:
+def serve(
+    store_path: str | os.PathLike[str],
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    browser: bool | None = False,
+) -> int:
     """Serve the store's MLflow pages until Ctrl-C or SIGTERM. Returns 0 then, or the exit code of a server that ended itself.
 
+    First, what MLflow lacks of the store is written. `browser`: whether to open the first page; None: if there is a desktop.
     Raises EquipoiseError if the store has no database or the port is taken.
     """
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
+        refresh(store_path)
         with started(store_path, host, port) as server:
             print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)")
-            for name, page in pages(store_path):
-                print(f"  {name}: http://{host}:{port}/{page}")
+            urls = [(name, f"http://{host}:{port}/{page}") for name, page in pages(store_path)]
+            for name, url in urls:
+                print(f"  {name}: {url}")
             sys.stdout.flush()  # or, in a pipe, the addresses would appear only when the server has ended
+            if urls and (has_browser() if browser is None else browser):
+                opening = (host, port, urls[0][1], server)
+                threading.Thread(target=open_when_ready, args=opening, daemon=True).start()
             return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -24,6 +24,7 @@ from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
 from equipoise.tracking import run_fields as view
+from equipoise.tracking import summarizer
 from equipoise.tracking.database import (
     create_database,
     database_uri,
@@ -34,14 +35,16 @@ from equipoise.tracking.database import (
     set_aside,
 )
 from equipoise.tracking.files import write_files
+from equipoise.tracking.levels import KEY, VERSION, KnownRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+__all__ = ["KEY", "VERSION", "Synced", "Tracker", "digest"]
+
 Note = Callable[[str], None]
 # MLflow has no status for "skipped". KILLED is the one that means neither success nor failure of the cell.
 RUN_STATUS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "KILLED"}
-KEY, VERSION = "equipoise.key", "equipoise.version"
 
 
 @dataclass
@@ -51,12 +54,6 @@ class Synced:
     written: int = 0
     present: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Known:
-    run_id: str
-    version: str  # digest of the row that the run was written from; "" if the run was never finished
 
 
 class Tracker:
@@ -70,7 +67,7 @@ class Tracker:
         self.store = store
         self.database = store.path / "mlflow.db"
         self.artifacts = store.path / "mlartifacts"
-        self._known: dict[str, _Known] | None = None
+        self._known: dict[str, KnownRun] | None = None
         self._experiments: dict[str, str] = {}
         self._client: MlflowClient | None = None
 
@@ -105,14 +102,14 @@ class Tracker:
 
     def _sync(self, rows: Sequence[Row]) -> Synced:
         synced = Synced()
-        wanted = [(row, digest(row)) for row in rows]
-        known = self._open() if wanted else {}
+        wanted = [(row, digest(row)) for row in with_origin(rows)]
+        known = self.known_runs() if wanted else {}
         missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
         synced.present = len(wanted) - len(missing)
         # MLflow takes two seconds to import, so it is loaded only if there is something to write.
         if missing:
             with quiet():
-                self._open_client()
+                self.client()
                 for row, version in missing:
                     self._sync_row(row, version, known, synced)
         return synced
@@ -124,11 +121,26 @@ class Tracker:
         shutil.rmtree(self.artifacts, ignore_errors=True)
         return set_aside(self.database)
 
-    def lacks(self) -> bool:
-        """Whether MLflow lacks the run of some row, or has it in an older version."""
-        return any(not _has(self._open(), row, digest(row)) for row in self.store.rows())
+    def summarize(self, rows: Iterable[Mapping[str, Any]] | None = None) -> list[str]:
+        """Bring the runs above the cells, descriptions and saved views up to date, after `sync`; returns problems as lines.
 
-    def _sync_row(self, row: Row, version: str, known: dict[str, _Known], synced: Synced) -> None:
+        `rows` are those that the summaries rest on; by default all rows of the store. Like `sync`, it raises no error of MLflow.
+        """
+        wanted = with_origin(self.store.rows() if rows is None else rows)
+        try:
+            if not wanted or summarizer.current(self, wanted):
+                return []
+            with quiet():
+                return summarizer.summarize(self, wanted)
+        except Exception as error:
+            return [f"MLflow has no summary ({one_line(error)}); the rows are safe"]
+
+    def lacks(self) -> bool:
+        """Whether MLflow lacks the run of some row or a summary, or has it in an older version."""
+        rows, known = with_origin(self.store.rows()), self.known_runs()
+        return not all(_has(known, row, digest(row)) for row in rows) or not summarizer.current(self, rows)
+
+    def _sync_row(self, row: Row, version: str, known: dict[str, KnownRun], synced: Synced) -> None:
         key = str(row["key"])
         try:
             if key in known:
@@ -140,20 +152,20 @@ class Tracker:
                 raise
             synced.problems.append(f"MLflow lacks row {key} ({one_line(error)}); the row is safe, sync again")
 
-    def _write(self, row: Row, version: str, known: dict[str, _Known], note: Note) -> None:
+    def _write(self, row: Row, version: str, known: dict[str, KnownRun], note: Note) -> None:
         """Write one row as one run, which stays RUNNING, and so incomplete, until the last step."""
-        client, (start, end) = self._open_client(), view.span(row)
+        client, (start, end) = self.client(), view.span(row)
         tags = {**view.tags(row), KEY: str(row["key"]), VERSION: version}
-        run = client.create_run(self._experiment(row), start, tags, view.run_name(row))
+        run = client.create_run(self.experiment_id(row), start, tags, view.run_name(row))
         run_id: str = run.info.run_id
-        known[str(row["key"])] = _Known(run_id, "")  # if a later step fails, the next sync deletes this run
+        known[str(row["key"])] = KnownRun(run_id, "")  # if a later step fails, the next sync deletes this run
         client.log_batch(run_id, metrics=view.metrics(row, end), params=view.params(row))
         client.log_inputs(run_id, [view.dataset_input(row)])
-        folder = self._folder(row, run_id)
+        folder = self.folder(row, run_id)
         folder.mkdir(parents=True, exist_ok=True)
         write_files(row, self._predictions(row, note), folder, self.artifacts / ".pictures", note)
         client.set_terminated(run_id, RUN_STATUS[row["status"]], end)
-        known[str(row["key"])] = _Known(run_id, version)
+        known[str(row["key"])] = KnownRun(run_id, version)
 
     def _predictions(self, row: Row, note: Note) -> Mapping[str, Any] | None:
         if row["status"] != "ok":
@@ -164,18 +176,18 @@ class Tracker:
             note(f"no pictures for row {row['key']}: {error}")
             return None
 
-    def _folder(self, row: Row, run_id: str) -> Path:
+    def folder(self, row: Row, run_id: str) -> Path:
         return self.artifacts / view.slug(view.experiment_name(row)) / run_id / "artifacts"
 
     def _delete(self, run_id: str, row: Row) -> None:
-        self._open_client().delete_run(run_id)
-        shutil.rmtree(self._folder(row, run_id).parent, ignore_errors=True)
+        self.client().delete_run(run_id)
+        shutil.rmtree(self.folder(row, run_id).parent, ignore_errors=True)
 
-    def _experiment(self, row: Row) -> str:
+    def experiment_id(self, row: Row) -> str:
         """The id of the row's experiment, which is created or restored if necessary."""
         name = view.experiment_name(row)
         if name not in self._experiments:
-            client = self._open_client()
+            client = self.client()
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 location = f"{self.artifacts.resolve().as_uri()}/{view.slug(name)}"
@@ -187,7 +199,7 @@ class Tracker:
                 self._experiments[name] = experiment.experiment_id
         return self._experiments[name]
 
-    def _open_client(self) -> MlflowClient:
+    def client(self) -> MlflowClient:
         if self._client is None:
             # Ctrl-C waits: some of MLflow's imports fail the second time if they were interrupted the first time.
             with deferred_sigint():
@@ -200,31 +212,41 @@ class Tracker:
                 self._client.search_experiments(max_results=1)  # makes MLflow import and connect now
         return self._client
 
-    def _open(self) -> dict[str, _Known]:
+    def known_runs(self) -> dict[str, KnownRun]:
         """The runs in the database by row key, read once, since no other process writes to it."""
         if self._known is None:
-            known: dict[str, _Known] = {}
+            known: dict[str, KnownRun] = {}
             if self.database.exists():
                 relocate(self.database, self.artifacts)
                 for key, run_id, version in runs_by_tag(self.database, KEY, VERSION):
-                    self._add_known(known, key, _Known(run_id, version))
+                    self._add_known(known, key, KnownRun(run_id, version))
             self._known = known
         return self._known
 
-    def _add_known(self, known: dict[str, _Known], key: str, entry: _Known) -> None:
+    def _add_known(self, known: dict[str, KnownRun], key: str, entry: KnownRun) -> None:
         """Add a run to `known`. If the key has one already (someone has copied it), only a finished one is kept."""
         other = known.get(key)
         if other is not None:
             entry, duplicate = (entry, other) if entry.version else (other, entry)
             with quiet():
-                self._open_client().delete_run(duplicate.run_id)
+                self.client().delete_run(duplicate.run_id)
         if key:
             known[key] = entry
 
 
-def _has(known: Mapping[str, _Known], row: Row, version: str) -> bool:
+def _has(known: Mapping[str, KnownRun], row: Row, version: str) -> bool:
     run = known.get(str(row["key"]))
     return run is not None and run.version == version
+
+
+def with_origin(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The rows, where those that did not finish also say whether their data are generated, so that all are in one experiment."""
+    listed = [dict(row) for row in rows]
+    generated = {(row["dataset"], row.get("dataset_sha256")) for row in listed if row.get("generated")}
+    for row in listed:
+        if row.get("generated") is None and (row["dataset"], row.get("dataset_sha256")) in generated:
+            row["generated"] = True
+    return listed
 
 
 def digest(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import IO
 
@@ -22,6 +23,8 @@ from equipoise.store.store import Store
 NICE = 5  # how much the process lowers its priority
 # The path of imports is passed on, so that the child finds the same packages and plugins.
 _START = "import sys; sys.path[:] = {path!r}; from equipoise.tracking.writer import main; main({folder!r})"
+#: Seconds between two updates of the summaries while cells run, and how many times longer than such an update it must be.
+SUMMARY_EVERY, TIMES = 60.0, 20.0
 #: The messages to the process: there are new rows; and this is the last sync.
 _NEWS, _END = "news\n", "end\n"
 
@@ -38,10 +41,14 @@ class MlflowWriter:
         """Tell the process that there are new rows. Does not wait for it."""
         self._send(_NEWS)
 
-    def close(self) -> None:
-        """Let the process write everything that MLflow lacks, including rows of earlier sweeps, and wait for its end."""
+    def close(self, before: Callable[[], None] = lambda: None) -> None:
+        """Let the process write everything that MLflow lacks, including rows of earlier sweeps, and wait for its end.
+
+        `before` is called if there is anything to write.
+        """
         if self._process is None and not self._lacking():
             return
+        before()
         self._send(_END)
         if self._process is None:
             return
@@ -117,8 +124,14 @@ def _serve(store: Store, messages: IO[str], answers: IO[str]) -> None:
     from equipoise.tracking.tracker import Tracker
 
     tracker, reported = Tracker(store), set()
+    due = time.monotonic() + SUMMARY_EVERY
     for message in messages:
         problems = tracker.sync().problems
+        # They change with every row, so that a short sweep has them written once, at its end.
+        if message == _END or time.monotonic() >= due:
+            began = time.monotonic()
+            problems += tracker.summarize()
+            due = time.monotonic() + max(SUMMARY_EVERY, TIMES * (time.monotonic() - began))
         answers.write(json.dumps([p for p in problems if p not in reported]) + "\n")
         answers.flush()
         reported.update(problems)  # the same problem recurs at every sync and is reported once

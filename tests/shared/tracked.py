@@ -16,6 +16,7 @@ import pytest
 from equipoise.store.store import Store
 from equipoise.tracking import files as mlflow_files
 from equipoise.tracking.database import quiet
+from equipoise.tracking.levels import CELL, LEVEL
 from equipoise.tracking.tracker import Tracker
 
 LABELS = ["existence", "property", "process"]
@@ -94,7 +95,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     mlflow_files._sheet.cache_clear()
 
 
-def runs(store: Store) -> list[Any]:
+def runs(store: Store, *levels: str) -> list[Any]:
+    """The runs of these levels; by default those of rows."""
+    wanted = levels or ("", CELL)
+    return [run for run in all_runs(store) if run.data.tags.get(LEVEL, "") in wanted]
+
+
+def all_runs(store: Store) -> list[Any]:
     with quiet():
         from mlflow import MlflowClient
 

@@ -63,4 +63,15 @@ def _remarks(result: gate.Comparison) -> list[str]:
     ]
     reasons = list(result.not_comparable.values())
     other = [f"{len(reasons)} timings left out: {reasons[0]}"] if reasons else []
-    return [*([f"other versions: {changed}"] if changed else []), *other, *missing]
+    return [*_loads(result), *([f"other versions: {changed}"] if changed else []), *other, *missing]
+
+
+def _loads(result: gate.Comparison) -> list[str]:
+    """A warning if other programs kept the machine much busier in one of the runs."""
+    if result.loads is None:
+        return []
+    before, after = result.loads
+    return [
+        f"warning: the load average for each CPU was {before:.1f} before and {after:.1f} after; across such a difference, "
+        "7 of 144 timings of unchanged code were called changes"
+    ]

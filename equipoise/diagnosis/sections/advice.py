@@ -18,6 +18,10 @@ BALANCED = 1.5
 CONCURRENT = 0.1
 # Distinct labelsets per row; up to this value a labelset has 20 rows on average to learn from.
 FEW_LABELSETS = 0.05
+#: Strategies that act on labels that occur together, which those of single-label data never do.
+RELATIONS = frozenset(
+    {"classifier_chain", "ensemble_chains", "rakel_d", "label_powerset", "lp_ros", "remedial+ml_ros"}
+)
 MOST_CHAINED = 60  # labels; with more, a chain of classifiers is considered too long
 
 
@@ -40,6 +44,8 @@ def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
         *_dependence(sections["dependence"], sections["numbers"], data.n_labels),
         *_labelsets(sections["labelsets"], sections["numbers"]),
     ]
+    if data.single_label:
+        items = [*(item for item in items if not RELATIONS & set(item.strategies)), _single_label()]
     # Several items may suggest the same strategy; the command names it once.
     names = list(dict.fromkeys(name for item in items if item.worth == "try" for name in item.strategies))
     return {
@@ -53,6 +59,14 @@ def advice_section(data: Dataset, sections: dict[str, Any]) -> dict[str, Any]:
 def _command(spec: str, names: list[str]) -> str:
     options = " ".join(f"--strategy {name}" for name in names)
     return f"equipoise run --dataset {shlex.quote(spec)} --backbone linear {options}"
+
+
+def _single_label() -> Advice:
+    return Advice(
+        tuple(sorted(RELATIONS)),
+        "every row has exactly one label, so no labels occur together for these strategies to act on",
+        "skip",
+    )
 
 
 def _imbalance(numbers: dict[str, Any], data: Dataset) -> list[Advice]:

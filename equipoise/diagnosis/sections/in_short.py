@@ -9,10 +9,16 @@ from typing import Any
 from equipoise.diagnosis.sections.advice import BALANCED
 from equipoise.metrics.frequency import HEAD, TAIL
 
+SINGLE_LABEL = (
+    "Every row has exactly one label: these are single-label (multiclass) data. A softmax that predicts the most "
+    "probable one (argmax) fits them better than a yes or no for each label, which is what is compared here."
+)
 
-def in_short(sections: dict[str, Any]) -> list[str]:
+
+def in_short(sections: dict[str, Any], single_label: bool = False) -> list[str]:
     """The most important sentences of all sections, the recommendation last, for a reader who stops here."""
     return [
+        *([SINGLE_LABEL] if single_label else []),
         _imbalance(sections["numbers"]),
         *_rare(sections["labels"]),
         sections["dependence"]["words"][0],

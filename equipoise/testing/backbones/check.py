@@ -12,7 +12,7 @@ from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.engine.estimators import rows_of
 from equipoise.testing import twin
-from equipoise.testing.backbones import declaration, estimators, learning, parts
+from equipoise.testing.backbones import declaration, estimators, learning, parts, plain
 from equipoise.testing.backbones import forward as passes
 from equipoise.testing.backbones.exam import BackboneExam
 from equipoise.testing.backbones.worlds import BackboneWorld, suitable
@@ -26,6 +26,7 @@ _USUAL = (
     passes.check_dropout,
     passes.check_head,
     passes.check_label_inputs,
+    plain.check_twin,
     learning.check_chained,
     learning.check_lanes,
     learning.check_gradients,

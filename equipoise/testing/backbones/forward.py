@@ -54,7 +54,7 @@ def check_forward(exam: BackboneExam, world: BackboneWorld) -> None:
     if isinstance(inputs := exam.inputs(world), Tokens):
         longer = replace(inputs, ids=torch.nn.functional.pad(inputs.ids, (0, 7)))
         padded = exam.logits(world, lanes, rows, inputs=longer)
-        demand(_close(padded, logits), "padding", "logits change with the number of columns of padding")
+        demand(close(padded, logits), "padding", "logits change with the number of columns of padding")
 
 
 def _check_unchanged(exam: BackboneExam, world: BackboneWorld, lanes: list[Any], rows: Tensor) -> None:
@@ -80,13 +80,13 @@ def _check_rows(
     beside = exam.logits(world, lanes, others)
     turned = exam.logits(world, lanes, rows[:, order].contiguous())
     problems: tuple[tuple[str, bool], ...] = (
-        ("beside other rows", _close(beside[:, :half], logits[:, :half])),
-        ("in another place of the batch", _close(turned[:, order], logits)),
-        ("in a batch of another size", _close(exam.logits(world, lanes, rows[:, :half]), logits[:, :half])),
+        ("beside other rows", close(beside[:, :half], logits[:, :half])),
+        ("in another place of the batch", close(turned[:, order], logits)),
+        ("in a batch of another size", close(exam.logits(world, lanes, rows[:, :half]), logits[:, :half])),
     )
     for row in range(0, half, 3):
         copies = exam.logits(world, lanes, rows[:, row : row + 1].expand(-1, BATCH).contiguous())
-        problems += (("among copies of itself", _close(copies[:, 0], logits[:, row])),)
+        problems += (("among copies of itself", close(copies[:, 0], logits[:, row])),)
     for problem, ok in problems:
         words = f"the logits of a row differ {problem}"
         exam.findings.demand(ok, "rows", "forward", world.name, words)
@@ -96,7 +96,7 @@ def _check_own_parameters(
     exam: BackboneExam, world: BackboneWorld, lanes: list[Any], rows: Tensor, logits: Tensor
 ) -> None:
     """Check that a lane's logits come from its own parameters, in either slot."""
-    first, second = (_moved(lane, seed) for seed, lane in enumerate(lanes))
+    first, second = (moved(lane, seed) for seed, lane in enumerate(lanes))
     here = exam.logits(world, [first, second], rows)
     there = exam.logits(world, [lanes[1], first], rows)
     problems = (
@@ -116,10 +116,10 @@ def _check_output(
         return
     raised = exam.logits(world, [{**lane, name: lane[name] + 1.0} for lane in lanes], rows)
     problem = f"raising `output` ({name}) by 1 does not raise the logits by 1: it must be added last"
-    exam.findings.demand(_close(raised, logits + 1.0), "names", "forward", world.name, problem)
+    exam.findings.demand(close(raised, logits + 1.0), "names", "forward", world.name, problem)
 
 
-def _moved(params: Any, seed: int) -> dict[str, Tensor]:
+def moved(params: Any, seed: int) -> dict[str, Tensor]:
     """Parameters as after some steps: none is zero, so that each has an influence."""
     generator = torch.Generator().manual_seed(seed)
     return {n: p + 0.1 * torch.randn(p.shape, generator=generator) for n, p in params.items()}
@@ -127,7 +127,7 @@ def _moved(params: Any, seed: int) -> dict[str, Tensor]:
 
 def check_dropout(exam: BackboneExam, world: BackboneWorld) -> None:
     """Check that a field `dropout` has an effect in training, and that nothing else is random there."""
-    lanes = [_moved(exam.init(world, seed), seed) for seed in (0, 1)]
+    lanes = [moved(exam.init(world, seed), seed) for seed in (0, 1)]
     rows = torch.arange(BATCH).expand(2, -1).contiguous()
     plain = exam.logits(world, lanes, rows)
     has_field = any(name == "dropout" for name in exam.backbone.__dataclass_fields__)
@@ -154,7 +154,7 @@ def check_head(exam: BackboneExam, world: BackboneWorld) -> None:
     """Check the representation and the last layer of a backbone that has them."""
     if not exam.backbone.represents or exam.findings.failed("names", "init"):
         return
-    lanes = [_moved(exam.init(world, seed), seed) for seed in (0, 1)]
+    lanes = [moved(exam.init(world, seed), seed) for seed in (0, 1)]
     rows = torch.arange(BATCH).expand(2, -1).contiguous()
     logits, hidden = exam.logits(world, lanes, rows), exam.logits(world, lanes, rows, method="represent")
 
@@ -181,7 +181,7 @@ def check_label_inputs(exam: BackboneExam, world: BackboneWorld) -> None:
     bias = exam.backbone.conditioning_bias
     if not bias or exam.findings.failed("names", "init"):
         return
-    lanes = [_moved(exam.init(world, seed), seed) for seed in (0, 1)]
+    lanes = [moved(exam.init(world, seed), seed) for seed in (0, 1)]
     for seed, lane in enumerate(lanes):
         shape = (2, lane[bias].shape[-1])
         lane[LABEL_WEIGHT] = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -207,5 +207,5 @@ def check_label_inputs(exam: BackboneExam, world: BackboneWorld) -> None:
         exam.findings.demand(ok, "label_inputs", "forward", world.name, problem)
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
+def close(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=_CLOSE, atol=_CLOSE))

@@ -23,6 +23,7 @@ BACKBONE_CHECKS = {
     "gradient": "every parameter must get the gradient of the logits",
     "chained": "with chained = True, forward must consist of `affine` and `drop.relu` only, each on the result before",
     "trains": "a short training at the default learning rate must succeed and lower the loss",
+    "twin": "plain() with the state of plain_state() must give the logits of forward, and take dropout from the same field",
     "space": "every value in the search space must be valid",
     "weights": "an estimator must use the weights of the rows, and do without a row of weight 0",
     "separate_labels": "with separate_labels = True, a label alone must have the same logits as among others",

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
-from equipoise.contracts.backbone import Backbone, uniform
+from equipoise.contracts.backbone import Backbone, Flops, uniform
 from equipoise.contracts.estimator import EstimatorBackbone
 from equipoise.contracts.features import Standardised, TfIdf, TokenIds
 from equipoise.contracts.hyperparameters import Tunable, tunable
@@ -93,6 +94,50 @@ class Words(Backbone):
 
 
 @dataclass(frozen=True)
+class Twinned(Plain):
+    """The perceptron with its twin."""
+
+    name = "twinned"
+
+    def plain(self, width, outputs):
+        first, out = nn.Linear(width, self.hidden), nn.Linear(self.hidden, outputs)
+        return nn.Sequential(first, nn.ReLU(), nn.Dropout(self.dropout), out)
+
+    def plain_state(self, params):
+        first = {"0.weight": params["w1"].T, "0.bias": params["b1"].reshape(-1)}
+        return first | {"3.weight": params["w2"].T, "3.bias": params["b2"].reshape(-1)}
+
+    def flops(self, entries, outputs):
+        return Flops(2.0 * entries * self.hidden, 2.0 * self.hidden * outputs)
+
+
+class MeanOfWords(nn.Module):
+    """The twin of `TwinnedWords`."""
+
+    def __init__(self, words, outputs):
+        super().__init__()
+        self.words, self.out = nn.Embedding(words, 8, padding_idx=0), nn.Linear(8, outputs)
+
+    def forward(self, ids):
+        return self.out(self.words(ids).sum(1) / (ids > 0).sum(1, keepdim=True))
+
+
+@dataclass(frozen=True)
+class TwinnedWords(Words):
+    """The average of embeddings with its twin."""
+
+    name = "twinned_words"
+
+    def plain(self, width, outputs):
+        return MeanOfWords(width, outputs)
+
+    def plain_state(self, params):
+        words = params["words"].clone()
+        words[0] = 0.0
+        return {"words.weight": words, "out.weight": params["weight"].T, "out.bias": params["bias"]}
+
+
+@dataclass(frozen=True)
 class Logistic(EstimatorBackbone):
     """Logistic regression of each label by scikit-learn."""
 
@@ -114,4 +159,4 @@ def planted(here: dict[str, Any], base: type, name: str, fault: str, **members: 
 
 
 #: The base classes themselves.
-RIGHT = (Plain, Batched, Words, Logistic)
+RIGHT = (Plain, Batched, Words, Twinned, TwinnedWords, Logistic)

@@ -1,0 +1,124 @@
+"""Chooses cells of published rows, and plans them again with the code and the libraries that are here."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.catalog.parts import parts
+from equipoise.contracts.dataset import Dataset
+from equipoise.core.errors import EquipoiseError
+from equipoise.experiment.cell import Cell
+from equipoise.experiment.settings import Settings
+from equipoise.experiment.versions import versions
+from equipoise.splits.outer import OFFICIAL
+from equipoise.store.rows import Row
+from equipoise.sweep.plan import Plan, make_plan
+from equipoise.sweep.suite import Block, Suite
+
+#: Strategy → the file of the folder that defines it, for submissions.
+Files = Mapping[str, Path]
+
+
+def sample(
+    rows: Sequence[Row], number: int, seed: int, most_seconds: float | None, keys: Sequence[str]
+) -> tuple[list[Row], str]:
+    """The rows to recompute, and a sentence that says how they were chosen.
+
+    Args:
+        number: of cells that are drawn at random, each with the same probability, from those that have finished.
+        most_seconds: only cells are drawn that took at most so long when they were published.
+        keys: these cells instead.
+
+    Raises:
+        EquipoiseError: a key is unknown or its cell has not finished, or there is nothing to draw from.
+    """
+    finished = {row["key"]: row for row in rows if row["status"] == "ok"}
+    if keys:
+        for key in keys:
+            if key not in finished:
+                raise EquipoiseError(f"no finished cell has the key {key!r:.80}")
+        return [finished[key] for key in dict.fromkeys(keys)], f"{len(set(keys))} cells by their keys"
+    if number < 1:
+        raise EquipoiseError(f"--sample must be 1 or more, got {number}")
+    limit = math.inf if most_seconds is None else most_seconds
+    drawn_from = [row for row in finished.values() if _seconds(row) <= limit]
+    if not drawn_from:
+        raise EquipoiseError(f"none of the {len(finished)} finished cells took at most {limit:g} s")
+    drawn = random.Random(seed).sample(drawn_from, min(number, len(drawn_from)))
+    within = "" if most_seconds is None else f" that took at most {limit:g} s"
+    few = len(drawn_from) <= number
+    words = (
+        f"all {len(drawn)} finished cells{within}"
+        if few
+        else f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}"
+    )
+    return drawn, words
+
+
+def _seconds(row: Mapping[str, Any]) -> float:
+    value = (row.get("cost") or {}).get("seconds_total")
+    return float(value) if isinstance(value, int | float) and value == value else math.inf
+
+
+def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | None) -> tuple[Cell, Plan]:
+    """The cell of a row as it would run here. Data sets that are loaded are added to `data`.
+
+    Raises:
+        EquipoiseError: its data set, backbone or strategy is not here, or it can no longer run.
+    """
+    split = row["split"]
+    block = Block(
+        datasets=(row["dataset"],),
+        backbones=(row["backbone"],),
+        strategies=(_placed(row["strategy"], files),),
+        settings=Settings.of(row.get("settings") or {}),
+        splits=OFFICIAL if split == OFFICIAL else int(split) + 1,
+        seed=int(row.get("seed") or 0),
+    )
+    plan = make_plan(
+        Suite("verify", "", (block,)), device=str(row.get("device") or "cpu"), data_dir=data_dir, data=data
+    )
+    data.update(plan.data)
+    for cell in plan.cells:
+        if cell.split == split:
+            return cell, plan
+    reason = plan.skipped[0][1] if plan.skipped else "it is no longer planned"
+    raise EquipoiseError(f"it cannot run here: {reason}")
+
+
+def _placed(spec: str, files: Files) -> str:
+    """The spec with the files of a submission in the place of the names that they define."""
+    if not files:
+        return spec
+    return "+".join(
+        f"{files[part.name]}:{part.name}{part.settings}"
+        if part.name in files and not part.file
+        else f"{part.name}{part.settings}"
+        for part in parts(spec)
+    )
+
+
+def changes(row: Mapping[str, Any], cell: Cell) -> list[str]:
+    """What differs between the row and the cell here, of all that decides predictions; empty if the keys are equal."""
+    if cell.key == row["key"]:
+        return []
+    found = []
+    names = ("engine", "backbone's code", "strategy's code")
+    before, now = str(row.get("code") or "").split("/"), cell.code.split("/")
+    if len(before) == len(now) == len(names):
+        found += [name for name, b, n in zip(names, before, now, strict=True) if b != n]
+    elif before != now:
+        found.append("code")
+    libraries = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
+    here = versions()
+    found += [f"{name} {v} → {here[name]}" for name, v in libraries.items() if here.get(name, v) != v]
+    for field, value in (("external_sha256", cell.external or None), ("device", cell.device)):
+        if row.get(field) != value:
+            found.append(field)
+    if row.get("settings") != vars(cell.settings):
+        found.append("settings that this version adds or names otherwise")
+    return found or ["the key, for a reason that the row does not tell"]

@@ -1,0 +1,157 @@
+"""`equipoise publish`, `verify` and `submit`: results that others can cite, recompute and extend."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.core.console import terminal
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.output import echo, echo_json
+from equipoise.core.plugin_output import plugins_apart
+from equipoise.publishing import submission
+from equipoise.publishing.cells import sample
+from equipoise.publishing.folder import CONFORMANCE, PublishedFolder, read_folder
+from equipoise.publishing.index import write_index
+from equipoise.publishing.readme import written
+from equipoise.publishing.suites import of_suite
+from equipoise.publishing.verification import DIFFERENT, EQUAL, MISSING, TOLERANCE, Verdict, verify
+from equipoise.publishing.writing import publish as write
+from equipoise.store.rows import Row
+from equipoise.store.store import Store
+
+
+def publish(name: str, results: Path, suites: Sequence[str], into: Path, machine: str) -> None:
+    """Publish the rows of a store, or those of some suites, and write the index over all published folders."""
+    rows = _rows(results, suites)
+    folder = write(rows, into / name, suites=suites, description=machine)
+    listed = write_index(into)
+    _told(folder)
+    echo(f"{into / 'index.md'} and index.html list {len(listed)} folder{'s' * (len(listed) != 1)}")
+
+
+@plugins_apart()
+def submit(
+    name: str, results: Path, files: Sequence[Path], distributions: Sequence[str], into: Path, machine: str
+) -> None:
+    """Pack the rows of a store with the plugins that made them."""
+    for file in files:
+        if not file.is_file():
+            raise EquipoiseError(f"no plugin file at {file}")
+    rows = _rows(results, ())
+    _told(submission.submit(rows, into / name, files=files, distributions=distributions, description=machine))
+
+
+def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
+    store = Store(results)
+    rows = store.rows()
+    if store.damage:
+        raise EquipoiseError(store.damage)
+    if suites:
+        chosen = {row["key"]: row for suite in suites for row in of_suite(rows, suite)}
+        # In the order of the store, where a later row of a cell replaces an earlier one.
+        rows = [row for row in rows if row["key"] in chosen]
+    if not rows:
+        of = f" of {', '.join(suites)}" if suites else ""
+        raise EquipoiseError(f"no rows in {results}{of}: run something first, e.g. equipoise run quick")
+    return rows
+
+
+def _told(folder: PublishedFolder) -> None:
+    facts = folder.manifest
+    readme = folder.path / "README.md"
+    echo(f"{folder.path}: {facts['rows']} rows, {facts['core_hours']:.3g} core-hours")
+    if len(facts["code"]) > 1:
+        echo(f"the rows were made by {len(facts['code'])} versions of the engine, which the README says")
+    if not written(readme.read_text(encoding="utf-8")):
+        echo(f"write the finding into {readme}, between its two marks, and publish again")
+
+
+@plugins_apart()
+def verify_folder(
+    path: Path,
+    *,
+    number: int,
+    seed: int,
+    most_seconds: float | None,
+    keys: Sequence[str],
+    run_plugins: bool,
+    data_dir: Path | None,
+    json: bool,
+) -> int:
+    """Check a folder and recompute some of its cells; returns the exit code, 1 unless every one is confirmed.
+
+    Raises:
+        EquipoiseError: the folder is damaged, incomplete, or was not written by this package.
+    """
+    folder = read_folder(path)
+    folder.whole()
+    rows, words = sample(folder.rows, number, seed, most_seconds, keys)
+    if not json:
+        echo(f"{path}: {len(folder.manifest['files'])} files and {len(folder.rows)} rows are as published")
+    files, findings = _submitted(folder, run_plugins)
+    verdicts = []
+    if not json:
+        for line in (f"  {name}: {one}" for name, found in findings.items() for one in found):
+            echo(line)
+        echo(f"recomputing {words}")
+    with terminal(stderr=True).status("") as status:
+        for one in verify(rows, files, data_dir, lambda cell: status.update(cell)):
+            verdicts.append(one)
+            if not json:
+                echo(in_words(one))
+    fine = all(one.fine for one in verdicts) and not any(findings.values())
+    if json:
+        records = [_record(one) for one in verdicts]
+        echo_json(json_.dumps({"sampled": words, "cells": records, "findings": findings}, indent=1))
+    else:
+        confirmed = sum(one.fine for one in verdicts)
+        echo(f"{'verified' if fine else 'NOT verified'}: {confirmed} of {len(verdicts)} cells confirmed")
+    return int(not fine)
+
+
+def _submitted(folder: PublishedFolder, run_plugins: bool) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """Load the plugins of a submission and run the conformance kit on them: strategy → file, and strategy → findings."""
+    if not folder.submitted:
+        return {}, {}
+    if not run_plugins:
+        raise EquipoiseError(
+            f"{folder.path} brings code of its own, which verifying runs: read it, and then pass --run-plugins"
+        )
+    files, names = submission.load(folder)
+    found = {
+        name: [f"{one['hook']}: {one['problem']}" for one in findings]
+        for name, findings in submission.conformance(names).items()
+    }
+    said = json_.loads((folder.path / CONFORMANCE).read_bytes())
+    if sorted(said) != sorted(names):
+        raise EquipoiseError(f"{folder.path / CONFORMANCE} is not about the strategies of the manifest")
+    return files, found
+
+
+def in_words(one: Verdict) -> str:
+    """One line: the outcome, the cell, and what differs."""
+    parts = [f"{one.outcome:9} {one.cell} ({one.key})"]
+    if one.outcome == EQUAL:
+        return f"{parts[0]}: to the bit"
+    if one.outcome == MISSING:
+        return f"{parts[0]}: {one.why}"
+    if one.metric:
+        allowed = f", tolerance {TOLERANCE:g}" if one.changed else ""
+        parts.append(f"{one.metric} by {one.largest:.3g} at most{allowed}")
+    elif one.outcome != DIFFERENT:
+        parts.append("no difference in the metrics that are compared")
+    if one.why:
+        parts.append(one.why)
+    if one.changed:
+        parts.append(f"changed since: {', '.join(one.changed)}")
+    return f"{parts[0]}: {'; '.join(parts[1:])}"
+
+
+def _record(one: Verdict) -> dict[str, Any]:
+    # JSON has no infinity, which stands for a metric that is defined on one side only.
+    largest = one.largest if one.largest != float("inf") else None
+    return {**dataclasses.asdict(one), "largest": largest, "fine": one.fine}

@@ -1,0 +1,160 @@
+"""A published folder on disk: its files, its manifest, and the checks that it is whole and unchanged.
+
+manifest.json     schema, commands, machine, versions, data, and the sha256 of every other file
+rows.jsonl.gz     the rows
+README.md         the facts, and the written finding, which alone may be edited
+index.html        the page of `report --html`
+*.csv             the tables
+plugin/, conformance.json   of a submission only: the code, and what the conformance kit says of it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from equipoise.core.errors import EquipoiseError, shown
+from equipoise.publishing.readme import without_finding
+from equipoise.publishing.rows import content_hash, parsed, read_lines
+from equipoise.store.rows import Row
+
+MANIFEST, ROWS, README, PAGE = "manifest.json", "rows.jsonl.gz", "README.md", "index.html"
+PLUGIN, CONFORMANCE = "plugin", "conformance.json"
+#: The layout of the folder and of its manifest; a reader refuses another one.
+SCHEMA = 1
+KINDS = ("published", "submitted")
+#: Entries of a manifest, with the type of each.
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "kind": str,
+    "published": str,
+    "commands": list,
+    "machine": dict,
+    "versions": dict,
+    "code": list,
+    "cpu": list,
+    "data": list,
+    "rows": int,
+    "rows_sha256": str,
+    "core_hours": (int, float),
+    "readme_sha256": str,
+    "files": dict,
+    "plugins": list,
+}
+
+
+@dataclass(frozen=True)
+class PublishedFolder:
+    """A folder whose manifest has been read and is complete; `whole` checks the other files."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name under which it was published."""
+        return str(self.manifest["name"])
+
+    @property
+    def submitted(self) -> bool:
+        """Whether it holds results that somebody else has handed in."""
+        return bool(self.manifest["kind"] == KINDS[1])
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows; EquipoiseError where the file is missing or damaged, or a line is no row."""
+        return parsed(read_lines(self.path / ROWS), self.path / ROWS)
+
+    def whole(self) -> None:
+        """Check that every file is there and is what the manifest says, and that there are no others.
+
+        Raises:
+            EquipoiseError: a file is missing, was changed, or is not in the manifest.
+        """
+        _check_files(self.path, self.manifest["files"])
+        text = _text(self.path / README)
+        if hash_of(without_finding(text).encode()) != self.manifest["readme_sha256"]:
+            raise EquipoiseError(
+                f"{self.path / README} was changed outside its finding: publish it again, or restore the file"
+            )
+        if content_hash(read_lines(self.path / ROWS)) != self.manifest["rows_sha256"]:
+            raise EquipoiseError(f"{self.path / ROWS} does not hold the rows that the manifest names")
+        if len(self.rows) != self.manifest["rows"]:
+            raise EquipoiseError(
+                f"{self.path / ROWS} has {len(self.rows)} rows, the manifest says {self.manifest['rows']}"
+            )
+
+
+def read_folder(path: Path) -> PublishedFolder:
+    """Read the manifest of a published folder.
+
+    Raises:
+        EquipoiseError: there is no such folder, it was not written by `equipoise publish` or `submit`, or its manifest is
+            incomplete or of another version.
+    """
+    if not path.is_dir():
+        raise EquipoiseError(f"no folder {path}")
+    file = path / MANIFEST
+    if not file.is_file():
+        raise EquipoiseError(f"{path} has no {MANIFEST}: it was not written by equipoise publish or submit")
+    try:
+        manifest = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise EquipoiseError(f"{file} is damaged: it is not JSON") from None
+    if not isinstance(manifest, dict) or "schema" not in manifest:
+        raise EquipoiseError(f"{file} is not a manifest of equipoise: it has no schema version")
+    if manifest["schema"] != SCHEMA:
+        raise EquipoiseError(
+            f"{file} has schema {shown(manifest['schema'])}; this version of equipoise reads {SCHEMA}"
+        )
+    for name, kind in _FIELDS.items():
+        if not isinstance(manifest.get(name), kind):
+            raise EquipoiseError(f"{file} is incomplete: {name} is missing or has a wrong type")
+    if manifest["kind"] not in KINDS:
+        raise EquipoiseError(f"{file}: kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}")
+    return PublishedFolder(path, manifest)
+
+
+def hash_of(content: bytes) -> str:
+    """The sha256 of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as it is written: JSON in a fixed order."""
+    return (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def files_in(path: Path) -> list[str]:
+    """The files of a folder by their paths inside it, without the manifest and the README."""
+    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    # What Python leaves beside a plugin that was run is no part of the folder.
+    return sorted(name for name in found if name not in (MANIFEST, README) and "__pycache__" not in name)
+
+
+def _check_files(path: Path, files: Mapping[str, Any]) -> None:
+    for name, expected in files.items():
+        # A foreign manifest must not make the command read other files.
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise EquipoiseError(f"{path / MANIFEST} names a file outside the folder: {shown(name)}")
+        file = path / name
+        if not file.is_file() or file.is_symlink():
+            raise EquipoiseError(f"{path} is incomplete: {name} is missing")
+        if hash_of(file.read_bytes()) != expected:
+            raise EquipoiseError(f"{file} was changed after it was published: its sha256 is another one")
+    if others := [name for name in files_in(path) if name not in files]:
+        raise EquipoiseError(f"{path} holds {others[0]}, which its manifest does not name")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise EquipoiseError(f"{file} is missing: the folder is incomplete") from None
+    except UnicodeDecodeError:
+        raise EquipoiseError(f"{file} is damaged: it is not UTF-8 text") from None

@@ -1,0 +1,129 @@
+"""The tables of a published folder as CSV files, for spreadsheets and other programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from equipoise.core.errors import EquipoiseError
+from equipoise.core.lazy import lazy
+from equipoise.page.extras import current, grouped
+from equipoise.rankings.export import rank_rows, ranking_frame
+from equipoise.rankings.ranking import METRICS
+from equipoise.report.comparison import Comparison, compare
+from equipoise.report.results import DIFFERENCES, MEANS
+from equipoise.report.significance import mean
+from equipoise.store.rows import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
+
+#: Column of per_label.csv → list of a row's `per_label`.
+LABELS = {
+    "n_train": "fixed/n_train",
+    "n_test": "fixed/n_test",
+    "fixed_f1": "fixed/f1",
+    "tuned_f1": "tuned/f1",
+    "average_precision": "fixed/average_precision",
+}
+#: Columns of cost.csv, each a field of a row's `cost`, in seconds.
+COSTS = ("seconds_total", "seconds_search", "seconds_refit", "seconds_predict", "seconds_features")
+
+
+def tables(rows: Sequence[Row]) -> dict[str, bytes]:
+    """File name → content: means, differences from `none`, per label, cost, and the ranking over data sets if there is one."""
+    groups, comparisons = grouped(rows), compare(rows)
+    used = [current(one, of) for one, of in zip(comparisons, groups, strict=True)]
+    pairs = list(zip(comparisons, used, strict=True))
+    found = {
+        "means.csv": [line for one in comparisons for line in _means(one)],
+        "differences.csv": [line for one in comparisons for line in _differences(one)],
+        "per_label.csv": [line for one, of in pairs for line in _per_label(one, of)],
+        "cost.csv": [line for one, of in pairs for line in _costs(one, of)],
+    }
+    made = {name: _csv(pd.DataFrame(lines)) for name, lines in found.items() if lines}
+    ranked = _ranking(rows, comparisons)
+    return made if ranked is None else {**made, "ranking.csv": ranked}
+
+
+def _named(comparison: Comparison, strategy: str) -> dict[str, Any]:
+    return {
+        "dataset": comparison.dataset,
+        "backbone": comparison.backbone,
+        "variant": comparison.variant,
+        "generated": comparison.generated,
+        "strategy": strategy,
+    }
+
+
+def _means(comparison: Comparison) -> Iterable[dict[str, Any]]:
+    for result in comparison.results:
+        state = {"state": result.state, "rank": result.rank, "splits": result.splits, "why": result.why}
+        yield _named(comparison, result.strategy) | state | {name: result.means.get(name) for name in MEANS}
+
+
+def _differences(comparison: Comparison) -> Iterable[dict[str, Any]]:
+    """One line for each strategy and metric: strategy minus `none`, its interval, p-values, and three probabilities."""
+    for result in comparison.ranked:
+        for name in DIFFERENCES:
+            if (delta := result.deltas.get(name)) is not None:
+                values = asdict(delta)
+                # The degrees of freedom help nobody who has the interval; infinity is no number in CSV.
+                del values["df"]
+                chances = delta.chances
+                values |= {f"p_{k}": v for k, v in (chances._asdict() if chances else {}).items()}
+                equal = result.same_as.get(name, "")
+                yield _named(comparison, result.strategy) | {"metric": name} | values | {"same_as": equal}
+
+
+def _per_label(comparison: Comparison, used: Mapping[str, Sequence[Row]]) -> Iterable[dict[str, Any]]:
+    """One line for each strategy and label: means over the splits in which the value is defined."""
+    for strategy, rows in used.items():
+        labels = rows[0].get("labels") if rows else None
+        for place, label in enumerate(labels or ()):
+            values = {name: mean(_of_label(rows, field, place)) for name, field in LABELS.items()}
+            yield _named(comparison, strategy) | {"label": label} | values
+
+
+def _of_label(rows: Sequence[Row], field: str, place: int) -> list[float]:
+    found = ((row.get("per_label") or {}).get(field) or () for row in rows)
+    return [float(values[place]) for values in found if place < len(values)]
+
+
+def _costs(comparison: Comparison, used: Mapping[str, Sequence[Row]]) -> Iterable[dict[str, Any]]:
+    for strategy, rows in used.items():
+        times = {name: mean([_seconds(row, name) for row in rows]) for name in COSTS}
+        total = sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows)))
+        yield _named(comparison, strategy) | {"cells": len(rows)} | times | {"core_hours": total / 3600}
+
+
+def _seconds(row: Mapping[str, Any], name: str) -> float:
+    value = (row.get("cost") or {}).get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def core_hours(rows: Iterable[Mapping[str, Any]]) -> float:
+    """The hours that the cells took; each cell runs on one core, or on one device."""
+    return sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows))) / 3600
+
+
+def _ranking(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> bytes | None:
+    """The rankings over data sets; None with one data set, or without the packages that they need."""
+    if len({one.dataset for one in comparisons}) < 2:
+        return None
+    try:
+        frame = ranking_frame(rank_rows(rows, *METRICS))
+    # As on the page, which says why there is no ranking.
+    except EquipoiseError:
+        return None
+    return None if frame.empty else _csv(frame)
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    # Half characters, which labels from damaged files may hold, have no encoding.
+    return text.encode("utf-8", errors="replace")

@@ -1,0 +1,96 @@
+"""New rows from a file, in the columns that a model reads, and the file of its predictions."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.paths import user_path
+from equipoise.datasets.table import check_numbers, coded, texts
+from equipoise.readers.records import read_records, reads
+from equipoise.readers.tables import Table, name_list, read_table
+from equipoise.takehome.model import Model, probabilities
+
+
+def read_rows(
+    file: str | Path, model: Model, delimiter: str | None = None, encoding: str = "utf-8"
+) -> tuple[Any, int]:
+    """The rows of a CSV, TSV, Parquet or JSON lines file as the model takes them, and their number.
+
+    The columns may be in any order, and others may be among them, such as labels.
+
+    Raises:
+        EquipoiseError: the file cannot be read, or an input of the model is missing or malformed; with the line, if any.
+    """
+    path = user_path(file)
+    table = read_records(path) if reads(path) else read_table(path, delimiter, encoding, labelled=False)
+    inputs = model.facts["table"]["inputs"]
+    if not table.rows:
+        raise EquipoiseError(f"{table.file} has no rows")
+    if not inputs:
+        raise EquipoiseError(
+            "the columns of this model have no names; predict with it in Python, from an array"
+        )
+    for name in inputs:
+        if name in table.refused:
+            raise EquipoiseError(table.refused[name])
+        if name not in table.columns:
+            raise EquipoiseError(
+                f"{table.file} has no column {name!r}, an input of the model (columns: {name_list(table.columns)})"
+            )
+    table.keep(inputs)
+    rows = table.rows
+    if model.facts["input"] == "text":
+        return texts(table, tuple(inputs))[0], rows
+    return _numbers(table, inputs, model.facts["table"]["categories"]), rows
+
+
+def _numbers(table: Table, inputs: Sequence[str], categories: dict[str, list[str]]) -> np.ndarray:
+    X = np.empty((table.rows, len(inputs)), dtype=np.float32)
+    for index, name in enumerate(inputs):
+        column = table.columns[name]
+        if words := categories.get(name):
+            known = set(words)
+            if (row := column.first(lambda cell, known=known: cell.strip() not in known)) >= 0:  # type: ignore[misc]
+                raise unknown(f"word at {table.at(row, name)}:", column.cell(row).strip(), words)
+            X[:, index] = coded(column, words)
+        else:
+            numbers = column.numbers(table.decimal_comma)
+            check_numbers(table, name, numbers)
+            X[:, index] = numbers
+    return X
+
+
+def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = False) -> Path:
+    """Write a CSV file with a line for each row, in their order, and a column of 0/1 for each label.
+
+    With `scores`, a column "LABEL probability" for each label follows.
+
+    Raises:
+        EquipoiseError: there is no such folder.
+    """
+    path = user_path(file)
+    if not path.parent.is_dir():
+        raise EquipoiseError(f"no folder {path.parent} to write {path.name} into")
+    header, outputs = list(model.labels), model.outputs(X)
+    lines: list[list[Any]] = outputs[model.decision].astype(int).tolist()
+    if scores:
+        header += [f"{label} probability" for label in model.labels]
+        lines = [[*line, *p] for line, p in zip(lines, probabilities(outputs["scores"]), strict=True)]
+    # Moved to its place when it is complete, so that nobody reads half a file.
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            csv.writer(out, lineterminator="\n").writerows([header, *lines])
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return path

@@ -1,0 +1,155 @@
+"""From a file to predictions: the commands fit and predict, and what a report recommends."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import equipoise
+from equipoise import metrics
+from equipoise.core.errors import EquipoiseError
+from equipoise.store.store import Store
+
+from .shared.takehome import LABELS, QUICK, benchmarked, fitted, refused, run, write_mails
+
+
+@pytest.fixture(scope="module")
+def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fitted(tmp_path_factory.mktemp("mails"))
+
+
+@pytest.fixture(scope="module")
+def store(mails: Path) -> Path:
+    return benchmarked(mails)
+
+
+# --- fit and predict
+def test_fit_and_predict_from_the_command_line(mails: Path, tmp_path: Path) -> None:
+    told = run("fit", "--dataset", mails / "train.csv", "--backbone", "linear", "--strategy", "pos_weight+scut", "--trials", 1,
+               "--folds", 2, "--epochs", 12, "--model", tmp_path / "m", "--device", "cpu")  # fmt: skip
+    assert "pos_weight+scut on linear, fitted on 240 rows of train" in told
+    assert "macro-F1" in told
+    run(
+        "predict",
+        "--model",
+        tmp_path / "m",
+        "--dataset",
+        mails / "new.csv",
+        "--out",
+        tmp_path / "p.csv",
+        "--scores",
+    )
+    predicted, truth = pd.read_csv(tmp_path / "p.csv"), pd.read_csv(mails / "new.csv")
+    assert list(predicted) == [*LABELS, *(f"{label} probability" for label in LABELS)]
+    model = equipoise.load_model(tmp_path / "m")
+    texts = [text.strip() for text in truth["text"]]
+    assert (predicted[LABELS].to_numpy() == model.predict(texts)).all()
+    assert np.allclose(predicted.to_numpy()[:, 3:], model.predict_proba(texts))
+    assert metrics.macro_f1(truth[LABELS].to_numpy(), predicted[LABELS].to_numpy()) > 0.7
+
+
+@pytest.mark.parametrize("columns", [["text"], ["broker", "note", "text"], ["text", *LABELS, "id"]])
+def test_columns_in_any_order_and_without_labels(columns: list[str], mails: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(mails / "new.csv").assign(note="seen")
+    frame[columns].to_csv(tmp_path / "some.csv", index=False)
+    outs = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for file, out in zip((mails / "new.csv", tmp_path / "some.csv"), outs, strict=True):
+        run("predict", "--model", mails / "model", "--dataset", file, "--out", out)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    with outs[0].open(newline="") as lines:
+        assert sum(1 for _ in csv.reader(lines)) == 301
+
+
+def test_jsonl_and_parquet_and_tsv_are_read_too(mails: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(mails / "new.csv")[["text"]]
+    frame.to_json(tmp_path / "new.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "new.parquet")
+    frame.to_csv(tmp_path / "new.tsv", sep="\t", index=False)
+    for name in ("new.jsonl", "new.parquet", "new.tsv"):
+        run(
+            "predict",
+            "--model",
+            mails / "model",
+            "--dataset",
+            tmp_path / name,
+            "--out",
+            tmp_path / f"{name}.out",
+        )
+    contents = {(tmp_path / f"new.{kind}.out").read_bytes() for kind in ("jsonl", "parquet", "tsv")}
+    assert len(contents) == 1
+
+
+def test_words_as_categories_are_coded_as_in_training(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], 120)
+    frame = pd.DataFrame(
+        {"colour": colour, "size": rng.normal(size=120), "a": (colour == "red").astype(int), "b": 0}
+    )
+    frame["b"] = (frame["size"] > 0).astype(int)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model = equipoise.fit(tmp_path / "t.csv", model=tmp_path / "m", **QUICK)
+    pd.DataFrame({"size": [3.0, -3.0], "colour": ["red", "blue"]}).to_csv(tmp_path / "n.csv", index=False)
+    run("predict", "--model", tmp_path / "m", "--dataset", tmp_path / "n.csv", "--out", tmp_path / "p.csv")
+    assert pd.read_csv(tmp_path / "p.csv").to_numpy().tolist() == [[1, 1], [0, 0]]
+    assert model.facts["table"]["categories"] == {"colour": ["blue", "green", "red"]}
+    pd.DataFrame({"size": [1.0], "colour": ["pink"]}).to_csv(tmp_path / "n.csv", index=False)
+    assert "'pink'" in refused("predict", "--model", tmp_path / "m", "--dataset", tmp_path / "n.csv")
+
+
+def test_mistakes_are_one_line(mails: Path, tmp_path: Path) -> None:
+    fit = ["fit", "--dataset", mails / "train.csv", "--model", tmp_path / "m"]
+    (tmp_path / "bad.csv").write_text("id,body\n1,hello\n")
+    (tmp_path / "empty.csv").write_text("text\n")
+    predict = ["predict", "--model", mails / "model", "--dataset"]
+    assert "bad.csv has no column 'text', an input of the model" in refused(*predict, tmp_path / "bad.csv")
+    assert "no rows" in refused(*predict, tmp_path / "empty.csv")
+    assert "no folder" in refused(*predict, mails / "new.csv", "--out", tmp_path / "none" / "p.csv")
+    assert "holds no model" in refused("predict", "--model", tmp_path, "--dataset", mails / "new.csv")
+    assert "--from-report" in refused(*fit)
+    assert "leave out" in refused(*fit, "--from-report", "--backbone", "linear")
+    assert "decision must be" in refused(
+        *fit, "--backbone", "linear", "--strategy", "none", "--decision", "best"
+    )
+    assert "interpolates" in refused(*fit, "--backbone", "linear", "--strategy", "mlsmote")
+    assert not (tmp_path / "m").exists()
+
+
+# --- what the report recommends
+def test_fit_from_the_report(mails: Path, store: Path, tmp_path: Path) -> None:
+    run(
+        "fit",
+        "--dataset",
+        mails / "train.csv",
+        "--from-report",
+        "--results",
+        store,
+        "--model",
+        tmp_path / "m",
+    )
+    facts = equipoise.load_model(tmp_path / "m").facts
+    rows = [r for r in Store(store).rows()
+            if (r["strategy"], r["backbone"]) == (facts["strategy"], facts["backbone"])]  # fmt: skip
+    assert len(rows) == 3
+    assert facts["params"] in [row["params"] for row in rows]
+    mean = np.mean([row["metrics"]["scores/map"] for row in rows])
+    assert facts["expected"]["scores"]["map"] == pytest.approx(mean)
+    assert "3 splits" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+
+
+def test_trials_search_anew(mails: Path, store: Path) -> None:
+    model = equipoise.fit(mails / "train.csv", from_report=store, trials=1, device="cpu")
+    lr = model.backbone.lr.default
+    assert model.facts["params"]["lr"] == lr, "trial 0 is the defaults"
+    assert model.facts["settings"]["epochs"] == 6, "all other settings are those of the report"
+
+
+def test_a_report_on_other_data_is_refused(mails: Path, store: Path, tmp_path: Path) -> None:
+    other = write_mails(tmp_path / "other.csv", 60, 9)
+    with pytest.raises(EquipoiseError, match=r"no results for these data.*it has results for"):
+        equipoise.fit(other, from_report=store)
+    with pytest.raises(EquipoiseError, match="run `none`"):
+        equipoise.fit(other, from_report=tmp_path / "nothing")
