@@ -87,6 +87,20 @@ def test_an_interval_shows_on_which_side_of_zero_it_is() -> None:
     assert interval(Difference(0.0)) == ""
 
 
+def test_a_longer_end_fits_into_eighty_columns() -> None:
+    """Twice in one row, with a minus, beside scores of all columns."""
+    scores = [value + 0.0065 + noise for value, noise in zip(BASE, NOISE, strict=True)]
+    rows = with_map({"none": list(BASE), "a": scores})
+    for row in rows:
+        row["metrics"] |= {"tuned/macro_f1": row["metrics"]["scores/map"]}
+    (one,) = compare(rows)
+    (delta,) = (result.deltas["map"] for result in one.ranked if result.strategy == "a")
+    assert 0 < abs(delta.low) < 0.0005
+    text = printed(rows)
+    assert text.count(interval(delta)[1:-1].replace(", ", " ")) == 2
+    assert "…" not in text
+
+
 def test_a_failed_baseline_is_to_be_run_again() -> None:
     rows = sweep({"a": (0.0, 0.01)})
     broken = next(row for row in rows if row["key"] == "none-3")
