@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from equipoise.rankings import effects, ranks
+from equipoise.report.units import excess
 
 SPLITS = 5
 NOISE = 0.010  # standard deviation of a score between splits
@@ -26,8 +27,10 @@ def reports(
         scores[1:] += rng.normal(0, tau, (strategies - 1, blocks))[:, :, None]
         pairs = scores[1:] - scores[0]
         own = pairs.var(axis=2, ddof=1)
-        # As in `equipoise.rankings.scores`: half the weight on the common variance of a table.
-        variances = (own + own.mean(axis=0)) / 2 / SPLITS
+        # As in `equipoise.rankings.scores`: half the weight on the common variance of a table, and more for shared rows.
+        variances = (
+            (own + own.mean(axis=0)) / 2 * (1 / SPLITS + excess((0, split) for split in range(SPLITS)))
+        )
         means = pairs.mean(axis=2)
         found = effects.holm(
             {str(k): effects.effect(d, v) for k, (d, v) in enumerate(zip(means, variances, strict=True))}

@@ -51,7 +51,7 @@ def test_seeds_of_the_official_split_give_a_mean_and_no_interval() -> None:
 
 def test_none_that_leads_on_the_official_split_is_said_to() -> None:
     (one,) = compare([row("none", "official", 0.6), row("a", "official", 0.5), row("b", "official", 0.55)])
-    assert "On the official split the baseline ranks first, followed by b with −.050" in " ".join(
+    assert "On the official split the baseline has the highest mean; the next is b with −.050" in " ".join(
         conclusions(one)
     )
 

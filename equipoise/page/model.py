@@ -76,9 +76,7 @@ class Table:
     warnings: list[str]
     conclusions: list[str]
     lines: list[Line]
-    detectable: dict[
-        str, float
-    ]  # measure → smallest difference found with a probability of 80 %; without those unknown
+    detectable: dict[str, float]  # measure → difference that would usually be starred; without those unknown
     support: dict[str, float]  # test rows or combinations behind the recalls of rare combinations
     labels: LabelTable
 

@@ -20,7 +20,7 @@ from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
 from equipoise.rankings.model import Effect, FamilyResult
-from equipoise.report.conclusions import duration, number, percent
+from equipoise.report.conclusions import duration, interval, number, percent
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
@@ -126,4 +126,4 @@ def _count(value: float) -> str:
 
 def _span(delta: Delta | Effect | FamilyResult) -> str:
     """The interval of a difference, or ""."""
-    return "" if math.isnan(delta.low) else f"[{number(delta.low, True)}, {number(delta.high, True)}]"
+    return interval(delta)

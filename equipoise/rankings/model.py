@@ -45,8 +45,8 @@ class Effect:
         mean, low, high: the random-effects mean and its LEVEL interval for this strategy alone (Hartung and Knapp).
         p, p_holm: two-sided, and adjusted for all strategies of the ranking.
         tau2: variance of the true difference between data sets.
-        better, equal, worse: posterior probabilities that the difference on a data set is above ROPE, within it, or below
-            −ROPE (Bayesian signed rank).
+        better, equal, worse: posterior probabilities that a practical gain (above ROPE), a practical equality or a practical
+            loss (below −ROPE) is the most likely outcome on a data set (Bayesian signed rank).
     """
 
     mean: float
@@ -63,6 +63,14 @@ class Effect:
     def significant(self) -> bool:
         """Whether the mean difference is significant after Holm's adjustment."""
         return self.p_holm < 1 - LEVEL
+
+    @property
+    def practically_equal(self) -> bool:
+        """Whether equality is the most likely outcome with a probability of LEVEL or more, and the interval is within ±ROPE.
+
+        Either alone is said of strategies that differ: on most data sets by little, but on some by much, or the other way round.
+        """
+        return self.equal >= LEVEL and self.low > -ROPE and self.high < ROPE
 
 
 @dataclass(frozen=True)

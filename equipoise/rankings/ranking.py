@@ -108,6 +108,9 @@ def _filled(ranking: Ranking, values: Numbers, stands_for: Mapping[str, str]) ->
     test = ranks.RankTest("", np.nan, np.nan, np.nan)
     if not ranking.why_not:
         test = ranks.omnibus(scores[tested])
+    if test.significant and test.direction < 0:  # of two strategies the second is better by Wilcoxon's test
+        tested, average, ranked = tested[::-1], average[::-1], ranked[::-1]
+        test = replace(test, direction=-test.direction)
     places = ranks.places(average, test)
     deltas = _effects(values, tested, bool(ranking.why_not))
     strategies = []

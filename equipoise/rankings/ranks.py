@@ -20,12 +20,16 @@ DIGITS = 12
 
 @dataclass(frozen=True)
 class RankTest:
-    """A test of the hypothesis that all strategies are equal; see `Ranking` for the fields."""
+    """A test of the hypothesis that all strategies are equal; see `Ranking` for the fields.
+
+    `direction` is W⁺ − W⁻ of two strategies: above 0 where the first is better by Wilcoxon's test.
+    """
 
     test: str
     statistic: float
     p: float
     critical_difference: float
+    direction: float = 0.0
 
     @property
     def significant(self) -> bool:
@@ -78,7 +82,8 @@ def _wilcoxon(differences: Floats) -> RankTest:
         return RankTest("wilcoxon", 0.0, 1.0, math.nan)
     # Data sets without a difference speak for equality: their ranks count half for either side (Demšar 2006).
     result = scipy.stats.wilcoxon(differences, zero_method="zsplit")
-    return RankTest("wilcoxon", float(result.statistic), float(result.pvalue), math.nan)
+    direction = float((np.sign(differences) * scipy.stats.rankdata(np.abs(differences))).sum())
+    return RankTest("wilcoxon", float(result.statistic), float(result.pvalue), math.nan, direction)
 
 
 def apart(average: Floats, test: RankTest) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -86,7 +91,9 @@ def apart(average: Floats, test: RankTest) -> np.ndarray[tuple[int, ...], np.dty
     gaps = np.abs(average[:, None] - average[None, :])
     if not test.significant:
         return np.zeros_like(gaps, dtype=bool)
-    return gaps > (0.0 if test.test == "wilcoxon" else test.critical_difference)
+    if test.test == "wilcoxon":
+        return ~np.eye(len(average), dtype=bool)  # by signed ranks, whatever the average ranks say
+    return gaps > test.critical_difference
 
 
 def places(average: Floats, test: RankTest) -> list[tuple[int, int]]:
@@ -97,8 +104,10 @@ def places(average: Floats, test: RankTest) -> list[tuple[int, int]]:
     2024, DOI 10.1093/restud/rdad006).
     """
     different = apart(average, test)
-    better = (different & (average[None, :] < average[:, None])).sum(axis=1)
-    worse = (different & (average[None, :] > average[:, None])).sum(axis=1)
+    # Many small wins can give the better average rank to the strategy that Wilcoxon's test finds worse.
+    order = np.array([-test.direction, test.direction]) if test.test == "wilcoxon" else average
+    better = (different & (order[None, :] < order[:, None])).sum(axis=1)
+    worse = (different & (order[None, :] > order[:, None])).sum(axis=1)
     return [(1 + int(b), len(average) - int(w)) for b, w in zip(better, worse, strict=True)]
 
 

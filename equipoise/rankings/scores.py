@@ -10,6 +10,7 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
+from equipoise.report.units import excess
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,13 @@ def _moderated(variances: Floats, tables: Sequence[Comparison]) -> Floats:
     """Variances of mean differences from those between splits (k, t), drawn towards the common one of their table.
 
     With five splits a variance has four degrees of freedom, and a small one by chance would give its table all the weight in a
-    mean over tables (Smyth 2004).
+    mean over tables (Smyth 2004). The mean over splits that share rows varies more than that of independent ones.
     """
     out = np.full_like(variances, np.nan)
     for t, table in enumerate(tables):
         own, df = variances[:, t], len(table.units) - 1
         informative = own[np.isfinite(own) & (own > 0)]
         if df > 0 and informative.size:
-            out[:, t] = (df * own + _PRIOR * informative.mean()) / (df + _PRIOR) / (df + 1)
+            common = (df * own + _PRIOR * informative.mean()) / (df + _PRIOR)
+            out[:, t] = common * (1 / (df + 1) + excess(table.units))
     return out

@@ -14,18 +14,21 @@ from rich.text import Text
 from equipoise.rankings.model import FEWEST_BLOCKS, ROPE, Missing, RankedStrategy, Ranking, Regime
 from equipoise.rankings.ranking import METRICS
 from equipoise.report.comparison import BASELINE
-from equipoise.report.conclusions import number
+from equipoise.report.conclusions import interval, number
 from equipoise.report.equalities import enumerated
 
 NAME = 17  # columns for the name of a strategy on a narrow terminal
 _WHY, _LINES = 240, 12  # characters of a reason, and lines of strategies that are not ranked
 WIDE = 116  # terminal columns from which a name needs no fold
+BEST = "‹"  # no star: a star stands for significance
+SCORES = f"Scores: means over splits; {BEST} marks the best on a data set."
 LEGEND = (
     "rank: average over data sets, 1 is best; ties: strategies that share a letter do not differ significantly (Nemenyi, 95 %);"
     " places: those that the data leave open; mean: over data sets; Δ none: random-effects mean difference from none (baseline)"
-    " with its 95 % interval [ ] (Hartung & Knapp); *: p < .05 after Holm's correction; better = worse: probability in % of a"
-    f" practical gain, a difference within ±{number(ROPE)}, and a practical loss (Bayesian signed rank); cost: time of a cell"
-    " relative to none; ◆: no other strategy scores as high for as little time. Scores: * marks the best on a data set. Where:"
+    " with its 95 % interval [ ] (Hartung & Knapp); *: p < .05 after Holm's correction; better = worse: probability in % that a"
+    f" practical gain, a difference within ±{number(ROPE)}, or a practical loss is the most likely outcome on a data set"
+    " (Bayesian signed rank); cost: time of a cell relative to none; ◆: no other strategy scores as high for as little time."
+    " Where:"
     " the family (stages) with the most best scores, how many it would have by chance, and its mean difference from none, from"
     f" {FEWEST_BLOCKS} data sets on."
 )
@@ -37,6 +40,8 @@ def render(ranked: Sequence[Ranking], console: Console, *, wins: bool = False) -
         _print(ranking, console, wins)
     if any(ranking.strategies and not ranking.why_not for ranking in ranked):
         console.print(Text(LEGEND, style="dim"))
+    if any(ranking.strategies for ranking in ranked):
+        console.print(Text(SCORES, style="dim"))
 
 
 def title(ranking: Ranking) -> str:
@@ -128,7 +133,7 @@ def _delta(one: RankedStrategy, wide: bool) -> Text:
     colour = "" if not effect.significant else "green" if effect.mean > 0 else "red"
     text = Text(number(effect.mean, True) + ("*" if effect.significant else " "), style=colour)
     if not math.isnan(effect.low):
-        span = f"[{number(effect.low, True)} {number(effect.high, True)}]"
+        span = interval(effect).replace(",", "")
         text.append((" " if wide else "\n") + span, style="dim")
     return text
 
@@ -149,7 +154,7 @@ def _scores(ranking: Ranking, width: int, wide: bool) -> Iterable[Table]:
         table = _grid([_folded(ranking.blocks[b].dataset) for b in columns], wide)
         best = {b: max(row[b] for row in scores) for b in columns}
         for one, row in zip(ranking.strategies, scores, strict=True):
-            cells = [Text(number(row[b]) + ("*" if row[b] == best[b] else " ")) for b in columns]
+            cells = [Text(number(row[b]) + (BEST if row[b] == best[b] else " ")) for b in columns]
             table.add_row(_name(one, wide), *cells)
         yield table
 
@@ -177,9 +182,7 @@ def _regimes(regimes: Sequence[Regime], wide: bool) -> Table:
     for regime in regimes:
         top = regime.families[0]
         known = not math.isnan(top.low)
-        span = (
-            f"{number(top.mean, True)} [{number(top.low, True)} {number(top.high, True)}]" if known else "–"
-        )
+        span = f"{number(top.mean, True)} {interval(top).replace(',', '')}" if known else "–"
         wins = (f"{_count(top.wins)} of {regime.tables}", _count(top.by_chance))
         if sum(one.wins > top.wins - 0.05 for one in regime.families) > 1:
             # Of equals none is named, and none has a difference to show.

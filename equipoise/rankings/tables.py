@@ -84,7 +84,10 @@ def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]
     # Without `none` a table has no differences; it is of use only where no table has them.
     kept = [i for i in usable if BASELINE in scored[i]] or usable
     alive = set().union(*scored)
-    tried = [{r.strategy for r in table.results if r.state != INCOMPLETE} & alive for table in tables]
+    tried = [
+        {r.strategy for r in table.results if r.state != INCOMPLETE or r.undefined} & alive
+        for table in tables
+    ]
     best, worth = kept, _value(kept, tables, scored, tried)
     while len(kept) > 1:
         # Of the tables whose loss leaves equally many cells, the one with the fewest scores goes.

@@ -6,23 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
 from equipoise.report.comparison import BASELINE
-from equipoise.report.conclusions import number
+from equipoise.report.conclusions import interval, number
 from equipoise.report.equalities import enumerated
 
-#: Posterior probability from which a practical equality is said.
-SURE = 0.95
 #: Names in one sentence; more are counted.
 MOST = 8
 
 
 def sentences(ranking: Ranking, metric: str) -> Iterator[str]:
     """The result, the most important first; `metric` is its name in words."""
-    where = f" on {ranking.backbone}" if ranking.backbone else ", averaged over backbones"
+    where = f"{metric} on {ranking.backbone}" if ranking.backbone else f"{metric} averaged over backbones"
     blocks = len(ranking.blocks)
     if ranking.why_not:
-        yield f"By {metric}{where} there is no ranking: {ranking.why_not}."
+        yield f"By {where}, there is no ranking: {ranking.why_not}."
     else:
-        yield f"By {metric}{where}, over {blocks} data sets: {_first(ranking)}"
+        yield f"By {where}, over {blocks} data sets: {_first(ranking)}"
         yield from _against_none(ranking)
     yield from _equal(ranking)
     yield from _caveats(ranking)
@@ -54,7 +52,7 @@ def _p(p: float) -> str:
 def _sized(strategy: RankedStrategy) -> str:
     effect = strategy.effect
     assert effect is not None
-    return f"{strategy.strategy} {number(effect.mean, True)} [{number(effect.low, True)}, {number(effect.high, True)}]"
+    return f"{strategy.strategy} {number(effect.mean, True)} {interval(effect)}"
 
 
 def _against_none(ranking: Ranking) -> Iterator[str]:
@@ -81,9 +79,12 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
     if worse:
         yield f"Significantly worse than none (baseline): {_list([_sized(s) for s in worse])}."
     open_ = [s for s in compared if s not in better and s not in worse]
-    equal = [s for s in open_ if s.effect and s.effect.equal >= SURE]
+    equal = [s for s in open_ if s.effect and s.effect.practically_equal]
     if equal:
-        yield f"Practically equal to none, within ±{number(ROPE)} with probability {number(SURE)} or more: {_names(equal)}."
+        yield (
+            f"Practically equal to none on most data sets (within ±{number(ROPE)} with probability {number(LEVEL)} or more, and"
+            f" so is the interval of the mean): {_names(equal)}."
+        )
     if rest := [s for s in open_ if s not in equal]:
         yield f"Undecided, neither different from none nor practically equal to it: {_names(rest)}."
 
@@ -100,13 +101,14 @@ def _equal(ranking: Ranking) -> Iterator[str]:
             of.setdefault(strategy.same_as, []).append(strategy)
     for other, same in of.items():
         word = "shares" if len(same) == 1 else "share"
-        yield f"{_names(same)} cannot differ from {other} here, and {word} its rank."
+        yield f"{_names(same)} cannot differ from {other} here, and {word} its {'scores' if ranking.why_not else 'rank'}."
 
 
 def _caveats(ranking: Ranking) -> Iterator[str]:
     blocks = len(ranking.blocks)
     if generated := sum(block.generated for block in ranking.blocks):
-        yield f"{generated} of {blocks} data sets {'is' if generated == 1 else 'are'} generated."
+        some = f"{generated} of {blocks} data sets {'is' if generated == 1 else 'are'}"
+        yield f"{'The data set is' if blocks == 1 else some} generated."
     if single := [block.dataset for block in ranking.blocks if block.official]:
         yield f"The official split, a single draw, stands for {enumerated(single)}."
     if ranking.missing:

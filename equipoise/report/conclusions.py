@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
@@ -25,11 +26,30 @@ def number(value: float, sign: bool = False) -> str:
     return mark + text
 
 
-def interval(delta: Difference) -> str:
-    """Write an interval as [−.003, +.045]; "" if there is none."""
+class Interval(Protocol):
+    """Anything with an interval, NaN if it has none."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+
+def interval(delta: Interval) -> str:
+    """Write an interval as [−.003, +.045], or [+.0004, +.045]; "" if there is none."""
     if math.isnan(delta.low):
         return ""
-    return f"[{number(delta.low, True)}, {number(delta.high, True)}]"
+    return f"[{_end(delta.low)}, {_end(delta.high)}]"
+
+
+def _end(value: float) -> str:
+    """An end of an interval, with a digit more where three would hide on which side of 0 it is."""
+    if value == 0 or abs(value) >= 0.0005:
+        return number(value, True)
+    return f"{'−' if value < 0 else '+'}{abs(value):.4f}".replace("0.", ".")
 
 
 def _sized(delta: Difference) -> str:
@@ -44,9 +64,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     if not comparison.ranked:
         return ["Nothing can be ranked: no strategy finished on every split."]
     if base is None:
-        return [
-            f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
-        ]
+        return [_without_baseline(comparison)]
     if not others:
         return [f"Only {BASELINE!r} is complete; add strategies to compare.", *_thresholds(base)]
     equal = _equalities(comparison)
@@ -58,6 +76,17 @@ def conclusions(comparison: Comparison) -> list[str]:
         return [*told, *_power(comparison), *equal, *_thresholds(base)]
     told = [sentence for name in (MAP, TUNED) for sentence in _gains(comparison, name)]
     return [*told, *_power(comparison), *equal, *_disguise(others), *_thresholds(base)]
+
+
+def _without_baseline(comparison: Comparison) -> str:
+    tried = next((result for result in comparison.results if result.strategy == BASELINE), None)
+    if tried is None:
+        return f"Without a complete {BASELINE!r} there is no baseline to compare the strategies with; run it as well."
+    why = f" ({tried.why})" if tried.why else ""
+    return (
+        f"{BASELINE!r} is {tried.state}{why}, so there is no baseline to compare the strategies with; run it again"
+        " (--redo failed)."
+    )
 
 
 def chances(delta: Difference) -> str:
@@ -143,9 +172,7 @@ def _official(comparison: Comparison) -> list[str]:
     gain = number(best.deltas[TUNED].mean, True)
     lead = f"{best.strategy} differs from the baseline by {gain} macro-F1 with tuned thresholds"
     if not best.deltas[TUNED].mean > 0:
-        lead = (
-            f"the baseline ranks first, followed by {best.strategy} with {gain} macro-F1 (tuned thresholds)"
-        )
+        lead = f"the baseline has the highest mean; the next is {best.strategy} with {gain} macro-F1 (tuned thresholds)"
     return [
         f"On the official split{over} {lead}. It is one split, for comparison with published numbers; it cannot show how"
         f" results vary with the split; for that, run {FEW} splits (--splits {FEW})."
@@ -181,11 +208,11 @@ def _no_winner(others: list[StrategyResult], name: str, losers: bool) -> str:
     best = max(others, key=lambda result: result.deltas[name].mean)
     delta = best.deltas[name]
     # Its interval alone excludes 0, but Holm's adjustment for all strategies does not.
-    luck = ", but the best of several strategies can gain that much by chance" if delta.low > 0 else ""
+    luck = ", but not after correction for all that the table compares" if delta.low > 0 else ""
     lead = (
         f"the largest gain is that of {best.strategy}, {_sized(delta)}{luck}"
         if delta.mean > 0
-        else f"the baseline ranks first, followed by {best.strategy} with {_sized(delta)}"
+        else f"the baseline has the highest mean; the next is {best.strategy} with {_sized(delta)}"
     )
     better = best_of({result.strategy: result.deltas[name] for result in others}, best.strategy)
     allowing = "" if math.isnan(better) else f"; as the best of {len(others)}, better: {percent(better)}"
@@ -201,11 +228,9 @@ def _power(comparison: Comparison) -> list[str]:
     sizes = [f"{number(size)} {_metric(name)}" for name, size in found.items() if math.isfinite(size)]
     if not sizes:
         return []
-    compared = max(len(differing(comparison, name)) for name in found)
-    of = f"{compared} strategies" if compared > 1 else "one strategy"
     return [
-        f"With {len(comparison.units)} splits and {of}, a star has a chance of 80 % where the true difference is"
-        f" {enumerated(sizes)}; a smaller one would more often be missed."
+        f"A true difference of about {enumerated(sizes)} would usually be starred (roughly two tables in three, for a strategy"
+        " with median noise); smaller ones are missed more often."
     ]
 
 
@@ -240,8 +265,7 @@ def _thresholds(base: StrategyResult) -> list[str]:
     if math.isnan(at_half) or math.isnan(tuned):
         return []
     # A description of the means, and no claim about other splits.
-    verb = "raises" if tuned > at_half else "changes"
     return [
-        f"Threshold tuning alone {verb} the baseline from {number(at_half)} to {number(tuned)}"
+        f"The baseline has macro-F1 {number(at_half)} at .5 and {number(tuned)} with tuned thresholds"
         f" ({number(tuned - at_half, True)})."
     ]

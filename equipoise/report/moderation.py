@@ -41,7 +41,7 @@ def moderated(deltas: Mapping[str, Floats], excess: float) -> dict[str, Differen
 
     Args:
         deltas: the differences to the baseline over splits, of each strategy, without undefined ones.
-        excess: ρ/(1 − ρ), see `equipoise.report.overlap`.
+        excess: ρ/(1 − ρ), see `equipoise.report.units`.
     """
     found = {name: plain(values) for name, values in deltas.items()}
     varied = {name: deltas[name] for name, difference in found.items() if difference is None}

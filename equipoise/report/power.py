@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from equipoise.report.comparison import Comparison
 from equipoise.report.ranking import FAMILIES
 from equipoise.report.results import StrategyResult
-from equipoise.report.significance import FEW, LEVEL, POWER, Difference, t_quantile
+from equipoise.report.significance import FEW, Difference, noncentrality
 from equipoise.report.units import BASELINE, SplitId, excess
 from equipoise.splits.outer import OUTER_FOLDS
 
@@ -35,9 +35,10 @@ def share_of(name: str) -> float:
 
 
 def detectable(comparison: Comparison, name: str) -> float:
-    """The smallest true difference in a metric that this table would have starred with a probability of 80 %.
+    """About the smallest true difference in a metric that such a table would usually star; NaN without intervals.
 
-    For the median standard error of its strategies, at the level of Holm's first step. NaN without intervals.
+    For the median standard error of its strategies, at the level of Holm's first step. The aim is 80 %; because the standard
+    error is itself an estimate, roughly two tables in three do star it.
     """
     results = differing(comparison, name)
     found = [result.deltas[name].detectable(len(results) / share_of(name)) for result in results]
@@ -66,7 +67,6 @@ def splits_to_decide(
         planned: list[SplitId] = [(0, split) for split in range(k)]
         # What the table knows about its variances does not get less with more splits.
         df = max(k - 1.0, delta.df)
-        needed = t_quantile(1 - (1 - LEVEL) / comparisons / 2, df) + t_quantile(POWER, df)
-        if needed * spread * math.sqrt(1 / k + excess(planned)) <= target:
+        if noncentrality(df, comparisons) * spread * math.sqrt(1 / k + excess(planned)) <= target:
             return k
     return None

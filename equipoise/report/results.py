@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class StrategyResult:
     means: dict[str, float]
     seconds: float  # mean time of a cell
     why: str = ""  # what is missing, and the reason
+    undefined: int = 0  # splits that finished, but without the leading score; they make a strategy incomplete
     audit: str = ""  # a sentence on what resampling did to the training rows
     rank: int | None = None
     deltas: dict[str, Difference] = field(default_factory=dict)
@@ -80,27 +81,49 @@ def number_of(row: Row, metric: str) -> float:
 
 def result_of(strategy: str, rows: list[Row], units: list[SplitId]) -> StrategyResult:
     """Collect what the rows of a table say about one strategy on its units."""
-    own_rows = {unit_of(row): row for row in rows if row["strategy"] == strategy}
-    finished = {
-        unit: own_rows[unit] for unit in units if unit in own_rows and own_rows[unit]["status"] == "ok"
-    }
+    own_rows = _rows_of(strategy, rows)
+    finished = _finished(own_rows, units)
+    undefined = _undefined(finished, _finished(_rows_of(BASELINE, rows), units))
     values = {
         name: {u: number_of(row, metric) for u, row in finished.items()} for name, metric in MEANS.items()
     }
     seconds = [_seconds(row) for row in finished.values()]
     return StrategyResult(
         strategy=strategy,
-        state=_state(own_rows, len(finished), len(units)),
-        splits=len(finished),
+        state=_state(own_rows, len(finished) - len(undefined), len(units)),
+        splits=len(finished) - len(undefined),
         means={name: significance.mean(list(column.values())) for name, column in values.items()},
         seconds=significance.mean(seconds),
-        why=_why(own_rows, units),
+        why=_why(own_rows, units, undefined),
+        undefined=len(undefined),
         audit=sentence(
             strategy, str(rows[0]["dataset"]), [row.get("audit") or {} for row in finished.values()]
         ),
         values=values,
         declared=equalities.declarations(finished.values()),
     )
+
+
+def _rows_of(strategy: str, rows: Iterable[Row]) -> dict[SplitId, Row]:
+    return {unit_of(row): row for row in rows if row["strategy"] == strategy}
+
+
+def _finished(own_rows: Mapping[SplitId, Row], units: Iterable[SplitId]) -> dict[SplitId, Row]:
+    return {unit: own_rows[unit] for unit in units if unit in own_rows and own_rows[unit]["status"] == "ok"}
+
+
+def _undefined(finished: Mapping[SplitId, Row], base: Mapping[SplitId, Row]) -> list[SplitId]:
+    """The units where the leading score is undefined, but not for the baseline; [] where it is undefined on all.
+
+    A mean without them would be over other splits than that of the others, and perhaps easier ones. Without any there is none.
+    """
+    lead = MEANS[DIFFERENCES[0]]
+    found = [
+        unit
+        for unit, row in finished.items()
+        if unit in base and math.isnan(number_of(row, lead)) and math.isfinite(number_of(base[unit], lead))
+    ]
+    return found if len(found) < len(finished) else []
 
 
 def _seconds(row: Row) -> float:
@@ -115,11 +138,13 @@ def _state(own_rows: dict[SplitId, Row], done: int, wanted: int) -> str:
     return SKIPPED if all(row["status"] == "skipped" for row in own_rows.values()) else FAILED
 
 
-def _why(own_rows: dict[SplitId, Row], units: list[SplitId]) -> str:
+def _why(own_rows: dict[SplitId, Row], units: list[SplitId], undefined: list[SplitId]) -> str:
     """What is missing and why, each reason once."""
     reasons = [
         str(row.get("error") or row.get("reason") or "") for row in own_rows.values() if row["status"] != "ok"
     ]
     if absent := [str(split) for seed, split in units if (seed, split) not in own_rows]:
         reasons.append(f"not run on split {', '.join(absent)}")
+    if undefined:
+        reasons.append(f"score undefined on split {', '.join(str(split) for _, split in undefined)}")
     return "; ".join(dict.fromkeys(filter(None, reasons)))

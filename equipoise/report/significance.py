@@ -28,6 +28,8 @@ MIN_PAIRS = 3
 FEW = 5
 #: Differences within ± this are practically equal (of F1 and mAP).
 EQUAL = 0.01
+#: Differences are rounded to this many digits.
+DIGITS = 12
 Split = TypeVar("Split", bound=Hashable)
 
 
@@ -84,14 +86,11 @@ class Difference:
         return Chances(better, max(0.0, 1.0 - better - worse), worse)
 
     def detectable(self, comparisons: float = 1.0) -> float:
-        """The smallest true difference that is found with a probability of POWER: (t₁₋α/₂ + t_POWER) standard errors.
+        """The smallest true difference that is found with a probability of POWER, if `error` is the true standard error.
 
         `comparisons` divides α, as Holm's first step does. NaN without a standard error.
         """
-        if not self.error > 0:
-            return math.nan
-        alpha = (1 - LEVEL) / comparisons
-        return (t_quantile(1 - alpha / 2, self.df) + t_quantile(POWER, self.df)) * self.error
+        return noncentrality(self.df, comparisons) * self.error if self.error > 0 else math.nan
 
 
 def t_cdf(value: float, df: float) -> float:
@@ -109,10 +108,27 @@ def t_quantile(share: float, df: float) -> float:
     return float(special.ndtri(share) if math.isinf(df) else special.stdtrit(df, share))
 
 
+def noncentrality(df: float, comparisons: float = 1.0) -> float:
+    """The true difference, in standard errors, that a t test at (1 − LEVEL) / `comparisons` finds with a probability of POWER.
+
+    By the noncentral t distribution, because a table estimates its standard errors: with few degrees of freedom the sum of two
+    quantiles, t₁₋α/₂ + t_POWER, is too small.
+    """
+    from scipy import special
+
+    critical = t_quantile(1 - (1 - LEVEL) / comparisons / 2, df)
+    if math.isinf(df):
+        return critical + t_quantile(POWER, df)
+    return float(special.nctdtrinc(df, 1 - POWER, critical))
+
+
 def paired(ours: Mapping[Split, float], theirs: Mapping[Split, float]) -> Floats:
-    """Ours minus theirs on the splits that both have, without those where one is undefined (NaN)."""
+    """Ours minus theirs on the splits that both have, without those where one is undefined (NaN).
+
+    Rounded, so that equal predictions whose scores were summed in another order count as equal.
+    """
     both = [ours[split] - theirs[split] for split in ours if split in theirs]
-    return np.array([delta for delta in both if math.isfinite(delta)], dtype=np.float64)
+    return np.array([round(delta, DIGITS) for delta in both if math.isfinite(delta)], dtype=np.float64)
 
 
 def difference(

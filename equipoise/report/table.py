@@ -29,7 +29,7 @@ LEGEND = (
     " time: per cell."
     " [ ], or the second line: 95 % t interval for this comparison alone, from 3 splits on, with variances moderated over the"
     " strategies (Smyth 2004) and corrected for splits that share rows; *: p < .05 after Holm's correction for all that the table"
-    " compares. same: identical on every split. docs/statistics.md has formulas and error rates."
+    " compares. same: cannot differ, or identical on every split. docs/statistics.md has formulas and error rates."
 )
 
 

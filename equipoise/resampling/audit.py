@@ -115,7 +115,7 @@ def sentence(strategy: str, dataset: str, audits: Sequence[Mapping[str, Any]]) -
     if external:
         included, in_file = (np.mean([e.get(name, 0) for e in external]) for name in ("included", "file"))
         details += [f"{included:.0f} of {in_file:.0f} external rows"]
-    details += [f"{copies:.0f} exact copies"] if copies >= 0.5 else []
+    details += [f"{copies:.0f} exact cop{'y' if round(copies) == 1 else 'ies'}"] if copies >= 0.5 else []
     details += [f"{bare:.0f} more without any label"] if bare >= 0.5 else []
     return f"{strategy} {_verdict(dataset, mean['mean_ir'])} ({', '.join(details)})"
 
