@@ -183,7 +183,7 @@ def _splits(advice: Advice) -> list[str]:
     target = number(max(abs(advice.gain.mean), EQUAL))
     if advice.new_seed:
         count = f"{count} of a new seed, which have no part in the choice of {advice.rival},"
-    return [f"{count} would show a true difference of {target} with a probability of about 80 %."]
+    return [f"{count} would usually show a true difference of {target}."]
 
 
 def _backbones(advice: Advice) -> list[str]:
