@@ -72,7 +72,9 @@ def _shown(subject: Subject) -> str:
 
 
 def _record(finding: Finding) -> dict[str, str]:
-    return dataclasses.asdict(finding) | {"remedy": finding.remedy}
+    record = dataclasses.asdict(finding) | {"remedy": finding.remedy}
+    del record["advice"]  # it is in the remedy
+    return record
 
 
 def _print(name: str, findings: Sequence[Finding], seconds: float) -> None:

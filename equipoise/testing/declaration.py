@@ -90,6 +90,8 @@ def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> N
 def check_space(exam: Exam) -> None:
     """Check every hook at corners and random points of the search space, in two worlds."""
     strategy = exam.strategy
+    if exam.unusable:
+        return
     for values in points(tunables(strategy)):
         trial = Exam(bind(strategy, values))
         # Only two worlds, because the space has many points: one for the usual case, one for divisions by zero.

@@ -24,7 +24,9 @@ _EVENTS = frozenset(
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 _events: list[str] | None = None  # events of the innermost `_audited` block, None outside of any
-_others: frozenset[int | None] = frozenset()  # threads that were there before that block: what they do is not the hook's doing
+_others: frozenset[int | None] = (
+    frozenset()
+)  # threads that were there before that block: what they do is not the hook's doing
 _installed = False
 
 
