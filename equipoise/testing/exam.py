@@ -15,7 +15,6 @@ from equipoise.testing.findings import CHECKS, Findings
 from equipoise.testing.guard import frozen, same, unchanged
 from equipoise.testing.worlds import World
 
-
 #: What to do where a hook fails on texts, since `Rows.X` is there for numbers only.
 NUMERIC = 'a strategy that needs numbers declares requires = frozenset({"numeric"})'
 

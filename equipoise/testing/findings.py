@@ -10,6 +10,7 @@ from equipoise.testing.datasets.rules import DATASET_CHECKS
 #: The rules: name of the check → what the strategy must do. `equipoise check` prints both.
 CHECKS = {
     "declared": "a strategy must be a @dataclass(frozen=True) with a `name`, and defaults must lie inside their ranges",
+    "attributes": "a class attribute whose name is not known has no effect",
     "hooks": "a strategy must override at least one hook, each with the arguments of the contract",
     "documented": "the docstring's first line must say what the strategy does, and `reference` name author, year and DOI",
     "pickles": "fields must hold plain values, so that the strategy can be sent to a worker process",
@@ -87,10 +88,12 @@ class Findings:
         line = " ".join(str(problem).split())  # messages of exceptions may span several lines
         self._first.setdefault((check, hook), Finding(check, hook, world, line[:400], self.kind, advice))
 
-    def demand(self, ok: object, check: str, hook: str, world: str, problem: str) -> bool:
-        """Add a finding unless `ok`; returns whether it was ok."""
+    def demand(
+        self, ok: object, check: str, hook: str, world: str, problem: str, advice: str | None = ""
+    ) -> bool:
+        """Add a finding unless `ok`; returns whether it was ok. `advice` as in `Finding`."""
         if not ok:
-            self.note(check, hook, world, problem)
+            self.note(check, hook, world, problem, advice)
         return bool(ok)
 
     def failed(self, check: str, hook: str) -> bool:
