@@ -52,7 +52,7 @@ def test_the_file_of_an_installed_module_says_under_which_name_it_is(
     for words in (
         ("check", path),
         ("info", path),
-        ("run", "--dataset", "yeast", "--strategy", path, "--dry-run"),
+        ("run", "--dataset", "rings", "--backbone", "linear", "--strategy", path, "--dry-run"),
     ):
         done = say(*words)
         assert done.code == 2, done
