@@ -119,7 +119,10 @@ def _installed_from_same_file(obj: Any, other: Any) -> str:
     """The module that a file is installed as, if both objects are from that file; "" if they are not."""
     mine, its = (sys.modules.get((o if inspect.isclass(o) else type(o)).__module__) for o in (obj, other))
     files = [getattr(module, "__file__", None) for module in (mine, its)]
-    if mine is None or its is None or not all(files) or its.__name__.startswith(PREFIX):
+    if mine is None or its is None or not all(files):
+        return ""
+    # A module may also define a name twice, which is another mistake.
+    if not mine.__name__.startswith(PREFIX) or its.__name__.startswith(PREFIX):
         return ""
     same = Path(str(files[0])).resolve() == Path(str(files[1])).resolve()
     return its.__name__ if same else ""
