@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def _slashes(matches: Sequence[re.Match[str] | None]) -> str:
 
 def date_parts(column: Column, form: str) -> NDArray[np.float64]:
     """The parts of the dates (n, 4), in the order of `PARTS`; NaN where a cell is empty or no date."""
-    return np.column_stack([column.map(lambda cells, i=i: _part(cells, form, i)) for i in range(len(PARTS))])
+    return np.column_stack([column.map(partial(_part, form=form, part=i)) for i in range(len(PARTS))])
 
 
 def _part(cells: list[str], form: str, part: int) -> NDArray[np.float64]:

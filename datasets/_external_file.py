@@ -21,7 +21,7 @@ from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.datasets._column_roles import ROW_NAMES, TAGS
 from equipoise.datasets._label_formats import BRACKETS, LIST, SEPARATORS, SPLIT, WHOLE, LabelFormat
 from equipoise.datasets._label_names import LabelFault, is_list, truth
-from equipoise.datasets._number_columns import check_numbers, coded, dates
+from equipoise.datasets._number_columns import known_columns
 from equipoise.datasets._truth import check_truth
 from equipoise.datasets.table import texts
 from equipoise.readers.chunks import LIST_SEPARATOR
@@ -179,22 +179,5 @@ def _inputs(table: Table, data: Dataset, own: TableColumns) -> Features:
     """The inputs (e,) or (e, d), in the form of the data set's."""
     if data.kind == "text":
         return texts(table, own.inputs)[0]
-    X = np.empty((table.rows, data.X.shape[1]), dtype=np.float32)
-    index = -1
-    for name in own.inputs:
-        if name in own.dates:
-            parts = dates(table, name, own.dates[name])
-            X[:, index + 1 : index + 1 + parts.shape[1]] = parts
-            index += parts.shape[1]
-            continue
-        index += 1
-        column = table.columns[name]
-        if words := own.categories.get(name):
-            if (row := column.first(lambda cell, words=words: cell.strip() not in words)) >= 0:  # type: ignore[misc]
-                raise unknown(f"word at {table.at(row, name)}:", column.cell(row).strip(), words)
-            X[:, index] = coded(column, words)
-        else:
-            numbers = column.numbers(table.decimal_comma)
-            check_numbers(table, name, numbers)
-            X[:, index] = numbers
+    X = known_columns(table, own.inputs, own.categories, own.dates, data.X.shape[1])
     return scipy.sparse.csr_matrix(X) if is_sparse(data.X) else X

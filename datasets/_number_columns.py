@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.datasets._column_roles import WORD
 from equipoise.datasets._dates import PARTS, UNKNOWN, date_format, date_parts
 from equipoise.readers.columns import Column
@@ -23,12 +24,16 @@ class NumberColumns:
     """The features that were read from a table.
 
     Attributes:
-        names: of each feature. categories: of each column of words, its words in the order of their codes. dates: of each column
-            of dates, how they are written, and the indices of the parts that are features. notes: for the user.
+        names: of each feature.
+        used: the columns that they are made of.
+        categories: of each column of words, its words in the order of their codes.
+        dates: of each column of dates, how they are written, and the indices of the parts that are features.
+        notes: for the user.
     """
 
     table: Table
     names: list[str] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     dates: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -53,6 +58,7 @@ class NumberColumns:
             at = len(self.names)
             nominal[at] = self._fill(X[:, at : at + width], name)
             self.names += self._features(name)
+            self.used.append(name)
         return X, nominal if nominal.any() else None, self.notes
 
     def _features(self, name: str) -> list[str]:
@@ -100,7 +106,7 @@ class NumberColumns:
         return False
 
 
-def dates(table: Table, name: str, how: tuple[str, tuple[int, ...]]) -> NDArray[np.float64]:
+def dates(table: Table, name: str, how: tuple[str, Sequence[int]]) -> NDArray[np.float64]:
     """The parts (n, p) of a column of dates that is written and used as in `TableColumns.dates`.
 
     Raises:
@@ -110,6 +116,37 @@ def dates(table: Table, name: str, how: tuple[str, tuple[int, ...]]) -> NDArray[
     parts = date_parts(table.columns[name], form)
     _check_dates(table, name, parts)
     return parts[:, list(wanted)]
+
+
+def known_columns(
+    table: Table,
+    inputs: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
+    known_dates: Mapping[str, tuple[str, Sequence[int]]],
+    columns: int,
+) -> NDArray[np.float32]:
+    """The features (n, columns) of a second table, read as those of the first, whose `TableColumns` are given.
+
+    Raises:
+        EquipoiseError: a cell is no number, date or known word; the message names file, line and column.
+    """
+    parts: list[NDArray[Any]] = []
+    for name in inputs:
+        column = table.columns[name]
+        if name in known_dates:
+            parts.append(dates(table, name, known_dates[name]))
+        elif words := categories.get(name):
+            known = frozenset(words)
+            if (row := column.first(lambda cell, known=known: cell.strip() not in known)) >= 0:  # type: ignore[misc]
+                raise unknown(f"word at {table.at(row, name)}:", column.cell(row).strip(), words)
+            parts.append(coded(column, words)[:, None])
+        else:
+            numbers = column.numbers(table.decimal_comma)
+            check_numbers(table, name, numbers)
+            parts.append(numbers[:, None])
+    X = np.empty((table.rows, columns), dtype=np.float32)
+    np.concatenate(parts, axis=1, out=X, casting="same_kind")
+    return X
 
 
 def _check_dates(table: Table, name: str, parts: NDArray[np.float64]) -> None:

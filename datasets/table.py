@@ -54,6 +54,7 @@ class TableSource(TableOptions, DatasetSource):
         table.keep(roles.inputs)
         numbers = NumberColumns(table)
         X, nominal, input_notes = texts(table, roles.text) if roles.text else numbers.read(roles.features)
+        others += tuple(name for name in roles.features if name not in numbers.used)
         separator = None if self.separator is None else str(self.separator)
         return Dataset(
             name=path.stem,
@@ -73,7 +74,12 @@ class TableSource(TableOptions, DatasetSource):
             ),
             official=official,
             table=TableColumns(
-                roles.inputs, roles.label_column, separator, others, numbers.categories, numbers.dates
+                roles.text or tuple(numbers.used),
+                roles.label_column,
+                separator,
+                others,
+                numbers.categories,
+                numbers.dates,
             ),
             groups=groups,
         )

@@ -50,7 +50,12 @@ def test_labels_too_rare_for_the_folds_are_in_one_line() -> None:
 
 def test_many_rows_are_thinned_and_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(module, "leaks_section", lambda d: seen.append(d.n_rows) or {"features": []})
+
+    def leaks(found: Dataset) -> dict[str, Any]:
+        seen.append(found.n_rows)
+        return {"features": []}
+
+    monkeypatch.setattr(module, "leaks_section", leaks)
     large = data(labels(12_001))
     assert cautions({"letters": large}, {"letters": 3}) == []
     assert seen == [4001]

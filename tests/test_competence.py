@@ -43,7 +43,9 @@ def small(kind: str, rows: int = 320) -> Dataset:
             "small numbers", (Y + rng.normal(size=Y.shape) * 0.2).astype(np.float32), Y, tuple("abcd")
         )
     words = np.array(["apple", "bread", "cheese", "dill"])
-    texts = [" ".join([*words[y == 1], rng.choice(["and", "or", "with"])]) for y in Y]
+    # Fillers make most texts differ: equal ones would stay in one fold, and whole combinations of labels be held out.
+    fillers = rng.choice(["and", "or", "with", "then", "also", "plus", "yet", "so"], size=(rows, 3))
+    texts = [" ".join([*words[y == 1], *filler]) for y, filler in zip(Y, fillers, strict=True)]
     return Dataset("small texts", np.array(texts, dtype=object), Y, tuple("abcd"))
 
 

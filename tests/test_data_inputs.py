@@ -12,6 +12,7 @@ from equipoise import diagnosis
 from equipoise.catalog.datasets import load_dataset
 from equipoise.contracts.dataset import DEV, TEST, TRAIN
 from equipoise.core.errors import EquipoiseError
+from equipoise.datasets._external_file import read_external
 from equipoise.diagnosis.sections.advice import RELATIONS
 from equipoise.readers.columns import Column
 
@@ -78,6 +79,16 @@ def test_dates_become_parts(tmp_path: Path, case: str) -> None:
     assert data.X[:, -1].tolist() == np.array(MEASURED, dtype=np.float32).tolist()
     assert "column 'when' holds dates: used as" in notes(data)
     assert data.nominal is None
+
+
+def test_rows_of_a_second_file_get_the_same_parts(tmp_path: Path) -> None:
+    odd = ["2021-01-01"] * ROWS
+    columns: dict[str, list[Any]] = {"when": DATES["iso"][0], "x": MEASURED, "odd": odd}
+    data = load_dataset(table(tmp_path / "t.csv", columns))
+    assert data.table is not None
+    assert (data.table.inputs, data.table.others) == (("when", "x"), ("odd",))
+    more = table(tmp_path / "m.csv", {**columns, "parent": list(range(ROWS))})
+    np.testing.assert_array_equal(read_external(str(more), data).X, data.X)
 
 
 def test_dates_that_cannot_be_read_for_sure_are_left_out(tmp_path: Path) -> None:

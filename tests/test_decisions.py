@@ -32,7 +32,8 @@ def test_global_is_as_good_as_any_cut(world: World) -> None:
             assert not thresholds.predict(logits, threshold).any()
             continue
         best = max(metrics.f1(true, logits > cut, average) for cut in cuts(logits))  # type: ignore[arg-type]
-        assert found == pytest.approx(best)
+        # Macro-F1 is undefined where no label has both a positive and a negative row.
+        assert found == pytest.approx(best, nan_ok=True)
 
 
 @given(worlds())

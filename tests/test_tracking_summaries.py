@@ -263,7 +263,12 @@ def test_a_sweep_has_summaries_at_its_end_and_seldom_before(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[int] = []
-    monkeypatch.setattr(Tracker, "summarize", lambda self: called.append(1) or [])
+
+    def summarize(tracker: Tracker) -> list[str]:
+        called.append(1)
+        return []
+
+    monkeypatch.setattr(Tracker, "summarize", summarize)
     writer._serve(store, io.StringIO("news\n" * 5), io.StringIO())
     assert called == []
     writer._serve(store, io.StringIO("news\nnews\nend\n"), io.StringIO())

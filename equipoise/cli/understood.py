@@ -70,7 +70,7 @@ def _examples(data: Dataset) -> list[int]:
 def _input(data: Dataset, row: int) -> str:
     """The input of a row in one line: the text, or the first features that are not 0."""
     if data.kind == "text":
-        return f'"{" ".join(data.X[row].split())}"'
+        return f'"{" ".join(str(data.X[row]).split())}"'
     dense = data.X[row].toarray()[0] if scipy.sparse.issparse(data.X) else data.X[row]
     names = data.features or tuple(f"x{i}" for i in range(len(dense)))
     used = (

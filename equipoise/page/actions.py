@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equipoise.report.advice import NO_GAIN, OPEN, UNKNOWN, WON, advise
+from equipoise.report.advice import NO_GAIN, OPEN, TRADE, UNKNOWN, WON, advise
 from equipoise.report.comparison import Comparison
 
 #: What is known about a data set, in a few words, by `Advice.verdict`.
 STATES = {
     WON: "a strategy is better",
-    NO_GAIN: "no strategy gains",
+    TRADE: "a strategy trades one metric for the other",
+    NO_GAIN: "no strategy gains enough to matter",
     OPEN: "not decided",
     UNKNOWN: "not known yet",
 }

@@ -74,7 +74,7 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
     block = Block(
         datasets=(row["dataset"],),
         backbones=(row["backbone"],),
-        strategies=(_placed(row["strategy"], files),),
+        strategies=(placed(row["strategy"], files),),
         settings=Settings.of(row.get("settings") or {}),
         splits=OFFICIAL if split == OFFICIAL else int(split) + 1,
         seed=int(row.get("seed") or 0),
@@ -90,7 +90,7 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
     raise EquipoiseError(f"it cannot run here: {reason}")
 
 
-def _placed(spec: str, files: Files) -> str:
+def placed(spec: str, files: Files) -> str:
     """The spec with the files of a submission in the place of the names that they define."""
     if not files:
         return spec

@@ -115,6 +115,12 @@ def read_folder(path: Path) -> PublishedFolder:
     for name, kind in _FIELDS.items():
         if not isinstance(manifest.get(name), kind):
             raise EquipoiseError(f"{file} is incomplete: {name} is missing or has a wrong type")
+    if not all(isinstance(one, dict) and "name" in one for one in manifest["data"]):
+        raise EquipoiseError(f"{file}: data must be a list of data sets with names")
+    if not all(
+        isinstance(one, dict) and isinstance(one.get("strategies"), list) for one in manifest["plugins"]
+    ):
+        raise EquipoiseError(f"{file}: plugins must be a list of plugins with their strategies")
     if manifest["kind"] not in KINDS:
         raise EquipoiseError(f"{file}: kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}")
     return PublishedFolder(path, manifest)

@@ -22,6 +22,8 @@ _ABSOLUTE = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'":]+[\\/])+(?
 #: Fields that may hold a path as the user wrote it, and those that hold sentences.
 _SPECS = ("dataset", "backbone", "backbone_identity", "strategy")
 _SENTENCES = ("error", "reason", "features")
+#: The most bytes of rows that are unpacked: a few kilobytes from a stranger could fill the memory otherwise.
+_LARGEST = 2 << 30
 
 
 def public(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -82,11 +84,15 @@ def read_lines(file: Path) -> bytes:
         EquipoiseError: there is no such file, or it is damaged.
     """
     try:
-        return gzip.decompress(file.read_bytes())
+        with gzip.open(file) as unpacked:
+            lines = unpacked.read(_LARGEST + 1)
     except FileNotFoundError:
         raise EquipoiseError(f"{file} is missing: the folder is incomplete") from None
     except (OSError, EOFError, zlib.error) as error:
         raise EquipoiseError(f"{file} is damaged: {error}") from None
+    if len(lines) > _LARGEST:
+        raise EquipoiseError(f"{file} holds more than {_LARGEST >> 30} GiB of rows")
+    return lines
 
 
 def parsed(lines: bytes, where: Path) -> list[Row]:

@@ -55,7 +55,7 @@ def submit(
         for name, source in plugins.sources_of(file.resolve()).items():
             if packed.setdefault(f"{PLUGIN}/{name}", source) != source:
                 raise EquipoiseError(f"two plugins bring different modules named {name}: rename one")
-    return publish(rows, path, description=description, extra=Extra(records, packed))
+    return publish(rows, path, description=description, extra=Extra(records, packed, "submit"))
 
 
 def _file_record(file: Path) -> dict[str, Any]:
@@ -117,6 +117,9 @@ def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
     for record in folder.manifest["plugins"]:
         expected = [str(name) for name in record.get("strategies", ())]
         if record.get("file"):
+            # Only files whose hashes were checked are run.
+            if record["file"] not in folder.manifest["files"]:
+                raise EquipoiseError(f"{folder.path} does not hold its plugin {record['file']!r:.80}")
             file = folder.path / str(record["file"])
             found: Sequence[str] = registry("strategy").add_file(file)
             files |= dict.fromkeys(expected, file)

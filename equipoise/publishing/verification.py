@@ -15,14 +15,15 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment import versions
 from equipoise.experiment.cell import Cell
 from equipoise.publishing.cells import Files, changes, planned
+from equipoise.report.significance import EQUAL as EQUAL_SCORES
 from equipoise.splits.outer import split_name
 from equipoise.store.rows import Row, clean
 from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
 from equipoise.sweep.plan import Plan
 
 #: The most that a metric of COMPARED may differ where bits need not be equal: on another CPU capability, or after the code or a
-#: library has changed. docs/published.md has the differences that were measured.
-TOLERANCE = 0.02
+#: library has changed: what a report counts as practically equal. docs/published.md has the differences that were measured.
+TOLERANCE = EQUAL_SCORES
 #: The metrics that the tables of a report show. Others, such as the recall of combinations with three test rows, may change by
 #: a lot when one row is decided otherwise.
 COMPARED = (

@@ -17,6 +17,7 @@ from equipoise.core.errors import EquipoiseError, shown
 from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
+from equipoise.publishing.cells import placed
 from equipoise.publishing.folder import (
     KINDS,
     MANIFEST,
@@ -48,10 +49,17 @@ class Extra:
     Attributes:
         plugins: a record of each plugin file or distribution.
         files: content by path in the folder.
+        command: the command that writes the folder.
     """
 
     plugins: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    command: str = "publish"
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """Strategy → the file in the folder that defines it."""
+        return {n: Path(r["file"]) for r in self.plugins if "file" in r for n in r["strategies"]}
 
 
 def publish(
@@ -89,12 +97,12 @@ def publish(
         store = Store(temporary)
         # As the report reads them: from their lines.
         read = store.rows(SELECTION)
-        made = _provenance(read, suites, path.name)
+        added = extra or Extra()
+        made = _provenance(read, suites, ["equipoise", added.command, path.name], added)
         html = page_html(read, store, suites[0] if len(suites) == 1 else None, made.report)
         files = {ROWS: compressed(lines), PAGE: html.encode("utf-8", "replace"), **tables(store.rows())}
     manifest = _facts(listed, made, path.name, description, before)
     manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
-    added = extra or Extra()
     manifest["plugins"] = added.plugins
     _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
     return read_folder(path)
@@ -106,7 +114,8 @@ def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
     Raises:
         EquipoiseError: the folder has other rows, or was not written by this command.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    # The finding may be written first, into a README that is alone in the folder.
+    if not path.exists() or (path.is_dir() and all(file.name == README for file in path.iterdir())):
         return None
     before = read_folder(path)
     if before.manifest["rows_sha256"] != content:
@@ -116,9 +125,12 @@ def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
     return before.manifest
 
 
-def _provenance(rows: Sequence[Row], suites: Sequence[str], name: str) -> Provenance:
-    words = ["equipoise", "publish", name, *(w for suite in suites for w in ("--suite", suite))]
-    made = provenance(grouped(rows), None, shlex.join(words))
+def _provenance(rows: Sequence[Row], suites: Sequence[str], words: list[str], extra: Extra) -> Provenance:
+    words += [word for suite in suites for word in ("--suite", suite)]
+    words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
+    # So that the commands also work for somebody who has the folder alone.
+    found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
+    made = provenance(grouped(found), None, shlex.join(words))
     if suites:
         made.commands[:] = [f"equipoise run {shlex.quote(suite)}" for suite in suites]
     return made

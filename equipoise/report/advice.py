@@ -11,15 +11,24 @@ from typing import Any
 from equipoise.report.advice_words import command, sentences
 from equipoise.report.comparison import Comparison
 from equipoise.report.equalities import FIXED, TUNED
-from equipoise.report.power import differing, share_of, splits_to_decide
+from equipoise.report.power import share_of, splits_to_decide
 from equipoise.report.results import StrategyResult
-from equipoise.report.significance import EQUAL, FEW, Difference, difference
+from equipoise.report.significance import EQUAL, FEW, LEVEL, Chances, Difference, difference
 from equipoise.report.units import excess
+from equipoise.report.verdicts.candidates import (
+    MAP,
+    NO_GAIN,
+    OPEN,
+    TRADE,
+    UNKNOWN,
+    WON,
+    Candidate,
+    Finding,
+    find,
+    largest,
+)
 
-MAP = "map"
-WON, NO_GAIN, OPEN, UNKNOWN = "won", "no gain", "open", "unknown"
-#: A strategy with a smaller probability of being better by more than EQUAL is not worth another split.
-HARDLY = 0.05
+__all__ = ["NO_GAIN", "OPEN", "TRADE", "UNKNOWN", "WON", "Advice", "advise"]
 
 
 @dataclass(frozen=True)
@@ -28,19 +37,23 @@ class Advice:
 
     Attributes:
         dataset, data_sha256: its name, and the hash of its content. splits: how many the advice rests on.
-        verdict: WON: a strategy is significantly better; NO_GAIN: none can well be better by more than EQUAL; OPEN: one may be;
-            UNKNOWN: fewer than five splits, or nothing to compare.
+        verdict: WON: a strategy is significantly better, and probably by more than EQUAL; TRADE: one is so in one metric and
+            significantly worse in the other; NO_GAIN: none can well be better by more than EQUAL; OPEN: one may be; UNKNOWN:
+            fewer than five splits, or nothing to compare.
         backbone, strategy: what to use now. decision: its thresholds, "tuned" or "fixed".
         scores: the mean mAP ("map") and macro-F1 of what to use, the latter with those thresholds ("macro_f1").
-        rival: the strategy that is most probably better than the baseline; `strategy` itself where that is significant; "" if
-            none has a gain.
-        metric: "map" or "tuned_macro_f1", in which the rival leads. gain: its difference to the baseline there; its `chances`
-            say how sure the advice is.
+        rival: the strategy that could replace the baseline; `strategy` itself where it does; "" if none differs.
+        metric: "map" or "tuned_macro_f1", in which the rival leads. gain, other: its differences to the baseline there and in the
+            other metric. chances: the probabilities of the gain, which allow for the other strategies.
+        fresh: whether the gain was measured on seeds that had no part in the choice of the rival.
         more_splits: the total number of splits with which a true difference of the size of the gain (or of EQUAL, if that is
             larger) would be found with a probability of 80 %; None where it is decided, or up to 100 splits would not do.
-        seconds: what those additional splits of the baseline and the rival would take, in seconds of one process.
-        backbones: other backbone → the baseline's mAP on `backbone` minus that on the other one, on the splits of both.
-        most_gain: the largest mean difference in mAP of a strategy on `backbone`. compared: the number of strategies there.
+        seconds: what those additional splits would take, in seconds of one process. new_seed: whether they are
+            of the next seed, and count by themselves.
+        backbones: other backbone with the same settings → the baseline's mAP on `backbone` minus that on the other one, on the
+            splits of both.
+        most_gain, most_high: the largest mean difference in mAP of a strategy on any backbone, and the largest upper end of its
+            interval. compared: the number of strategies on `backbone`.
         command: the next command to run. sentences: the paragraph.
     """
 
@@ -55,10 +68,15 @@ class Advice:
     rival: str
     metric: str
     gain: Difference | None
+    other: Difference | None
+    chances: Chances | None
+    fresh: bool
     more_splits: int | None
     seconds: float
+    new_seed: bool
     backbones: dict[str, Difference] = field(default_factory=dict)
     most_gain: float = 0.0
+    most_high: float = 0.0
     compared: int = 0
     command: str = ""
     sentences: tuple[str, ...] = ()
@@ -71,13 +89,13 @@ class Advice:
     @property
     def decided(self) -> bool:
         """Whether more splits are not needed."""
-        return self.verdict in (WON, NO_GAIN)
+        return self.verdict in (WON, NO_GAIN, TRADE)
 
     def record(self) -> dict[str, Any]:
         """Plain data for JSON, with the probabilities of the gain."""
         plain = dataclasses.asdict(self)
-        if self.gain is not None and self.gain.chances is not None:
-            plain["chances"] = self.gain.chances._asdict()
+        if self.chances is not None:
+            plain["chances"] = self.chances._asdict()
         return plain
 
 
@@ -94,101 +112,97 @@ def advise(comparisons: Sequence[Comparison], results: str = "") -> list[Advice]
 
 
 def _of_data(group: list[Comparison], results: str) -> Advice:
-    chosen = max(group, key=_score)
-    rival, metric = _rival(chosen)
-    gain = rival.deltas[metric] if rival is not None else None
-    verdict = _verdict(chosen, gain)
-    more, seconds = None, math.nan
-    if rival is not None and verdict in (OPEN, UNKNOWN):
-        more, seconds = _more(chosen, rival, metric)
-    used = rival if verdict == WON and rival is not None else chosen.baseline
-    assert used is not None  # `advise` keeps comparisons with a baseline
-    decision = "fixed" if used.means[FIXED] > used.means[TUNED] else "tuned"
+    # One lucky split of one backbone does not beat another one that was measured.
+    settled = [table for table in group if len(table.units) >= FEW] or group
+    found = max((find(table) for table in settled), key=_score)
+    chosen, rival, used = found.table, found.rival, found.used
+    more, seconds, anew = _more(found)
+    most_gain, most_high = largest(settled)
+    decision = _decision(used)
     advice = Advice(
         dataset=chosen.dataset,
         data_sha256=chosen.data_sha256,
-        splits=len(chosen.units),
-        verdict=verdict,
+        splits=len(found.judged.units),
+        verdict=found.verdict,
         backbone=chosen.backbone,
         strategy=used.strategy,
         decision=decision,
         scores={MAP: used.means[MAP], "macro_f1": used.means[FIXED if decision == "fixed" else TUNED]},
-        rival=rival.strategy if rival is not None else "",
-        metric=metric,
-        gain=gain,
+        rival=rival.result.strategy if rival is not None else "",
+        metric=rival.metric if rival is not None else MAP,
+        gain=rival.gain if rival is not None else None,
+        other=rival.other if rival is not None else None,
+        chances=rival.chances if rival is not None else None,
+        fresh=rival is not None and rival.fresh,
         more_splits=more,
         seconds=seconds,
-        backbones=_backbones(chosen, group),
-        most_gain=max((r.deltas[MAP].mean for r in differing(chosen, MAP)), default=0.0),
+        new_seed=anew,
+        backbones=_backbones(chosen, settled),
+        most_gain=most_gain,
+        most_high=most_high,
         compared=len(chosen.ranked) - 1,
     )
-    advice = dataclasses.replace(advice, command=command(advice, chosen, results))
+    advice = dataclasses.replace(advice, command=command(advice, found, results))
     return dataclasses.replace(advice, sentences=tuple(sentences(advice)))
 
 
-def _score(comparison: Comparison) -> tuple[float, float]:
-    """The baseline's mAP and tuned macro-F1, which choose the backbone; −∞ where undefined."""
-    means = comparison.baseline.means if comparison.baseline is not None else {}
-    pair = means.get(MAP, math.nan), means.get(TUNED, math.nan)
+def _score(found: Finding) -> tuple[float, float]:
+    """mAP and tuned macro-F1 of what to use, which choose the backbone; −∞ where undefined."""
+    pair = found.used.means[MAP], found.used.means[TUNED]
     return -math.inf if math.isnan(pair[0]) else pair[0], -math.inf if math.isnan(pair[1]) else pair[1]
 
 
+def _decision(used: StrategyResult) -> str:
+    """Tuned thresholds, unless the threshold 0.5 is better by more than EQUAL and more than chance explains."""
+    if math.isnan(used.means[TUNED]):
+        return "fixed"
+    units = used.values[FIXED]
+    gain = difference(units, used.values[TUNED], ratio=excess(units))
+    return "fixed" if gain.mean > EQUAL and gain.p < 1 - LEVEL else "tuned"
+
+
 def _backbones(chosen: Comparison, group: list[Comparison]) -> dict[str, Difference]:
-    """The difference of the baselines' mAP to every other backbone, paired on the splits that both have."""
-    differences = {}
+    """The difference of the baselines' mAP to every other backbone with the same settings, paired on the splits of both."""
+    differences: dict[str, Difference] = {}
     for other in group:
         ours, theirs = chosen.baseline, other.baseline
         if other.backbone == chosen.backbone or ours is None or theirs is None:
             continue
         shared = set(chosen.units) & set(other.units)
-        pairs = {unit: ours.values[MAP][unit] for unit in shared}, theirs.values[MAP]
-        if shared:
-            differences[other.backbone] = difference(*pairs, ratio=excess(shared))
+        if shared and other.settings == chosen.settings:
+            pairs = {unit: ours.values[MAP][unit] for unit in shared}, theirs.values[MAP]
+            found = difference(*pairs, ratio=excess(shared))
+            # Two files of word vectors can share the name of a backbone: the better one counts.
+            before = differences.get(other.backbone, found)
+            differences[other.backbone] = min(before, found, key=lambda one: one.mean)
     return differences
 
 
-def _verdict(comparison: Comparison, gain: Difference | None) -> str:
-    if len(comparison.units) < FEW or len(comparison.ranked) < 2:
-        return UNKNOWN
-    if gain is None:
-        return NO_GAIN
-    if gain.significant:
-        return WON
-    return NO_GAIN if _better(gain) < HARDLY else OPEN
+def _more(found: Finding) -> tuple[int | None, float, bool]:
+    """How many splits in total would decide, what the additional ones cost in seconds, and whether they are of a new seed."""
+    judged, rival = found.judged, found.rival
+    if found.verdict == UNKNOWN:
+        if len(found.table.units) >= FEW or len(found.table.ranked) < 2:
+            return None, math.nan, False
+        # With few splits the best is mostly the luckiest, so that all strategies are run again.
+        each = sum(result.seconds for result in found.table.ranked)
+        return FEW, (FEW - len(found.table.units)) * each, False
+    if found.verdict != OPEN or rival is None:
+        return None, math.nan, False
+    splits, new = _deciding(judged, rival)
+    each = sum(result.seconds for result in (judged.baseline, rival.result) if result is not None)
+    return splits, math.nan if splits is None else (splits - len(judged.units)) * each, new
 
 
-def _better(delta: Difference) -> float:
-    """The probability of a gain of more than EQUAL; 0 or 1 where there is only a mean."""
-    return delta.chances.better if delta.chances is not None else float(delta.mean > EQUAL)
-
-
-def _rival(comparison: Comparison) -> tuple[StrategyResult | None, str]:
-    """The strategy that could replace the baseline, and the metric in which it leads.
-
-    A significant gain comes first, in mAP before F1, and then the most probable one. A strategy that is significantly worse in
-    the other metric is none.
-    """
-    found: list[tuple[tuple[bool, bool, float, float], StrategyResult, str]] = []
-    for name, other in ((MAP, TUNED), (TUNED, MAP)):
-        for result in differing(comparison, name):
-            delta, beside = result.deltas[name], result.deltas.get(other)
-            harmed = beside is not None and beside.significant and beside.mean < 0
-            if delta.mean > 0 and not harmed:
-                sure = delta.significant
-                found.append(((sure, sure and name == MAP, _better(delta), delta.mean), result, name))
-    if not found:
-        return None, MAP
-    _, result, name = max(found, key=lambda candidate: candidate[0])
-    return result, name
-
-
-def _more(comparison: Comparison, rival: StrategyResult, metric: str) -> tuple[int | None, float]:
-    """How many splits in total would decide, and what the additional ones cost in seconds."""
-    if len(comparison.units) < FEW:
-        splits: int | None = FEW
-    else:
-        target = max(abs(rival.deltas[metric].mean), EQUAL)
-        splits = splits_to_decide(rival.deltas[metric], comparison.units, target, 1 / share_of(metric))
-    base = comparison.baseline
-    each = (base.seconds if base is not None else math.nan) + rival.seconds
-    return splits, math.nan if splits is None else (splits - len(comparison.units)) * each
+def _deciding(judged: Comparison, rival: Candidate) -> tuple[int | None, bool]:
+    """The total number of splits, and whether the additional ones are of a new seed: whichever takes fewer."""
+    present = len(judged.units)
+    if not rival.gain.error > 0:
+        return present + FEW, False  # to estimate its variance at all
+    target, share = max(abs(rival.gain.mean), EQUAL), share_of(rival.metric)
+    # The present splits have chosen the strategy, so that together with them it is the best of several.
+    longer = splits_to_decide(rival.gain, judged.units, target, rival.tests / share)
+    anew = splits_to_decide(rival.gain, judged.units, target, 1 / share, afresh=True)
+    if anew is None or rival.fresh or (longer is not None and longer <= present + anew):
+        return longer, False
+    return present + anew, True

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from equipoise.experiment.settings import Settings
 from equipoise.report.conclusions import duration, interval, number, percent
 from equipoise.report.equalities import enumerated
-from equipoise.report.significance import EQUAL, FEW, LEVEL
+from equipoise.report.power import MOST_SPLITS
+from equipoise.report.significance import EQUAL, FEW, LEVEL, Chances, Difference
 from equipoise.report.units import BASELINE
+from equipoise.report.verdicts.candidates import NO_GAIN, TRADE, UNKNOWN, WON, WORTH
 
 if TYPE_CHECKING:
     from equipoise.report.advice import Advice
     from equipoise.report.comparison import Comparison
+    from equipoise.report.verdicts.candidates import Finding
 
 #: The least probability of each wording (Mastrandrea et al. 2010, the guidance note of the IPCC on uncertainties).
 WORDS = (
@@ -33,22 +36,27 @@ def likelihood(share: float) -> str:
     return next((words for least, words in WORDS if share >= least), "exceptionally unlikely")
 
 
-def command(advice: Advice, comparison: Comparison, results: str) -> str:
+def command(advice: Advice, found: Finding, results: str) -> str:
     """The command that would decide, or confirm, or look at the data where neither is possible."""
+    units = found.judged.units
+    seed, splits = max(seed for seed, _ in units), advice.splits
     if not advice.compared:
-        strategies, splits, seed = [BASELINE, "all"], max(FEW, advice.splits), None
-    elif advice.verdict == "won":
+        strategies, splits = [BASELINE, "all"], max(FEW, splits)
+    elif advice.verdict == WON and not advice.fresh:
         # What is decided is confirmed on splits of another seed.
-        strategies, splits = [BASELINE, advice.rival], advice.splits
-        seed = max(seed for seed, _ in comparison.units) + 1
+        strategies, seed = [BASELINE, advice.rival], seed + 1
     elif advice.more_splits is not None:
-        strategies, splits, seed = [BASELINE, advice.rival], advice.more_splits, None
+        ranked = [BASELINE, *(result.strategy for result in found.table.ranked)]
+        strategies = ranked if advice.verdict == UNKNOWN else [BASELINE, advice.rival]
+        # The splits of earlier seeds are there already.
+        splits = advice.more_splits - sum(advice.new_seed or other != seed for other, _ in units)
+        seed += advice.new_seed
     else:
         return shlex.join(["equipoise", "diagnose", advice.dataset])
     words = ["equipoise", "run", "--dataset", advice.dataset, "--backbone", advice.backbone]
     words += [word for strategy in dict.fromkeys(strategies) for word in ("--strategy", strategy)]
-    words += ["--splits", str(splits), *([] if seed is None else ["--seed", str(seed)])]
-    words += _settings(comparison)
+    words += ["--splits", str(splits), *(["--seed", str(seed)] if seed else [])]
+    words += _settings(found.table)
     return shlex.join([*words, *(["--results", results] if results else [])])
 
 
@@ -78,10 +86,9 @@ def sentences(advice: Advice) -> list[str]:
 def _use(advice: Advice) -> str:
     rule = "per-label tuned thresholds" if advice.decision == "tuned" else "the threshold 0.5"
     scores = f"mAP {number(advice.scores['map'])}, macro-F1 {number(advice.scores['macro_f1'])}"
-    if advice.verdict == "won" and advice.gain is not None:
-        size = f"{number(advice.gain.mean, True)} {interval(advice.gain)}".rstrip()
-        gain = f"{size} {_named(advice.metric)} over no balancing"
-        return f"Use {advice.strategy} on {advice.backbone} with {rule} ({scores}): {gain}."
+    if advice.verdict == WON and advice.gain is not None:
+        gain = f"{_sized(advice.gain)} {_named(advice.metric)} over {BASELINE}"
+        return f"Use {advice.strategy} on {advice.backbone} with {rule} ({scores}): {gain}{_beside(advice, ', and ')}."
     return f"Use {advice.backbone} without balancing ({BASELINE}) and with {rule} ({scores})."
 
 
@@ -89,57 +96,110 @@ def _named(metric: str) -> str:
     return "mAP" if metric == "map" else "tuned macro-F1"
 
 
+def _sized(delta: Difference) -> str:
+    return f"{number(delta.mean, True)} {interval(delta)}".rstrip()
+
+
+def _beside(advice: Advice, lead: str) -> str:
+    """The difference in the other metric, so that no gain hides a loss."""
+    if advice.other is None or math.isnan(advice.other.mean):
+        return ""
+    return f"{lead}{_sized(advice.other)} {_named('tuned_macro_f1' if advice.metric == 'map' else 'map')}"
+
+
 def _how_sure(advice: Advice) -> list[str]:
     if not advice.compared:
         return ["No strategy was compared with it."]
     if advice.splits < FEW:
         return [f"With {advice.splits} of at least {FEW} splits this is a guess."]
-    if advice.gain is None or advice.gain.chances is None:
-        return ["No strategy that was tried is better on average."]
-    better, equal, _ = advice.gain.chances
+    if advice.gain is None:
+        return [f"No strategy that was tried differs from {BASELINE}."]
     what = f"more than {number(EQUAL)} {_named(advice.metric)}"
-    if advice.verdict == "won":
-        return [f"That it is better by {what} is {likelihood(better)} ({percent(better)})."]
-    if advice.verdict == "no gain":
-        best = f"for the best candidate, {advice.rival}, it is {likelihood(better)} ({percent(better)})"
-        return [f"A strategy hardly gains {what}: {best}. More splits are not needed."]
-    return [
-        f"The best candidate is {advice.rival}: that it gains {what} is {likelihood(better)} ({percent(better)});"
-        f" that it is within ±{number(EQUAL)} of no balancing has a probability of {percent(equal)}."
-    ]
+    told = _verdict(advice, advice.gain, what)
+    if advice.fresh:
+        last = f"The splits of a later seed, which had no part in the choice of {advice.rival}, alone count here."
+        told = [last, *told]
+    return told
+
+
+def _verdict(advice: Advice, gain: Difference, what: str) -> list[str]:
+    """How sure the verdict is."""
+    better = advice.chances.better if advice.chances is not None else math.nan
+    size = f"{_sized(gain)} {_named(advice.metric)}"
+    if advice.verdict == WON:
+        # Shrinkage takes the variance for known; the t distribution does not.
+        sure = min(better, gain.chances.better) if gain.chances is not None else better
+        return [f"That it is better by {what} is {likelihood(sure)} ({percent(sure)})."]
+    if advice.verdict == TRADE:
+        return [
+            f"{advice.rival} trades one metric for the other, both significantly: {size}{_beside(advice, ' against ')}; which"
+            " of them matters more is for you to decide."
+        ]
+    if advice.chances is None or gain.chances is None:
+        return [f"The best candidate is {advice.rival} ({size}), but its variance cannot be estimated."]
+    small = [f"{advice.rival} gains {size}: significant, but too small to matter; {BASELINE} is simpler."]
+    small = small if gain.significant and gain.mean > 0 and better < WORTH else []
+    if advice.verdict == NO_GAIN:
+        best = f"for the best candidate, {advice.rival}, that has a probability of {percent(gain.chances.better)}"
+        return [
+            *small,
+            f"No strategy that was tried on {advice.backbone} is likely to gain {what}: {best}. More splits are not needed.",
+        ]
+    return [*small, _candidate(advice, gain.chances, what, better)]
+
+
+def _candidate(advice: Advice, alone: Chances, what: str, better: float) -> str:
+    """The best candidate where nothing is decided: a probability, and no word for it, because it was picked as the best."""
+    told = (
+        f"The best candidate is {advice.rival} ({_sized_gain(advice)}{_beside(advice, '; ')}): taken by itself, the probability"
+        f" that it gains {what} is {percent(alone.better)}, and that it is within ±{number(EQUAL)} of {BASELINE},"
+        f" {percent(alone.equal)}"
+    )
+    if advice.compared > 1 and not advice.fresh:
+        picked = f"It was picked as the best of {advice.compared}, so this is too high"
+        return f"{told}. {picked}; allowing for that, the probability is {percent(better)}."
+    return f"{told}."
+
+
+def _sized_gain(advice: Advice) -> str:
+    return f"{_sized(advice.gain)} {_named(advice.metric)}" if advice.gain is not None else ""
 
 
 def _splits(advice: Advice) -> list[str]:
     """What more splits would show, and cost."""
-    if advice.decided or advice.gain is None:
+    if advice.decided or not advice.compared:
         return []
     if advice.more_splits is None:
         return [
-            "More splits of these rows would not decide it; more labelled rows, or another backbone, may."
+            f"Up to {MOST_SPLITS} splits of these rows would probably not show a gain of this size; more labelled rows may."
         ]
     additional = advice.more_splits - advice.splits
     cost = "" if math.isnan(advice.seconds) else f" (about {duration(advice.seconds)} of one process)"
     count = f"{additional} more split{'s' * (additional != 1)}{cost}"
     if advice.splits < FEW:
-        return [f"{count} would give a first answer."]
+        return [f"{count} of all strategies would give a first answer."]
+    if advice.gain is None or not advice.gain.error > 0:
+        return [f"{count} would show how far it varies."]
     target = number(max(abs(advice.gain.mean), EQUAL))
-    return [f"{count} would show a true difference of {target} with a probability of 80 %."]
+    if advice.new_seed:
+        count = f"{count} of a new seed, which have no part in the choice of {advice.rival},"
+    return [f"{count} would show a true difference of {target} with a probability of about 80 %."]
 
 
 def _backbones(advice: Advice) -> list[str]:
     """Whether the choice of the backbone matters more than that of the strategy; said only where it is significant."""
+    compared = len(advice.backbones) + 1
+    # The best of them was picked by its mAP, so that every pair is a comparison.
+    pairs = compared * (compared - 1) / 2
     larger = [
-        f"{number(found.mean, True)} {interval(found)} over {name}"
+        f"{_sized(found)} over {name}"
         for name, found in advice.backbones.items()
-        # Bonferroni for the backbones that the best one is compared with.
-        if found.pairs >= FEW
-        and found.p * len(advice.backbones) < 1 - LEVEL
-        and found.mean > max(advice.most_gain, 0.0)
+        if found.pairs >= FEW and found.p * pairs < 1 - LEVEL and found.low > max(advice.most_high, 0.0)
     ]
     if not larger:
         return []
-    most = f"the most that a strategy gains on it is {number(advice.most_gain, True)}"
+    most = f"the most that a strategy gains is {number(advice.most_gain, True)}"
     return [
-        f"The backbone matters more than any strategy: in mAP, {advice.backbone} has {enumerated(larger)} without balancing;"
-        f" {most if advice.most_gain > 0 else 'no strategy gains anything on it'}."
+        f"The backbone matters more than any strategy that was tried: in mAP, {advice.backbone} has {enumerated(larger)} without"
+        f" balancing; {most if advice.most_gain > 0 else 'no strategy gains anything'}."
     ]

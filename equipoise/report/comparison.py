@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class Comparison:
     noise: dict[str, float] = field(default_factory=dict)  # see `equalities.noise`
     data_sha256: str = ""  # hash of the data's content
     variant: str = ""  # how this differs from other comparisons of the same data set and backbone
+    rows: list[Row] = field(default_factory=list, repr=False)  # the newest row of every cell
 
     @property
     def ranked(self) -> list[StrategyResult]:
@@ -61,6 +62,11 @@ class Comparison:
         """Data set, backbone and variant; generated data are marked as such."""
         name = f"{self.dataset}{' (generated)' if self.generated else ''} · {self.backbone}"
         return f"{name} · {self.variant}" if self.variant else name
+
+    def only(self, strategies: Collection[str], seeds: Collection[int] | None = None) -> Comparison:
+        """The comparison of some strategies by themselves, on the splits that they have (of these seeds; None: of all)."""
+        rows = [row for row in self.rows if row["strategy"] in strategies]
+        return _comparison([row for row in rows if seeds is None or unit_of(row)[0] in seeds])
 
 
 def compare(rows: Iterable[Mapping[str, Any]]) -> list[Comparison]:
@@ -103,6 +109,7 @@ def _comparison(rows: list[Row]) -> Comparison:
         features=features_sentence(row for row in current if row["status"] == "ok"),
         bound=warning(row for row in current if row["status"] == "ok"),
         data_sha256=str(rows[0].get("dataset_sha256", "")),
+        rows=current,
         noise=equalities.noise([result for result in results if result.state == RANKED], BASELINE),
     )
 

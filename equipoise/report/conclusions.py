@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
 from equipoise.report.power import detectable, differing
 from equipoise.report.results import THRESHOLD
 from equipoise.report.significance import EQUAL, FEW, MIN_PAIRS, Difference
+from equipoise.report.verdicts.shrinkage import best_of
 
 NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned
 MAP = "map"
@@ -106,11 +106,7 @@ def _metric(name: str) -> str:
 def _best(comparison: Comparison, name: str) -> StrategyResult | None:
     """The strategy with the largest gain, where one differs visibly from the baseline."""
     visible = [r for r in differing(comparison, name) if number(r.deltas[name].mean) != number(0.0)]
-    return max(visible, key=_gain(name), default=None)
-
-
-def _gain(name: str) -> Callable[[StrategyResult], float]:
-    return lambda result: result.deltas[name].mean
+    return max(visible, key=lambda result: result.deltas[name].mean, default=None)
 
 
 def _one_split(comparison: Comparison) -> list[str]:
@@ -182,7 +178,7 @@ def _winners(better: list[StrategyResult], name: str) -> str:
 
 
 def _no_winner(others: list[StrategyResult], name: str, losers: bool) -> str:
-    best = max(others, key=_gain(name))
+    best = max(others, key=lambda result: result.deltas[name].mean)
     delta = best.deltas[name]
     # Its interval alone excludes 0, but Holm's adjustment for all strategies does not.
     luck = ", but the best of several strategies can gain that much by chance" if delta.low > 0 else ""
@@ -191,7 +187,9 @@ def _no_winner(others: list[StrategyResult], name: str, losers: bool) -> str:
         if delta.mean > 0
         else f"the baseline ranks first, followed by {best.strategy} with {_sized(delta)}"
     )
-    told = f" ({chances(delta)})" if delta.chances else ""
+    better = best_of({result.strategy: result.deltas[name] for result in others}, best.strategy)
+    allowing = "" if math.isnan(better) else f"; as the best of {len(others)}, better: {percent(better)}"
+    told = f" (taken by itself, {chances(delta)}{allowing})" if delta.chances else ""
     where, what = ("In mAP", "") if name == MAP else ("With tuned thresholds", " in macro-F1")
     verdict = "is significantly better than" if losers else "differs significantly from"
     return f"{where} no strategy {verdict} the baseline{what}; {lead}{told}."

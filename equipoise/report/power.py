@@ -46,16 +46,22 @@ def detectable(comparison: Comparison, name: str) -> float:
 
 
 def splits_to_decide(
-    delta: Difference, units: Sequence[SplitId], target: float, comparisons: float = 1.0
+    delta: Difference,
+    units: Sequence[SplitId],
+    target: float,
+    comparisons: float = 1.0,
+    *,
+    afresh: bool = False,
 ) -> int | None:
     """The number of splits with which a true difference of `target` is significant with a probability of 80 %.
 
-    A multiple of five, more than the present ones; None if MOST_SPLITS are not enough, or without a standard error.
+    A multiple of five, more than the present ones unless these do not count (`afresh`).
+    None if MOST_SPLITS are not enough, or without a standard error.
     """
     if not delta.error > 0:
         return None
     spread = delta.error / math.sqrt(1 / delta.pairs + excess(units))
-    first = max(FEW, len(units) // OUTER_FOLDS * OUTER_FOLDS + OUTER_FOLDS)
+    first = FEW if afresh else max(FEW, len(units) // OUTER_FOLDS * OUTER_FOLDS + OUTER_FOLDS)
     for k in range(first, MOST_SPLITS + 1, OUTER_FOLDS):
         planned: list[SplitId] = [(0, split) for split in range(k)]
         # What the table knows about its variances does not get less with more splits.

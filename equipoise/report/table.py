@@ -122,11 +122,23 @@ def _subtitle(comparison: Comparison) -> str:
     if comparison.devices:
         subtitle += f"; on {' and '.join(comparison.devices)}"
     if comparison.left_out:
-        listed = ", ".join(str(split) for _, split in comparison.left_out)
-        subtitle += f"; split {listed} left out, because too few strategies have it"
+        subtitle += f"; {_listed(comparison)} left out, because too few strategies have it"
     if comparison.superseded:
         subtitle += f"; {comparison.superseded} older row{'s' * (comparison.superseded != 1)} of the same cells left out"
     return subtitle
+
+
+def _listed(comparison: Comparison) -> str:
+    """The splits that are left out, with their seeds where there are several."""
+    seeds: dict[int, list[str]] = {}
+    for seed, split in comparison.left_out:
+        seeds.setdefault(seed, []).append(str(split))
+    several = {seed for seed, _ in (*comparison.units, *comparison.left_out)} != {0}
+    parts = [
+        f"split {', '.join(splits)}" + (f" of seed {seed}" if several else "")
+        for seed, splits in seeds.items()
+    ]
+    return " and ".join(parts)
 
 
 def _table(comparison: Comparison, wide: bool) -> Table:

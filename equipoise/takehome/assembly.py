@@ -51,6 +51,7 @@ def assembled(
     rule = fit_decision_rule(chosen, oof, Y, result.folds, validator.role)
     decides = "decide" in chosen.stages or chosen.voter is not None
     used = decision or ("own" if decides else choice.decision or "tuned")
+    # The inner folds tell every label's F1; the report's splits tell the whole more honestly, where there are any.
     expected = from_inner_folds(chosen, oof, Y, result.folds, validator.role, used)
     if choice.splits:
         expected |= {"source": _from_splits(choice, used), "scores": dict(choice.scores)}
@@ -79,7 +80,7 @@ def assembled(
         prepared.features,
         [dataclasses.replace(task, rows=None) for task in fitted.tasks],
         networks,
-        dataclasses.replace(fitted.ctx, rng=None),
+        dataclasses.replace(fitted.ctx, rng=None),  # type: ignore[arg-type]  # no stream is left
         evidence,
     )
 
@@ -106,6 +107,7 @@ def _evidence(
     by_thresholds = rule.own is None or isinstance(rule.own, ThresholdRule)
     own = np.asarray(rule.own.values, dtype=np.float64) if isinstance(rule.own, ThresholdRule) else None
     evidence = Evidence(validator.role, tuned, own)
+    # Thresholds can be written down as they are; anything else is fitted again where the model is loaded.
     if chosen.chain("adjust") or not by_thresholds:
         oof = np.ascontiguousarray(result.cv.logits[result.rows])
         evidence = dataclasses.replace(
@@ -133,5 +135,8 @@ def _of_data(data: Dataset) -> dict[str, Any]:
             "inputs": list(table.inputs if table else ("text",) if data.kind == "text" else data.features),
             "label_column": table.label_column if table else None,
             "categories": {name: list(words) for name, words in (table.categories if table else {}).items()},
+            "dates": {
+                name: [form, list(parts)] for name, (form, parts) in (table.dates if table else {}).items()
+            },
         },
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,11 @@ def from_inner_folds(
         held_out, rest = folds == fold, folds != fold
         rule = fit_decision_rule(strategy, logits[rest], Y[rest], folds[rest], (*role, int(fold)))
         adjusted[held_out] = rule.adjust(logits[held_out])
-        rules = {"tuned": rule.tuned, "fixed": rule.fixed, "own": rule.own or rule.tuned}
+        rules: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+            "tuned": rule.tuned,
+            "fixed": rule.fixed,
+            "own": rule.own or rule.tuned,
+        }
         decided[held_out] = rules[decision](adjusted[held_out])
     with warnings.catch_warnings():
         # A label without positives has no F1.

@@ -159,10 +159,10 @@ def _signature(model: Model) -> ModelSignature:
 
     words = model.facts["input"] == "text" or None
     categories = model.facts["table"]["categories"]
-    inputs = [
+    inputs: list[Any] = [
         ColSpec(DataType.string if words or name in categories else DataType.double, name)
         for name in model.facts["table"]["inputs"]
     ]
-    outputs = [ColSpec(DataType.double, label) for label in model.labels]
+    outputs: list[Any] = [ColSpec(DataType.double, label) for label in model.labels]
     scores = ParamSpec("scores", DataType.boolean, False)
     return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([scores]))

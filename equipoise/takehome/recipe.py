@@ -22,6 +22,7 @@ from equipoise.contracts.strategy import Strategy
 from equipoise.core.arrays import is_sparse
 from equipoise.core.errors import EquipoiseError
 from equipoise.store.store import Store
+from equipoise.takehome.card import TITLES
 from equipoise.takehome.choice import recommended, recommended_name
 from equipoise.takehome.model import Model
 from equipoise.takehome.recipe_parts import DRAWS, FEATURES, LOSSES, NETWORKS, SCRIPT
@@ -113,7 +114,8 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
         labels=data.labels,
         inputs=data.table.inputs if data.table else ("text",) if data.kind == "text" else data.features,
         kind=_kind(data),
-        by_character=data.kind == "text" and decided(getattr(backbone, "analyzer", "auto"), data.X) == "char",
+        by_character=data.kind == "text"
+        and decided(getattr(backbone, "analyzer", "auto"), list(data.X)) == "char",
         label_column=data.table.label_column if data.table else None,
         settings=row["settings"],
         scores=choice.scores,
@@ -136,7 +138,9 @@ def write_recipe(winner: Winner) -> str:
     )
     features, imports = FEATURES[kind]
     values = _values(winner)
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in winner.scores.items() if value is not None)
+    scores = ", ".join(
+        f"{TITLES[name]} {value:.3f}" for name, value in winner.scores.items() if value is not None
+    )
     draw, order = DRAWS[draws.name or "none"]
     return SCRIPT.format(
         strategy=winner.strategy.spec,

@@ -106,7 +106,7 @@ def model_of(contents: Contents) -> Model:
         for i, t in enumerate(facts["tasks"])
     ]
     n_rows, trained_rows = facts["context"]
-    counts = {name: decision[f"ctx/{name}"] for name in _CONTEXT}
+    counts: dict[str, Any] = {name: decision[f"ctx/{name}"] for name in _CONTEXT}
     evidence = Evidence(tuple(facts["role"]), **{name: decision.get(name) for name in _EVIDENCE})  # type: ignore[arg-type]
     return Model(
         {name: value for name, value in facts.items() if name not in ("files", "format")},

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from equipoise.core.errors import EquipoiseError, unknown
+from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
-from equipoise.datasets.table import check_numbers, coded, texts
+from equipoise.datasets._number_columns import known_columns
+from equipoise.datasets.table import texts
 from equipoise.readers.records import read_records, reads
-from equipoise.readers.tables import Table, name_list, read_table
+from equipoise.readers.tables import name_list, read_table
 from equipoise.takehome.model import Model, probabilities
 
 
@@ -49,23 +47,8 @@ def read_rows(
     rows = table.rows
     if model.facts["input"] == "text":
         return texts(table, tuple(inputs))[0], rows
-    return _numbers(table, inputs, model.facts["table"]["categories"]), rows
-
-
-def _numbers(table: Table, inputs: Sequence[str], categories: dict[str, list[str]]) -> np.ndarray:
-    X = np.empty((table.rows, len(inputs)), dtype=np.float32)
-    for index, name in enumerate(inputs):
-        column = table.columns[name]
-        if words := categories.get(name):
-            known = set(words)
-            if (row := column.first(lambda cell, known=known: cell.strip() not in known)) >= 0:  # type: ignore[misc]
-                raise unknown(f"word at {table.at(row, name)}:", column.cell(row).strip(), words)
-            X[:, index] = coded(column, words)
-        else:
-            numbers = column.numbers(table.decimal_comma)
-            check_numbers(table, name, numbers)
-            X[:, index] = numbers
-    return X
+    own = model.facts["table"]
+    return known_columns(table, inputs, own["categories"], own.get("dates", {}), model.facts["columns"]), rows
 
 
 def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = False) -> Path:

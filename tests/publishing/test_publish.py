@@ -125,6 +125,15 @@ def test_other_rows_are_refused_and_the_finding_is_kept(say: Say, swept: Path, t
     assert finding_of(readme.read_text(encoding="utf-8")).startswith("Nothing works.")
 
 
+def test_the_finding_may_be_written_first(swept: Path, once: Path, tmp_path: Path) -> None:
+    folder = tmp_path / once.name
+    folder.mkdir()
+    text = (once / "README.md").read_text(encoding="utf-8").replace(UNWRITTEN, "Ready before the rows.")
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    publish(Store(swept).rows(), folder).whole()
+    assert finding_of((folder / "README.md").read_text(encoding="utf-8")) == "Ready before the rows."
+
+
 @pytest.mark.parametrize("name", ["Tiny", "a/b", "..", "x" * 80])
 def test_a_name_is_one_that_can_be_cited(name: str, say: Say, swept: Path) -> None:
     refused = say("publish", name, "--results", str(swept))

@@ -56,6 +56,9 @@ def test_a_submission_is_packed_and_verified(
     folder = tmp_path / "results" / "submitted" / "mine-2026-11"
     assert (folder / "plugin" / "helper.py").read_text(encoding="utf-8") == HELPER
     assert json.loads((folder / "conformance.json").read_bytes()) == {"mine": []}
+    ran, submitted = json.loads((folder / "manifest.json").read_bytes())["commands"]
+    assert "--strategy plugin/mine.py:mine" in ran
+    assert submitted == "equipoise submit mine-2026-11 --plugin plugin/mine.py"
     # On the machine of somebody else, who has the folder alone.
     shutil.rmtree(plugin.parent)
     monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})

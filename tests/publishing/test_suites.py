@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from equipoise.catalog.specs import parse
 from equipoise.catalog.strategies import clash_warnings, get_strategy
+from equipoise.publishing.folder import read_folder
+from equipoise.publishing.index import write_index
 from equipoise.sweep.suite import Suite, load_suite
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 #: Suites whose results are published, and the sha256 of their files. They never change; another suite gets another name.
-FROZEN: dict[str, str] = {}
+FROZEN = {"quick": "cc0be259d0db72be135b0daa9051fa95302d07de461c1bcf3b403682d7416742"}
 TEXTS = {"design-emails", "enron-email", "reuters-21578", "goemotions"}
 
 
@@ -35,6 +38,16 @@ def test_published_suites_are_frozen() -> None:
     for name, expected in FROZEN.items():
         content = (resources.files("equipoise.suites") / f"{name}.toml").read_bytes()
         assert sha256(content).hexdigest() == expected, f"results of {name} are published: write a new suite"
+
+
+def test_committed_folders_are_whole_and_the_index_is_up_to_date(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(PUBLISHED, tmp_path / "published"))
+    listed = write_index(copy)
+    for name in ("index.md", "index.html"):
+        assert (copy / name).read_bytes() == (PUBLISHED / name).read_bytes(), "publish a folder again"
+    assert {line.name: line.state for line in listed}["emails-2026-11"] == "withdrawn"
+    for file in PUBLISHED.glob("*/manifest.json"):
+        read_folder(file.parent).whole()
 
 
 def test_the_leaderboard_covers_what_it_promises() -> None:
