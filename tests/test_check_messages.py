@@ -93,7 +93,12 @@ def test_the_cost_is_a_sentence() -> None:
 
 def test_a_long_check_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PATIENCE", 0.05)
-    monkeypatch.setattr(command, "check", lambda subject, data_dir: time.sleep(0.3) or [])
+
+    def slow(subject: Any, data_dir: Any) -> list[Any]:
+        time.sleep(0.3)
+        return []
+
+    monkeypatch.setattr(command, "check", slow)
     done = CliRunner().invoke(app, ["check", "focal"])
     assert "still checking focal (" in done.stderr
     assert "focal: conforms" in done.stdout
