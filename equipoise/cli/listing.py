@@ -174,9 +174,9 @@ def _plugin_record(text: str) -> dict[str, Any] | None:
 def _with_options(name: str, text: str) -> dict[str, Any]:
     """The record of a data set that is loaded with the options in a text, and what its class declares."""
     data, declared = describe_data(text), _single_record("dataset", name)
-    # Statistics that were committed are those of the data without options.
-    about = {k: v for k, v in declared.items() if k not in ("statistics", "official split")}
-    return about | {"options": source_of(text, {}).options()} | data
+    # Statistics that were committed are those of the data without options; `info NAME` explains the options at length.
+    kept = {k: v for k, v in declared.items() if k not in ("statistics", "official split", "about")}
+    return kept | {"options": source_of(text, {}).options()} | data
 
 
 def _load_file(plugin: str) -> None:
