@@ -79,7 +79,7 @@ def test_the_package_is_found_and_runs(package: Path) -> None:
 
 def test_the_one_line_tests_them_all(package: Path) -> None:
     done = run(package, "pytest", "-q", "-p", "no:cacheprovider", "test_plugins.py")
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_finding_on_the_page_is_worded_as_the_kit_does() -> None:

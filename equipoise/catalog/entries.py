@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,11 +98,13 @@ class Entries(dict[str, Entry]):
         """Add an entry.
 
         Raises:
-            EquipoiseError: its name is taken.
+            EquipoiseError: its name is taken, also if by the same file, which is installed.
         """
         other = self.get(entry.name)
         # Two entry points may lead to one class.
         if other is not None and (other.obj is not entry.obj or other.error is not None):
+            if module := _installed_from_same_file(entry.obj, other.obj):
+                raise EquipoiseError(f"this file is installed as {module}: use the name {entry.name}")
             raise EquipoiseError(
                 f"{self.kind} name {entry.name!r} of {entry.origin} is taken by {other.origin}"
             )
@@ -110,6 +113,19 @@ class Entries(dict[str, Entry]):
     def unknown(self, name: str) -> EquipoiseError:
         """The error for an unknown name. It mentions plugins that failed to load, any of which may have that name."""
         return unknown_name(self.kind, name, list(self.values()))
+
+
+def _installed_from_same_file(obj: Any, other: Any) -> str:
+    """The module that a file is installed as, if both objects are from that file; "" if they are not."""
+    mine, its = (sys.modules.get((o if inspect.isclass(o) else type(o)).__module__) for o in (obj, other))
+    files = [getattr(module, "__file__", None) for module in (mine, its)]
+    if mine is None or its is None or not all(files):
+        return ""
+    # A module may also define a name twice, which is another mistake.
+    if not mine.__name__.startswith(PREFIX) or its.__name__.startswith(PREFIX):
+        return ""
+    same = Path(str(files[0])).resolve() == Path(str(files[1])).resolve()
+    return its.__name__ if same else ""
 
 
 def unknown_name(

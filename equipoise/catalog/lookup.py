@@ -37,7 +37,12 @@ def find_plugin(part: Part) -> tuple[str, str]:
     found = list(dict.fromkeys(plugin for key, plugin in known if part.name in ("", key)))
     if not found:
         raise unknown(f"plugin in {part.file}:", part.name, {key for key, _ in known})
-    if len(found) > 1:
+    broken = {e.name: e.error for kind in PACKAGES for e in registry(kind).entries() if e.error is not None}
+    # Names under which broken plugins are listed are no suggestions.
+    usable = [(kind, name) for kind, name in found if name not in broken]
+    if not usable:
+        raise EquipoiseError(f"{part.file}: {broken[found[0][1]]}")
+    if len(found := usable) > 1:
         names = ", ".join(f"{name} ({kind})" for kind, name in found)
         raise EquipoiseError(f"{part.file} defines {names}: say which, e.g. {part.file}:{found[0][1]}")
     return found[0]

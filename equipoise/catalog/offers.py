@@ -124,7 +124,10 @@ def _instance(cls: type[Any], **given: Any) -> Any:
         if f.init and f.name not in given and f.default is f.default_factory is dataclasses.MISSING
     ]
     if missing:
-        raise EquipoiseError(f"class {cls.__name__}: field {', '.join(missing)} has no default")
+        end = ""
+        if issubclass(cls, dataset.DatasetSource) and missing == ["name"]:
+            end = f'; end the file with {SOURCES} = ({cls.__name__}("name", "summary"),)'
+        raise EquipoiseError(f"class {cls.__name__}: field {', '.join(missing)} has no default{end}")
     try:
         return cls(**given)
     except EquipoiseError as error:

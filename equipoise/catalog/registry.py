@@ -120,15 +120,15 @@ class Registry:
         Raises:
             EquipoiseError: what `add_file` raises, or there is no such entry, or there are several and no name.
         """
-        self.add_file(path)
+        usable = self.add_file(path)
         found = self._files[Path(path).resolve()]
         if name:
             if name not in found.classes:
                 raise unknown(f"{self.kind} in {path}:", name, found.classes)
             return found.classes[name]
         if len(found.names) > 1:
-            listed = ", ".join(found.names)
-            raise EquipoiseError(f"{path} defines {listed}: say which, e.g. {path}:{found.names[0]}")
+            listed = ", ".join(usable)
+            raise EquipoiseError(f"{path} defines {listed}: say which, e.g. {path}:{usable[0]}")
         return found.names[0]
 
     def all_in(self, path: str | Path) -> tuple[str, ...]:
@@ -139,7 +139,8 @@ class Registry:
         """
         names = self._files[Path(path).resolve()].names
         for name in names:
-            self.get(name)
+            if (error := self._entries[name].error) is not None:
+                raise EquipoiseError(f"{path}: {error}")
         return names
 
     def add_class(self, where: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json as json_
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from equipoise.catalog.strategies import clash_warnings
 from equipoise.contracts.dataset import DatasetSource
@@ -20,6 +24,9 @@ from equipoise.testing import check
 from equipoise.testing.findings import Finding
 from equipoise.testing.hints import hints
 from equipoise.testing.subjects import Subject, kind_of, subjects_of
+
+#: Seconds between two lines about a check that takes long.
+PATIENCE = 10.0
 
 
 @plugins_apart()
@@ -39,7 +46,7 @@ def conformance(what: Sequence[str], json: bool, data_dir: Path | None = None) -
     console = terminal(stderr=True)
     for subject in subjects:
         began, name = time.perf_counter(), _shown(subject)
-        with console.status(f"checking {name}"):
+        with console.status(f"checking {name}"), _patience(console, name):
             findings = check(subject, data_dir=data_dir)
         warnings = clash_warnings(subject) if isinstance(subject, Strategy) else []
         # Of a plugin that breaks rules, those come first.
@@ -57,6 +64,27 @@ def conformance(what: Sequence[str], json: bool, data_dir: Path | None = None) -
     return int(any(record["findings"] for record in out))
 
 
+@contextlib.contextmanager
+def _patience(console: Console, name: str) -> Iterator[None]:
+    """Say every ten seconds what is being checked, where no terminal shows the status."""
+    done = threading.Event()
+
+    def tell() -> None:
+        began = time.perf_counter()
+        while not done.wait(PATIENCE):
+            console.print(f"still checking {name} ({time.perf_counter() - began:.0f} s)", markup=False)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if not console.is_terminal:
+        teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if teller.ident is not None:
+            teller.join()
+
+
 def _subjects(what: str) -> list[Subject]:
     file = Path(what)
     # Otherwise the path of a folder would be reported as an unknown name.
@@ -72,7 +100,9 @@ def _shown(subject: Subject) -> str:
 
 
 def _record(finding: Finding) -> dict[str, str]:
-    return dataclasses.asdict(finding) | {"remedy": finding.remedy}
+    record = dataclasses.asdict(finding) | {"remedy": finding.remedy}
+    del record["advice"]  # it is in the remedy
+    return record
 
 
 def _print(name: str, findings: Sequence[Finding], seconds: float) -> None:

@@ -60,7 +60,7 @@ def print_cells(console: Console, plan: Plan, todo: Sequence[Cell]) -> None:
         console.print("\n".join(lines), markup=False)
     if todo:
         price = in_words(*core_hours(todo, plan.data))
-        console.print(f"estimated cost: {price}; a rough guess (equipoise time measures it)", markup=False)
+        console.print(f"estimated cost: {price} (a rough guess; equipoise time measures it)", markup=False)
 
 
 def as_data(plan: Plan, todo: Sequence[Cell], workers: Workers, results: Path) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.datasets import source_of
 from equipoise.catalog.entries import Entry, unknown_name
 from equipoise.catalog.lookup import find_plugin
 from equipoise.catalog.parts import parts
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import Composition, clash_warnings, get_strategy, space
-from equipoise.cli.info_data import describe_data
+from equipoise.cli.info_data import describe_data, without_network
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.contracts.options import options
 from equipoise.core.console import terminal
@@ -162,12 +163,20 @@ def _plugin_record(text: str) -> dict[str, Any] | None:
     if not first.settings:
         return _single_record(kind, name)
     if kind == "dataset":
-        return describe_data(text)
+        return _with_options(name, text)
     obj: Any = get_strategy(text) if kind == "strategy" else get_backbone(text)
     record = _single_record(kind, name)
     fixed = {n: getattr(obj, n) for n in sorted(obj.fixed)}
     searched = {n: span for n, span in record["search"].items() if n not in fixed}
     return record | {"name": obj.spec, "search": searched, "fixed": fixed}
+
+
+def _with_options(name: str, text: str) -> dict[str, Any]:
+    """The record of a data set that is loaded with the options in a text, and what its class declares."""
+    data, declared = describe_data(text), _single_record("dataset", name)
+    # Statistics that were committed are those of the data without options; `info NAME` explains the options at length.
+    kept = {k: v for k, v in declared.items() if k not in ("statistics", "official split", "about")}
+    return kept | {"options": source_of(text, {}).options()} | data
 
 
 def _load_file(plugin: str) -> None:
@@ -202,7 +211,7 @@ def _record(entry: Entry) -> dict[str, Any]:
 def _find(name: str) -> dict[str, Any]:
     """The record of a strategy, dataset, backbone, suite or file. Only a dataset with options, or a file, is read for it."""
     if name.partition("[")[0] in registry("dataset").names() and "[" in name:
-        return describe_data(name)
+        return _with_options(name.partition("[")[0], name)
     if (record := _plugin_record(name)) is not None:
         return record
     known: list[Entry] = []
@@ -231,7 +240,10 @@ def _other(kind: str, entry: Entry) -> dict[str, Any]:
     record = {"kind": kind, "name": entry.name, "summary": entry.summary, "origin": entry.origin}
     if kind == "dataset":
         about = (inspect.getdoc(entry.obj) or "").partition("\n")[2].strip()
-        return record | {"about": about, "options": entry.obj.options()} | _committed(entry.name)
+        record |= {"about": about, "options": entry.obj.options()}
+        if entry.plugin is None:
+            return record | _committed(entry.name)
+        return record | {k: v for k, v in without_network(entry.name).items() if k not in record}
     cls = entry.obj
     return record | {
         "about": (inspect.getdoc(cls) or "").partition("\n")[2].strip(),

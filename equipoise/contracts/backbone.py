@@ -140,8 +140,9 @@ class Backbone(Configurable):
         raise NotImplementedError(f"backbone {self.name!r} must define init()")
 
     def forward(self, params: Mapping[str, Tensor], x: Any, drop: Drop) -> Tensor:
-        """Logits (K, B, L) of K lanes where `stacks` is True, else (B, L) of one; `drop` applies dropout (none in prediction).
+        """Logits (B, L) of one lane, or (K, B, L) of K lanes with `batched = True` (on CUDA also `batched_on_cuda`).
 
+        `params` holds what `init` made, and `x` the features of a batch; `drop` applies dropout (none in prediction).
         A row's logits must not depend on the other rows of the batch.
         """
         if self.head is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Never, TypeVar
 
 from equipoise.contracts.options import Domain, options, require_domain
 from equipoise.core.errors import EquipoiseError
@@ -35,7 +35,7 @@ class Tunable:
 
 def tunable(
     default: Any,
-    *,
+    *unnamed: Never,
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
@@ -59,8 +59,12 @@ def tunable(
             value inside, whether or not the search would draw it. Without bounds, any finite number.
 
     Raises:
-        EquipoiseError: the range is empty or leaves the domain, or the default lies outside of it.
+        EquipoiseError: a bound is given without its name, the range is empty or leaves the domain, or the default lies
+            outside of it.
     """
+    if unnamed:
+        given = ", ".join(map(repr, (default, *unnamed)))
+        raise EquipoiseError(f"tunable({given}): name the bounds, as in tunable({default!r}, low=…, high=…)")
     spec = Tunable(default, low, high, log, tuple(choices) if choices is not None else None)
     if spec.choices is not None:
         if default not in spec.choices:

@@ -9,6 +9,7 @@
         '''Cross-entropy that weights rare labels up.'''
 
         name = "rare_first"
+        reference = "yours: author, year, DOI"
         power: float = tunable(0.5, low=0.0, high=1.0)
 
         def loss(self, logits, targets, ctx):

@@ -10,18 +10,18 @@ from torch import Tensor
 from equipoise.ops.chain import apply, will_go_back
 from equipoise.ops.gradients import GradientBuffer, gradient_buffer
 from equipoise.ops.precision import for_products
-from equipoise.ops.sparse import EmbeddingBags, Stacked
 
 #: Outputs up to here are computed in sixteens, unless their number is a multiple of four; the library's products of
 #: 5 to 15 columns take twice as long as those of 16.
 _FEW, _FOUR, _SIXTEEN = 32, 4, 16
 
 
-def affine(x: Tensor | EmbeddingBags | Stacked, weight: Tensor, bias: Tensor) -> Tensor:
+def affine(x: Any, weight: Tensor, bias: Tensor) -> Tensor:
     """x·W + b, (K, B, h).
 
     Args:
-        x: (K, B, d), dense or sparse; dense x may be padded with columns of zeros.
+        x: (K, B, d), the `x` of a batched `forward` or what follows from it: a tensor, which may be padded with columns of
+            zeros, or sparse rows.
         weight: (K, d, h). bias: (K, 1, h), or (K, B, h) with a row for each example.
     """
     # Products of a prediction are needed longer than a step, so they get memory of their own. Inside of `forward`, autograd

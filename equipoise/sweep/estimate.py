@@ -130,7 +130,8 @@ def in_words(hours: float, unknown: int = 0, unit: str = "core") -> str:
     shown = (
         f"about {float(f'{value:.2g}'):,g} {unit}-{measure}" if value >= 1 else f"less than one {unit}-minute"
     )
-    return shown + (f", and {unknown} cells of backbones whose speed is not known" if unknown else "")
+    cells = "one cell of a backbone" if unknown == 1 else f"{unknown} cells of backbones"
+    return shown + (f", not counting {cells} whose speed is not known" if unknown else "")
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from equipoise.contracts.hyperparameters import Tunable, bind, tunables
 from equipoise.contracts.strategy import CHANGES, Strategy
 from equipoise.core.errors import one_line
 from equipoise.core.seeds import stream
+from equipoise.testing.attributes import misspelt
 from equipoise.testing.exam import Exam, arguments
 from equipoise.testing.stages import data_stage, head_stage, loss_stage, map_stage, task_stage
 from equipoise.testing.worlds import World, worlds
@@ -37,11 +38,10 @@ def check_declared(exam: Exam, cls: type[Strategy]) -> None:
     )
     # The decorator replaces `field(…)` by its default; a Field that is left shows that it was forgotten.
     unknown = (set(exam.strategy.changes) | set(exam.strategy.clashes)) - set(CHANGES)
-    demand(
-        not unknown,
-        "declared",
-        f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}",
-    )
+    names = f"`changes` or `clashes` name {sorted(unknown)}; known are {', '.join(CHANGES)}"
+    exam.findings.demand(not unknown, "declared", "strategy", "", names, advice=None)
+    for fault in misspelt(cls, Strategy):
+        exam.findings.note("attributes", "strategy", "", fault, advice=None)
     for fault in hook_faults(exam.strategy):
         demand(False, "hooks", fault)
     votes_alone = type(exam.strategy).vote is not Strategy.vote and "tasks" not in exam.strategy.stages
@@ -90,6 +90,8 @@ def _check_field(exam: Exam, cls: type[Strategy], name: str, spec: Tunable) -> N
 def check_space(exam: Exam) -> None:
     """Check every hook at corners and random points of the search space, in two worlds."""
     strategy = exam.strategy
+    if exam.unusable:
+        return
     for values in points(tunables(strategy)):
         trial = Exam(bind(strategy, values))
         # Only two worlds, because the space has many points: one for the usual case, one for divisions by zero.

@@ -32,8 +32,8 @@ Results = dict[str, np.ndarray]
 
 def check_equalities(exam: Exam) -> None:
     """Check the declarations of a strategy at its settings, and at settings of which they may depend, see `variants`."""
-    # The worlds that are used here hold numbers.
-    if "text" in exam.strategy.requires:
+    # Settings that are no fields, or hooks that do not work, would be reported once more. The worlds used here hold numbers.
+    if exam.unusable or exam.findings.failed("off", "strategy") or "text" in exam.strategy.requires:
         return
     for world in (worlds()["usual"], worlds()["one label"]):
         if world.n_labels == 1 and "labels" in exam.strategy.requires:

@@ -11,9 +11,12 @@ import numpy as np
 
 from equipoise.contracts.strategy import Context, Strategy
 from equipoise.core.errors import one_line
-from equipoise.testing.findings import Findings
+from equipoise.testing.findings import CHECKS, Findings
 from equipoise.testing.guard import frozen, same, unchanged
 from equipoise.testing.worlds import World
+
+#: What to do where a hook fails on texts, since `Rows.X` is there for numbers only.
+NUMERIC = 'a strategy that needs numbers declares requires = frozenset({"numeric"})'
 
 
 class Stopped(Exception):
@@ -41,8 +44,12 @@ class Watched:
         except Stopped:  # from a nested call, and noted there
             raise
         except Exception as error:
-            self.findings.note("raises", hook, world, one_line(error))
+            self.findings.note("raises", hook, world, one_line(error), self.advice(hook, world, error))
             raise Stopped from error
+
+    def advice(self, hook: str, world: str, error: Exception) -> str:
+        """What to do about an exception; "" for what the rule says."""
+        return ""
 
     def attempt(self, hook: str, world: str, check: Callable[[], None]) -> None:
         """Run a check in one world."""
@@ -64,6 +71,18 @@ class Exam(Watched):
     findings: Findings = field(default_factory=Findings)
     random: set[str] = field(default_factory=set)
     results: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def advice(self, hook: str, world: str, error: Exception) -> str:
+        if world == "text" and hook in ("resample", "training"):
+            return NUMERIC
+        # The kit calls a vectorised loss for one lane first, where dimensions that are counted from the left are others.
+        shape = isinstance(error, RuntimeError | IndexError | ValueError)
+        return CHECKS["lanes"] if hook == "loss" and self.strategy.vectorized and shape else ""
+
+    @property
+    def unusable(self) -> bool:
+        """Whether a hook raises or returns what cannot be used: all that calls it later fails for the same reason."""
+        return any(self.findings.failed(c, h) for c in ("raises", "shapes") for h in self.strategy.stages)
 
     def hook(self, name: str, world: World) -> Any:
         """Call a hook on fresh arguments, twice with the same random stream and once with another; the first result.

@@ -10,10 +10,11 @@ from equipoise.testing.datasets.rules import DATASET_CHECKS
 #: The rules: name of the check → what the strategy must do. `equipoise check` prints both.
 CHECKS = {
     "declared": "a strategy must be a @dataclass(frozen=True) with a `name`, and defaults must lie inside their ranges",
+    "attributes": "a class attribute whose name is not known has no effect",
     "hooks": "a strategy must override at least one hook, each with the arguments of the contract",
     "documented": "the docstring's first line must say what the strategy does, and `reference` name author, year and DOI",
     "pickles": "fields must hold plain values, so that the strategy can be sent to a worker process",
-    "raises": "every world is valid input; if there is nothing to do, do nothing",
+    "raises": "a hook must return for every training set, also for one in which it has nothing to do",
     "global_state": "a hook must not change anything outside itself (files, settings, global generators); draw from ctx.rng",
     "in_place": "arguments are shared and must not be changed; work on copies",
     "deterministic": "the same arguments and random stream must give the same result in any process at any time",
@@ -53,6 +54,7 @@ class Finding:
         world: the first training set in which it showed, e.g. "absent label"; "" if that does not matter.
         problem: what was observed.
         kind: what is examined: "strategy", "backbone" or "dataset".
+        advice: what to do instead, where that is known better than from the rule; "" for the rule, None for no advice.
     """
 
     check: str
@@ -60,15 +62,16 @@ class Finding:
     world: str
     problem: str
     kind: str = "strategy"
+    advice: str | None = ""
 
     @property
     def remedy(self) -> str:
-        """What the plugin must do instead."""
-        return RULES[self.kind][self.check]
+        """What the plugin must do instead; "" where the problem says all."""
+        return RULES[self.kind][self.check] if self.advice == "" else self.advice or ""
 
     def __str__(self) -> str:
         where = f"{self.hook}, {self.world}" if self.world else self.hook
-        return f"{self.check} ({where}): {self.problem} - {self.remedy}"
+        return f"{self.check} ({where}): {self.problem}" + (f" - {self.remedy}" if self.remedy else "")
 
 
 class Findings:
@@ -78,17 +81,19 @@ class Findings:
         self.kind = kind
         self._first: dict[tuple[str, str], Finding] = {}
 
-    def note(self, check: str, hook: str, world: str, problem: str) -> None:
-        """Add a finding, unless the same check has failed at this hook before."""
+    def note(self, check: str, hook: str, world: str, problem: str, advice: str | None = "") -> None:
+        """Add a finding, unless the same check has failed at this hook before; `advice` as in `Finding`."""
         if check not in RULES[self.kind]:
             raise KeyError(check)
         line = " ".join(str(problem).split())  # messages of exceptions may span several lines
-        self._first.setdefault((check, hook), Finding(check, hook, world, line[:400], self.kind))
+        self._first.setdefault((check, hook), Finding(check, hook, world, line[:400], self.kind, advice))
 
-    def demand(self, ok: object, check: str, hook: str, world: str, problem: str) -> bool:
-        """Add a finding unless `ok`; returns whether it was ok."""
+    def demand(
+        self, ok: object, check: str, hook: str, world: str, problem: str, advice: str | None = ""
+    ) -> bool:
+        """Add a finding unless `ok`; returns whether it was ok. `advice` as in `Finding`."""
         if not ok:
-            self.note(check, hook, world, problem)
+            self.note(check, hook, world, problem, advice)
         return bool(ok)
 
     def failed(self, check: str, hook: str) -> bool:

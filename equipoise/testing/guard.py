@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sys
+import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,9 @@ _EVENTS = frozenset(
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 _events: list[str] | None = None  # events of the innermost `_audited` block, None outside of any
+_others: frozenset[int | None] = (
+    frozenset()
+)  # threads that were there before that block: what they do is not the hook's doing
 _installed = False
 
 
@@ -115,21 +120,27 @@ def _restore_state(
 
 @contextmanager
 def _audited() -> Iterator[list[str]]:
-    """Descriptions of the audit events about files, processes and sockets inside the block."""
-    global _events, _installed
+    """Descriptions of the audit events about files, processes and sockets inside the block.
+
+    Events are of this process only, and of this thread and those that it starts.
+    """
+    global _events, _installed, _others
     # Python cannot remove an audit hook, so there is one for the life of the process, which is idle outside of these blocks.
     if not _installed:
         sys.addaudithook(_on_event)
         _installed = True
-    outer, _events = _events, []
+        # The first question for the folder of temporary files writes a file there to try it, whoever asks.
+        tempfile.gettempdir()
+    outer = (_events, _others)
+    _events, _others = [], frozenset(t.ident for t in threading.enumerate()) - {threading.get_ident()}
     try:
         yield _events
     finally:
-        _events = outer
+        _events, _others = outer
 
 
 def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
-    if _events is None:
+    if _events is None or threading.get_ident() in _others:
         return
     if event in _EVENTS:
         _events.append(f"{event}({', '.join(map(repr, arguments[:2]))})")

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import source_of
+from equipoise.catalog.entries import Entry
 from equipoise.catalog.lookup import find_plugin
 from equipoise.catalog.parts import parts
 from equipoise.catalog.registry import PACKAGES, registry
@@ -72,7 +73,24 @@ def subjects_of(what: str) -> list[Subject]:
     if first.place("") is not None:
         kind, name = find_plugin(first)
         return [_made(kind, f"{name}{first.settings}")]
-    return [_named(first.name, what)]
+    return _offered_by(first.name) or [_named(first.name, what)]
+
+
+def _offered_by(name: str) -> list[Subject]:
+    """Everything that an installed distribution, or a package or module of one, offers; [] for other names."""
+    entries = [(kind, entry) for kind in PACKAGES for entry in registry(kind).entries() if entry.plugin]
+    # A plugin that has the name itself is meant, since its distribution may be called like it.
+    if any(entry.name == name for _, entry in entries):
+        return []
+    found = [(kind, e) for kind, e in entries if _from(e, name)]
+    return [_made(kind, entry.name) for kind, entry in found]
+
+
+def _from(entry: Entry, name: str) -> bool:
+    distribution = (entry.plugin and entry.plugin.distribution) or ""
+    module = entry.origin.removeprefix("plugin ").partition(":")[0]
+    same = distribution.lower().replace("-", "_") == name.lower().replace("-", "_")
+    return same or (entry.origin.startswith("plugin ") and f"{module}.".startswith(f"{name}."))
 
 
 def _all_in(file: str) -> Iterator[Subject]:

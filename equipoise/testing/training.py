@@ -52,10 +52,10 @@ def check_training(exam: Exam) -> None:
 def _trained(exam: Exam, world: World, backbone: Backbone) -> dict[str, np.ndarray]:
     try:
         return trained(exam.strategy, world, backbone)
-    except EquipoiseError as refused:
+    except Exception as error:
         # The engine refuses what a hook must not return, and the fault of the hook has been noted already.
-        if exam.findings.all():
-            raise Stopped from refused
+        if exam.unusable or (isinstance(error, EquipoiseError) and exam.findings.all()):
+            raise Stopped from error
         raise
 
 

@@ -49,3 +49,15 @@ class NoMethod(Planted):
 
     name = "weights_no_method"
     weights = np.ones(3)  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class British(Planted):
+    """Declare lanes under a name that nobody reads."""
+
+    name = "british_spelling"
+    fault = "attributes"
+    vectorised = True
+
+    def loss(self, logits, targets, ctx):
+        return (1.0 + targets) * bce(logits, targets)

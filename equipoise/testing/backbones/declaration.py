@@ -14,6 +14,7 @@ import torch
 from equipoise.contracts.backbone import Backbone
 from equipoise.contracts.hyperparameters import Tunable, tunables
 from equipoise.core.errors import one_line
+from equipoise.testing.attributes import misspelt
 from equipoise.testing.backbones.exam import BATCH, BackboneExam
 from equipoise.testing.backbones.worlds import suitable
 from equipoise.testing.declaration import points
@@ -43,6 +44,8 @@ def check_declared(exam: BackboneExam) -> bool:
         "documented",
         "the docstring's first line is not a sentence",
     )
+    for fault in misspelt(cls, Backbone):
+        exam.findings.note("attributes", "backbone", "", fault, advice=None)
     known = isinstance(cls.accepts, frozenset) and cls.accepts and cls.accepts <= _KINDS
     readable = demand(
         known, "declared", f"`accepts` is {cls.accepts!r}; it must be a frozenset of 'text' and 'numeric'"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from equipoise.contracts.backbone import Backbone
+from equipoise.contracts.features import TfIdf, TokenIds
 from equipoise.contracts.strategy import Strategy
 from equipoise.core.errors import one_line
 from equipoise.engine.lanes import Lane, Trained
@@ -22,10 +23,13 @@ from equipoise.ops.dropout import Dropout
 from equipoise.ops.inputs import Dense, Inputs, Sparse, TokenBatch, Tokens, fed_to
 from equipoise.ops.parameters import Parameters
 from equipoise.ops.sparse import SparseBatch, SparseRows
-from equipoise.testing.backbones.worlds import TRAIN, BackboneWorld
+from equipoise.testing.backbones.worlds import TRAIN, BackboneWorld, backbone_worlds
 from equipoise.testing.exam import Stopped, Watched
 from equipoise.testing.findings import Findings
 
+#: What to do where features of texts are asked for numbers, and where a parameter is indexed with all of `x`.
+TEXTS = 'a backbone that reads texts only declares accepts = frozenset({"text"})'
+IDS = "x holds `ids` and `lengths`: index a parameter with x.ids, not with x"
 CPU = torch.device("cpu")
 #: Rows of a batch; a multiple of 32, as in training.
 BATCH = 32
@@ -43,6 +47,12 @@ class BackboneExam(Watched):
     findings: Findings = field(default_factory=lambda: Findings("backbone"))
     results: dict[tuple[str, str], Any] = field(default_factory=dict)
     _inputs: dict[str, Inputs] = field(default_factory=dict)
+
+    def advice(self, hook: str, world: str, error: Exception) -> str:
+        # In a world of texts the same features work, so they are made for texts only.
+        kind = next((w.kind for w in backbone_worlds() if w.name == world), "")
+        reads_texts = hook == "features" and kind == "numeric" and "text" in self.backbone.accepts
+        return TEXTS if reads_texts and isinstance(self.backbone.features(kind), TokenIds | TfIdf) else ""
 
     @property
     def stacks(self) -> bool:
@@ -92,7 +102,8 @@ class BackboneExam(Watched):
                     return forward(self.backbone, params, x, dropout, method=method)
             except Exception as error:
                 problem = f"{self.described(x, params)}: {one_line(error)}"
-                self.findings.note("raises", method, world.name, problem)
+                tokens = isinstance(x, TokenBatch) and isinstance(error, IndexError | TypeError)
+                self.findings.note("raises", method, world.name, problem, IDS if tokens else "")
                 raise Stopped from error
 
         out: Tensor = self.run(method, world.name, compute)

@@ -3,6 +3,7 @@
 #: The rules: name of the check → what the backbone must do. `equipoise check` prints both.
 BACKBONE_CHECKS = {
     "declared": "a backbone must be a @dataclass(frozen=True) with a `name`, kinds in `accepts`, defaults inside their ranges",
+    "attributes": "a class attribute whose name is not known has no effect",
     "documented": "the docstring's first line must say in a sentence what the model is",
     "pickles": "fields must hold plain values, so that the backbone can be sent to a worker process",
     "raises": "every world is valid input; see `x` in docs/plugins.md for the form in which features arrive",

@@ -98,11 +98,16 @@ def _check_loss_in(exam: Exam, world: World) -> None:
     again = judged(exam, world, strategy, "", *batch(world), 0.0)
     if (usual := losses["usual logits"]) is None or again is None:
         return
+    # A loss that is not finite is a finding of its own: NaN equals NaN here.
     demand(
-        torch.equal(usual, again), "deterministic", "loss", world.name, "two calls with the same batch differ"
+        torch.equal(usual.nan_to_num(), again.nan_to_num()),
+        "deterministic",
+        "loss",
+        world.name,
+        "two calls with the same batch differ",
     )
     view = losses["another memory order"]
-    alike = view is not None and torch.allclose(usual, view, rtol=1e-4, atol=1e-6)
+    alike = view is not None and torch.allclose(usual, view, rtol=1e-4, atol=1e-6, equal_nan=True)
     demand(alike, "deterministic", "loss", world.name, "another memory order changes the loss")
 
 
@@ -134,7 +139,7 @@ def judged(
     if not _valid_shape(exam, world, loss, z):
         return None
     finite = bool(torch.isfinite(loss).all())
-    if demand(finite, "finite", "loss", world.name, f"the loss is not finite: {case}"):
+    if demand(finite, "finite", "loss", world.name, f"the loss is not finite: {case}{_absent(world)}"):
         _check_gradient(exam, world, loss, leaf, case)
     with torch.no_grad():
         without_grad = exam.run("loss", world.name, lambda: strategy.loss(before, y, ctx))
@@ -146,6 +151,12 @@ def judged(
         "the loss is different under torch.no_grad()",
     )
     return loss.detach()
+
+
+def _absent(world: World) -> str:
+    """The usual reason for a division by zero, in a world where a label has no positive row."""
+    present = bool(world.Y.any(0).all())
+    return "" if present else "; a label may have no positive row (n_pos = 0): clamp(min=1)"
 
 
 def _valid_shape(exam: Exam, world: World, loss: Any, z: Tensor) -> bool:
@@ -172,7 +183,7 @@ def _check_gradient(exam: Exam, world: World, loss: Tensor, leaf: Tensor, case: 
         "finite",
         "loss",
         world.name,
-        f"the gradient is not finite: {case}",
+        f"the gradient is not finite: {case}{_absent(world)}",
     )
     # Only here: without positives or negatives a zero gradient may be right.
     if case == "usual logits" and world.name == "usual":
@@ -229,7 +240,7 @@ def _check_permuted(exam: Exam, world: World) -> None:
     permuted = exam.run("loss", world.name, lambda: strategy.loss(z[:, order], y[:, order], permuted_ctx))
     loss = loss[:, order] if loss.dim() == 2 else loss
     exam.findings.demand(
-        torch.allclose(loss, permuted, rtol=1e-4, atol=1e-5),
+        torch.allclose(loss, permuted, rtol=1e-4, atol=1e-5, equal_nan=True),
         "columns",
         "loss",
         world.name,

@@ -213,6 +213,7 @@ FAULTS = [
         accepts=frozenset({"numeric"}),
         features=lambda self, kind: Forgets(),
     ),
+    plant(Plain, "singular", "attributes", outputs="b2"),
     plant(Plain, "plain_arrays", "raises", **reads(Arrays)),
     plant(Plain, "nan_features", "finite", **reads(lambda: Extractor(lambda x: x / 0.0))),
     plant(Plain, "jitters", "deterministic", **reads(lambda: Extractor(_jitter))),
