@@ -165,7 +165,9 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
         "-q", "-p", "no:cacheprovider", "--visits=2", "-k", "(hook and focal and loss) or (bench_steps and focal)",
         f"--benchmark-json={file}", "--ignore=benchmarks/bench_training.py", "--ignore=benchmarks/bench_sweep.py",
     ]  # fmt: skip
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONSAFEPATH": "1"}
+    # A pytest below a worker of pytest-xdist would take itself for one, and write no file.
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = outside | {"CUDA_VISIBLE_DEVICES": "", "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=400)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "not run: the same on CUDA, since PyTorch sees no CUDA device here" in done.stdout

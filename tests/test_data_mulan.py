@@ -72,7 +72,10 @@ def test_categories_are_coded_in_order(data_dir: Path) -> None:
     genbase = load_dataset("genbase", data_dir=data_dir)
     assert set(np.unique(genbase.X)) == {0, 1}
     assert genbase.X.mean() < 0.5  # YES is 1
-    assert genbase.notes == ("column 'protein' is left out: it only identifies the row",)
+    assert genbase.notes == (
+        "column 'protein' is left out: it only identifies the row",
+        "26 columns, motifs such as PS00014, equal a label",
+    )
 
 
 def test_yeast_is_the_same_from_river(data_dir: Path, tmp_path: Path) -> None:

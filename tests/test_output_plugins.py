@@ -87,7 +87,10 @@ def test_prints_of_hooks_are_in_the_store_and_nowhere_else(workers: str, tmp_pat
     done = command(tmp_path, *RUN, *TINY, "--workers", workers)
     assert done.returncode == 0, done.stderr
     assert "NOISE" not in done.stdout
-    assert set(done.stderr.splitlines()) <= {"NOISE imported"}, "that of the plan, before there is a store"
+    said = {
+        line for line in done.stderr.splitlines() if not line.startswith("warning: design-emails[rows=60]: ")
+    }
+    assert said <= {"NOISE imported"}, "that of the plan, before there is a store"
     assert "plugins have printed, see out/logs" in done.stdout
     logged = "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "out" / "logs").iterdir())
     for way in WAYS:
