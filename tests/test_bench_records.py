@@ -158,6 +158,7 @@ def test_the_summary_fits_a_screen() -> None:
     assert len(summary.every(timings)) == 300
 
 
+@pytest.mark.slow
 def test_a_run_from_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "run.json"
     command = [

@@ -75,6 +75,7 @@ def test_a_new_setting_is_checked_in_one_line(tmp_path: Path) -> None:
     assert done.stderr == "error: tea_breaks must be 1 or more, got 0\n"
 
 
+@pytest.mark.slow
 def test_a_new_setting_is_used_by_command_suite_and_python(tmp_path: Path) -> None:
     """The row of each cell holds the value it was given, so it reached the cell."""
     (tmp_path / "mine.toml").write_text(

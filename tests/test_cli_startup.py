@@ -41,6 +41,7 @@ def test_what_only_tells_needs_nothing_heavy(args: list[str], shown: str, heavy:
 @pytest.mark.parametrize(
     ("data", "texts"), [("design-emails[rows=60]", True), ("numbers.csv", False)], ids=["texts", "numbers"]
 )
+@pytest.mark.slow
 def test_a_first_step_needs_no_pictures_and_no_compiler(data: str, texts: bool, tmp_path: Path) -> None:
     """`run` must not import plotting, MLflow or compilers before it trains, and scikit-learn only for texts."""
     (tmp_path / "numbers.csv").write_text(

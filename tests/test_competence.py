@@ -114,6 +114,7 @@ def test_references_are_decided_at_the_thresholds_of_our_cells(data: Any, tmp_pa
     np.testing.assert_array_equal(made["fixed"], found.test > 0)
 
 
+@pytest.mark.slow
 def test_ours_are_decided_by_the_same_rule(data: Any, tmp_path: Path) -> None:
     """A row of ours holds what its kept predictions give at the thresholds that references get."""
     numbers = competence.Data("small numbers", "numeric", 1, tuned_on=False)

@@ -66,6 +66,7 @@ def test_a_listing_conforms_as_a_file(file: str, package: Path) -> None:
         assert hints(subject) == []
 
 
+@pytest.mark.slow
 def test_the_package_is_found_and_runs(package: Path) -> None:
     options = "--splits 1 --trials 1 --folds 2 --epochs 1 --workers 1 --results out"
     pairs = "--dataset rings[rows=150] --backbone deep --strategy poly1 --strategy drop_unlabelled+same_cardinality"
@@ -77,6 +78,7 @@ def test_the_package_is_found_and_runs(package: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_one_line_tests_them_all(package: Path) -> None:
     done = run(package, "pytest", "-q", "-p", "no:cacheprovider", "test_plugins.py")
     assert "8 passed" in done.stdout, done.stdout + done.stderr

@@ -92,6 +92,7 @@ def out_of_memory() -> None:
 
 
 @DRAWS
+@pytest.mark.slow
 def test_a_contestant_that_does_not_fit_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     works = {"plain loop": lambda: None, "8 lanes": lambda: None, "256 lanes": out_of_memory}
     found = told(monkeypatch, works)

@@ -31,6 +31,7 @@ print(json.dumps([equipoise.__file__, keys]))
 """
 
 
+@pytest.mark.slow
 def test_another_process_with_an_edited_package_plans_the_keys_that_it_should(copied: Copy) -> None:
     def planned() -> dict[str, str]:
         env = {**os.environ, "PYTHONPATH": str(copied.folder.parent), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -110,6 +110,7 @@ def rows(folder: Path) -> int:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe as POSIX does")
+@pytest.mark.slow
 def test_a_sweep_whose_reader_ends_keeps_its_rows(tmp_path: Path) -> None:
     running = started(tmp_path, 1)
     assert running.stdout is not None
@@ -125,6 +126,7 @@ def test_a_sweep_whose_reader_ends_keeps_its_rows(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to a group of processes")
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_an_interrupted_sweep_counts_the_rows_that_are_there(workers: int, tmp_path: Path) -> None:
     running = started(tmp_path, workers)
     end = time.monotonic() + 120

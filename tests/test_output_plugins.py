@@ -98,6 +98,7 @@ def test_prints_of_hooks_are_in_the_store_and_nowhere_else(workers: str, tmp_pat
     assert CELL in logged.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_data_for_programs_are_free_of_prints(tmp_path: Path) -> None:
     for words in (
         [*RUN, *TINY, "--dry-run", "--json"],

@@ -73,6 +73,7 @@ def test_two_workers_write_the_rows_of_one_failures_too(tmp_path: Path) -> None:
     assert len(first) == 4
 
 
+@pytest.mark.slow
 def test_killed_outright_and_started_again_a_sweep_has_the_rows_of_a_straight_one(tmp_path: Path) -> None:
     plan = plan_of(STRATEGIES, split_count=4)
     sweep(plan, Store(tmp_path / "straight"))

@@ -45,6 +45,7 @@ def keys(folder: Path) -> dict[tuple[str, str], str]:
     return {(row["backbone"], row["strategy"]): row["key"] for row in map(json.loads, lines)}
 
 
+@pytest.mark.slow
 def test_classes_of_a_script_are_run_and_hashed_with_what_they_import(
     tmp_path: Path, file: Callable[..., str], world: Any
 ) -> None:
@@ -66,6 +67,7 @@ def test_classes_of_a_script_are_run_and_hashed_with_what_they_import(
     assert changed == {name for name in before if name != ("linear", "none")}
 
 
+@pytest.mark.slow
 def test_classes_of_a_module_beside_a_script(tmp_path: Path, file: Callable[..., str], world: Any) -> None:
     file("parts.py", world.wide + world.toy + world.mine)
     script = file("study.py", "from parts import Mine, Toy, Wide\nif __name__ == '__main__':" + RUN)

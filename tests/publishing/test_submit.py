@@ -47,6 +47,7 @@ def plugin(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_submission_is_packed_and_verified(
     say: Say, plugin: Path, tmp_path: Path, forge: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
