@@ -10,7 +10,7 @@ import pytest
 from equipoise.report.conclusions import duration, number
 from equipoise.report.export import report_frame, to_json
 
-from .shared.reported import printed, sweep
+from .shared.reported import NOISE, printed, sweep
 
 # --- the page -------------------------------------------------------------------------------------------------
 LONG = "ml_ros[p=0.25,live=true]+focal[gamma=2.0]+global_threshold"
@@ -105,3 +105,15 @@ def test_a_budget_that_binds_is_one_line() -> None:
     assert "may bind" not in printed(comfortable)
     assert " ".join(printed(tight).split()).count("The budget or a range may bind") == 1
     assert "lr (high) lies at the end of its range in 10 of 10" in json.loads(to_json(tight))[0]["warning"]
+
+
+def test_a_column_is_left_out_rather_than_cut_short() -> None:
+    # The end of an interval near 0 has a digit more, which is one column too many at 80.
+    rows = sweep({"inverse_frequency_softmax": (0.1, -0.05)})
+    for row in rows:
+        if row["strategy"] != "none":
+            row["metrics"] |= {"scores/map": 0.6664 + NOISE[row["split"]]}
+    for width in (80, 84):
+        lines = [line.rstrip() for line in printed(rows, width).splitlines()]
+        assert any(line.endswith(" time") for line in lines)
+        assert next(line for line in lines if line.startswith("inverse")).endswith("s")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from equipoise.report.power import differing
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
 NARROW = 78  # below this width some columns are left out
+MICRO = 7  # the column of micro-F1, the first to be left out where a table is too wide
 SUMMARY_LEGEND = (
     "none: no strategy gains on average; *: p < .05 after Holm's correction. --details prints every table."
 )
@@ -90,7 +92,7 @@ def _print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Text(comparison.title, style="bold"))
     console.print(Text(_subtitle(comparison), style="dim"))
     if comparison.ranked:
-        console.print(_fitting(_table(comparison, console.width >= WIDE), console.width))
+        console.print(_fitting(_table(comparison, console.width >= WIDE), console))
         for result in filter(lambda result: result.own_decision, comparison.ranked):
             console.print(_own(result))
         for result in filter(lambda result: result.audit, comparison.ranked):
@@ -163,13 +165,26 @@ def _table(comparison: Comparison, wide: bool) -> Table:
     return table
 
 
-def _fitting(table: Table, width: int) -> Table:
-    """The table with those of its columns that a narrow terminal has room for: the names and the leading scores stay."""
+def _fitting(table: Table, console: Console) -> Table:
+    """The table with those of its columns that the terminal has room for: the names and the leading scores stay."""
+    width = console.width
     if width < NARROW:
         # rich would take the room from the names. Of a row: name, mAP, tuned F1 and, if there is room, their differences.
         kept = [0, 1, 2, *([4] if width >= NAME + 23 else []), *([5] if width >= NAME + 35 else [])]
         table.columns = [table.columns[i] for i in kept]
+        return table
+    # Otherwise rich would cut the last column short: the ends of an interval near 0 have a digit more. Names can be folded.
+    if _room(table, console) <= NAME and len(table.columns) > MICRO:
+        del table.columns[MICRO]
     return table
+
+
+def _room(table: Table, console: Console) -> int:
+    """The terminal columns that the numbers of a table leave to its names."""
+    names, *table.columns = table.columns
+    numbers = Measurement.get(console, console.options.update(width=10 * WIDE), table).maximum
+    table.columns = [names, *table.columns]
+    return console.width - numbers
 
 
 def _cells(result: StrategyResult, wide: bool) -> list[Text | str]:
