@@ -73,6 +73,7 @@ def test_bounds_without_names() -> None:
         tunable(0.5, 0, 1)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("own_catalogue")
 def test_a_source_without_a_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(

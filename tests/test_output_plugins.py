@@ -82,7 +82,7 @@ TINY = (
 )
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_prints_of_hooks_are_in_the_store_and_nowhere_else(workers: str, tmp_path: Path) -> None:
     done = command(tmp_path, *RUN, *TINY, "--workers", workers)
     assert done.returncode == 0, done.stderr

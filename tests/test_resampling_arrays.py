@@ -172,6 +172,7 @@ def test_the_sentence(mean_irs: tuple[float, float], said: str) -> None:
     assert sentence("ml_ros", "emotions", [{}, {"rows_before": 3}]) == ""
 
 
+@pytest.mark.slow
 def test_a_cell_carries_its_audit_to_row_report_and_mlflow(tmp_path: Path, data_dir: Path) -> None:
     from rich.console import Console
 

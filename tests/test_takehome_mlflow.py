@@ -60,6 +60,7 @@ def test_an_existing_destination_is_kept(folder: Path) -> None:
         export_mlflow(folder / "model", folder / "exported")
 
 
+@pytest.mark.slow
 def test_the_store_gets_the_model_with_its_expected_scores(folder: Path, template: Path) -> None:
     import mlflow
 

@@ -63,6 +63,7 @@ def test_a_recipe_reaches_the_scores_of_the_model(mails: Path, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_for_numbers(tmp_path: Path) -> None:
     write_numbers(tmp_path / "train.csv", 240, 1)
     write_numbers(tmp_path / "new.csv", 300, 2)
@@ -71,6 +72,7 @@ def test_a_recipe_for_numbers(tmp_path: Path) -> None:
     assert recipe == pytest.approx(model, abs=0.04)
 
 
+@pytest.mark.slow
 def test_a_recipe_from_the_report(mails: Path, store: Path, tmp_path: Path) -> None:
     run("recipe", "--results", store, "--dataset", mails / "train.csv", "--out", tmp_path / "r.py")
     script = (tmp_path / "r.py").read_text(encoding="utf-8")

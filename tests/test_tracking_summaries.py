@@ -285,6 +285,7 @@ def test_a_run_that_is_moved_stands_below_its_strategy_again(summarized: Callabl
     assert {run.data.tags[PARENT] for run in runs(store)} <= parents
 
 
+@pytest.mark.slow
 def test_ui_first_brings_the_view_up_to_date_unless_a_sweep_does(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

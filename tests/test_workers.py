@@ -143,6 +143,7 @@ class Telling(Strategy):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers are not forked")
+@pytest.mark.slow
 def test_workers_are_forked_from_a_process_in_which_nothing_runs(tmp_path: Path) -> None:
     """It has one thread and passes on none of its environment, and modules in the user's folder shadow none."""
     (tmp_path / "telling.py").write_text(TELLING, encoding="utf-8")

@@ -30,6 +30,8 @@ THRESHOLDS = torch.tensor({thresholds})
 LR, C, EPOCHS, BATCH = {lr}, {C}, {epochs}, {batch}
 
 torch.manual_seed(0)
+if len(sys.argv) != 4:
+    sys.exit(f"usage: python {{sys.argv[0]}} train.csv new.csv predictions.csv")
 train, new = ({read} for path in sys.argv[1:3])
 Y = torch.tensor(train[LABELS].to_numpy(dtype=np.float32))
 n, positives = len(Y), Y.sum(0)

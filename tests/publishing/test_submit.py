@@ -75,6 +75,7 @@ def test_a_submission_is_packed_and_verified(
     assert say("verify", str(folder), "--run-plugins").code == 1
 
 
+@pytest.mark.slow
 def test_code_that_was_edited_since_is_refused(say: Say, plugin: Path) -> None:
     assert say(*RUN, "--strategy", str(plugin), "--strategy", "none").code == 0
     plugin.write_text(PLUGIN.replace("tunable(2.0", "tunable(3.0"), encoding="utf-8")
