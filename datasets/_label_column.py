@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._label_formats import SPLIT, LabelFormat, label_format, spelt
+from equipoise.datasets._label_formats import LIST, SPLIT, LabelFormat, label_format, spelt
 from equipoise.datasets._label_names import THRESHOLD, LabelFault, is_list, truth
 from equipoise.readers.tables import Table, name_list, split_names
 
@@ -60,15 +60,37 @@ class _Digits(LabelFormat):
         return list(cell.strip())
 
 
-def _pieces(table: Table, name: str, cells: Sequence[str], form: LabelFormat) -> dict[str, list[str]]:
+class _Split(Mapping[str, tuple[str, ...]]):
+    """The names in each distinct cell, divided anew whenever they are asked for: all of them would take twice the file."""
+
+    def __init__(self, cells: Sequence[str], form: LabelFormat) -> None:
+        self._cells, self._form = cells, form
+
+    def __getitem__(self, cell: str) -> tuple[str, ...]:
+        return tuple(self._form.items(cell))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
+def _pieces(
+    table: Table, name: str, cells: Sequence[str], form: LabelFormat
+) -> Mapping[str, tuple[str, ...]]:
     """The names in each distinct cell; an error says where the cell is."""
-    pieces: dict[str, list[str]] = {}
+    # Literals are slow to parse, so they are kept. A name is one object in all cells.
+    kept: dict[str, tuple[str, ...]] = {}
+    known: dict[str, str] = {}
     for cell in cells:
         try:
-            pieces[cell] = form.items(cell)
+            found = form.items(cell)
         except LabelFault as fault:
             raise _at(table, name, cell, str(fault)) from None
-    return pieces
+        if form.kind == LIST:
+            kept[cell] = tuple(known.setdefault(item, item) for item in found)
+    return kept if form.kind == LIST else _Split(cells, form)
 
 
 def _at(table: Table, name: str, cell: str, fault: str) -> EquipoiseError:
@@ -76,14 +98,16 @@ def _at(table: Table, name: str, cell: str, fault: str) -> EquipoiseError:
     return EquipoiseError(f"{table.at(row, name)} {fault}")
 
 
-def _multi_hot(pieces: dict[str, list[str]]) -> bool:
+def _multi_hot(pieces: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether the lists hold a 0 or 1 for each label: all are equally long, or a list repeats an item."""
-    filled = [cell for cell in pieces.values() if cell]
-    if not filled or not all(_truth(item) is not None for cell in filled for item in cell):
-        return False
-    lengths = {len(cell) for cell in filled}
+    lengths, repeats = set(), False
+    for cell in filter(None, pieces.values()):
+        if any(_truth(item) is None for item in cell):
+            return False
+        lengths.add(len(cell))
+        repeats = repeats or len(set(cell)) < len(cell)
     # Lists of the numbers of labels, such as [0], [1] and [0, 1], are not equally long and repeat nothing.
-    return lengths != {1} and (len(lengths) == 1 or any(len(set(cell)) < len(cell) for cell in filled))
+    return bool(lengths) and lengths != {1} and (len(lengths) == 1 or repeats)
 
 
 def _truth(item: str) -> int | None:
@@ -92,7 +116,7 @@ def _truth(item: str) -> int | None:
 
 
 def _by_position(
-    table: Table, name: str, pieces: dict[str, list[str]], positions: Any
+    table: Table, name: str, pieces: Mapping[str, tuple[str, ...]], positions: Any
 ) -> tuple[NDArray[np.uint8], tuple[str, ...], list[str]]:
     """One label for each position of the lists."""
     listed = isinstance(positions, list | tuple)
@@ -120,7 +144,7 @@ def _by_position(
     return np.concatenate(parts), labels, notes
 
 
-def _refuse_scores(table: Table, name: str, pieces: dict[str, list[str]]) -> None:
+def _refuse_scores(table: Table, name: str, pieces: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse equally long lists of fractions, which are probabilities and no names."""
     if len({len(row) for row in pieces.values()}) != 1:
         return
@@ -139,7 +163,7 @@ def _is_fraction(item: str) -> bool:
 
 
 def _by_name(
-    table: Table, name: str, pieces: dict[str, list[str]], chosen: bool
+    table: Table, name: str, pieces: Mapping[str, tuple[str, ...]], chosen: bool
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """The labels by name, sorted."""
     names = tuple(sorted({item for row in pieces.values() for item in row if item}))
@@ -152,11 +176,10 @@ def _by_name(
             f"If so, say it: --label-column {name} or [label_column={name}]"
         )
     number = {label: i for i, label in enumerate(names)}
-    ones = {cell: sorted({number[item] for item in row if item}) for cell, row in pieces.items()}
     Y, begin = zeros(table, len(names)), 0
     for values, codes in table.columns[name].drain():
         # Each distinct cell is read once; rows refer to it by their code.
-        split = [ones[value] for value in values]
+        split = [sorted({number[item] for item in pieces[value] if item}) for value in values]
         lengths = np.array([len(numbers) for numbers in split], dtype=np.int64)[codes]
         rows = begin + np.repeat(np.arange(len(codes)), lengths)
         flat = chain.from_iterable(split[code] for code in codes)

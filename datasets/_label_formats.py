@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._label_names import LabelFault, NotAList, is_list, items
@@ -148,10 +149,12 @@ def _ask_about_marks(where: str, texts: list[str]) -> None:
             (f"names that keep their brackets ({_names(LabelFormat(WHOLE), cell)})", _options(WHOLE)),
         )
     separator = next((mark for mark in SEPARATORS if any(mark in text for text in texts)), "")
-    pieces = [piece for text in texts for piece in LabelFormat(SPLIT, separator).items(text)]
-    if pieces and all(len(piece) > 1 and _QUOTED.fullmatch(piece) for piece in pieces):
+    # One at a time: all names of a large file at once would take several times its size.
+    pieces = (piece for text in texts for piece in LabelFormat(SPLIT, separator).items(text))
+    first = next(pieces, "")
+    if all(len(piece) > 1 and _QUOTED.fullmatch(piece) for piece in chain([first], pieces)):
         raise EquipoiseError(
-            f"{where}: every name stands in quotation marks, such as {pieces[0]:.40}: remove them from the file, or say that "
+            f"{where}: every name stands in quotation marks, such as {first:.40}: remove them from the file, or say that "
             f"they are part of the names: {_options(SPLIT, separator) if separator else _options(WHOLE)}"
         )
 

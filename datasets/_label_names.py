@@ -15,7 +15,19 @@ _NAMES = ("name", "label", "title", "tag", "category", "term", "slug", "value", 
 _SCORES = ("score", "probability", "confidence", "prob", "weight")
 _TRUTH = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 # As spreadsheets write them in German, French, Spanish and Italian ("no" is there already).
-_TRUTH |= {"nein": 0, "ja": 1, "falsch": 0, "wahr": 1, "non": 0, "oui": 1, "faux": 0, "vrai": 1, "sí": 1, "sì": 1, "si": 1}
+_TRUTH |= {
+    "nein": 0,
+    "ja": 1,
+    "falsch": 0,
+    "wahr": 1,
+    "non": 0,
+    "oui": 1,
+    "faux": 0,
+    "vrai": 1,
+    "sí": 1,
+    "sì": 1,
+    "si": 1,
+}
 _TRUTH_NUMBER, _TRUTH_COMMA = re.compile(r"\+?([01])(?:\.0*)?"), re.compile(r"\+?([01])(?:[.,]0*)?")
 _IDENTIFIER = re.compile(r"[/\d]")
 #: How fractions become labels, for error messages.

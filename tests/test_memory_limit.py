@@ -13,7 +13,7 @@ import pytest
 from equipoise.core import system
 from equipoise.core.errors import EquipoiseError
 from equipoise.sweep import worker_count
-from equipoise.sweep.worker_count import BASE, require_address_space
+from equipoise.sweep.worker_count import ADDRESSES, BASE, require_address_space
 
 from .shared.pipeline import numbers, plan_of
 
@@ -58,11 +58,11 @@ def test_the_need_is_what_is_used_and_the_footprint_of_the_cells(monkeypatch: py
     plan, mega = plan_of(["none"], numbers()), 2**20
     state: dict[str, Any] = {}
     monkeypatch.setattr(worker_count, "address_space", lambda: state["is"])
-    for state["is"] in (None, (400 * mega + BASE, 300 * mega)):
+    for state["is"] in (None, (400 * mega + BASE + ADDRESSES, 300 * mega)):
         require_address_space(plan.cells, plan.data)
-    state["is"] = (299 * mega + BASE, 300 * mega)
+    state["is"] = (299 * mega + BASE + ADDRESSES, 300 * mega)
     require_address_space([], plan.data)
-    with pytest.raises(EquipoiseError, match="300 of them for libraries, and may have 499"):
+    with pytest.raises(EquipoiseError, match="300 of them for libraries, and may have 799"):
         require_address_space(plan.cells, plan.data)
 
 

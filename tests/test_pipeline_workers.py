@@ -42,7 +42,7 @@ def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     running.kill()
     running.wait()
     assert len(workers) >= 4, "two workers, what they are forked from, and Python's tracker of semaphores"
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 60)
     assert list(folder.glob(f"{SPOOL}*")) == []
     done = lines_of(folder)
     sweep(plan_of(STRATEGIES, split_count=1), Store(folder))  # the lock is free again

@@ -68,14 +68,14 @@ def run(
     plan = make_plan(chosen, device=device, data_dir=data_dir)
     for line in warnings_of(plan):
         echo(f"warning: {line}", to_err=True)
-    if not json:
-        show_understood(plan.data.values())
     store = Store(results)
     todo = outstanding(plan, store, redo)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
     if json:
         echo_json(json_.dumps(as_data(plan, todo, processes, results), indent=2))
         return
+    # Last, so that what is wrong with an option is one line.
+    show_understood(plan.data.values())
     print_summary(console, plan, len(todo), str(cluster or processes), results)
     if dry_run:
         print_cells(console, plan, todo)

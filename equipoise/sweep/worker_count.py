@@ -26,6 +26,9 @@ MOST_WORKERS = 1024
 #: Bytes of a worker without data, as far as they are not shared with the others. Measured: 35 MB for a forked worker, plus
 #: 100 MB of scikit-learn for texts; 300 MB where each worker imports everything itself.
 BASE = (200 if sys.platform == "linux" else 400) * 2**20
+#: Addresses that a worker takes beyond the memory it touches: malloc reserves 64 MB a thread, and libraries that are imported
+#: late map their files. Measured: cells failed with 100 MB and passed with 200.
+ADDRESSES = 300 * 2**20
 #: Memory for data as a multiple of the data set's size: the data itself, features, training rows, and temporary copies.
 COPIES = 5
 #: Lanes that are trained side by side, at most; bytes per parameter of each: value, gradient, two moments, and temporary ones.
@@ -102,7 +105,7 @@ def require_address_space(cells: Collection[Cell], data: Mapping[str, Dataset]) 
         return
     # A worker has imported what this process has. Libraries take addresses for much that they never touch.
     limit, used = found
-    need = used + footprint(cells, data)
+    need = used + ADDRESSES + footprint(cells, data)
     if need > limit:
         raise EquipoiseError(
             f"the limit on memory here (ulimit -v {limit // 1024}) is too low: each process needs about {need // 2**20} MB of "
