@@ -7,7 +7,7 @@ stories, one threshold of .40 to .60; and by this product: starts of the loss's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +72,10 @@ class Texts(NamedTuple):
 @lru_cache(maxsize=1)
 def texts(words: int) -> Texts:
     """The features, fitted on the 6769 training stories."""
-    data, tfidf = huang.reuters(), TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32)
+    data, tfidf = (
+        huang.reuters(),
+        TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32),
+    )
     train = tfidf.fit_transform(data.X[data.official == TRAIN])
     return Texts(train, *(tfidf.transform(data.X[data.official == part]) for part in (DEV, TEST)))
 
@@ -99,7 +102,7 @@ def trained(loss: str, protocol: Protocol) -> tuple[dict[str, np.ndarray], dict[
 
 
 def layers(X: Any, Y: ArrayLike, loss: str, protocol: Protocol) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Weights (words, L) and biases (L,) of a linear layer after each epoch of Adam, from 0; batches are the same for all losses."""
+    """Weights (words, L) and biases (L,) of a linear layer after each epoch of Adam, from 0; all losses see the same batches."""
     targets = torch.from_numpy(np.asarray(Y, dtype=np.float32))
     cost = equipoise.loss_of(loss, n_pos=np.asarray(Y).sum(0), n_rows=len(targets))
     weight = torch.zeros(X.shape[1], targets.shape[1], requires_grad=True)
@@ -160,7 +163,12 @@ def published_row(name: str, loss: str, protocol: Protocol) -> Row:
     data = huang.reuters()
     true, masks = data.Y[data.official == TEST], huang.groups(data)
     made, went = published_decisions(loss, protocol)
-    return {**went, "loss": name, "setting": f"as published, lr {protocol.lr}", **_compared(true, made, masks, protocol)}
+    return {
+        **went,
+        "loss": name,
+        "setting": f"as published, lr {protocol.lr}",
+        **_compared(true, made, masks, protocol),
+    }
 
 
 def _compared(true: np.ndarray, made: dict[str, np.ndarray], masks: Any, protocol: Protocol) -> Row:
@@ -175,34 +183,51 @@ def _scores(true: np.ndarray, made: dict[str, np.ndarray], base: dict[str, np.nd
     }
 
 
-def searched_row(name: str, strategy: str, backbone: str) -> Row:
+@lru_cache(maxsize=len(SEARCHED))
+def searched(backbone: str) -> dict[str, product.Result]:
+    """Strategy → result of all losses; one sweep, since cells of one data set share their features and their batches."""
+    strategies = tuple(LOSSES.values())
+    return product.run(product.Cells(huang.DATASET, backbone, strategies, BUDGET), huang.reuters())
+
+
+def searched_row(name: str, backbone: str) -> Row:
     """What a row of this product holds."""
-    data = huang.reuters()
-    masks = huang.groups(data)
-    row = product.scored(_cell(backbone, strategy), data, masks)
-    _, arrays = product.run(_cell(backbone, strategy), data)
-    _, base = product.run(_cell(backbone, "none"), data)
-    made, theirs = product.decisions(arrays)[0], product.decisions(base)[0]
-    return {**row, "loss": name, "setting": backbone, **_scores(arrays["test_Y"], made, theirs, masks)}
-
-
-def _cell(backbone: str, strategy: str) -> product.Cell:
-    return product.Cell(huang.DATASET, backbone, strategy, BUDGET)
+    masks, found = huang.groups(huang.reuters()), searched(backbone)
+    result, base = found[LOSSES[name]], found["none"]
+    made, theirs = product.decisions(result.arrays)[0], product.decisions(base.arrays)[0]
+    return {
+        **product.row(result, masks),
+        "loss": name,
+        "setting": backbone,
+        **_scores(result.arrays["test_Y"], made, theirs, masks),
+    }
 
 
 def rows(path: Path = ROWS) -> Iterator[Row]:
     """A row for each setting and loss; those in the file that still hold are not measured again."""
-    sha = huang.reuters().sha256
-    runs = [(LR, name) for name in LOSSES] + [(OTHER_LR, name) for name in ("BCE", "DB")]
-    for lr, name in runs:
-        protocol, loss = Protocol(lr), LOSSES[name]
+    yield from _published_rows(LR, tuple(LOSSES), path)
+    yield from _searched_rows(SEARCHED[0], path)
+    yield from _published_rows(OTHER_LR, ("BCE", "DB"), path)
+    for backbone in SEARCHED[1:]:
+        yield from _searched_rows(backbone, path)
+
+
+def _published_rows(lr: float, names: Sequence[str], path: Path) -> Iterator[Row]:
+    sha, protocol = huang.reuters().sha256, Protocol(lr)
+    for name in names:
+        loss = LOSSES[name]
         measure = partial(published_row, name, loss, protocol)
-        yield measured(PART, f"as published, lr {lr}: {name}", (sha, loss, protocol), LIBRARIES, measure, path)
-    for backbone in SEARCHED:
-        for name, strategy in LOSSES.items():
-            measure = partial(searched_row, name, strategy, backbone)
-            place = f"{backbone}: {name}"
-            yield measured(PART, place, (sha, backbone, strategy, BUDGET), product.LIBRARIES, measure, path)
+        yield measured(
+            PART, f"as published, lr {lr}: {name}", (sha, loss, protocol), LIBRARIES, measure, path
+        )
+
+
+def _searched_rows(backbone: str, path: Path) -> Iterator[Row]:
+    sha = huang.reuters().sha256
+    for name, strategy in LOSSES.items():
+        measure = partial(searched_row, name, backbone)
+        settings = (sha, backbone, strategy, BUDGET)
+        yield measured(PART, f"{backbone}: {name}", settings, product.LIBRARIES, measure, path)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def put(row: Row, path: Path = ROWS) -> None:
 
     The file is written anew and renamed, so that an interrupted run leaves whole rows.
     """
-    rows = {(r["part"], r["name"]): r for r in load(path)} | {(row["part"], row["name"]): rounded(row)}
+    rows = {(r["part"], r["name"]): rounded(r) for r in [*load(path), row]}
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(r, sort_keys=True) + "\n" for r in rows.values())
