@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -49,9 +48,7 @@ def measured(
     for row in load(path):
         if row["key"] == key:
             return row
-    began = time.process_time()
     row = {"part": part, "name": name, "key": key, **measure()}
-    row["seconds"] = round(time.process_time() - began, 1)
     row["versions"] = {"python": platform.python_version(), **versions}
     put(row, path)
     return rounded(row)  # type: ignore[no-any-return]
