@@ -7,6 +7,7 @@ stories, one threshold of .40 to .60; and by this product: starts of the loss's 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -74,10 +75,8 @@ class Texts(NamedTuple):
 @lru_cache(maxsize=1)
 def texts(words: int) -> Texts:
     """The features, fitted on the 6769 training stories."""
-    data, tfidf = (
-        huang.reuters(),
-        TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32),
-    )
+    data = huang.reuters()
+    tfidf = TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32)
     train = tfidf.fit_transform(data.X[data.official == TRAIN])
     return Texts(train, *(tfidf.transform(data.X[data.official == part]) for part in (DEV, TEST)))
 
@@ -124,9 +123,10 @@ def published_decisions(loss: str, protocol: Protocol) -> tuple[dict[str, np.nda
     if not file.exists():
         made, went = trained(loss, protocol)
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file, went=np.array([went]), **made)
-    with np.load(file, allow_pickle=True) as arrays:
-        return {name: arrays[name] for name in arrays.files if name != "went"}, arrays["went"][0]
+        np.savez_compressed(file, went=np.array(json.dumps(went)), **made)
+    with np.load(file) as arrays:
+        made = {name: arrays[name] for name in arrays.files if name != "went"}
+        return made, json.loads(str(arrays["went"]))
 
 
 def differences(
@@ -165,17 +165,9 @@ def published_row(name: str, loss: str, protocol: Protocol) -> Row:
     data = huang.reuters()
     true, masks = data.Y[data.official == TEST], huang.groups(data)
     made, went = published_decisions(loss, protocol)
-    return {
-        **went,
-        "loss": name,
-        "setting": f"as published, lr {protocol.lr}",
-        **_compared(true, made, masks, protocol),
-    }
-
-
-def _compared(true: np.ndarray, made: dict[str, np.ndarray], masks: Any, protocol: Protocol) -> Row:
     base, _ = published_decisions("none", protocol)
-    return _scores(true, made, base, masks)
+    setting = f"as published, lr {protocol.lr}"
+    return {**went, "loss": name, "setting": setting, **_scores(true, made, base, masks)}
 
 
 def _scores(true: np.ndarray, made: dict[str, np.ndarray], base: dict[str, np.ndarray], masks: Any) -> Row:
