@@ -338,7 +338,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check strategies, backbones and data sets against the contract; a line for each rule that is broken, then exit code 1."""
-    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json, data_dir))
+    raise typer.Exit(lazy("equipoise.cli.plugins.check").conformance(what, json, data_dir))
 
 
 @app.command()
@@ -347,7 +347,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
 ) -> None:
     """Write a commented file to start a strategy, backbone or dataset of your own from; it works as it is."""
-    lazy("equipoise.cli.new").new(kind.value, name)
+    lazy("equipoise.cli.plugins.new").new(kind.value, name)
 
 
 @app.command()
