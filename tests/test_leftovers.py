@@ -13,10 +13,10 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.store.store import MAKING, SPOOL, Store
-from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.pool import spooled
 from equipoise.sweep.run import sweep
+from equipoise.sweep.watching import Watcher
 from equipoise.tracking.database import database_uri, is_damage, quiet
 from equipoise.tracking.tracker import Tracker
 
