@@ -28,7 +28,7 @@ def list_(
 ) -> None:
     """List the strategies, datasets, backbones and suites, with one line on each."""
     # Each command writes its module out in full, since `tests/test_rooms.py` reads these names as imports.
-    lazy("equipoise.cli.listing").listing(None if what is None else what.value, plugin or [], json)
+    lazy("equipoise.cli.info.commands").listing(None if what is None else what.value, plugin or [], json)
 
 
 @app.command()
@@ -37,7 +37,7 @@ def info(
     json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
-    lazy("equipoise.cli.listing").details(name, json)
+    lazy("equipoise.cli.info.commands").details(name, json)
 
 
 @app.command()
