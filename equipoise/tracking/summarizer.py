@@ -87,9 +87,15 @@ def _digest(parts: object) -> str:
 @cache
 def _code() -> str:
     """A hash of the code that makes summaries, so that those of earlier versions are written again."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in code_files())).hexdigest()
+
+
+def code_files() -> list[Path]:
+    """The files that decide what a summary says: the page with its template, the report, and this package."""
     here = [Path(str(module.__file__)).parent for module in (page, report)] + [Path(__file__).parent]
-    files = sorted(file for folder in here for file in folder.iterdir() if file.is_file())
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    files = (file for folder in here for file in folder.rglob("*") if file.is_file())
+    # Bytecode comes and goes without a change of the code.
+    return sorted(file for file in files if file.parent.name != "__pycache__")
 
 
 def _write_data(tracker: Tracker, rows: Sequence[Row], version: str, problems: list[str]) -> None:
