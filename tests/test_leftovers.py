@@ -102,7 +102,8 @@ def test_a_damaged_database_is_made_again_from_the_rows(
     content: bytes, tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "equipoise.tracking.tracker.create_database", lambda path, artifacts: shutil.copyfile(template, path)
+        "equipoise.tracking.connection.create_database",
+        lambda path, artifacts: shutil.copyfile(template, path),
     )
     store = Store(tmp_path)
     for key in ("k0", "k1"):
