@@ -91,4 +91,3 @@ def test_python_warns_as_the_command_does(small: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         equipoise.run(dataset=single, **small)  # nothing is left to run
-        equipoise.run(dataset=data(labels()), **small)
