@@ -25,11 +25,11 @@ from equipoise.readers.downloads import default_data_dir
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
-from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import make_plan, warnings_of
 from equipoise.sweep.pool import begin, end_if_starting
 from equipoise.sweep.run import outstanding, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
+from equipoise.sweep.watching import Watcher
 from equipoise.sweep.worker_count import parse_workers
 
 if TYPE_CHECKING:

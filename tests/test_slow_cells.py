@@ -9,8 +9,9 @@ import pytest
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep import executors
-from equipoise.sweep.executors import ThisProcess, Watcher
+from equipoise.sweep.executors import ThisProcess
 from equipoise.sweep.run import sweep
+from equipoise.sweep.watching import Watcher
 
 from .shared.pipeline import numbers, plan_of
 

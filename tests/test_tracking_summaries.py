@@ -26,6 +26,8 @@ from .shared import tracked
 from .shared.tracked import all_runs, files, make_row, runs
 
 store = tracked.store
+#: The folder of the package.
+ROOT = Path(summarizer.__file__).parent.parent
 GAINS = {"none": 0.0, "focal": 0.05, "ml_ros[p=0.25]": -0.06}
 
 
@@ -184,6 +186,13 @@ def test_nothing_is_written_twice_and_new_rows_keep_the_ids_of_the_runs(
     assert after["none · linear"].data.metrics["splits"] == 3  # the others lack the fourth
     (value,) = _history(store, before["none · linear"], "scores/map")
     assert value == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_summary_depends_on_every_file_that_says_something_in_it() -> None:
+    names = {file.relative_to(ROOT).as_posix() for file in summarizer.code_files()}
+    # The template, and modules in folders inside the room.
+    assert {"page/page.html", "report/table.py", "report/verdicts/candidates.py"} <= names
+    assert not [name for name in names if name.endswith(".pyc")]
 
 
 def _history(store: Store, run_id: str, name: str) -> list[float]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.page.model import SAME, Line, Table
-from equipoise.report.conclusions import number
 from equipoise.report.results import RANKED
 from equipoise.report.significance import mean
+from equipoise.report.words.numbers import number
 
 #: A difference of at least so much gets the next stronger colour.
 STRENGTHS = (0.005, 0.02, 0.05)

@@ -10,7 +10,7 @@ from equipoise.page.cost import Spot, scatter
 from equipoise.page.model import BETTER, SAME, UNCLEAR, WORSE
 from equipoise.page.pictures import ROW, Dot, Scale, cut, dot_plot, picture, ticks
 from equipoise.rankings.model import Effect, Ranking
-from equipoise.report.conclusions import duration
+from equipoise.report.words.numbers import duration
 
 #: With more strategies than this, the diagram shows the best ones; the table has all.
 MOST = 40

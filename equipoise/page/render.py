@@ -20,7 +20,7 @@ from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
 from equipoise.rankings.model import Effect, FamilyResult
-from equipoise.report.conclusions import duration, interval, number, percent
+from equipoise.report.words.numbers import duration, interval, number, percent
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
 from equipoise.report.comparison import BASELINE
-from equipoise.report.conclusions import interval, number
 from equipoise.report.equalities import enumerated
+from equipoise.report.words.numbers import interval, number
 
 #: Names in one sentence; more are counted.
 MOST = 8

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.export import render
+from equipoise.report.words.conclusions import conclusions
 
 BASE = (0.60, 0.63, 0.58, 0.61, 0.59)
 

@@ -8,12 +8,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from equipoise.experiment.settings import Settings
-from equipoise.report.conclusions import duration, interval, number, percent
 from equipoise.report.equalities import enumerated
 from equipoise.report.power import MOST_SPLITS
 from equipoise.report.significance import EQUAL, FEW, LEVEL, Chances, Difference
 from equipoise.report.units import BASELINE
 from equipoise.report.verdicts.candidates import NO_GAIN, TRADE, UNKNOWN, WON, WORTH
+from equipoise.report.words.numbers import duration, interval, number, percent
 
 if TYPE_CHECKING:
     from equipoise.report.advice import Advice
