@@ -40,9 +40,13 @@ def test_every_package_has_one_version(packages: list[dict[str, Any]]) -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_the_lock_names_public_addresses_only_and_a_hash_for_each_file(packages: list[dict[str, Any]]) -> None:
+def test_the_lock_names_public_addresses_only_and_a_hash_for_each_file(
+    packages: list[dict[str, Any]],
+) -> None:
     assert {urlsplit(p["source"]["registry"]).hostname for p in packages} == {"pypi.org"}
-    files = [file for p in packages for file in [*p.get("wheels", []), *([p["sdist"]] if "sdist" in p else [])]]
+    files = [
+        file for p in packages for file in [*p.get("wheels", []), *([p["sdist"]] if "sdist" in p else [])]
+    ]
     assert {urlsplit(file["url"]).hostname for file in files} == {"files.pythonhosted.org"}
     assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]) for file in files)
     text = (ROOT / "uv.lock").read_text(encoding="utf-8")
@@ -55,7 +59,10 @@ def test_the_lock_covers_every_extra_and_requirement() -> None:
     lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     own = next(package for package in lock["package"] if package["name"] == "equipoise")
     assert set(own["metadata"]["provides-extras"]) == set(project["optional-dependencies"])
-    wanted = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
     plain = {(normal(m[1]), m[2]) for r in wanted if (m := re.match(r"([\w.-]+)(?:\[[^\]]*\])?(.*)", r))}
     plain = {(n, ",".join(sorted(s.replace(" ", "").split(",")))) for n, s in plain if n != "equipoise"}
     locked = {

@@ -32,7 +32,9 @@ def test_the_release_notes_are_of_this_version() -> None:
 
 
 def test_the_command_prints_the_installed_version() -> None:
-    code = "import importlib.metadata as m, sys; from equipoise.cli import main; print(m.version('equipoise')); "
+    code = (
+        "import importlib.metadata as m, sys; from equipoise.cli import main; print(m.version('equipoise')); "
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{code}sys.argv = ['equipoise', '--version']; main()"],
         capture_output=True,
