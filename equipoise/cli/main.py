@@ -354,12 +354,17 @@ def new(
 def publish(
     name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
     results: Results = LIVE,
-    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    suite: Annotated[
+        Names, typer.Option(help="Only the complete blocks of this suite. Repeat for more.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="With --suite: also blocks that lack cells.")
+    ] = False,
     into: options.Into = Path("results/published"),
     machine: options.Machine = "",
 ) -> None:
     """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
-    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine, unfinished)
 
 
 @app.command()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from equipoise.publishing.coverage import progress, summary
+
 BEGIN = "<!-- finding: begin. Write between these marks only; publishing again keeps what is here. -->"
 END = "<!-- finding: end -->"
 #: What stands there until somebody has written the finding.
@@ -57,6 +59,7 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         *manifest["commands"],
         "```",
         "",
+        *(line for suite in manifest.get("suites", ()) for line in _suite(suite)),
         "## The data",
         "",
         "| data set | sha256 of its content | terms |",
@@ -65,6 +68,7 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         "",
         "## Files",
         "",
+        *(f"- `{one['file']}`: the suite." for one in manifest.get("suites", ()) if one["file"]),
         "- [index.html](index.html): the report as one page, with everything that the tables say.",
         "- `rows.jsonl.gz`: the rows, one line of JSON each (results/README.md lists the fields).",
         "- `means.csv`, `differences.csv`, `per_label.csv`, `cost.csv`, and `ranking.csv` where there are several data sets.",
@@ -109,6 +113,27 @@ def _code(engines: Sequence[str]) -> str:
     if len(engines) == 1:
         return f"one engine, `{engines[0]}`"
     return f"{len(engines)} engines ({', '.join(f'`{one}`' for one in engines)}): their rows may not be comparable to the bit"
+
+
+def _suite(suite: Mapping[str, Any]) -> list[str]:
+    """What is published of a suite, block for block."""
+    blocks, here = suite["blocks"], summary(suite)
+    return [
+        f"## What is here of the suite {suite['name']}",
+        "",
+        f"{here[0].upper()}{here[1:]}; {sum(sum(b['states'].values()) for b in blocks if b['published'])} of "
+        f"{sum(b['cells'] for b in blocks)} cells. Rows of blocks that are not complete are "
+        + ("here, too." if any(b["published"] and not b["complete"] for b in blocks) else "not here."),
+        "",
+        "| block | backbone | data sets | state | rows here |",
+        "|---:|---|---|---|---|",
+        *(
+            f"| {b['number']} | {_cell(', '.join(b['backbones']))} | {_cell(', '.join(b['datasets']))} | {progress(b)} | "
+            f"{'yes' if b['published'] else 'no'} |"
+            for b in blocks
+        ),
+        "",
+    ]
 
 
 def _data(one: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
 from equipoise.publishing.cells import placed
+from equipoise.publishing.coverage import Coverage
 from equipoise.publishing.folder import (
     KINDS,
     MANIFEST,
@@ -66,7 +67,7 @@ def publish(
     rows: Sequence[Row],
     path: Path,
     *,
-    suites: Sequence[str] = (),
+    suites: Sequence[Coverage] = (),
     description: str = "",
     extra: Extra | None = None,
 ) -> PublishedFolder:
@@ -75,7 +76,7 @@ def publish(
     Args:
         rows: of a store; of several rows of one cell, the last counts.
         path: its last part is the name.
-        suites: those whose rows they are; none: all rows of a store.
+        suites: what the rows cover of the suites that they are of; none: all rows of a store.
         description: the machine in words, where the rows were made on others; "" for this machine.
         extra: for a submission.
 
@@ -99,11 +100,16 @@ def publish(
         read = store.rows(SELECTION)
         added = extra or Extra()
         made = _provenance(read, suites, ["equipoise", added.command, path.name], added)
-        html = page_html(read, store, suites[0] if len(suites) == 1 else None, made.report)
-        files = {ROWS: compressed(lines), PAGE: html.encode("utf-8", "replace"), **tables(store.rows())}
+        html = page_html(read, store, suites[0].command if len(suites) == 1 else None, made.report)
+        files = {
+            **{f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text},
+            ROWS: compressed(lines),
+            PAGE: html.encode("utf-8", "replace"),
+            **tables(store.rows()),
+        }
     manifest = _facts(listed, made, path.name, description, before)
     manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
-    manifest["plugins"] = added.plugins
+    manifest |= {"plugins": added.plugins, "suites": [suite.record() for suite in suites]}
     _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
     return read_folder(path)
 
@@ -125,14 +131,17 @@ def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
     return before.manifest
 
 
-def _provenance(rows: Sequence[Row], suites: Sequence[str], words: list[str], extra: Extra) -> Provenance:
-    words += [word for suite in suites for word in ("--suite", suite)]
+def _provenance(
+    rows: Sequence[Row], suites: Sequence[Coverage], words: list[str], extra: Extra
+) -> Provenance:
+    words += [word for suite in suites for word in ("--suite", suite.command)]
+    words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
     words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
     made = provenance(grouped(found), None, shlex.join(words))
     if suites:
-        made.commands[:] = [f"equipoise run {shlex.quote(suite)}" for suite in suites]
+        made.commands[:] = [f"equipoise run {shlex.quote(suite.command)}" for suite in suites]
     return made
 
 
