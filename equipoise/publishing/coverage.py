@@ -232,6 +232,7 @@ def progress(block: Mapping[str, Any]) -> str:
         return "not begun"
     if done == cells:
         return f"complete, {cells} cells{failed}" if not block["mixed"] else f"complete, but {block['mixed']}"
-    price = f", about {left:.2g} core-hours left" if left is not None else ""
+    price = "" if left is None else f", about {left:.2g} core-hours left"
+    price = price if left is None or left >= 0.01 else ", less than .01 core-hours left"
     mixed = f"; {block['mixed']}" if block["mixed"] else ""
     return f"{done} of {cells} cells{failed}{price}{mixed}"

@@ -60,6 +60,7 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         "```",
         "",
         *(line for suite in manifest.get("suites", ()) for line in _suite(suite)),
+        *(_history(manifest["history"]) if len(manifest.get("history", ())) > 1 else ()),
         "## The data",
         "",
         "| data set | sha256 of its content | terms |",
@@ -90,23 +91,44 @@ def _folder(manifest: Mapping[str, Any]) -> str:
 
 
 def _table(manifest: Mapping[str, Any], states: Mapping[str, int]) -> list[str]:
-    machine = manifest["machine"]
-    memory = f", {machine['memory_gib']} GiB of memory" if machine.get("memory_gib") else ""
+    history = manifest.get("history", ())
+    # A folder that has grown may have rows of several machines.
+    machines = dict.fromkeys([_machine(manifest["machine"]), *(_machine(one["machine"]) for one in history)])
     cells = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    where = f"{machine.get('processor')}, {machine.get('cores')} cores{memory}, {machine.get('system')}"
+    metrics = manifest.get("metrics_code", ())
     facts = {
-        "Published": manifest["published"],
+        "Published": manifest["published"]
+        + (f"; rows were last added on {history[-1]['date']}" if history[1:] else ""),
         "Rows": f"{manifest['rows']} ({cells})",
         "Cost": f"{manifest['core_hours']:.3g} core-hours in the cells",
-        "Machine": machine.get("description") or where,
+        "Machine": "; ".join(machines),
         "CPU capability": ", ".join(manifest["cpu"]) or "not recorded",
         "Versions": ", ".join(
             f"{name} {' and '.join(found)}" for name, found in manifest["versions"].items()
         ),
         "Versions of the code": _code(manifest["code"]),
+        **({"Versions of the metrics": ", ".join(f"`{one}`" for one in metrics)} if len(metrics) > 1 else {}),
         "Random seeds": ", ".join(map(str, manifest.get("seeds", []))) or "0",
     }
     return ["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in facts.items())]
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    memory = f", {machine['memory_gib']} GiB of memory" if machine.get("memory_gib") else ""
+    where = f"{machine.get('processor')}, {machine.get('cores')} cores{memory}, {machine.get('system')}"
+    return str(machine.get("description") or where)
+
+
+def _history(states: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The states of a folder that has grown; rows were only added from one to the next."""
+    return [
+        "## How it has grown",
+        "",
+        "| date | rows | core-hours | sha256 of the rows |",
+        "|---|---:|---:|---|",
+        *(f"| {s['date']} | {s['rows']} | {s['core_hours']:.3g} | `{s['rows_sha256']}` |" for s in states),
+        "",
+    ]
 
 
 def _code(engines: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ from equipoise.publishing.folder import (
     manifest_bytes,
     read_folder,
 )
+from equipoise.publishing.growth import accepted, history
 from equipoise.publishing.machine import machine
 from equipoise.publishing.readme import UNWRITTEN, finding_of, readme, without_finding
 from equipoise.publishing.rows import compressed, content_hash, lines_of, public
@@ -71,7 +72,7 @@ def publish(
     description: str = "",
     extra: Extra | None = None,
 ) -> PublishedFolder:
-    """Write a folder, or write one with the same rows anew; what a person wrote as its finding is kept.
+    """Write a folder, or write one anew that has the same rows or, of a suite, some of them; the written finding is kept.
 
     Args:
         rows: of a store; of several rows of one cell, the last counts.
@@ -81,7 +82,7 @@ def publish(
         extra: for a submission.
 
     Raises:
-        EquipoiseError: the name cannot be one, there are no rows, or the folder exists with other rows.
+        EquipoiseError: the name cannot be one, there are no rows, or the folder exists with rows that would change.
     """
     if not _NAME.fullmatch(path.name):
         raise EquipoiseError(
@@ -92,7 +93,7 @@ def publish(
     if not any(row["status"] == "ok" for row in listed):
         raise EquipoiseError("nothing to publish: no cell of these rows has finished")
     lines = lines_of(listed)
-    before = _frozen(path, content_hash(lines))
+    before = accepted(path, lines, suites)
     with tempfile.TemporaryDirectory() as temporary:
         (Path(temporary) / "rows.jsonl").write_bytes(lines)
         store = Store(temporary)
@@ -110,25 +111,9 @@ def publish(
     manifest = _facts(listed, made, path.name, description, before)
     manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
     manifest |= {"plugins": added.plugins, "suites": [suite.record() for suite in suites]}
+    manifest["history"] = history(before, {**manifest, "machine": _here(description)})
     _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
     return read_folder(path)
-
-
-def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
-    """The manifest of the folder, if there is one with these rows; None without a folder.
-
-    Raises:
-        EquipoiseError: the folder has other rows, or was not written by this command.
-    """
-    # The finding may be written first, into a README that is alone in the folder.
-    if not path.exists() or (path.is_dir() and all(file.name == README for file in path.iterdir())):
-        return None
-    before = read_folder(path)
-    if before.manifest["rows_sha256"] != content:
-        raise EquipoiseError(
-            f"{path} is published and its rows are frozen; these rows are others: publish them under another name"
-        )
-    return before.manifest
 
 
 def _provenance(
@@ -149,14 +134,13 @@ def _facts(
     rows: Sequence[Row], made: Provenance, name: str, description: str, before: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The manifest without hashes. What says where and when the rows were made is kept from an earlier publication."""
-    where = {**machine(), **({"description": description} if description else {})}
     keep = before is not None and not description
     return {
         "schema": SCHEMA,
         "name": name,
         "published": before["published"] if before else datetime.now(UTC).date().isoformat(),
         "commands": [*made.commands, made.report],
-        "machine": before["machine"] if before is not None and keep else where,
+        "machine": before["machine"] if before is not None and keep else _here(description),
         "versions": _versions(rows),
         "code": sorted({str(row["code"]).partition("/")[0] for row in rows if row.get("code")}),
         "metrics_code": sorted({str(row["metrics_code"]) for row in rows if row.get("metrics_code")}),
@@ -168,6 +152,10 @@ def _facts(
         "rows": len(rows),
         "core_hours": round(core_hours(rows), 4),
     }
+
+
+def _here(description: str) -> dict[str, Any]:
+    return {**machine(), **({"description": description} if description else {})}
 
 
 def _versions(rows: Sequence[Row]) -> dict[str, list[str]]:

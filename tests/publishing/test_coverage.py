@@ -113,7 +113,10 @@ def test_the_folder_says_what_is_missing(say: Say, swept: Path, suite: str, tmp_
     done = say(*words)
     assert done.code == 0, done
     assert "mine: block 1 of 3; 1 of 3 data sets" in done.out
-    assert "block 2, linear on design-emails[rows=120,seed=1]: 4 of 6 cells, about" in done.out
+    assert (
+        "block 2, linear on design-emails[rows=120,seed=1]: 4 of 6 cells, less than .01 core-hours left"
+        in done.out
+    )
     folder = tmp_path / "out" / "tiny-2026-11"
     manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["rows"] == 6
