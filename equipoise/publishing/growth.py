@@ -23,8 +23,8 @@ def accepted(path: Path, lines: bytes, suites: Sequence[Coverage]) -> Mapping[st
         suites: what they cover.
 
     Raises:
-        EquipoiseError: the folder has other rows and is of no suite; a row of it would change or go; a suite has changed since; or
-            the folder is damaged or was not written by this package.
+        EquipoiseError: the folder has other rows and is of no suite; a row of it would change or go; a suite has changed since;
+            or the folder is damaged or was not written by this package.
     """
     # The finding may be written first, into a README that is alone in the folder.
     if not path.exists() or (path.is_dir() and all(file.name == README for file in path.iterdir())):

@@ -34,6 +34,11 @@ def written(text: str) -> bool:
     return finding_of(text) not in ("", UNWRITTEN)
 
 
+def withdrawn(text: str) -> bool:
+    """Whether the finding of a README begins by withdrawing the result."""
+    return "withdrawn" in finding_of(text).partition("\n")[0].lower()
+
+
 def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int]) -> str:
     """The README of a folder.
 

@@ -70,6 +70,7 @@ class Tracker:
         self._known: dict[str, KnownRun] | None = None
         self._experiments: dict[str, str] = {}
         self._client: MlflowClient | None = None
+        self._without: set[str] = set()
 
     @property
     def uri(self) -> str:
@@ -110,8 +111,17 @@ class Tracker:
         if missing:
             with quiet():
                 self.client()
+                lacking = self.store.without_predictions(
+                    str(r["key"]) for r, _ in missing if r["status"] == "ok"
+                )
+                # One line for all, since a published folder may have brought thousands.
+                self._without = set(lacking) if len(lacking) > 1 else set()
                 for row, version in missing:
                     self._sync_row(row, version, known, synced)
+            if self._without:
+                synced.problems.append(
+                    f"{len(lacking)} runs have no pictures: the predictions of their rows are not in {self.store.predictions_dir}"
+                )
         return synced
 
     def _begin_anew(self) -> Path:
@@ -168,7 +178,7 @@ class Tracker:
         known[str(row["key"])] = KnownRun(run_id, version)
 
     def _predictions(self, row: Row, note: Note) -> Mapping[str, Any] | None:
-        if row["status"] != "ok":
+        if row["status"] != "ok" or row["key"] in self._without:
             return None
         try:
             return self.store.predictions(row["key"])
