@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.cluster.executor import Cluster
+    from equipoise.publishing import reuse as reused
     from equipoise.rankings import export as ranked
     from equipoise.rankings.model import Ranking
 else:
     ranked = lazy("equipoise.rankings.export")
+    reused = lazy("equipoise.publishing.reuse")
 
 #: Names, or objects in their place; one or several.
 Datasets = str | Dataset | DatasetSource | Sequence[str | Dataset | DatasetSource]
@@ -60,6 +62,7 @@ def run(
     cluster: str | Cluster | None = None,
     device: str = "auto",
     redo: str = "missing",
+    reuse: str | Path | Sequence[str | Path] = (),
     results: str | Path = "results/live",
     data_dir: str | Path | None = None,
     watcher: Watcher | None = None,
@@ -82,6 +85,7 @@ def run(
         cluster: run on the workers of a dask scheduler, instead: tcp://HOST:PORT, or a `Cluster` for TLS (docs/cluster.md).
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
+        reuse: folders of published results. Their rows are copied into the store where their keys are those of planned cells.
         results: the store's folder.
         settings: the fields of `equipoise.experiment.settings.Settings`, e.g. `trials=4`.
 
@@ -121,6 +125,9 @@ def run(
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
+    if reuse:
+        folders = [Path(one) for one in ([reuse] if isinstance(reuse, str | Path) else reuse)]
+        reused.reusable(folders, plan, store, redo).copy_to(store)
     # Lazily, since its libraries take a second to import.
     before = lazy("equipoise.diagnosis.cautions").before_running(outstanding(plan, store, redo), plan.data)
     for line in (*warnings_of(plan), *before):

@@ -91,6 +91,7 @@ def run(
     device: Device = "auto",
     results: Results = LIVE,
     data_dir: DataDir = None,
+    reuse: options.Reuse = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
     cluster: options.ClusterUrl = None,
     allow_mixed: options.AllowMixed = False,
@@ -116,6 +117,7 @@ def run(
         device=device,
         results=results,
         data_dir=data_dir,
+        reuse=reuse or [],
         redo=redo,
         dry_run=dry_run,
         json=json,
@@ -368,12 +370,17 @@ def new(
 def publish(
     name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
     results: Results = LIVE,
-    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    suite: Annotated[
+        Names, typer.Option(help="Only the complete blocks of this suite. Repeat for more.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="With --suite: also blocks that lack cells.")
+    ] = False,
     into: options.Into = Path("results/published"),
     machine: options.Machine = "",
 ) -> None:
     """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
-    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine, unfinished)
 
 
 @app.command()
