@@ -10,6 +10,7 @@ import typer
 from equipoise.cli import options
 from equipoise.cli.ending import run_to_end
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
+from equipoise.core import output
 from equipoise.core.lazy import lazy
 
 app = typer.Typer(
