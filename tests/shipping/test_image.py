@@ -26,7 +26,7 @@ def test_it_installs_what_the_readme_installs() -> None:
 
 
 def test_the_build_gets_what_is_installed_and_nothing_else() -> None:
-    assert [line for line in IGNORE if not line.startswith(("#", "!"))][0] == "*"
+    assert next(line for line in IGNORE if not line.startswith(("#", "!"))) == "*"
     assert [path for path in SENT if not (ROOT / path).exists()] == []
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     package_map = re.search(r"\[tool\.setuptools\.package-dir\]\n(.+?)\n\n", project, re.DOTALL)
