@@ -27,8 +27,10 @@ def critical_difference(ranking: Ranking, ident: str) -> Markup:
     if ranking.why_not or len(shown) < 2:
         return Markup("")
     low, high = 1.0, max(math.ceil(shown[-1].average_rank), 2)
+    # A group of which only one strategy is shown joins nothing.
     groups = [(a, min(b, len(shown) - 1)) for a, b in ranking.groups if a < len(shown) - 1]
     top = 56
+    # Each group has a bar of its own under the line, and names begin below the last bar.
     start = top + 8 * len(groups) + 14
 
     def x(rank: float) -> float:

@@ -38,6 +38,7 @@ def html_of(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
+        # A misspelt name in a template is an error, and not an empty place on the page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -58,6 +59,7 @@ def html_of(page: Page) -> str:
         kind_of=kind_of,
         times=times,
     )
+    # Style and script are files of ours, which escaping would break.
     html = environment.get_template("page.html").render(
         page=page, style=Markup(style), script=Markup(script), policy=_policy(style, script)
     )

@@ -37,6 +37,7 @@ def draw(ranked: Sequence[Ranking], folder: Path) -> list[Path]:
             [s.pareto for s in one.strategies],
             quality=f"mean {METRICS[one.metric]} over {len(one.blocks)} data sets",
         )
+    # Before the folder is made, so that no empty one stays behind.
     if not figures:
         raise EquipoiseError(f"nothing to draw into {folder}: {ranked[0].why_not}")
     try:
@@ -49,4 +50,5 @@ def draw(ranked: Sequence[Ranking], folder: Path) -> list[Path]:
 
 
 def _file_name(text: str) -> str:
+    # A spec may hold signs that a file system refuses, and be longer than it allows a name to be.
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in text)[:80].strip("-")

@@ -106,6 +106,7 @@ class Connection:
         """Add a run to `known`. If the key has one already (someone has copied it), only a finished one is kept."""
         other = known.get(key)
         if other is not None:
+            # The unfinished one goes; of two finished ones, either says the same.
             entry, duplicate = (entry, other) if entry.version else (other, entry)
             with quiet():
                 self.client().delete_run(duplicate.run_id)

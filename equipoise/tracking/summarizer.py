@@ -100,6 +100,7 @@ def _write_data(connection: Connection, rows: Sequence[Row], version: str, probl
     known = connection.known_runs()
     groups = grouped(rows)
     keys = {table_key(of[0]) for of in groups} | {strategy_key(row) for row in rows}
+    # The page and the advice rest on all tables of the data, so that one that changed makes all of them outdated.
     if all(key in known for key in keys) and all(known[table_key(of[0])].version == version for of in groups):
         return
     comparisons = compare(rows)
@@ -173,6 +174,7 @@ def _describe(connection: Connection, rows: Sequence[Row], comparisons: Sequence
     wanted = {name: value for name, value in wanted.items() if not _edited(tags.get(name))}
     if ours:
         wanted |= {NOTE: text, WRITTEN: _digest(text)}
+    # Each tag is a request to the database, and most are as they were.
     for name, value in wanted.items():
         if tags.get(name) != value:
             client.set_experiment_tag(number, name, value)

@@ -135,6 +135,7 @@ class Tracker:
             self._write(row, version, known, synced.problems.append)
             synced.written += 1
         except Exception as error:
+            # Every other row would fail like this one; `sync` makes the database again.
             if is_damage(error):
                 raise
             synced.problems.append(f"MLflow lacks row {key} ({one_line(error)}); the row is safe, sync again")

@@ -27,6 +27,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     others = [result for result in comparison.ranked if result.strategy != BASELINE]
     if not comparison.ranked:
         return ["Nothing can be ranked: no strategy finished on every split."]
+    # What follows are differences from the baseline.
     if base is None:
         return [_without_baseline(comparison)]
     if not others:
@@ -82,6 +83,7 @@ def _metric(name: str) -> str:
 
 def _best(comparison: Comparison, name: str) -> StrategyResult | None:
     """The strategy with the largest gain, where one differs visibly from the baseline."""
+    # A difference that is written .000 cannot be named as the largest.
     visible = [r for r in differing(comparison, name) if number(r.deltas[name].mean) != number(0.0)]
     return max(visible, key=lambda result: result.deltas[name].mean, default=None)
 
