@@ -118,13 +118,13 @@ def test_a_page_shows_the_measured_effect_of_the_leaderboard(
     section = published["strategy_section"]("focal", boards)
     assert "[lead-1](../published/lead-1.md): block 1 of 2; 2 of 2 data sets." in section
     assert (
-        "| linear | `focal` | 6 (1 generated) | −.001<br>[−.004,\u00a0+.002] | +.002<br>[−.002,\u00a0+.006] |  | "
+        "| linear | 6 (1 generated) | −.001<br>[−.004,\u00a0+.002] | +.002<br>[−.002,\u00a0+.006] |  | "
         "medical +.002<br>birds −.012 |" in section
     )
-    assert "| mlp | `focal+scut` | 2 | +.010 |  |  | medical +.020<br>birds +.001 |" in section
+    assert "| mlp<br>`focal+scut` | 2 | +.010 |  |  | medical +.020<br>birds +.001 |" in section
     assert "own decision" not in section
     section = published["strategy_section"]("scut", boards)
-    assert "| linear | `scut` | 6 (1 generated) | 0 |  |  | +.050<br>[+.040,\u00a0+.060] |  |" in section
+    assert "| linear | 6 (1 generated) | 0 |  |  | +.050<br>[+.040,\u00a0+.060] |  |" in section
     assert "own decision: its macro-F1 minus that of `none` with tuned thresholds" in section
 
 
