@@ -56,6 +56,7 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         "",
         END,
         "",
+        *(_pictures(manifest["pictures"]) if manifest.get("pictures") else ()),
         "## How it was made",
         "",
         *_table(manifest, states),
@@ -77,7 +78,8 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         *(f"- `{one['file']}`: the suite." for one in manifest.get("suites", ()) if one["file"]),
         "- [index.html](index.html): the report as one page, with everything that the tables say.",
         "- `rows.jsonl.gz`: the rows, one line of JSON each (results/README.md lists the fields).",
-        "- `means.csv`, `differences.csv`, `per_label.csv`, `cost.csv`, and `ranking.csv` where there are several data sets.",
+        "- `means.csv`, `differences.csv`, `per_label.csv`, `cost.csv`; with several data sets also `effects.csv`, `ranking.csv` "
+        "and pictures (`effects-…`, `ranks-…` and `cost-….svg`).",
         "- `manifest.json`: these facts for programs, and the sha256 of each file.",
         *(_submission(manifest) if manifest["plugins"] else ()),
         "",
@@ -93,6 +95,11 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
 
 def _folder(manifest: Mapping[str, Any]) -> str:
     return f"results/{manifest['kind']}/{manifest['name']}"
+
+
+def _pictures(names: Sequence[str]) -> list[str]:
+    shown = [line for name in names for line in (f"![{name.removesuffix('.svg')}]({name})", "")]
+    return ["## Over the data sets", "", *shown]
 
 
 def _table(manifest: Mapping[str, Any], states: Mapping[str, int]) -> list[str]:

@@ -111,6 +111,10 @@ def publish(
     manifest = _facts(listed, made, path.name, description, before)
     manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
     manifest |= {"plugins": added.plugins, "suites": [suite.record() for suite in suites]}
+    # The effects come before the ranks, as in the alphabet; what costs have to say is in a file of its own.
+    manifest["pictures"] = sorted(
+        name for name in files if name.endswith(".svg") and not name.startswith("cost")
+    )
     manifest["history"] = history(before, {**manifest, "machine": _here(description)})
     _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
     return read_folder(path)
