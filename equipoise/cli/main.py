@@ -10,6 +10,7 @@ import typer
 from equipoise.cli import options
 from equipoise.cli.ending import run_to_end
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
+from equipoise.core import output
 from equipoise.core.lazy import lazy
 
 app = typer.Typer(
@@ -20,6 +21,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output.echo(lazy("importlib.metadata").version("equipoise"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before_any_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Which balancing strategy works on imbalanced multilabel data, measured."""
 
 
 @app.command("list")
@@ -75,6 +92,7 @@ def run(
     device: Device = "auto",
     results: Results = LIVE,
     data_dir: DataDir = None,
+    reuse: options.Reuse = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
     cluster: options.ClusterUrl = None,
     allow_mixed: options.AllowMixed = False,
@@ -100,6 +118,7 @@ def run(
         device=device,
         results=results,
         data_dir=data_dir,
+        reuse=reuse or [],
         redo=redo,
         dry_run=dry_run,
         json=json,
@@ -352,12 +371,17 @@ def new(
 def publish(
     name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
     results: Results = LIVE,
-    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    suite: Annotated[
+        Names, typer.Option(help="Only the complete blocks of this suite. Repeat for more.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="With --suite: also blocks that lack cells.")
+    ] = False,
     into: options.Into = Path("results/published"),
     machine: options.Machine = "",
 ) -> None:
     """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
-    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine, unfinished)
 
 
 @app.command()

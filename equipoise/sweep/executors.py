@@ -184,13 +184,14 @@ class _Slow:
 
     def __init__(self, data: Mapping[str, Dataset], watch: Watcher) -> None:
         self._data, self._watch = data, watch
+        self._sizes: dict[str, Size] = {}
 
     def __call__(self, cells: Sequence[Cell], seconds: float) -> bool:
         """Whether the group has been reported."""
         # An estimate takes a moment, and no cell is slow before.
         if seconds < LEAST:
             return False
-        estimates = [core_seconds(cell, Size.of(self._data[cell.dataset])) for cell in cells]
+        estimates = [core_seconds(cell, self._size(cell.dataset)) for cell in cells]
         known = sum(estimate for estimate in estimates if estimate is not None)
         if not cells or None in estimates or seconds < TIMES * known:
             # Without an estimate there is nothing to compare with.
@@ -202,3 +203,9 @@ class _Slow:
             f"{TIMES} times the estimate; --cell-timeout SECONDS ends such cells"
         )
         return True
+
+    def _size(self, dataset: str) -> Size:
+        # Counting the words of texts takes up to half a second, and long cells are asked about at every report of a worker.
+        if dataset not in self._sizes:
+            self._sizes[dataset] = Size.of(self._data[dataset])
+        return self._sizes[dataset]

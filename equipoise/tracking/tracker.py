@@ -53,6 +53,7 @@ class Tracker:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.connection = Connection(store)
+        self._without: set[str] = set()
 
     @property
     def uri(self) -> str:
@@ -93,8 +94,17 @@ class Tracker:
         if missing:
             with quiet():
                 self.connection.client()
+                lacking = self.store.without_predictions(
+                    str(r["key"]) for r, _ in missing if r["status"] == "ok"
+                )
+                # One line for all, since a published folder may have brought thousands.
+                self._without = set(lacking) if len(lacking) > 1 else set()
                 for row, version in missing:
                     self._sync_row(row, version, known, synced)
+            if self._without:
+                synced.problems.append(
+                    f"{len(lacking)} runs have no pictures: the predictions of their rows are not in {self.store.predictions_dir}"
+                )
         return synced
 
     def summarize(self, rows: Iterable[Mapping[str, Any]] | None = None) -> list[str]:
@@ -146,7 +156,7 @@ class Tracker:
         known[str(row["key"])] = KnownRun(run_id, version)
 
     def _predictions(self, row: Row, note: Note) -> Mapping[str, Any] | None:
-        if row["status"] != "ok":
+        if row["status"] != "ok" or row["key"] in self._without:
             return None
         try:
             return self.store.predictions(row["key"])
