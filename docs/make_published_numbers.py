@@ -119,6 +119,8 @@ def differences_table(rows: Sequence[Row], group: str = "total") -> str:
     base = huang.PUBLISHED["BCE"][group][1]
     lines = [("published, BERT", *(signed(huang.PUBLISHED[name][group][1] - base) for name in losses))]
     for setting, found in _settings(rows).items():
+        if found.keys() == {"BCE"}:
+            continue
         for rule in ("half", "one", "per label"):
             cells = [
                 interval(found[name]["minus BCE"][rule][group]["macro"]) if name in found else ""
