@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from equipoise.catalog.registry import registry
-from equipoise.cli.listing import strategy_record
+from equipoise.cli.info.records import strategy_record
 from equipoise.contracts.strategy import Context, Strategy
 
 LABELS = 10

@@ -62,6 +62,17 @@ def test_the_leaderboard_covers_what_it_promises() -> None:
     assert all(b.splits >= 5 and "none" in b.strategies for b in suite.blocks)
 
 
+def test_the_page_of_first_effects_says_what_the_leaderboard_supersedes() -> None:
+    """It names `none` alone: no other strategy of its tables is in the leaderboard."""
+    page = (PUBLISHED.parents[1] / "docs" / "effects.md").read_text(encoding="utf-8")
+    tabled = {
+        line.split("|")[2].strip(" `") for line in page.splitlines() if line.startswith("| ") and "`" in line
+    }
+    assert len(tabled) > 15
+    ranked = {get_strategy(s).spec for b in load_suite("leaderboard-2026-11").blocks for s in b.strategies}
+    assert {get_strategy(name).spec for name in tabled} & ranked == {"none"}
+
+
 @pytest.mark.parametrize("name", ["leaderboard-2026-11", "emails-2026-12"])
 def test_strategies_of_all_stages_take_part_without_clashes(name: str) -> None:
     strategies = [get_strategy(s) for s in load_suite(name).blocks[0].strategies]
