@@ -1,7 +1,8 @@
 """The TF-IDF and logistic regression row on GoEmotions, micro-F1 .51 (Harutyunyan & Kumar 2026, arXiv:2601.18162).
 
 The abstract says: binary relevance, the official split of training, validation and test comments, and class weights by inverse
-frequency. It does not say the features, C, or how labels are decided. Each is varied here; thresholds are chosen on the validation comments.
+frequency. It does not say the features, C, or how labels are decided. Each is varied here; thresholds are chosen on the
+validation comments.
 """
 
 from __future__ import annotations
@@ -72,9 +73,7 @@ def logits(data: Dataset, variant: Variant) -> tuple[huang.Floats, huang.Floats]
     model = LogisticRegression(
         C=variant.C, class_weight=variant.class_weight, solver="liblinear", max_iter=1000, random_state=0
     )
-    fitted = OneVsRestClassifier(model).fit(
-        words.fit_transform(data.X[part == TRAIN]), data.Y[part == TRAIN]
-    )
+    fitted = OneVsRestClassifier(model).fit(words.fit_transform(data.X[part == TRAIN]), data.Y[part == TRAIN])
     dev, test = (fitted.decision_function(words.transform(data.X[part == which])) for which in (DEV, TEST))
     return dev, test
 
@@ -106,11 +105,11 @@ def scores(true: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 
 def ours(backbone: str) -> Row:
     """What a row of a cell of this product holds; validation comments are trained on."""
-    cell, data = product.Cell(DATASET, backbone, "none", OURS[backbone]), goemotions()
-    row = product.scored(cell, data, {"total": np.ones(len(data.labels), dtype=np.bool_)})
-    _, arrays = product.run(cell, data)
-    made = product.decisions(arrays)[0]
-    return {**row, "scores": {rule: scores(arrays["test_Y"], made[rule]) for rule in made}}
+    data = goemotions()
+    result = product.run(product.Cells(DATASET, backbone, settings=OURS[backbone]), data)["none"]
+    row = product.row(result, {"total": np.ones(len(data.labels), dtype=np.bool_)})
+    made = product.decisions(result.arrays)[0]
+    return {**row, "scores": {rule: scores(result.arrays["test_Y"], made[rule]) for rule in made}}
 
 
 def rows(path: Path = ROWS) -> Iterator[Row]:
@@ -121,7 +120,9 @@ def rows(path: Path = ROWS) -> Iterator[Row]:
         yield measured(PART, variant.name, settings, LIBRARIES, partial(decided, data, variant), path)
     for backbone, budget in OURS.items():
         settings = (data.sha256, backbone, budget)
-        yield measured(PART, f"{backbone} of this suite", settings, product.LIBRARIES, partial(ours, backbone), path)
+        yield measured(
+            PART, f"{backbone} of this suite", settings, product.LIBRARIES, partial(ours, backbone), path
+        )
 
 
 if __name__ == "__main__":

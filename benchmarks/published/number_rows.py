@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -49,9 +48,7 @@ def measured(
     for row in load(path):
         if row["key"] == key:
             return row
-    began = time.process_time()
     row = {"part": part, "name": name, "key": key, **measure()}
-    row["seconds"] = round(time.process_time() - began, 1)
     row["versions"] = {"python": platform.python_version(), **versions}
     put(row, path)
     return rounded(row)  # type: ignore[no-any-return]
@@ -62,7 +59,7 @@ def put(row: Row, path: Path = ROWS) -> None:
 
     The file is written anew and renamed, so that an interrupted run leaves whole rows.
     """
-    rows = {(r["part"], r["name"]): r for r in load(path)} | {(row["part"], row["name"]): rounded(row)}
+    rows = {(r["part"], r["name"]): rounded(r) for r in [*load(path), row]}
     unfinished = path.with_suffix(".part")
     with unfinished.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(r, sort_keys=True) + "\n" for r in rows.values())

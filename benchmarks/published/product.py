@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import huang
 import numpy as np
-from number_rows import ROWS, Row, measured
+from number_rows import Row
 
 import equipoise
 from equipoise.contracts.dataset import Dataset
@@ -15,43 +15,54 @@ from equipoise.contracts.dataset import Dataset
 #: Where the cells' predictions are kept; git ignores it.
 STORE = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "published-numbers"
 LIBRARIES = ("equipoise", "torch", "numpy")
-#: Backbones whose scores are margins, not logits.
-MARGINS = ("linear_svc",)
 
 
-class Cell(NamedTuple):
-    """What a cell is: names as on the command line, and settings that differ from the defaults."""
+class Cells(NamedTuple):
+    """Cells that differ in their strategy: names as on the command line, and settings that differ from the defaults."""
 
     dataset: str
     backbone: str
-    strategy: str
+    strategies: tuple[str, ...] = ("none",)
     settings: tuple[tuple[str, Any], ...] = ()
 
 
-def run(cell: Cell, data: Dataset, store: Path = STORE) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The row and the arrays of a cell; it is computed unless the store holds it.
+class Result(NamedTuple):
+    """The row of a cell as one flat line, and the arrays that the store keeps with it."""
+
+    line: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def run(cells: Cells, data: Dataset, store: Path = STORE) -> dict[str, Result]:
+    """Strategy → result, on the official split; cells that the store holds are not computed again.
 
     Raises:
-        RuntimeError: the cell failed.
+        RuntimeError: a cell failed.
     """
     frame = equipoise.run(
         dataset=data,
-        backbone=cell.backbone,
-        strategy=cell.strategy,
+        backbone=cells.backbone,
+        strategy=list(cells.strategies),
         splits="official",
         device="cpu",
         results=store,
-        **dict(cell.settings),
+        **dict(cells.settings),
     )
-    (line,) = ({str(n): v for n, v in line.items()} for line in frame.to_dict("records"))
-    if line["status"] != "ok":
-        raise RuntimeError(f"{cell}: {line['status']}: {line.get('error')}")
-    with np.load(store / "predictions" / f"{line['key']}.npz") as arrays:
-        return line, dict(arrays)
+    lines = [{str(n): v for n, v in line.items()} for line in frame.to_dict("records")]
+    if failed := next((line for line in lines if line["status"] != "ok"), None):
+        raise RuntimeError(
+            f"{cells.backbone}, {failed['strategy']}: {failed['status']}: {failed.get('error')}"
+        )
+    return {line["strategy"]: Result(line, _arrays(store, line["key"])) for line in lines}
+
+
+def _arrays(store: Path, key: str) -> dict[str, np.ndarray]:
+    with np.load(store / "predictions" / f"{key}.npz") as arrays:
+        return dict(arrays)
 
 
 def decisions(arrays: dict[str, np.ndarray], margins: bool = False) -> tuple[dict[str, np.ndarray], float]:
-    """The test rows decided at probability ½, at one threshold and at a threshold per label; and that one threshold.
+    """The test rows decided at probability ½ (or margin 0), at one threshold and at one per label; and the one threshold.
 
     The one threshold is chosen as Huang et al. choose it, on micro-F1, but on out-of-fold scores of the training rows instead
     of on development rows: these are trained on here.
@@ -71,23 +82,16 @@ def probability(logits: huang.Floats) -> huang.Floats:
     return 0.5 * (1 + np.tanh(logits / 2))
 
 
-def scored(cell: Cell, data: Dataset, masks: dict[str, huang.Bools], store: Path = STORE) -> Row:
+def row(result: Result, masks: dict[str, huang.Bools], margins: bool = False) -> Row:
     """What a row of a cell holds: the scores under each decision, the one threshold, mAP, and what the search chose."""
-    line, arrays = run(cell, data, store)
-    made, cut = decisions(arrays, cell.backbone in MARGINS)
+    line, arrays = result
+    made, cut = decisions(arrays, margins)
     return {
         "cell": line["key"],
-        "map": round(float(line["scores/map"]), 4),
+        "map": float(line["scores/map"]),
         "thresholds": {"one": cut},
-        "scores": {rule: huang.scored(arrays["test_Y"], predicted, masks) for rule, predicted in made.items()},
+        "scores": {
+            rule: huang.scored(arrays["test_Y"], predicted, masks) for rule, predicted in made.items()
+        },
         "chosen": {n.removeprefix("param/"): v for n, v in line.items() if n.startswith("param/") and v == v},
     }
-
-
-def row(
-    part: str, cell: Cell, data: Dataset, masks: dict[str, huang.Bools], path: Path = ROWS, store: Path = STORE
-) -> Row:
-    """The row of a cell in the file, measured where it is missing."""
-    name = f"{cell.backbone}, {cell.strategy}"
-    settings = (data.sha256, *cell)
-    return measured(part, name, settings, LIBRARIES, lambda: scored(cell, data, masks, store), path)
