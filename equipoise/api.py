@@ -25,11 +25,11 @@ from equipoise.readers.downloads import default_data_dir
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
-from equipoise.sweep.executors import Watcher
-from equipoise.sweep.plan import make_plan
+from equipoise.sweep.plan import make_plan, warnings_of
 from equipoise.sweep.pool import begin, end_if_starting
-from equipoise.sweep.run import sweep
+from equipoise.sweep.run import outstanding, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
+from equipoise.sweep.watching import Watcher
 from equipoise.sweep.worker_count import parse_workers
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ def run(
     Returns:
         A frame with one line for each cell, and columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".
 
+    Warns:
+        UserWarning: a line for each problem of the data (labels too rare for the folds, inputs that reveal a label, one label in
+            every row) and for compositions whose parts work against each other.
+
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
     """
@@ -124,6 +128,10 @@ def run(
     if reuse:
         folders = [Path(one) for one in ([reuse] if isinstance(reuse, str | Path) else reuse)]
         reused.reusable(folders, plan, store, redo).copy_to(store)
+    # Lazily, since its libraries take a second to import.
+    before = lazy("equipoise.diagnosis.cautions").before_running(outstanding(plan, store, redo), plan.data)
+    for line in (*warnings_of(plan), *before):
+        warnings.warn(line, stacklevel=2)
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher, executor=executor)
     # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}

@@ -19,7 +19,6 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import into_log, plugins_apart, printed
-from equipoise.core.system import address_space
 from equipoise.publishing.reuse import reusable
 from equipoise.report.export import PARTS, render
 from equipoise.store.store import LOGS, Store
@@ -85,7 +84,7 @@ def run(
     if dry_run:
         print_cells(console, plan, todo)
         return
-    for line in _cautions(plan, todo):
+    for line in lazy("equipoise.diagnosis.cautions").before_running(todo, plan.data):
         echo(f"warning: {line}", to_err=True)
     reused.copy_to(store)
     logs = store.path / LOGS
@@ -107,15 +106,6 @@ def run(
     if printed(logs) > before:
         console.print(f"plugins have printed, see {logs}", style="dim", markup=False)
     _report(console, plan, store, results)
-
-
-def _cautions(plan: Plan, todo: Sequence[Cell]) -> list[str]:
-    """What `equipoise diagnose` would warn of in the data of cells that are to run."""
-    folds = {cell.dataset: cell.settings.folds for cell in todo}
-    # Under `ulimit -v` they are left to `diagnose`: their libraries take 400 MB of addresses, which cells would then lack.
-    if not folds or address_space() is not None:
-        return []
-    return lazy("equipoise.diagnosis.cautions").cautions({name: plan.data[name] for name in folds}, folds)
 
 
 def _done(store: Store, todo: Sequence[Cell], redo: str, progress: SweepProgress) -> int:

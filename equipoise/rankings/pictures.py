@@ -98,4 +98,5 @@ def _svg(figure: Figure) -> bytes:
 
 
 def _file_name(text: str) -> str:
+    # A spec may hold signs that a file system refuses, and be longer than it allows a name to be.
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in text)[:80].strip("-")

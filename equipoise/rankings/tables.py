@@ -83,6 +83,7 @@ def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]
     usable = [i for i, strategies in enumerate(scored) if strategies]
     # Without `none` a table has no differences; it is of use only where no table has them.
     kept = [i for i in usable if BASELINE in scored[i]] or usable
+    # A strategy that is complete on no table cannot be ranked, whatever is dropped.
     alive = set().union(*scored)
     tried = [
         {r.strategy for r in table.results if r.state != INCOMPLETE or r.undefined} & alive

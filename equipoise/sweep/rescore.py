@@ -56,6 +56,7 @@ def rescore(
     if not store.rows_file.is_file():
         raise EquipoiseError(f"no rows in {store.path}: equipoise run writes them, --results says where")
     outcome = Rescored()
+    # Throughout, so that no sweep appends between the reading and the last new row.
     with store.locked():
         rows = [row for row in store.rows() if row["status"] == "ok"]
         if store.damage:
@@ -98,5 +99,6 @@ def _rescore_row(store: Store, row: Mapping[str, Any]) -> str | None:
         return f"row {key}: its predictions lack {error.args[0]} (an earlier version wrote them): run that cell again"
     except EquipoiseError as error:
         return f"row {key}: {error}"
+    # Without predictions: the stored ones are those that were read just now, and stay.
     store.append({**row, **fields, "metrics_code": versions.metrics_code()})
     return None

@@ -13,9 +13,10 @@ from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
 from equipoise.store.store import LOGS, STATUS_ONLY, Store
-from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher, with_progress
+from equipoise.sweep.executors import Executor, Processes, ThisProcess
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
+from equipoise.sweep.watching import Watcher, with_progress
 from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
 from equipoise.tracking.writer import MlflowWriter
 
