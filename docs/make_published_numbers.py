@@ -65,8 +65,7 @@ def svm_table(rows: Sequence[Row]) -> str:
     ]
     published = ("**published**", *map(pair, huang.PUBLISHED["SVM"].values()), "")
     return markdown(
-        ("features, weights, threshold", *huang.GROUPS, "away"),
-        [published, *sorted(lines, key=lambda l: float(l[-1]))],
+        ("features, weights, threshold", *huang.GROUPS, "away"), [published, *sorted(lines, key=lambda l: float(l[-1]))]
     )
 
 
@@ -132,9 +131,7 @@ def orders_table(rows: Sequence[Row]) -> str:
     """How far the order of the losses in total macro-F1 agrees with the paper's, and how far apart best and worst are."""
     names = list(huang_losses.LOSSES)
     paper = [huang.PUBLISHED[name]["total"][1] for name in names]
-    lines = [
-        ("published, BERT", "1.00", f"{max(paper) - min(paper):.1f}", f"{paper[0]:.1f}", names[_best(paper)])
-    ]
+    lines = [("published, BERT", "1.00", f"{max(paper) - min(paper):.1f}", f"{paper[0]:.1f}", names[_best(paper)])]
     for setting, found in _settings(rows).items():
         if len(found) < len(names):
             continue
@@ -152,9 +149,7 @@ def _best(values: Sequence[float]) -> int:
 
 def summary_table(rows: Sequence[Row]) -> str:
     """Published, ours and the remaining difference, in one line for each number."""
-    return markdown(
-        ("number", "published", "ours", "how ours was made"), [*_svm_lines(rows), *_loss_lines(rows)]
-    )
+    return markdown(("number", "published", "ours", "how ours was made"), [*_svm_lines(rows), *_loss_lines(rows)])
 
 
 def _svm_lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -163,9 +158,7 @@ def _svm_lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
         for row in of(rows, reuters_svm.PART)
         for rule, scores in row["scores"].items()
     ]
-    literal = next(
-        f for f in found if f[1].startswith(f"{reuters_svm.VARIANTS[0].name}, no class weights, threshold 0")
-    )
+    literal = next(f for f in found if f[1].startswith(f"{reuters_svm.VARIANTS[0].name}, no class weights, threshold 0"))
     published = pair(huang.PUBLISHED["SVM"]["total"])
     return [
         ("Reuters, SVM, micro/macro F1", published, pair(scores["total"]), how)
@@ -176,12 +169,7 @@ def _svm_lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 def _loss_lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     published = signed(huang.PUBLISHED["DB"]["total"][1] - huang.PUBLISHED["BCE"]["total"][1])
     return [
-        (
-            "Reuters, DB − BCE, macro-F1",
-            published,
-            interval(found["DB"]["minus BCE"][rule]["total"]["macro"]),
-            f"{setting}, {RULES[rule]}",
-        )
+        ("Reuters, DB − BCE, macro-F1", published, interval(found["DB"]["minus BCE"][rule]["total"]["macro"]), f"{setting}, {RULES[rule]}")
         for setting, found in _settings(rows).items()
         for rule in ("one", "per label")
         if "DB" in found

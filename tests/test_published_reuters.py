@@ -68,9 +68,7 @@ def test_the_one_threshold_is_the_first_of_the_best() -> None:
     assert huang.best_threshold(true, probabilities, huang.PROBABILITIES) == pytest.approx(0.42)
     assert huang.PROBABILITIES[[0, -1]] == pytest.approx([0.40, 0.60])
     assert len(huang.PROBABILITIES) == 21
-    assert huang.best_threshold(
-        true, np.array([[0.9], [-0.35], [-0.45], [-2.0]]), huang.MARGINS
-    ) == pytest.approx(-0.4)
+    assert huang.best_threshold(true, np.array([[0.9], [-0.35], [-0.45], [-2.0]]), huang.MARGINS) == pytest.approx(-0.4)
 
 
 def test_mean_share_by_hand() -> None:

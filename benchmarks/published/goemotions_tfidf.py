@@ -72,7 +72,9 @@ def logits(data: Dataset, variant: Variant) -> tuple[huang.Floats, huang.Floats]
     model = LogisticRegression(
         C=variant.C, class_weight=variant.class_weight, solver="liblinear", max_iter=1000, random_state=0
     )
-    fitted = OneVsRestClassifier(model).fit(words.fit_transform(data.X[part == TRAIN]), data.Y[part == TRAIN])
+    fitted = OneVsRestClassifier(model).fit(
+        words.fit_transform(data.X[part == TRAIN]), data.Y[part == TRAIN]
+    )
     dev, test = (fitted.decision_function(words.transform(data.X[part == which])) for which in (DEV, TEST))
     return dev, test
 
@@ -119,9 +121,7 @@ def rows(path: Path = ROWS) -> Iterator[Row]:
         yield measured(PART, variant.name, settings, LIBRARIES, partial(decided, data, variant), path)
     for backbone, budget in OURS.items():
         settings = (data.sha256, backbone, budget)
-        yield measured(
-            PART, f"{backbone} of this suite", settings, product.LIBRARIES, partial(ours, backbone), path
-        )
+        yield measured(PART, f"{backbone} of this suite", settings, product.LIBRARIES, partial(ours, backbone), path)
 
 
 if __name__ == "__main__":

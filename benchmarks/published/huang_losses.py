@@ -72,10 +72,7 @@ class Texts(NamedTuple):
 @lru_cache(maxsize=1)
 def texts(words: int) -> Texts:
     """The features, fitted on the 6769 training stories."""
-    data, tfidf = (
-        huang.reuters(),
-        TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32),
-    )
+    data, tfidf = huang.reuters(), TfidfVectorizer(max_features=words, min_df=2, sublinear_tf=True, dtype=np.float32)
     train = tfidf.fit_transform(data.X[data.official == TRAIN])
     return Texts(train, *(tfidf.transform(data.X[data.official == part]) for part in (DEV, TEST)))
 
@@ -163,12 +160,7 @@ def published_row(name: str, loss: str, protocol: Protocol) -> Row:
     data = huang.reuters()
     true, masks = data.Y[data.official == TEST], huang.groups(data)
     made, went = published_decisions(loss, protocol)
-    return {
-        **went,
-        "loss": name,
-        "setting": f"as published, lr {protocol.lr}",
-        **_compared(true, made, masks, protocol),
-    }
+    return {**went, "loss": name, "setting": f"as published, lr {protocol.lr}", **_compared(true, made, masks, protocol)}
 
 
 def _compared(true: np.ndarray, made: dict[str, np.ndarray], masks: Any, protocol: Protocol) -> Row:
@@ -205,9 +197,7 @@ def rows(path: Path = ROWS) -> Iterator[Row]:
     for lr, name in runs:
         protocol, loss = Protocol(lr), LOSSES[name]
         measure = partial(published_row, name, loss, protocol)
-        yield measured(
-            PART, f"as published, lr {lr}: {name}", (sha, loss, protocol), LIBRARIES, measure, path
-        )
+        yield measured(PART, f"as published, lr {lr}: {name}", (sha, loss, protocol), LIBRARIES, measure, path)
     for backbone in SEARCHED:
         for name, strategy in LOSSES.items():
             measure = partial(searched_row, name, strategy, backbone)

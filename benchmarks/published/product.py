@@ -79,20 +79,13 @@ def scored(cell: Cell, data: Dataset, masks: dict[str, huang.Bools], store: Path
         "cell": line["key"],
         "map": round(float(line["scores/map"]), 4),
         "thresholds": {"one": cut},
-        "scores": {
-            rule: huang.scored(arrays["test_Y"], predicted, masks) for rule, predicted in made.items()
-        },
+        "scores": {rule: huang.scored(arrays["test_Y"], predicted, masks) for rule, predicted in made.items()},
         "chosen": {n.removeprefix("param/"): v for n, v in line.items() if n.startswith("param/") and v == v},
     }
 
 
 def row(
-    part: str,
-    cell: Cell,
-    data: Dataset,
-    masks: dict[str, huang.Bools],
-    path: Path = ROWS,
-    store: Path = STORE,
+    part: str, cell: Cell, data: Dataset, masks: dict[str, huang.Bools], path: Path = ROWS, store: Path = STORE
 ) -> Row:
     """The row of a cell in the file, measured where it is missing."""
     name = f"{cell.backbone}, {cell.strategy}"

@@ -76,10 +76,7 @@ def decided(data: Dataset, variant: Variant, class_weight: str | None) -> Row:
     if not variant.with_dev:
         cuts["chosen"] = best_threshold(data.Y[data.official == DEV], dev, MARGINS)
     true, masks = data.Y[data.official == TEST], groups(data)
-    return {
-        "thresholds": cuts,
-        "scores": {name: scored(true, test > cut, masks) for name, cut in cuts.items()},
-    }
+    return {"thresholds": cuts, "scores": {name: scored(true, test > cut, masks) for name, cut in cuts.items()}}
 
 
 def distance(scores: Scores) -> float:
