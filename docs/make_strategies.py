@@ -14,8 +14,8 @@ from equipoise.contracts.strategy import Context, Strategy
 LABELS = 10
 HEAD = f"""# Strategies
 
-All strategies that come with equipoise. `equipoise info NAME` says more about each: its formula, the variant of the paper that was
-taken, and what it needs.
+All strategies that come with equipoise. `equipoise info NAME` says more about each: its formula, the variant of the paper that
+was taken, and what it needs.
 
 *Stage*: where the strategy acts; strategies of different stages are composed with `+`, and `equipoise info A+B` says whether the
 parts of a composition work against each other. *Needs*: what data or backbone must offer. *Searched*: each hyperparameter with

@@ -172,7 +172,8 @@ def _engine(row: Mapping[str, Any]) -> str:
 
 def _mixed(rows: Iterable[Row]) -> str:
     """Why these rows cannot be compared with each other; "" if they can."""
-    engines, libraries, contents = set(), set(), {}
+    engines, libraries = set(), set()
+    contents: dict[str, set[Any]] = {}
     for row in rows:
         engines.add(_engine(row))
         found = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}

@@ -71,13 +71,20 @@ def _check_kept(before: PublishedFolder, lines: bytes) -> None:
     old = [row for row in map(json.loads, published.splitlines()) if now.get(row["key"]) != row]
     row, count = old[0], len(gone)
     cell = f"{row['dataset']} · {row['backbone']} · {row['strategy']} · {split_name(row['split'])} ({row['key']})"
-    if row["key"] not in now:
+    twin = next((one for one in now.values() if _cell(one) == _cell(row)), None)
+    if twin is None:
         why = "is not in these results: run with --reuse to bring the published rows in"
+    elif twin["key"] != row["key"]:
+        why = f"has been computed again with other code, libraries or data, as {twin['key']}"
     else:
         changed = [name for name in row if now[row["key"]].get(name) != row[name]]
         why = f"has another {', '.join(changed or sorted(now[row['key']].keys() - row.keys()))}"
     others = f", and so on for {count - 1} more" if count > 1 else ""
     raise EquipoiseError(f"{before.path} may only grow, and its row {cell} {why}{others}")
+
+
+def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("dataset", "backbone", "strategy", "split", "seed", "settings"))
 
 
 def history(before: Mapping[str, Any] | None, state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -126,6 +126,8 @@ def _provenance(
     words += [word for suite in suites for word in ("--suite", suite.command)]
     words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
     words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
+    installed = [record["distribution"] for record in extra.plugins if "distribution" in record]
+    words += [word for name in installed for word in ("--distribution", str(name))]
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
     made = provenance(grouped(found), None, shlex.join(words))

@@ -113,6 +113,12 @@ def test_a_row_that_would_go_is_named(grown: Folder, rows: Rows) -> None:
     )
 
 
+def test_a_row_that_was_computed_again_by_other_code_is_named(grown: Folder, rows: Rows) -> None:
+    assert grown.publish(rows[:6]).code == 0
+    again = [{**row, "key": f"new{k}", "code": f"0123/{row['code']}"} for k, row in enumerate(rows[:6])]
+    refused(grown.publish([*rows[:6], *again]), "has been computed again with other code", "as new", "5 more")
+
+
 def test_a_suite_that_has_changed_is_refused(grown: Folder, rows: Rows) -> None:
     assert grown.publish(rows[:6]).code == 0
     (grown.tmp_path / "mine.toml").write_text(f"title = 'Another'{SUITE}", encoding="utf-8")
