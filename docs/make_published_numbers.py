@@ -92,9 +92,10 @@ def goemotions_table(rows: Sequence[Row]) -> str:
 
 
 def _settings(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
-    """Setting → loss → row."""
+    """Setting → loss → row, losses in the order of the paper."""
+    order = list(huang_losses.LOSSES)
     out: dict[str, dict[str, Row]] = {}
-    for row in of(rows, huang_losses.PART):
+    for row in sorted(of(rows, huang_losses.PART), key=lambda row: order.index(row["loss"])):
         out.setdefault(row["setting"], {})[row["loss"]] = row
     return out
 
