@@ -53,11 +53,11 @@ class Choice:
 def choose(worlds: Worlds, strategies: Sequence[str], rule: str, against: str = "") -> Choice:
     """Choose by the mean difference from `none` in each half of the worlds, and measure each choice in the other half.
 
-    The best of many noisy means is too high (the winner's curse), even if no strategy differs from `none`. The other half has no
-    part in the choice, so its mean is not too high, and its t interval is exact. The gain returned is the mean of both halves, and
-    its interval is as wide as theirs are on average. That is right whatever the correlation of the two; simulated (10 strategies,
-    8 to 32 worlds, with and without true differences) it covers in 98 to 99 of 100 cases. To leave out one world at a time would
-    use more worlds for the choice, but the interval of its mean covered in 76 to 92 of 100 cases only.
+    The best of many noisy means is too high (the winner's curse), even if no strategy differs from `none`. The other half has
+    no part in the choice, so its mean is not too high and its t interval is exact. The gain returned is the mean of both
+    halves, and its interval is as wide as theirs are on average, which is right whatever the correlation of the two. Simulated
+    (10 strategies, 8 to 32 worlds, with and without true differences) it covers in 98 to 99 of 100 cases. To leave out one
+    world at a time would use more worlds for the choice, but the interval of that mean covers in 76 to 92 of 100 cases only.
 
     Args:
         worlds: of one kind. Those where a strategy is missing are left out.

@@ -64,8 +64,10 @@ def test_a_world_compares_strategies_on_the_splits_of_none() -> None:
     ]
     (world,) = worlds_of(rows, {"w": {"rows": 100.0}}, {"w": Best(0.8, 0.7, 0.6)}).worlds
     assert world.difference("focal", "map") == pytest.approx(0.15)
-    assert math.isnan(world.difference("asl", "map")) and "apl" not in world.scores
-    assert world.gap("map") == pytest.approx(0.2) and world.gap("untuned") == pytest.approx(0.3)
+    assert math.isnan(world.difference("asl", "map"))
+    assert "apl" not in world.scores
+    assert world.gap("map") == pytest.approx(0.2)
+    assert world.gap("untuned") == pytest.approx(0.3)
     # A decision without tuning, against `none` with tuned thresholds.
     assert world.difference("focal", "untuned", "tuned") == pytest.approx(-0.1)
 
@@ -148,7 +150,8 @@ def test_the_halves_of_a_choice_are_balanced_and_a_true_winner_is_found() -> Non
     worlds = factorial({"good": lambda f: 0.03 + 0.1 * (f["dependence"] > 0), "bad": lambda f: -0.05})
     found = choose(worlds, ["good", "bad"], "map")
     assert (found.strategy, found.chosen, found.verdict) == ("good", ("good", "good"), GAIN)
-    assert found.gain.value == pytest.approx(0.08) and found.apparent == pytest.approx(0.08)
+    assert found.gain.value == pytest.approx(0.08)
+    assert found.apparent == pytest.approx(0.08)
     assert found.share == pytest.approx(0.08 / 0.3)
     assert choose(worlds, ["bad"], "map").strategy == "none"
     assert choose(worlds, ["bad"], "map").verdict == NOTHING
@@ -180,4 +183,6 @@ def test_factors_are_read_from_names() -> None:
     )
     assert list(found) == ["design-emails[labels=5,imbalance=50,seed=9]"]
     (factors,) = found.values()
-    assert factors["imbalance"] == 50 and factors["rows"] == 2400 and factors["labels"] == 5
+    assert factors["imbalance"] == 50
+    assert factors["rows"] == 2400
+    assert factors["labels"] == 5
