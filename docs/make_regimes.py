@@ -9,7 +9,10 @@ docs/regimes-worlds.csv holds the best possible scores of the worlds on their te
 from __future__ import annotations
 
 import csv
+import itertools
 import math
+import runpy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,13 @@ import numpy as np
 
 from equipoise import measures
 from equipoise.catalog.datasets import load_dataset
-from equipoise.worlds import effects
+from equipoise.publishing.folder import read_folder
+from equipoise.store.store import Store
+from equipoise.worlds import effects, pictures
 from equipoise.worlds.best import best_of, factors_of
 from equipoise.worlds.choice import GAIN, NOTHING, Choice, choose
 from equipoise.worlds.effects import Estimate
-from equipoise.worlds.world import Best, Worlds, worlds_of
+from equipoise.worlds.world import RULES, WORDS, Best, Worlds, worlds_of
 
 HERE = Path(__file__).parent
 PAGE, KNOWN, IMAGES = HERE / "regimes.md", HERE / "regimes-worlds.csv", HERE / "images"
@@ -218,3 +223,98 @@ def _percent(share: float) -> str:
 
 def _verdict(one: Choice) -> str:
     return {GAIN: "a gain", NOTHING: "nothing gains .01"}.get(one.verdict, "open")
+
+
+def corners_table(worlds: Worlds) -> str:
+    """What `none` and the exact posterior reach in each corner."""
+    head = [
+        "rows",
+        "imbalance",
+        "worlds",
+        "labels scored",
+        "none mAP",
+        "best mAP",
+        "none at ½",
+        "none tuned",
+        "best macro-F1",
+    ]
+    lines = [head]
+    for rows, ratio in corners(worlds):
+        here = worlds.where(rows=rows, imbalance=ratio).worlds
+        base = np.mean([w.scores["none"] for w in here], axis=0)
+        best = np.mean([w.best for w in here], axis=0)  # type: ignore[arg-type]
+        scored = np.mean([w.labels_scored / w.factors["labels"] for w in here])
+        numbers = (base[0], best[0], base[2], base[1], best[1])
+        lines.append(
+            [
+                f"{rows:g}",
+                f"{ratio:g}",
+                str(len(here)),
+                f"{100 * scored:.0f} %",
+                *(f"{v:.3f}"[1:] for v in numbers),
+            ]
+        )
+    return table(lines)
+
+
+def thresholds_table(worlds: Worlds) -> str:
+    """The steps of `thresholds`, and what of the best strategy's gain at ½ tuned thresholds give to `none`."""
+    steps = thresholds(worlds)
+    lines = [["worlds", *steps, "share of the gain at ½ that tuning alone gives"]]
+    for i, (name, _) in enumerate(kinds(worlds)):
+        base, chosen, tuned = (values[i] for values in list(steps.values())[:3])
+        lines.append(
+            [name, *(f"{v[i]:.3f}"[1:] for v in steps.values()), _percent((tuned - base) / (chosen - base))]
+        )
+    return table(lines)
+
+
+def draw(worlds: Worlds) -> None:
+    """Draw the map and the ladder into docs/images."""
+    where = corners(worlds)
+    maps = {f"Difference from none: {WORDS[i]}": heat(worlds, rule) for i, rule in enumerate(RULES)}
+    names = [f"{rows:g}\n1:{ratio:g}" for rows, ratio in where]
+    edges = [i for i, (a, b) in enumerate(itertools.pairwise(where), 1) if a[0] != b[0]]
+    pictures.regime_map(maps, names, (0.05, 0.05, 0.3), edges).savefig(IMAGES / "regimes.png", dpi=120)
+    steps = thresholds(worlds)
+    half = steps.pop("the exact posterior at ½")
+    del half
+    named = [name for name, _ in kinds(worlds)]
+    figure = pictures.ladder(
+        {k: np.array(v) for k, v in steps.items()}, named, "Macro-F1 from ½ to the best possible"
+    )
+    figure.savefig(IMAGES / "regimes-thresholds.png", dpi=120)
+
+
+def tables(worlds: Worlds) -> dict[str, str]:
+    """Every table of the page by the name of its mark."""
+    return {
+        "corners": corners_table(worlds),
+        "thresholds": thresholds_table(worlds),
+        "chosen map": choices(worlds, "map"),
+        "chosen tuned": choices(worlds, "tuned"),
+        "chosen untuned": choices(worlds, "untuned"),
+        "chosen untuned against tuned": choices(worlds, "untuned", "tuned"),
+        "effects map": effects_table(worlds, "map"),
+        "effects tuned": effects_table(worlds, "tuned"),
+        "effects untuned": effects_table(worlds, "untuned"),
+    }
+
+
+def page(worlds: Worlds) -> str:
+    """The page as it should be."""
+    filled = runpy.run_path(str(HERE / "make_performance.py"))["filled"]
+    made: str = filled(PAGE.read_text(encoding="utf-8"), tables(worlds))
+    return made
+
+
+if __name__ == "__main__":
+    listed = Store(Path(sys.argv[2])).rows() if sys.argv[1:2] == ["--worlds"] else read_folder(PUBLISHED).rows
+    if sys.argv[1:2] == ["--worlds"]:
+        compute_worlds(listed)
+    everything = observed(listed)
+    draw(everything)
+    if PAGE.exists():
+        PAGE.write_text(page(everything), encoding="utf-8")
+    else:
+        print("\n\n".join(f"{k}\n{v}" for k, v in tables(everything).items()))
