@@ -37,6 +37,10 @@ LOGARITHMIC = {"imbalance": 4.0, "rows": 4.0, "labels": 4.0}
 TERMS = ("imbalance", "rows", "labels", "dependence", "noise")
 #: Kinds of worlds for which a winner is looked for; finer ones have too few worlds for two halves.
 MILD, STRONG = (3.0, 10.0), (50.0, 200.0)
+#: Rows of the data set → epochs of the rows that the map is drawn from; other epochs only show what a budget does.
+EPOCHS = {500: 80, 2000: 20, 8000: 10}
+#: Strategies that were run for both numbers of epochs in the worlds that show what a budget does.
+SLOW = ("asl", "distribution_balanced")
 Row = Mapping[str, Any]
 
 
@@ -46,13 +50,15 @@ def known_worlds() -> dict[str, dict[str, float]]:
         return {row.pop("dataset"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
 
 
-def compute_worlds(rows: Sequence[Row]) -> None:
-    """Add to docs/regimes-worlds.csv the worlds of rows that are not in it."""
+def compute_worlds(rows: Sequence[Row], real: Sequence[str]) -> None:
+    """Add to docs/regimes-worlds.csv the worlds of rows, and the real data sets, that are not in it."""
     known = known_worlds() if KNOWN.exists() else {}
     for name in dict.fromkeys(str(row["dataset"]) for row in rows):
         if name not in known:
             best = best_of([row for row in rows if row["dataset"] == name and row["strategy"] == "none"])
             known[name] = best[name]._asdict() | traits(name)
+    unknown = dict.fromkeys(Best._fields, math.nan)
+    known |= {name: unknown | traits(name) for name in real if name not in known}
     with KNOWN.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["dataset", *next(iter(known.values()))], lineterminator="\n")
         writer.writeheader()
@@ -73,11 +79,17 @@ def traits(name: str) -> dict[str, float]:
     }
 
 
-def observed(rows: Sequence[Row]) -> Worlds:
-    """The worlds of the rows with their factors and best scores."""
+def observed(rows: Sequence[Row], epochs: Mapping[int, int]) -> Worlds:
+    """The worlds of the rows that were trained for this number of epochs, with their factors and best scores."""
     known = known_worlds()
+    factors = factors_of(known)
     best = {name: Best(n["map"], n["macro_f1"], n["half"]) for name, n in known.items()}
-    return worlds_of([dict(row) for row in rows], factors_of(known), best)
+    chosen = [
+        dict(row)
+        for row in rows
+        if row["settings"]["epochs"] == epochs.get(int(factors[row["dataset"]]["rows"]))
+    ]
+    return worlds_of(chosen, factors, best)
 
 
 def corners(worlds: Worlds) -> list[tuple[float, float]]:
@@ -119,7 +131,8 @@ def responses(worlds: Worlds, rule: str) -> dict[str, effects.Response]:
     for name in strategies(worlds):
         here = Worlds([w for w in worlds.worlds if name in w.scores])
         columns = effects.centred(here, TERMS, LOGARITHMIC)
-        columns["imbalance × rows"] = columns["imbalance"] * columns["rows"]
+        if {"imbalance", "rows"} <= set(columns):
+            columns["imbalance × rows"] = columns["imbalance"] * columns["rows"]
         values = here.differences(name, rule)
         if np.any(values):
             found[name] = effects.fit(values, columns)
@@ -137,8 +150,8 @@ def effects_table(worlds: Worlds, rule: str) -> str:
         "imbalance × rows": "both × 4, beyond the sum",
     }
     lines = [["strategy", *heads.values()]]
-    for name, response in fitted.items():
-        lines.append([f"`{name}`", *(_signed(adjusted.get(f"{name}|{t}")) for t in response.terms)])
+    for name in fitted:
+        lines.append([f"`{name}`", *(_signed(adjusted.get(f"{name}|{t}")) for t in heads)])
     return table(lines)
 
 
@@ -269,11 +282,30 @@ def thresholds_table(worlds: Worlds) -> str:
     return table(lines)
 
 
+def budgets_table(rows: Sequence[Row]) -> str:
+    """The same worlds trained for two numbers of epochs: what `none` reaches, and what strategies gain over it."""
+    lines = [["rows, epochs", "worlds", "score", "none", *(f"`{name}`" for name in SLOW)]]
+    for size, few, many in ((500, 20, 80), (2000, 20, 80)):
+        short, long = observed(rows, {size: few}), observed(rows, {size: many})
+        # Worlds in which all of these strategies were run with both budgets.
+        both = [
+            {w.dataset for w in one.worlds if all(name in w.scores for name in SLOW)} for one in (short, long)
+        ]
+        for rule, words in zip(RULES[:2], WORDS[:2], strict=True):
+            for epochs, one in ((few, short), (many, long)):
+                here = Worlds([w for w in one.worlds if w.dataset in both[0] & both[1]])
+                base = float(np.mean([getattr(w.scores["none"], rule) for w in here.worlds]))
+                gains = [_signed(effects.mean(here.differences(name, rule))) for name in SLOW]
+                head = [f"{size}, {epochs}", str(len(here.worlds)), words]
+                lines.append([*head, f"{base:.3f}"[1:], *gains])
+    return table(lines)
+
+
 def draw(worlds: Worlds) -> None:
     """Draw the map and the ladder into docs/images."""
     where = corners(worlds)
     maps = {f"Difference from none: {WORDS[i]}": heat(worlds, rule) for i, rule in enumerate(RULES)}
-    names = [f"{rows:g}\n1:{ratio:g}" for rows, ratio in where]
+    names = [f"{rows:g} rows\n{ratio:g} : 1" for rows, ratio in where]
     edges = [i for i, (a, b) in enumerate(itertools.pairwise(where), 1) if a[0] != b[0]]
     pictures.regime_map(maps, names, (0.05, 0.05, 0.3), edges).savefig(IMAGES / "regimes.png", dpi=120)
     steps = thresholds(worlds)
@@ -286,35 +318,46 @@ def draw(worlds: Worlds) -> None:
     figure.savefig(IMAGES / "regimes-thresholds.png", dpi=120)
 
 
-def tables(worlds: Worlds) -> dict[str, str]:
+def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Every table of the page by the name of its mark."""
+    worlds = observed(rows, EPOCHS)
+    chosen = {f"chosen {rule}": choices(worlds, rule) for rule in RULES}
+    changes = {f"effects {rule}": effects_table(worlds, rule) for rule in RULES}
     return {
         "corners": corners_table(worlds),
         "thresholds": thresholds_table(worlds),
-        "chosen map": choices(worlds, "map"),
-        "chosen tuned": choices(worlds, "tuned"),
-        "chosen untuned": choices(worlds, "untuned"),
         "chosen untuned against tuned": choices(worlds, "untuned", "tuned"),
-        "effects map": effects_table(worlds, "map"),
-        "effects tuned": effects_table(worlds, "tuned"),
-        "effects untuned": effects_table(worlds, "untuned"),
+        "budgets": budgets_table(rows),
+        **chosen,
+        **changes,
+        **real_tables(worlds),
     }
 
 
-def page(worlds: Worlds) -> str:
+def real_tables(worlds: Worlds) -> dict[str, str]:
+    """The tables about data sets that are not generated."""
+    check = runpy.run_path(str(HERE / "make_regimes_check.py"))
+    real, known = check["load"](), known_worlds()
+    return {
+        "real rules": check["rules_table"](known, real, strategies(worlds)),
+        "real predictions": check["checks_table"](worlds, known, real),
+    }
+
+
+def page(rows: Sequence[Row]) -> str:
     """The page as it should be."""
     filled = runpy.run_path(str(HERE / "make_performance.py"))["filled"]
-    made: str = filled(PAGE.read_text(encoding="utf-8"), tables(worlds))
+    made: str = filled(PAGE.read_text(encoding="utf-8"), tables(rows))
     return made
 
 
 if __name__ == "__main__":
     listed = Store(Path(sys.argv[2])).rows() if sys.argv[1:2] == ["--worlds"] else read_folder(PUBLISHED).rows
     if sys.argv[1:2] == ["--worlds"]:
-        compute_worlds(listed)
-    everything = observed(listed)
-    draw(everything)
+        measured = runpy.run_path(str(HERE / "make_regimes_check.py"))["load"]()
+        compute_worlds(listed, list(dict.fromkeys(one.dataset for one in measured)))
+    draw(observed(listed, EPOCHS))
     if PAGE.exists():
-        PAGE.write_text(page(everything), encoding="utf-8")
+        PAGE.write_text(page(listed), encoding="utf-8")
     else:
-        print("\n\n".join(f"{k}\n{v}" for k, v in tables(everything).items()))
+        print("\n\n".join(f"{k}\n{v}" for k, v in tables(listed).items()))

@@ -62,8 +62,9 @@ def _number(axes: Axes, x: int, y: int, one: Estimate, limit: float) -> None:
         axes.text(x, y, "–", ha="center", va="center", fontsize=7, color=MUTED)
         return
     significant = one.p_holm < 1 - LEVEL
-    dark = abs(one.value) > 0.7 * limit
-    sign = f"{one.value:+.3f}".replace("0.", ".").replace("-", "−")
+    dark = abs(one.value) > 0.5 * limit
+    # `none` and a strategy that cannot differ from it by this score.
+    sign = f"{one.value:+.3f}".replace("0.", ".").replace("-", "−") if one.value else "same"
     weight = "bold" if significant else "normal"
     axes.text(
         x, y, sign, ha="center", va="center", fontsize=7, fontweight=weight, color="white" if dark else INK
@@ -86,19 +87,21 @@ def ladder(steps: Mapping[str, Floats], corners: Sequence[str], name: str) -> Fi
         corners: names of the kinds of worlds.
         name: the title.
     """
-    figure, (axes,) = panels(1, 1, 8.6, 0.9 + 0.3 * len(corners))
+    figure, (axes,) = panels(1, 1, 8.6, 1.3 + 0.3 * len(corners))
     colours = (MUTED, ORANGE, BLUE, VERMILION, INK)
     markers = ("o", "D", "o", "s", "|")
     heights = np.arange(len(corners))
     table = np.array(list(steps.values()))
-    axes.hlines(heights, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=FAINT, linewidth=2, zorder=1)
+    axes.hlines(
+        heights, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=FAINT, linewidth=2, zorder=1
+    )
     for (step, scores), colour, marker in zip(steps.items(), colours, markers, strict=False):
         axes.scatter(
             scores, heights, s=80 if marker == "|" else 28, c=colour, marker=marker, label=step, zorder=2
         )
     axes.set_yticks(heights, corners)
-    axes.invert_yaxis()
+    axes.set_ylim(len(corners) - 0.5, -0.5)
     axes.set_xlabel("macro-F1", fontsize=8)
-    axes.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=3)
+    figure.legend(fontsize=7.5, frameon=False, loc="outside lower center", ncols=3)
     title(axes, name)
     return figure
