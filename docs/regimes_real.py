@@ -1,6 +1,6 @@
 """Hold the regime map against data sets that are not generated: tables for docs/make_regimes.py.
 
-    python docs/make_regimes_check.py STORE   # put the rows of a leaderboard into docs/regimes-real.csv
+    python docs/regimes_real.py STORE   # put the rows of a leaderboard into benchmarks/published/regimes-real.csv
 
 A real data set has no known noise or overlap, so it is placed on the map by what can be measured in its labels: positives of a
 median label, MeanIR, rDep, and the number of labels. A model of the differences in the worlds by these four measures predicts the
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import csv
 import math
-import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from regimes_tables import table
 
 from equipoise.report.units import excess
 from equipoise.store.store import Store
@@ -25,8 +25,7 @@ from equipoise.worlds import effects
 from equipoise.worlds.effects import Response
 from equipoise.worlds.world import FIELDS, RULES, Worlds
 
-HERE = Path(__file__).parent
-REAL = HERE / "regimes-real.csv"
+REAL = Path(__file__).parent.parent / "benchmarks" / "published" / "regimes-real.csv"
 Row = Mapping[str, Any]
 Traits = Mapping[str, float]
 MEASURES = ("positives", "mean_ir", "rdep", "count")
@@ -72,7 +71,7 @@ def measure(rows: Sequence[Row]) -> list[Measured]:
 
 
 def load() -> list[Measured]:
-    """What is in docs/regimes-real.csv."""
+    """What is in benchmarks/published/regimes-real.csv."""
     with REAL.open(encoding="utf-8", newline="") as file:
         return [
             Measured(r["dataset"], r["strategy"], r["rule"], float(r["mean"]), float(r["error"]))
@@ -130,7 +129,7 @@ def checks_table(worlds: Worlds, known: Mapping[str, Traits], real: Sequence[Mea
         shares = ((abs(actual - guess) < 1.96 * error).mean(), (np.sign(actual) == np.sign(guess)).mean())
         numbers = [*(f"{100 * s:.0f} %" for s in shares), f"{np.corrcoef(actual, guess)[0, 1]:.2f}"]
         lines.append([rule, str(len(found)), *numbers, *(f"{s:.3f}"[1:] for s in squares)])
-    return _table(lines)
+    return table(lines)
 
 
 def rules_table(known: Mapping[str, Traits], real: Sequence[Measured], tested: Sequence[str]) -> str:
@@ -159,18 +158,13 @@ def rules_table(known: Mapping[str, Traits], real: Sequence[Measured], tested: S
         share = f"{100 * (tuned - untuned) / best['untuned'].mean:.0f} %"
         told = [_told(best["untuned"]), share, *(_told(m) for m in (best["map"], best["tuned"], worst))]
         lines.append([name, *where, f"{untuned:.3f}"[1:], f"{tuned:.3f}"[1:], *told])
-    return _table(lines)
+    return table(lines)
 
 
 def _told(one: Measured) -> str:
     # Four degrees of freedom for five splits.
     text = f"{one.mean:+.3f} ± {2.78 * one.error:.3f}".replace("0.", ".").replace("-", "−")
     return f"`{one.strategy}` {text}"
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    made: str = runpy.run_path(str(HERE / "make_regimes.py"))["table"](lines)
-    return made
 
 
 if __name__ == "__main__":
