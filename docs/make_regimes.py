@@ -53,12 +53,13 @@ def draw(worlds: Worlds) -> None:
 def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Every table of the page by the name of its mark."""
     worlds = observed(rows, EPOCHS)
-    chosen = {f"chosen {rule}": regimes_tables.choices(worlds, rule) for rule in RULES}
-    changes = {f"effects {rule}": regimes_tables.effects_table(worlds, rule) for rule in RULES}
+    chosen = {f"chosen-{rule}": regimes_tables.choices(worlds, rule) for rule in RULES}
+    changes = {f"effects-{rule}": regimes_tables.effects_table(worlds, rule) for rule in RULES}
     return {
         "corners": regimes_tables.corners_table(worlds),
         "thresholds": regimes_tables.thresholds_table(worlds),
-        "chosen untuned against tuned": regimes_tables.choices(worlds, "untuned", "tuned"),
+        "chosen-untuned-against-tuned": regimes_tables.choices(worlds, "untuned", "tuned"),
+        "dependence": regimes_tables.dependence_table(worlds),
         "budgets": regimes_tables.budgets_table(rows),
         **chosen,
         **changes,
@@ -70,8 +71,8 @@ def real_tables(worlds: Worlds) -> dict[str, str]:
     """The tables about data sets that are not generated."""
     real, known = regimes_real.load(), known_worlds()
     return {
-        "real rules": regimes_real.rules_table(known, real, strategies(worlds)),
-        "real predictions": regimes_real.checks_table(worlds, known, real),
+        "real-rules": regimes_real.rules_table(known, real, strategies(worlds)),
+        "real-predictions": regimes_real.checks_table(worlds, known, real),
     }
 
 

@@ -18,7 +18,7 @@ from equipoise.worlds.world import Best, Worlds, worlds_of
 #: What takes minutes to compute: the best possible scores of the worlds on their test rows, and measures of labels.
 KNOWN = Path(__file__).parent.parent / "benchmarks" / "published" / "regimes-worlds.csv"
 #: Kinds of worlds for which a winner is looked for; finer ones have too few worlds for two halves.
-MILD, STRONG = (3.0, 10.0), (50.0, 200.0)
+MILD, STRONG, FEWEST = (3.0, 10.0), (50.0, 200.0), 6
 #: Rows of the data set → epochs of the rows that the map is drawn from; other epochs only show what a budget does.
 EPOCHS = {500: 80, 2000: 20, 8000: 10}
 Row = Mapping[str, Any]
@@ -78,13 +78,20 @@ def corners(worlds: Worlds) -> list[tuple[float, float]]:
 
 
 def kinds(worlds: Worlds) -> Iterator[tuple[str, Worlds]]:
-    """Worlds by rows, and by whether the imbalance is mild or strong."""
+    """Worlds by rows, and by whether the imbalance is mild or strong where there are enough of both for two halves."""
     for rows in worlds.levels("rows"):
-        for ratios in (MILD, STRONG):
-            chosen = [w for w in worlds.where(rows=rows).worlds if w.factors["imbalance"] in ratios]
-            present = sorted({w.factors["imbalance"] for w in chosen})
-            if chosen:
-                yield f"{rows:g} rows, imbalance {' and '.join(f'{r:g}' for r in present)}", Worlds(chosen)
+        here = worlds.where(rows=rows)
+        parts = [
+            Worlds([w for w in here.worlds if w.factors["imbalance"] in ratios]) for ratios in (MILD, STRONG)
+        ]
+        for part in parts if min(len(part.worlds) for part in parts) >= FEWEST else [here]:
+            ratios = [f"{ratio:g}" for ratio in part.levels("imbalance")]
+            told = (
+                f"imbalance {' and '.join(ratios)}"
+                if len(ratios) < 3
+                else f"imbalance {ratios[0]} to {ratios[-1]}"
+            )
+            yield f"{rows:g} rows, {told}", part
 
 
 def strategies(worlds: Worlds) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from regimes_rows import Row, corners, kinds, observed, strategies
@@ -16,6 +16,8 @@ from equipoise.worlds.world import RULES, WORDS, Worlds
 #: Factors that change by a multiple from level to level; 5 and 20 labels are one step of four.
 LOGARITHMIC = {"imbalance": 4.0, "rows": 4.0, "labels": 4.0}
 TERMS = ("imbalance", "rows", "labels", "dependence", "noise")
+#: Strategies that use the dependence of labels.
+TOGETHER = ("classifier_chain", "label_powerset")
 #: Strategies that were run for both numbers of epochs in the worlds that show what a budget does.
 SLOW = ("asl", "distribution_balanced")
 #: (rows, epochs of the map, other epochs) of the worlds that were trained twice.
@@ -98,6 +100,19 @@ def effects_table(worlds: Worlds, rule: str) -> str:
     return table([["strategy", *heads.values()], *lines])
 
 
+def dependence_table(worlds: Worlds) -> str:
+    """What strategies that use the dependence of labels gain without and with dependence, in the worlds where all were run."""
+    names = [name for name in strategies(worlds) if name in TOGETHER]
+    here = Worlds([w for w in worlds.worlds if all(name in w.scores for name in names)])
+    lines = [["strategy", "dependence", "worlds", *WORDS]]
+    for name in names:
+        for level in here.levels("dependence"):
+            some = here.where(dependence=level)
+            cells = [_signed(effects.mean(some.differences(name, rule))) for rule in RULES]
+            lines.append([f"`{name}`", f"{level:g}", str(len(some.worlds)), *cells])
+    return table(lines)
+
+
 def choices(worlds: Worlds, rule: str, against: str = "") -> str:
     """The choice of a strategy in each kind of world: measured in the half of the worlds that did not choose."""
     head = [
@@ -111,7 +126,7 @@ def choices(worlds: Worlds, rule: str, against: str = "") -> str:
     ]
     lines = [head]
     for name, kind in kinds(worlds):
-        one = choose(kind, kind.complete, rule, against)
+        one = choose(kind, _candidates(kind), rule, against)
         lines.append(
             [
                 name,
@@ -126,6 +141,11 @@ def choices(worlds: Worlds, rule: str, against: str = "") -> str:
     return table(lines)
 
 
+def _candidates(kind: Worlds) -> list[str]:
+    """The strategies to choose from: those of every kind of worlds."""
+    return [name for name in kind.complete if name not in TOGETHER]
+
+
 def thresholds(worlds: Worlds) -> dict[str, list[float]]:
     """Step → macro-F1 in each kind of world, from `none` at ½ up to the best possible."""
     steps: dict[str, list[float]] = {}
@@ -134,8 +154,8 @@ def thresholds(worlds: Worlds) -> dict[str, list[float]]:
         tuned = float(np.mean([s.tuned for s in base]))
         untuned = float(np.mean([s.untuned for s in base]))
         half, best = (float(np.mean([getattr(w.best, f) for w in kind.worlds])) for f in ("half", "macro_f1"))
-        at_half = choose(kind, kind.complete, "untuned").gain.value
-        further = choose(kind, kind.complete, "tuned").gain.value
+        at_half = choose(kind, _candidates(kind), "untuned").gain.value
+        further = choose(kind, _candidates(kind), "tuned").gain.value
         for step, value in (
             ("none at ½", untuned),
             ("a chosen strategy at ½", untuned + at_half),
@@ -162,21 +182,26 @@ def thresholds_table(worlds: Worlds) -> str:
 
 def budgets_table(rows: Sequence[Row]) -> str:
     """The same worlds trained for two numbers of epochs: what `none` reaches, and what strategies gain over it."""
-    lines = [["rows, epochs", "worlds", "score", "none", *(f"`{name}`" for name in SLOW)]]
+    lines = [["rows, noise", "epochs", "worlds", "score", "`none`", *(f"`{name}`" for name in SLOW)]]
     for size, few, many in TWICE:
-        short, long = observed(rows, {size: few}), observed(rows, {size: many})
-        # Worlds in which all of these strategies were run with both budgets.
-        both = [
-            {w.dataset for w in one.worlds if all(name in w.scores for name in SLOW)} for one in (short, long)
-        ]
-        for rule, words in zip(RULES[:2], WORDS[:2], strict=True):
-            for epochs, one in ((few, short), (many, long)):
-                here = Worlds([w for w in one.worlds if w.dataset in both[0] & both[1]])
-                base = float(np.mean([getattr(w.scores["none"], rule) for w in here.worlds]))
-                gains = [_signed(effects.mean(here.differences(name, rule))) for name in SLOW]
-                head = [f"{size}, {epochs}", str(len(here.worlds)), words]
-                lines.append([*head, f"{base:.3f}"[1:], *gains])
+        trained = {epochs: observed(rows, {size: epochs}) for epochs in (few, many)}
+        for noise in trained[few].levels("noise"):
+            lines += _budget_lines(
+                {e: w.where(noise=noise) for e, w in trained.items()}, f"{size}, {noise:g}"
+            )
     return table(lines)
+
+
+def _budget_lines(trained: Mapping[int, Worlds], name: str) -> Iterator[list[str]]:
+    whole = [{w.dataset for w in one.worlds if all(s in w.scores for s in SLOW)} for one in trained.values()]
+    # Worlds in which all of these strategies were run with both budgets.
+    both = set.intersection(*whole)
+    for rule, words in list(zip(RULES, WORDS, strict=True))[: 2 if both else 0]:
+        for epochs, one in trained.items():
+            here = Worlds([w for w in one.worlds if w.dataset in both])
+            base = float(np.mean([getattr(w.scores["none"], rule) for w in here.worlds]))
+            gains = [_signed(effects.mean(here.differences(s, rule))) for s in SLOW]
+            yield [name, str(epochs), str(len(both)), words, f"{base:.3f}"[1:], *gains]
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

@@ -29,7 +29,7 @@ def factors_of(datasets: Iterable[str]) -> dict[str, dict[str, float]]:
         except EquipoiseError:
             continue  # a file that is not here, or a plugin that is not installed
         # Without labels, `design-emails` is another data set with no known optimum.
-        if isinstance(source, bayes.KnownWorld) and getattr(source, "labels", 0):
+        if isinstance(source, bayes.KnownWorld) and getattr(source, "labels", False):
             found[name] = {factor: float(getattr(source, factor)) for factor in FACTORS}
     return found
 
@@ -60,6 +60,6 @@ def _best(source: DatasetSource, splits: Mapping[tuple[int, Split], str]) -> Bes
                 f"{source.name}: split {split} of seed {seed} has other rows here than when it was run"
             )
         scores = bayes.scores_of(source, rows=test)
-        certain = bayes.posterior_of(source, data.X[test]).marginals > 0.5
+        certain = bayes.posterior_of(source, np.asarray(data.X[test])).marginals > 0.5
         reached.append((scores["map"].here, scores["macro_f1"].here, metrics.macro_f1(data.Y[test], certain)))
     return Best(*np.mean(reached, axis=0).tolist())

@@ -14,6 +14,7 @@ from equipoise.worlds.effects import LEVEL, Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 #: From blue over white to orange, which colour-blind readers tell apart.
 _COLOURS = "PuOr_r"
@@ -73,7 +74,7 @@ def _number(axes: Axes, x: int, y: int, one: Estimate, limit: float) -> None:
         axes.add_patch(_frame(x, y))
 
 
-def _frame(x: int, y: int) -> object:
+def _frame(x: int, y: int) -> Patch:
     from matplotlib.patches import Rectangle
 
     return Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, fill=False, edgecolor=INK, linewidth=0.9)
