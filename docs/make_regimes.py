@@ -26,7 +26,7 @@ sys.path.append(str(HERE))
 try:
     import regimes_real
     import regimes_tables
-    from regimes_rows import EPOCHS, Row, compute_worlds, corners, kinds, known_worlds, observed, strategies
+    from regimes_rows import EPOCHS, Row, compute_worlds, corners, known_worlds, observed, strategies
 finally:
     sys.path.pop()
 
@@ -41,11 +41,10 @@ def draw(worlds: Worlds) -> None:
     edges = [i for i, (a, b) in enumerate(itertools.pairwise(where), 1) if a[0] != b[0]]
     pictures.regime_map(maps, names, (0.05, 0.05, 0.3), edges).savefig(IMAGES / "regimes.png", dpi=120)
     steps = regimes_tables.thresholds(worlds)
-    half = steps.pop("the exact posterior at ½")
-    del half
-    named = [name for name, _ in kinds(worlds)]
+    del steps["the exact posterior at ½"]  # hardly apart from the best possible
+    lines = regimes_tables.named(worlds)
     figure = pictures.ladder(
-        {k: np.array(v) for k, v in steps.items()}, named, "Macro-F1 from ½ to the best possible"
+        {k: np.array(v) for k, v in steps.items()}, lines, "Macro-F1 from ½ to the best possible"
     )
     figure.savefig(IMAGES / "regimes-thresholds.png", dpi=120)
 
@@ -59,6 +58,7 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
         "corners": regimes_tables.corners_table(worlds),
         "thresholds": regimes_tables.thresholds_table(worlds),
         "chosen-untuned-against-tuned": regimes_tables.choices(worlds, "untuned", "tuned"),
+        "overall": regimes_tables.overall_table(worlds),
         "dependence": regimes_tables.dependence_table(worlds),
         "budgets": regimes_tables.budgets_table(rows),
         **chosen,

@@ -100,6 +100,22 @@ def effects_table(worlds: Worlds, rule: str) -> str:
     return table([["strategy", *heads.values()], *lines])
 
 
+def overall_table(worlds: Worlds) -> str:
+    """The mean over all worlds of strategies that were run in all; Holm's correction is over the first three columns."""
+    cells = {
+        f"{name}|{rule}": effects.mean(worlds.differences(name, rule))
+        for name in worlds.complete
+        for rule in RULES
+    }
+    adjusted = effects.holm(cells)
+    lines = [["strategy", *WORDS, "untuned, against `none` tuned"]]
+    for name in worlds.complete:
+        against = effects.mean(worlds.differences(name, "untuned", "tuned"))
+        numbers = [_signed(adjusted[f"{name}|{rule}"]) for rule in RULES]
+        lines.append([f"`{name}`", *numbers, _signed(against)])
+    return table(lines)
+
+
 def dependence_table(worlds: Worlds) -> str:
     """What strategies that use the dependence of labels gain without and with dependence, in the worlds where all were run."""
     names = [name for name in strategies(worlds) if name in TOGETHER]
@@ -127,6 +143,8 @@ def choices(worlds: Worlds, rule: str, against: str = "") -> str:
     lines = [head]
     for name, kind in kinds(worlds):
         one = choose(kind, _candidates(kind), rule, against)
+        if not one.chosen:  # too few worlds for two halves
+            continue
         lines.append(
             [
                 name,
@@ -146,6 +164,11 @@ def _candidates(kind: Worlds) -> list[str]:
     return [name for name in kind.complete if name not in TOGETHER]
 
 
+def named(worlds: Worlds) -> list[str]:
+    """The kinds of worlds in which a strategy can be chosen in one half and measured in the other."""
+    return [name for name, kind in kinds(worlds) if choose(kind, _candidates(kind), "map").chosen]
+
+
 def thresholds(worlds: Worlds) -> dict[str, list[float]]:
     """Step → macro-F1 in each kind of world, from `none` at ½ up to the best possible."""
     steps: dict[str, list[float]] = {}
@@ -156,6 +179,8 @@ def thresholds(worlds: Worlds) -> dict[str, list[float]]:
         half, best = (float(np.mean([getattr(w.best, f) for w in kind.worlds])) for f in ("half", "macro_f1"))
         at_half = choose(kind, _candidates(kind), "untuned").gain.value
         further = choose(kind, _candidates(kind), "tuned").gain.value
+        if not math.isfinite(further):
+            continue
         for step, value in (
             ("none at ½", untuned),
             ("a chosen strategy at ½", untuned + at_half),
@@ -172,7 +197,7 @@ def thresholds_table(worlds: Worlds) -> str:
     """The steps of `thresholds`, and what of the best strategy's gain at ½ tuned thresholds give to `none`."""
     steps = thresholds(worlds)
     lines = [["worlds", *steps, "share of the gain at ½ that tuning alone gives"]]
-    for i, (name, _) in enumerate(kinds(worlds)):
+    for i, name in enumerate(named(worlds)):
         base, chosen, tuned = (values[i] for values in list(steps.values())[:3])
         lines.append(
             [name, *(f"{v[i]:.3f}"[1:] for v in steps.values()), _percent((tuned - base) / (chosen - base))]
@@ -230,7 +255,7 @@ def _interval(one: Estimate) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if math.isfinite(share) else "–"
+    return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"
 
 
 def _verdict(one: Choice) -> str:
