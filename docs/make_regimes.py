@@ -37,7 +37,8 @@ def draw(worlds: Worlds) -> None:
     maps = {
         f"Difference from none: {WORDS[i]}": regimes_tables.heat(worlds, rule) for i, rule in enumerate(RULES)
     }
-    names = [f"{rows:g} rows\n{ratio:g} : 1" for rows, ratio in where]
+    counts = [len(worlds.where(rows=rows, imbalance=ratio).worlds) for rows, ratio in where]
+    names = [f"{rows:g} rows\n{ratio:g} : 1\nn = {n}" for (rows, ratio), n in zip(where, counts, strict=True)]
     edges = [i for i, (a, b) in enumerate(itertools.pairwise(where), 1) if a[0] != b[0]]
     pictures.regime_map(maps, names, (0.05, 0.05, 0.3), edges).savefig(IMAGES / "regimes.png", dpi=120)
     steps = regimes_tables.thresholds(worlds)
