@@ -175,9 +175,14 @@ def rule_fingerprint() -> str:
     ]
 
 
-def reference_key(data: Dataset, split: Split, model: Reference, rows: tuple[np.ndarray, np.ndarray]) -> str:
-    """The identity of a cached row: data, split, model with its settings, versions, and the rule of thresholds."""
+def reference_key(
+    data: Dataset, split: Split, model: Reference, rows: tuple[np.ndarray, np.ndarray], folds: np.ndarray
+) -> str:
+    """The identity of a cached row: data, split, model with its settings, versions, the rule of thresholds, and inner folds."""
     parts = [data.sha256, str(split), split_hash(*rows), repr(model), _versions(model), rule_fingerprint()]
+    # Without groups the folds follow from what is above, and rows measured before there were groups keep their keys.
+    if groups_of(data) is not None:
+        parts.append(hashlib.sha256(folds.astype(np.int8).tobytes()).hexdigest())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
@@ -189,7 +194,7 @@ def reference_row(name: str, split: Split, model: Reference, path: Path) -> Row:
     """The row of a reference: the one in the file where its key is the same, else measured and written now."""
     data = dataset(name)
     problem, Y_test, rows = problem_of(data, split)
-    key = reference_key(data, split, model, rows)
+    key = reference_key(data, split, model, rows, problem.folds)
     for row in load(path):
         if row["key"] == key:
             return row

@@ -13,10 +13,10 @@ from verdict_rows import METRICS, SPLITS
 
 from equipoise.report.advice import WON, advise
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.moderation import moderated
 from equipoise.report.significance import Difference, holm, with_variance
 from equipoise.report.units import excess
+from equipoise.report.words.conclusions import conclusions
 
 #: Strategy → metric → scores on the splits 0 … 9 of one table.
 Scores = Mapping[str, Mapping[str, list[float]]]

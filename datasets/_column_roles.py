@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ import numpy as np
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._dates import date_format
+from equipoise.datasets._identifiers import ENOUGH, identifier_note, is_identifier
 from equipoise.datasets._label_names import THRESHOLD, is_list, truth
 from equipoise.datasets._literals import looks_listed
 from equipoise.datasets._truth import check_not_nearly, fractions, is_truth
 from equipoise.readers.tables import Table, name_list, split_names
 
-WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
 # Column names by which a role is detected, in order of preference.
 _HEADINGS = ("subject", "title", "summary", "headline")
 _BODIES = (
@@ -52,12 +51,6 @@ TAGS = (
     "genres",
     "genre",
 )
-_ENOUGH = 10_000  # rows examined to tell words from numbers
-#: Names of identifiers, of rows or of what they belong to. A number of this kind measures nothing.
-_ID = re.compile(
-    r"^(id|uuid|guid|idx|index|unnamed: 0)$|[_\s-](id|uuid|guid|idx)$|(?-i:[a-z]I[dD]$)", re.IGNORECASE
-)
-ROW_NAMES = ("id", "index", "row", "column 1", "unnamed: 0")
 
 
 @dataclass(frozen=True)
@@ -105,7 +98,7 @@ def assign(table: Table, text: Any, features: Any, labels: Any, label_column: An
         )
     if not inputs:
         inputs, numbering = (guessed, []) if guessed else _guess_features(table, named)
-        notes += [_identifier_note(name) for name in numbering]
+        notes += [identifier_note(name) for name in numbering]
         notes.append(
             _detected(
                 "text" if is_text else "features",
@@ -214,17 +207,10 @@ def _guess_text(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
     bodies = [by_name[name] for name in _BODIES if name in by_name][:1]
     if bodies or headings:
         return (*headings, *bodies)
-    heads = {name: table.columns[name].head(_ENOUGH) for name in free}
+    heads = {name: table.columns[name].head(ENOUGH) for name in free}
     wordy = [name for name in free if heads[name].mean(lambda cell: cell.count(" ")) >= 2]
     wordy = [name for name in wordy if not date_format(heads[name])]
     return (max(wordy, key=lambda name: heads[name].mean(len)),) if wordy else ()
-
-
-def _identifier_note(name: str) -> str:
-    return (
-        f"column {name!r} is left out: it numbers or names the rows (to use it, name it in features=…; where rows with the same "
-        f"{name} belong together, give it as group_column)"
-    )
 
 
 def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
@@ -232,7 +218,7 @@ def _guess_features(table: Table, labels: tuple[str, ...]) -> tuple[tuple[str, .
     taken = set(labels)
     free = [name for name in table.columns if name not in taken]
     filled = [name for name in free if any(cell.strip() for cell in table.columns[name].values())]
-    named = {name for name in filled if _names_the_row(table, name)}
+    named = {name for name in filled if is_identifier(table, name)}
     features = tuple(name for name in filled if name not in named)
     if not features:
         _check_refused(table)
@@ -251,30 +237,4 @@ def _check_refused(table: Table) -> None:
 
 def _has_words(table: Table, name: str) -> bool:
     """Whether most of the first cells are not numbers."""
-    return bool(np.isnan(table.columns[name].head(_ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)
-
-
-def names_rows(name: str) -> bool:
-    """Whether a column is called as identifiers are: id, user_id, userId, uuid, …"""
-    return name.lower() in ROW_NAMES or _ID.search(name) is not None
-
-
-def _names_the_row(table: Table, name: str) -> bool:
-    """Whether the column is an identifier: by its name, as a running number, or because its words all differ."""
-    column = table.columns[name]
-    if _ID.search(name):
-        return True
-    # A running number stands in front. Further back, whole numbers in equal steps may be settings of an experiment.
-    if name == next(iter(table.columns)) and _is_running(table, name):
-        return True
-    # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
-    words = column.head(_ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
-    return (name.lower() in ROW_NAMES or (words and not date_format(column))) and column.all_differ()
-
-
-def _is_running(table: Table, name: str) -> bool:
-    """Whether the column holds whole numbers that grow by the same step in each row."""
-    numbers = table.columns[name].numbers(table.decimal_comma)
-    steps = np.diff(numbers)
-    whole = bool(np.equal(numbers, np.round(numbers)).all())
-    return whole and len(steps) > 1 and bool(steps[0] >= 1 and (steps == steps[0]).all())
+    return bool(np.isnan(table.columns[name].head(ENOUGH).numbers(table.decimal_comma)).mean() > 0.5)

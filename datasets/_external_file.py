@@ -18,7 +18,8 @@ from equipoise.contracts.dataset import Dataset, Features, TableColumns
 from equipoise.contracts.external import ExternalRows
 from equipoise.core.arrays import is_sparse
 from equipoise.core.errors import EquipoiseError, unknown
-from equipoise.datasets._column_roles import ROW_NAMES, TAGS
+from equipoise.datasets._column_roles import TAGS
+from equipoise.datasets._identifiers import ROW_NAMES
 from equipoise.datasets._label_formats import BRACKETS, LIST, SEPARATORS, SPLIT, WHOLE, LabelFormat
 from equipoise.datasets._label_names import LabelFault, is_list, truth
 from equipoise.datasets._number_columns import known_columns

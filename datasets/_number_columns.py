@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError, unknown
-from equipoise.datasets._column_roles import WORD
 from equipoise.datasets._dates import PARTS, UNKNOWN, date_format, date_parts
+from equipoise.datasets._identifiers import WORD
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table
 

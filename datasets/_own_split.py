@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equipoise.contracts.dataset import DEV, TEST, TRAIN
 from equipoise.core.errors import EquipoiseError
-from equipoise.datasets._column_roles import names_rows
+from equipoise.datasets._identifiers import named_as_identifier
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table
 
@@ -43,7 +43,7 @@ def with_test(table: Table, test: Table) -> Table:
     if not test.rows:
         raise EquipoiseError(f"{test.file} has no rows to test on")
     missing = [name for name in table.columns if name not in test.columns]
-    if lacking := [name for name in missing if not names_rows(name)]:
+    if lacking := [name for name in missing if not named_as_identifier(name)]:
         raise EquipoiseError(
             f"{test.file} has no column {lacking[0]!r}, which {table.file} has; rows to test on need the inputs and the labels"
         )

@@ -12,7 +12,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 from equipoise.catalog.registry import registry
-from equipoise.cli.listing import strategy_record
+from equipoise.cli.info.records import strategy_record
 
 # A link to a file of the repository outside of docs/, which is not part of the site: [text](../benchmarks/by_hand.py).
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")

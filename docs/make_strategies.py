@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from equipoise.catalog.registry import registry
-from equipoise.cli.listing import strategy_record
+from equipoise.cli.info.records import strategy_record
 from equipoise.contracts.strategy import Context, Strategy
 
 LABELS = 10
 HEAD = f"""# Strategies
 
-Generated from the registry by `python docs/make_strategies.py`; `equipoise info NAME` says more about each.
+All strategies that come with equipoise. `equipoise info NAME` says more about each: its formula, the variant of the paper that
+was taken, and what it needs.
 
 *Stage*: where the strategy acts; strategies of different stages are composed with `+`, and `equipoise info A+B` says whether the
 parts of a composition work against each other. *Needs*: what data or backbone must offer. *Searched*: each hyperparameter with

@@ -25,21 +25,23 @@ from equipoise.readers.downloads import default_data_dir
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Selection, flatten
 from equipoise.store.store import Store
-from equipoise.sweep.executors import Watcher
-from equipoise.sweep.plan import make_plan
+from equipoise.sweep.plan import make_plan, warnings_of
 from equipoise.sweep.pool import begin, end_if_starting
-from equipoise.sweep.run import sweep
+from equipoise.sweep.run import outstanding, sweep
 from equipoise.sweep.suite import Block, Suite, load_suite
+from equipoise.sweep.watching import Watcher
 from equipoise.sweep.worker_count import parse_workers
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from equipoise.cluster.executor import Cluster
+    from equipoise.publishing import reuse as reused
     from equipoise.rankings import export as ranked
     from equipoise.rankings.model import Ranking
 else:
     ranked = lazy("equipoise.rankings.export")
+    reused = lazy("equipoise.publishing.reuse")
 
 #: Names, or objects in their place; one or several.
 Datasets = str | Dataset | DatasetSource | Sequence[str | Dataset | DatasetSource]
@@ -60,6 +62,7 @@ def run(
     cluster: str | Cluster | None = None,
     device: str = "auto",
     redo: str = "missing",
+    reuse: str | Path | Sequence[str | Path] = (),
     results: str | Path = "results/live",
     data_dir: str | Path | None = None,
     watcher: Watcher | None = None,
@@ -82,11 +85,16 @@ def run(
         cluster: run on the workers of a dask scheduler, instead: tcp://HOST:PORT, or a `Cluster` for TLS (docs/cluster.md).
         device: "auto", "cpu" or "cuda".
         redo: "missing" runs cells without a row, "failed" also those that failed, "all" everything.
+        reuse: folders of published results. Their rows are copied into the store where their keys are those of planned cells.
         results: the store's folder.
         settings: the fields of `equipoise.experiment.settings.Settings`, e.g. `trials=4`.
 
     Returns:
         A frame with one line for each cell, and columns such as "fixed/macro_f1", "tuned/macro_f1", "param/lr".
+
+    Warns:
+        UserWarning: a line for each problem of the data (labels too rare for the folds, inputs that reveal a label, one label in
+            every row) and for compositions whose parts work against each other.
 
     Raises:
         EquipoiseError: bad input, in one line that says what is wrong.
@@ -117,6 +125,13 @@ def run(
         prepare(chosen, workers)  # first: workers import PyTorch while this process does
     plan = make_plan(chosen, device=device, data_dir=folder, data=objects)
     store = Store(Path(results))
+    if reuse:
+        folders = [Path(one) for one in ([reuse] if isinstance(reuse, str | Path) else reuse)]
+        reused.reusable(folders, plan, store, redo).copy_to(store)
+    # Lazily, since its libraries take a second to import.
+    before = lazy("equipoise.diagnosis.cautions").before_running(outstanding(plan, store, redo), plan.data)
+    for line in (*warnings_of(plan), *before):
+        warnings.warn(line, stacklevel=2)
     sweep(plan, store, workers=workers, redo=redo, watcher=watcher, executor=executor)
     # The store may hold the rows of other calls, too.
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}

@@ -65,6 +65,7 @@ class MLTL(Strategy):
     otherwise. If all rows would be dropped, none is.
 
     Variants, which drop very different numbers of rows (yeast, standardised: 343, 1316 and 34 of 2417):
+
     - `pair`: two rows that are each other's nearest, the paper's definition of a link. Labelsets a and b differ by
       |a xor b| / (|a| + |b|), and rows with a label of IRLbl > MeanIR stay.
     - `nearest`: the same for each row and its nearest, whether or not it is the nearest of that row in turn.

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 from equipoise.report.advice import NO_GAIN, OPEN, UNKNOWN, WON, Advice, advise
-from equipoise.report.advice_words import likelihood
 from equipoise.report.comparison import compare
 from equipoise.report.export import render, to_json
 from equipoise.report.power import MOST_SPLITS, detectable, splits_to_decide
 from equipoise.report.significance import Difference
+from equipoise.report.words.advice import likelihood
 
 Rows = list[dict[str, Any]]
 

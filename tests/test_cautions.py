@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import equipoise
 from equipoise.contracts.dataset import Dataset
 from equipoise.diagnosis import cautions as module
 from equipoise.diagnosis.cautions import cautions
@@ -63,3 +66,28 @@ def test_many_rows_are_thinned_and_time_is_bounded(monkeypatch: pytest.MonkeyPat
     (line,) = cautions({"letters": large, "words": large}, {"letters": 3, "words": 3})
     assert line.startswith("letters, words: not searched for inputs that reveal a label")
     assert seen == [4001]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "backbone": "linear",
+        "strategy": "none",
+        "splits": 2,
+        "trials": 1,
+        "folds": 2,
+        "epochs": 1,
+        "results": tmp_path,
+    }
+
+
+def test_python_warns_as_the_command_does(small: dict[str, Any]) -> None:
+    single = data(np.eye(3, dtype=np.uint8)[np.resize([0, 1, 2], 60)])
+    with pytest.warns(UserWarning, match="letters: every row has exactly one label") as told:
+        frame = equipoise.run(dataset=single, **small)
+    assert set(frame["status"]) == {"ok"}
+    # Where the caller stands, and not somewhere in the package.
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        equipoise.run(dataset=single, **small)  # nothing is left to run

@@ -51,6 +51,17 @@ def test_a_right_data_set_is_not_blamed(source: Any, tmp_path: Path, monkeypatch
     assert check_dataset(source, tmp_path / "data") == []
 
 
+def test_the_second_process_works_in_the_folder_of_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (writes,) = (fault for fault in FAULTS if fault.name == "writes_here")
+    for name in ("first", "second"):  # the process stays, so that it has to follow into the second folder
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        check_dataset(writes, tmp_path / "data")
+        assert len(list((tmp_path / name).glob("cache-*.tmp"))) == 2
+
+
 def test_there_are_faults_for_every_rule() -> None:
     assert len(FAULTS) >= 25
     assert {source.fault for source in FAULTS} == set(DATASET_CHECKS)

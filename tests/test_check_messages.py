@@ -12,8 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from equipoise import Backbone, Strategy, TokenIds, bce, tunable
-from equipoise.cli import check as command
 from equipoise.cli.main import app
+from equipoise.cli.plugins import check as command
 from equipoise.core.errors import EquipoiseError
 from equipoise.sweep.estimate import in_words
 from equipoise.testing import check

@@ -10,8 +10,8 @@ import pytest
 
 from equipoise import run
 from equipoise.cli.main import main
-from equipoise.cli.new import PLACEHOLDERS, class_name, filled
 from equipoise.cli.options import New
+from equipoise.cli.plugins.new import PLACEHOLDERS, class_name, filled
 
 
 @pytest.fixture(autouse=True)

@@ -157,6 +157,21 @@ def test_a_reference_is_measured_once(data: Any, tmp_path: Path, monkeypatch: py
     assert rows[0] == changed  # in the place of the outdated one
 
 
+def test_other_inner_folds_make_another_key_where_rows_are_grouped() -> None:
+    """Equal rows stay in one fold, so the folds depend on the rule of groups; without groups old rows keep their keys."""
+    alone = small("numeric")
+    twins = Dataset(
+        "twins", np.vstack([alone.X, alone.X[:5]]), np.vstack([alone.Y, alone.Y[:5]]), alone.labels
+    )
+    for data, grouped in ((alone, False), (twins, True)):
+        problem, _, rows = competence.problem_of(data, 0)
+        keys = {
+            competence.reference_key(data, 0, SHORT[0], rows, folds)
+            for folds in (problem.folds, 1 + problem.folds)
+        }
+        assert len(keys) == 1 + grouped
+
+
 def test_an_interrupted_write_leaves_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.jsonl"
     competence_rows.put(row("mlp", 0, 0.5), path)

@@ -17,11 +17,12 @@ from equipoise.experiment.cell import Cell
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep import executors
-from equipoise.sweep.executors import ThisProcess, Watcher
+from equipoise.sweep.executors import ThisProcess
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.run import sweep
 from equipoise.sweep.suite import parse_suite
+from equipoise.sweep.watching import Watcher
 
 from .shared.contained import numbers
 

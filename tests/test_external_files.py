@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 from unittest.mock import Mock
 
 import numpy as np
@@ -14,10 +12,14 @@ import pytest
 import scipy.sparse
 
 from equipoise import load_dataset
-from equipoise.cli import main
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets._external_file import read_external
+
+from .shared import commands
+from .shared.commands import Said, Say
+
+command = commands.say
 
 MAILS = "id,subject,body,bug,ui\n" + "".join(
     f"m{i},about {i},text number{i} of thing{i % 7},{int(i % 2 == 0)},{int(i % 3 == 0)}\n" for i in range(60)
@@ -153,26 +155,13 @@ def test_a_missing_file(mails: Dataset) -> None:
 # --- the command line
 
 
-class Said(NamedTuple):
-    """What a command printed."""
-
-    out: str
-    err: str
-
-
-Say = Callable[..., Said]
-
-
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(command: Say) -> Say:
     """Run `equipoise` with these arguments in this process, and check its exit code."""
 
     def run(*words: str, code: int = 0) -> Said:
-        monkeypatch.setattr(sys, "argv", ["equipoise", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = Said(*capsys.readouterr())
-        assert (end.value.code or 0) == code, said.err
+        said = command(*words)
+        assert said.code == code, said.err
         return said
 
     return run

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from equipoise.report.comparison import Comparison, compare
-from equipoise.report.conclusions import conclusions, percent
 from equipoise.report.ranking import FAMILIES
 from equipoise.report.results import THRESHOLD
+from equipoise.report.words.conclusions import conclusions
+from equipoise.report.words.numbers import percent
 
 Rows = list[dict[str, Any]]
 NAMES = {"map": "scores/map", "tuned": "tuned/macro_f1", "fixed": "fixed/macro_f1", "own": "own/macro_f1"}

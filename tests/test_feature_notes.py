@@ -14,7 +14,7 @@ from equipoise.api import choose
 from equipoise.contracts.dataset import Dataset
 from equipoise.experiment.pipeline import run_alone
 from equipoise.report.export import render, to_json
-from equipoise.report.feature_notes import features_sentence
+from equipoise.report.words.feature_notes import features_sentence
 from equipoise.sweep.plan import make_plan
 
 WORDS = {0: "the letter was sent again", 1: "the meeting begins at noon"}

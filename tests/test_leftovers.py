@@ -13,10 +13,10 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.store.store import MAKING, SPOOL, Store
-from equipoise.sweep.executors import Watcher
 from equipoise.sweep.plan import Plan, make_plan
 from equipoise.sweep.pool import spooled
 from equipoise.sweep.run import sweep
+from equipoise.sweep.watching import Watcher
 from equipoise.tracking.database import database_uri, is_damage, quiet
 from equipoise.tracking.tracker import Tracker
 
@@ -102,7 +102,8 @@ def test_a_damaged_database_is_made_again_from_the_rows(
     content: bytes, tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "equipoise.tracking.tracker.create_database", lambda path, artifacts: shutil.copyfile(template, path)
+        "equipoise.tracking.connection.create_database",
+        lambda path, artifacts: shutil.copyfile(template, path),
     )
     store = Store(tmp_path)
     for key in ("k0", "k1"):

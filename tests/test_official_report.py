@@ -12,8 +12,8 @@ from rich.console import Console
 
 from equipoise.plots import comparison
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.export import render
+from equipoise.report.words.conclusions import conclusions
 from equipoise.tracking.run_fields import run_name, tags
 
 from .shared.official_rows import row

@@ -13,9 +13,10 @@ from equipoise.cli import progress as module
 from equipoise.cli.progress import SweepProgress
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
-from equipoise.sweep import executors, pool
-from equipoise.sweep.executors import Progress, ThisProcess, Watcher, with_progress
+from equipoise.sweep import pool, watching
+from equipoise.sweep.executors import ThisProcess
 from equipoise.sweep.run import sweep
+from equipoise.sweep.watching import Progress, Watcher, with_progress
 
 from .shared.pipeline import numbers, plan_of
 
@@ -35,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(executors, "time", made)
+    monkeypatch.setattr(watching, "time", made)
     monkeypatch.setattr(module, "time", made)
     return made
 

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from equipoise.report.conclusions import duration, number
 from equipoise.report.export import report_frame, to_json
+from equipoise.report.words.numbers import duration, number
 
 from .shared.reported import NOISE, printed, sweep
 

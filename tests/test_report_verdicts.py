@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import interval
 from equipoise.report.moderation import moderated
 from equipoise.report.power import detectable
 from equipoise.report.significance import Difference, holm, paired
+from equipoise.report.words.numbers import interval
 from equipoise.resampling.audit import sentence
 
 from .shared.reported import BASE, NOISE, make_row, printed, said, sweep

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from equipoise.publishing.readme import BEGIN, END
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("mkdocs", reason="the extra docs is not installed")
@@ -45,3 +49,115 @@ def test_the_navigation_names_every_page() -> None:
     named = set(re.findall(r"[\w-]+\.md", config))
     missing = {page.name for page in (ROOT / "docs").glob("*.md")} - named
     assert not missing, f"mkdocs.yml does not name {', '.join(sorted(missing))}"
+
+
+# --- published results
+LINES = [
+    ("linear", "focal", "map", 6, 1, "-0.0011", "-0.0042", "0.0021", "medical", "0.002", "birds", "-0.0124"),
+    (
+        "linear",
+        "focal",
+        "tuned_macro_f1",
+        6,
+        1,
+        "0.0021",
+        "-0.002",
+        "0.006",
+        "yeast",
+        "0.01",
+        "birds",
+        "-0.004",
+    ),
+    ("mlp", "focal+scut", "map", 2, 0, "0.0104", "", "", "medical", "0.02", "birds", "0.0008"),
+    ("linear", "scut", "map", 6, 1, "0.0", "0.0", "0.0", "yeast", "0.0", "yeast", "0.0"),
+    ("linear", "scut", "own_macro_f1", 6, 1, "0.05", "0.04", "0.06", "yeast", "0.06", "birds", "0.04"),
+]
+FIELDS = (
+    *("backbone", "strategy", "metric", "datasets", "generated", "mean", "low", "high"),
+    *("best_dataset", "best", "worst_dataset", "worst"),
+)
+README = f"# NAME\n\n{BEGIN}\n\nSee [the page](index.html), [rows](rows.jsonl.gz) and [data](../../../docs/data.md).\n\n{END}\n"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A leaderboard, another suite, a withdrawn leaderboard, and a folder that was published by hand."""
+    template = json.loads((ROOT / "results" / "published" / "quick-2026-11" / "manifest.json").read_bytes())
+    block = {"number": 1, "datasets": ["yeast", "birds"], "published": True}
+    for name, suite in {
+        "lead-1": "leaderboard-2026-11",
+        "quick-1": "quick",
+        "old-1": "leaderboard-2025",
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        more = {"name": name, "suites": [{"name": suite, "blocks": [block, {**block, "published": False}]}]}
+        (folder / "manifest.json").write_text(json.dumps(template | more), encoding="utf-8")
+        text = README.replace("NAME", name).replace(
+            "See", "Withdrawn: wrong. See" if name == "old-1" else "See"
+        )
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        (folder / "index.html").write_text("<html>", encoding="utf-8")
+        (folder / "effects.csv").write_text(
+            "\n".join(",".join(map(str, line)) for line in (FIELDS, *LINES)) + "\n", encoding="utf-8"
+        )
+    (tmp_path / "by-hand").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / "hooks_published.py"))
+
+
+def test_a_page_shows_the_measured_effect_of_the_leaderboard(
+    published: dict[str, Any], results: Path
+) -> None:
+    boards = published["leaderboards"](published["published"](results))
+    assert [folder.name for folder in boards] == ["lead-1"]
+    section = published["strategy_section"]("focal", boards)
+    assert "[lead-1](../published/lead-1.md): block 1 of 2; 2 of 2 data sets." in section
+    assert (
+        "| linear | 6 (1 generated) | −.001<br>[−.004,\u00a0+.002] | +.002<br>[−.002,\u00a0+.006] |  | "
+        "medical +.002<br>birds −.012 |" in section
+    )
+    assert "| mlp<br>`focal+scut` | 2 | +.010 |  |  | medical +.020<br>birds +.001 |" in section
+    assert "own decision" not in section
+    section = published["strategy_section"]("scut", boards)
+    assert "| linear | 6 (1 generated) | 0 |  |  | +.050<br>[+.040,\u00a0+.060] |  |" in section
+    assert "own decision: its macro-F1 minus that of `none` with tuned thresholds" in section
+
+
+def test_what_was_not_measured_says_so(published: dict[str, Any], results: Path) -> None:
+    boards = published["leaderboards"](published["published"](results))
+    assert "Not measured in a published leaderboard yet." in published["strategy_section"]("ml_ros", boards)
+    section = published["strategy_section"]("focal", [], elsewhere=True)
+    assert section.endswith(
+        "leaderboard yet. [First effects](../effects.md) has numbers of three data sets.\n"
+    )
+    assert "Not measured" not in published["strategy_section"]("none", boards)
+
+
+def test_the_overview_stands_above_the_table(published: dict[str, Any], results: Path) -> None:
+    boards = published["leaderboards"](published["published"](results))
+    page = "# Strategies\n\nWords.\n\n| name | stage |\n|---|---|\n| `focal` | loss |\n"
+    made = published["with_overview"](page, boards)
+    assert made.index("## Measured effects") < made.index("## All strategies") < made.index("| name |")
+    focal = "| [`focal`](strategies/focal.md) | loss | 6 (1 generated) | −.001<br>[−.004,\u00a0+.002] |"
+    assert focal in made
+    assert made.index("[`scut`](strategies/scut.md)") < made.index(focal), "in the order of the means in mAP"
+    assert "focal+scut" not in made, "measured with another backbone"
+    assert published["with_overview"](page, []) == page
+    assert "\n| name |" in (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_has_a_page_whose_links_stay_inside(published: dict[str, Any], results: Path) -> None:
+    folders = published["published"](results)
+    assert {folder.name for folder in folders} == {"lead-1", "quick-1", "old-1"}
+    page = published["folder_page"](next(folder for folder in folders if folder.name == "lead-1"))
+    assert "[the page](lead-1/index.html)" in page
+    assert "[data](../data.md)" in page
+    assert "rows (`rows.jsonl.gz` in results/published/lead-1)" in page
+    assert "| [lead-1](published/lead-1.md) | 2026-11-26 | 100 | block 1 of 2; 2 of 2 data sets |" in (
+        published["folder_list"](folders)
+    )

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.contracts.dataset import Dataset
 from equipoise.store.rows import fingerprint
 from equipoise.store.store import Store
 from equipoise.sweep import executors
-from equipoise.sweep.executors import ThisProcess, Watcher
+from equipoise.sweep.estimate import Size
+from equipoise.sweep.executors import ThisProcess
 from equipoise.sweep.run import sweep
+from equipoise.sweep.watching import Watcher
 
 from .shared.pipeline import numbers, plan_of
 
@@ -60,3 +63,20 @@ def test_nothing_is_estimated_before_a_minute(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(executors, "core_seconds", refuse)
     rows, said = swept(tmp_path)
     assert (len(rows), said) == (4, [])
+
+
+def test_the_size_of_the_data_is_found_once(
+    tmp_path: Path, estimates: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimates.update(none=3600.0, focal=3600.0)
+    asked: list[str] = []
+    size_of = Size.of  # bound to the class
+
+    def of(data: Dataset) -> Size:
+        asked.append(data.name)
+        return size_of(data)
+
+    monkeypatch.setattr(Size, "of", of)
+    swept(tmp_path)
+    # Each of the four cells reports many times, and a report is a question.
+    assert asked == ["numbers"]

@@ -97,11 +97,11 @@ def test_predictions_are_on_disk_before_the_row_counts(
 ) -> None:
     store = Store(tmp_path)
 
-    def full_disk(line: bytes) -> None:
+    def full_disk(*_: object) -> None:
         assert (store.predictions_dir / "a.npz").exists()
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(store, "_write", full_disk)
+    monkeypatch.setattr("equipoise.store.store.append_line", full_disk)
     with pytest.raises(OSError, match="no space"):
         store.append(row("a"), {"x": np.zeros(2)})
     assert store.rows() == []

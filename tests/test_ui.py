@@ -14,8 +14,14 @@ from pathlib import Path
 import pytest
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.store.store import Store
 from equipoise.tracking import server
 from equipoise.tracking.database import create_database, quiet
+
+from .shared import tracked
+from .shared.summarized import rows
+
+store = tracked.store
 
 
 def free_port() -> int:
@@ -153,3 +159,39 @@ def test_the_pages_come_up_and_go_away(tmp_path: Path) -> None:
         else:
             pytest.fail("the server did not answer")
     server.check(tmp_path, "127.0.0.1", port)  # the port is free again
+
+
+@pytest.mark.slow
+def test_ui_first_brings_the_view_up_to_date_unless_a_sweep_does(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for row in rows(splits=3):
+        store.append(row)
+    with store.locked():
+        server.refresh(store.path)
+        assert server.pages(store.path) == []
+    server.refresh(store.path)
+    ((name, page),) = server.pages(store.path)
+    assert name == "letters (generated)"
+    assert page.startswith("#/experiments/1/runs?viewStateShareKey=who-won&")
+    assert capsys.readouterr().out.startswith("updating the MLflow view")
+    server.refresh(store.path)
+    assert capsys.readouterr().out == "", "nothing was left to write"
+
+
+def test_a_browser_is_opened_on_a_desktop_only_and_when_the_server_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    with (
+        socket.socket() as listening,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1) as process,
+    ):
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server.open_when_ready("127.0.0.1", listening.getsockname()[1], "the page", process)
+        process.communicate(b"\n")
+    server.open_when_ready("127.0.0.1", 1, "a page of a server that has ended", process)
+    assert opened == ["the page"]
+    assert not server.has_browser(), "no terminal"

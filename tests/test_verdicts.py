@@ -9,10 +9,10 @@ from equipoise.core.arrays import Floats
 from equipoise.page.actions import actions
 from equipoise.report.advice import NO_GAIN, OPEN, TRADE, WON
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.significance import Difference
 from equipoise.report.table import _subtitle
 from equipoise.report.verdicts.shrinkage import LEAST_SPREAD, prior_variance, shrunk
+from equipoise.report.words.conclusions import conclusions
 
 from .shared.planted import advice, noise, only, rows_of, words
 

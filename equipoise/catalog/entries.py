@@ -90,6 +90,7 @@ class Entries(dict[str, Entry]):
 
     def refuse(self, name: str, origin: str, error: str) -> Entry:
         """List a plugin as broken."""
+        # A second plugin of a name must not hide the first, and both are listed.
         key = name if name not in self else f"{name} ({origin.partition(' ')[2] or origin})"
         self[key] = Entry(key, None, origin, error)
         return self[key]

@@ -55,6 +55,7 @@ def _kind_of_class(where: str) -> tuple[str, str]:
             return kind, registry(kind).add_class(where)
         except EquipoiseError as error:
             errors.append(error)
+    # All are the same where the module cannot be imported; otherwise the first says why it is no strategy.
     raise errors[0]
 
 

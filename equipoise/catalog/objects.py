@@ -46,6 +46,7 @@ def _name(kind: str, cls: type[Any]) -> str:
     """How a spec names a class."""
     top = cls.__module__.partition(".")[0]
     if top.startswith(plugins.PREFIX):
+        # Taken from a plugin file: its private package means nothing to other processes, its path does.
         return f"{plugins.path_of(top)}:{cls.__name__}"
     # Entry points are loaded where there is a name that nothing has.
     if cls.name in registry(kind).names() and registry(kind).get(cls.name) is cls:
@@ -71,6 +72,7 @@ def _name(kind: str, cls: type[Any]) -> str:
 
 def _require_same(kind: str, obj: Any, text: str) -> None:
     """Refuse an object whose settings its spec does not hold, such as an array."""
+    # A field that the spec leaves out or rounds would be another value in other processes, under the same key.
     again: Any = get_strategy(text) if kind == "strategy" else get_backbone(text)
     if _values(again) != _values(obj):
         raise EquipoiseError(

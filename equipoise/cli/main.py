@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from equipoise.cli import options
+from equipoise.cli.ending import run_to_end
 from equipoise.cli.options import LIVE, DataDir, Device, Json, Names, New, Plugin, Results, What, derived
 from equipoise.core import output
-from equipoise.core.errors import EquipoiseError, cut
 from equipoise.core.lazy import lazy
 
 app = typer.Typer(
@@ -24,13 +23,29 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output.echo(lazy("importlib.metadata").version("equipoise"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before_any_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Which balancing strategy works on imbalanced multilabel data, measured."""
+
+
 @app.command("list")
 def list_(
     what: Annotated[What | None, typer.Argument()] = None, json: Json = False, plugin: Plugin = None
 ) -> None:
     """List the strategies, datasets, backbones and suites, with one line on each."""
     # Each command writes its module out in full, since `tests/test_rooms.py` reads these names as imports.
-    lazy("equipoise.cli.listing").listing(None if what is None else what.value, plugin or [], json)
+    lazy("equipoise.cli.info.commands").listing(None if what is None else what.value, plugin or [], json)
 
 
 @app.command()
@@ -39,7 +54,7 @@ def info(
     json: Json = False,
 ) -> None:
     """All about one strategy (stage, reference, defaults, search range), dataset, backbone or suite."""
-    lazy("equipoise.cli.listing").details(name, json)
+    lazy("equipoise.cli.info.commands").details(name, json)
 
 
 @app.command()
@@ -77,6 +92,7 @@ def run(
     device: Device = "auto",
     results: Results = LIVE,
     data_dir: DataDir = None,
+    reuse: options.Reuse = None,
     redo: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
     cluster: options.ClusterUrl = None,
     allow_mixed: options.AllowMixed = False,
@@ -102,6 +118,7 @@ def run(
         device=device,
         results=results,
         data_dir=data_dir,
+        reuse=reuse or [],
         redo=redo,
         dry_run=dry_run,
         json=json,
@@ -338,7 +355,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check strategies, backbones and data sets against the contract; a line for each rule that is broken, then exit code 1."""
-    raise typer.Exit(lazy("equipoise.cli.check").conformance(what, json, data_dir))
+    raise typer.Exit(lazy("equipoise.cli.plugins.check").conformance(what, json, data_dir))
 
 
 @app.command()
@@ -347,19 +364,24 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name, e.g. rare_first; the file is NAME.py.")],
 ) -> None:
     """Write a commented file to start a strategy, backbone or dataset of your own from; it works as it is."""
-    lazy("equipoise.cli.new").new(kind.value, name)
+    lazy("equipoise.cli.plugins.new").new(kind.value, name)
 
 
 @app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="E.g. leaderboard-2026-11: lower-case, and dated.")],
     results: Results = LIVE,
-    suite: Annotated[Names, typer.Option(help="Only the rows of this suite. Repeat for more.")] = None,
+    suite: Annotated[
+        Names, typer.Option(help="Only the complete blocks of this suite. Repeat for more.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="With --suite: also blocks that lack cells.")
+    ] = False,
     into: options.Into = Path("results/published"),
     machine: options.Machine = "",
 ) -> None:
     """Write a folder that others can cite and verify: rows, page, tables, facts, and a place for your finding."""
-    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine)
+    lazy("equipoise.publishing.commands").publish(name, results, suite or [], into, machine, unfinished)
 
 
 @app.command()
@@ -417,61 +439,7 @@ def submit(
 
 def main() -> None:
     """Run the command line. Bad input ends with one line and exit code 2, Ctrl-C with 130."""
-    output.prepare()
-    try:
-        _run()
-    except BrokenPipeError:  # the reader of our output has ended, as in `equipoise list | head`
-        output.hang_up()
-
-
-def _run() -> None:
-    try:
-        # Not standalone: errors are then raised, and all of them are worded alike below.
-        code = app(standalone_mode=False, prog_name="equipoise")
-        # Here, since an error at exit could no longer be handled.
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
-    except EquipoiseError as error:
-        _refuse(str(error))
-    except KeyboardInterrupt:
-        output.echo("interrupted", to_err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        raise
-    # A missing file, a full disk and the like: the message of the system says it best.
-    except OSError as error:
-        _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except MemoryError as error:
-        _refuse(f"not enough memory{f': {error}' if str(error) else ''}")
-    except ImportError as error:
-        # The system's loader says so if it cannot map a library into memory.
-        if "failed to map" not in str(error) and "annot allocate" not in str(error):
-            raise
-        _refuse(f"not enough memory to load a library: {error}")
-    except Exception as error:
-        _misused(error)
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
-
-
-def _misused(error: Exception) -> None:
-    """Refuse an unknown option or a bad argument. Versions of typer differ in where the class of these errors lives."""
-    # `equipoise` by itself asks for help and is no mistake.
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()  # type: ignore[attr-defined]
-        sys.exit(0)
-    # All errors of typer have this method. Anything else is a fault of ours and needs its traceback.
-    if not hasattr(error, "format_message"):
-        raise error
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "equipoise"
-    _refuse(f"{error.format_message().rstrip('.')}; see {path} --help")
-
-
-def _refuse(line: str) -> NoReturn:
-    """End with one line, whatever line breaks the message has."""
-    output.echo(f"error: {cut(' '.join(line.split()))}", to_err=True)
-    sys.exit(2)
+    run_to_end(app)
 
 
 if __name__ == "__main__":

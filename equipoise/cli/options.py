@@ -58,6 +58,14 @@ Machine = Annotated[
     typer.Option(help="What the rows were made on, in words, if not on this machine.", show_default=False),
 ]
 Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load, too.")]
+Reuse = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        metavar="DIR",
+        help="Take the rows of this published folder that fit. Repeat for more.",
+        show_default=False,
+    ),
+]
 LIVE = Path("results/live")
 CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045

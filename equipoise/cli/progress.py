@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from equipoise.cli.dry_run import cell_in_words
-from equipoise.report.conclusions import duration, percent
-from equipoise.sweep.executors import KNOWN, Progress, Watcher
+from equipoise.report.words.numbers import duration, percent
+from equipoise.sweep.watching import KNOWN, Progress, Watcher
 
 #: Seconds without any line after which one says how far the sweep is, where there are no bars.
 SILENCE = 60.0

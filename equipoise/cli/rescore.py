@@ -24,7 +24,7 @@ def rescore(results: Path, json: bool) -> int:
     if json:
         echo_json(json_.dumps(dataclasses.asdict(done), indent=2))
     else:
-        left = f", {len(done.problems)} could not be" if done.problems else ""
+        left = f", {done.failed} could not be" if done.failed else ""
         echo(
             f"{done.rescored} rows rescored, {done.current} were current{left}; rows in {results / 'rows.jsonl'}"
         )

@@ -19,7 +19,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import into_log, plugins_apart, printed
-from equipoise.core.system import address_space
+from equipoise.publishing.reuse import reusable
 from equipoise.report.export import PARTS, render
 from equipoise.store.store import LOGS, Store
 from equipoise.sweep.plan import Plan, make_plan, warnings_of
@@ -48,6 +48,7 @@ def run(
     device: str,
     results: Path,
     data_dir: Path | None,
+    reuse: Sequence[Path],
     redo: str,
     dry_run: bool,
     json: bool,
@@ -69,19 +70,23 @@ def run(
     for line in warnings_of(plan):
         echo(f"warning: {line}", to_err=True)
     store = Store(results)
-    todo = outstanding(plan, store, redo)
+    reused = reusable(reuse, plan, store, redo)
+    todo = outstanding(plan, store, redo, reused.statuses)
     processes = choose_workers(todo, plan.data) if wanted is None else Workers(wanted)
     if json:
         echo_json(json_.dumps(as_data(plan, todo, processes, results), indent=2))
         return
     # Last, so that what is wrong with an option is one line.
     show_understood(plan.data.values())
+    for line in reused.lines:
+        console.print(line, markup=False)
     print_summary(console, plan, len(todo), str(cluster or processes), results)
     if dry_run:
         print_cells(console, plan, todo)
         return
-    for line in _cautions(plan, todo):
+    for line in lazy("equipoise.diagnosis.cautions").before_running(todo, plan.data):
         echo(f"warning: {line}", to_err=True)
+    reused.copy_to(store)
     logs = store.path / LOGS
     before = printed(logs)
     with into_log(logs), SweepProgress(console, todo) as progress:
@@ -101,15 +106,6 @@ def run(
     if printed(logs) > before:
         console.print(f"plugins have printed, see {logs}", style="dim", markup=False)
     _report(console, plan, store, results)
-
-
-def _cautions(plan: Plan, todo: Sequence[Cell]) -> list[str]:
-    """What `equipoise diagnose` would warn of in the data of cells that are to run."""
-    folds = {cell.dataset: cell.settings.folds for cell in todo}
-    # Under `ulimit -v` they are left to `diagnose`: their libraries take 400 MB of addresses, which cells would then lack.
-    if not folds or address_space() is not None:
-        return []
-    return lazy("equipoise.diagnosis.cautions").cautions({name: plan.data[name] for name in folds}, folds)
 
 
 def _done(store: Store, todo: Sequence[Cell], redo: str, progress: SweepProgress) -> int:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from equipoise.cluster import driver as drivers
     from equipoise.contracts.dataset import Dataset
     from equipoise.experiment.cell import Cell
-    from equipoise.sweep.executors import Results, Watcher
+    from equipoise.sweep.executors import Results
+    from equipoise.sweep.watching import Watcher
 else:
     # It imports PyTorch, which a command that plans nothing does not need.
     drivers = lazy("equipoise.cluster.driver")

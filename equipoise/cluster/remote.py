@@ -29,6 +29,7 @@ from equipoise.core.lazy import lazy
 from equipoise.experiment.versions import require_planned_code
 from equipoise.readers.downloads import ENVIRONMENT, no_downloads
 from equipoise.sweep.pool import KEPT, throttled
+from equipoise.sweep.watching import Watcher
 
 if TYPE_CHECKING:
     from equipoise.contracts.dataset import Dataset
@@ -155,7 +156,7 @@ def _apart(
     runner = executors.Processes(
         1, here.folder, guarded=False, logged=False, check=require_code_and_files, whole=True
     )
-    return runner.run(cells, data, executors.Watcher(on_share=report))
+    return runner.run(cells, data, Watcher(on_share=report))
 
 
 def _wanted(here: Here, task: str) -> bool:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from equipoise.contracts.dataset import Dataset
+from equipoise.core.system import address_space
 from equipoise.diagnosis.sections.folds import folds_section
 from equipoise.diagnosis.sections.leaks import leaks_section
+from equipoise.experiment.cell import Cell
 
 #: Of more rows, this many at even distances are searched for inputs that reveal a label.
 MOST_ROWS = 5000
 #: Seconds after which the inputs of no further data set are searched.
 MOST_SECONDS = 10.0
 NAMED = 5
+
+
+def before_running(todo: Sequence[Cell], data: Mapping[str, Dataset]) -> list[str]:
+    """The lines of `cautions` for the data sets of cells that are to run."""
+    folds = {cell.dataset: cell.settings.folds for cell in todo}
+    # Under `ulimit -v` they are left to `diagnose`: their libraries take 400 MB of addresses, which cells would then lack.
+    if not folds or address_space() is not None:
+        return []
+    return cautions({name: data[name] for name in folds}, folds)
 
 
 def cautions(data: Mapping[str, Dataset], folds: Mapping[str, int]) -> list[str]:

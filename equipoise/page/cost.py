@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from equipoise.page.model import MEASURES, Line, Table
 from equipoise.page.pictures import WIDTH, Scale, cut, picture, ticks
-from equipoise.report.conclusions import duration, number
+from equipoise.report.words.numbers import duration, number
 
 #: Edges of the plotting area in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 44, WIDTH - 10, 14, 226

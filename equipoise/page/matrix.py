@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.page.model import SAME, Line, Table
-from equipoise.report.conclusions import number
 from equipoise.report.results import RANKED
 from equipoise.report.significance import mean
+from equipoise.report.words.numbers import number
 
 #: A difference of at least so much gets the next stronger colour.
 STRENGTHS = (0.005, 0.02, 0.05)
@@ -45,6 +45,7 @@ def matrix(tables: Sequence[Table], measure: str) -> Matrix | None:
         deltas = [line.deltas[measure].mean for line in own if line and measure in line.deltas]
         stages = next((line.stages for line in own if line), ())
         rows.append((mean(deltas), name, stages, [_cell(line, measure) for line in own]))
+    # NaN compares with nothing, so a key of its own puts undefined means last.
     rows.sort(key=lambda row: (math.isnan(row[0]), -row[0] if math.isfinite(row[0]) else 0.0))
     return Matrix(measure, compared, [(n, s, number(m, True), cells) for m, n, s, cells in rows])
 
@@ -57,6 +58,7 @@ def _cell(line: Line | None, measure: str) -> MatrixCell:
     delta = line.deltas.get(measure)
     if delta is None or math.isnan(delta.mean):
         return MatrixCell("–")
+    # Unable to differ, or equal on every split; ±.000 would read as a difference that was rounded.
     if delta.kind == SAME:
         return MatrixCell("same")
     strength = sum(abs(delta.mean) >= bound for bound in STRENGTHS)

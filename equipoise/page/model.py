@@ -10,11 +10,11 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.page.extras import Extras
 from equipoise.page.labels import LabelTable
 from equipoise.report.comparison import Comparison
-from equipoise.report.conclusions import conclusions
 from equipoise.report.power import detectable
 from equipoise.report.results import RANKED, StrategyResult
 from equipoise.report.significance import Difference
 from equipoise.report.units import BASELINE
+from equipoise.report.words.conclusions import conclusions
 
 #: Name in the report → its words on the page, in the order in which the page shows them; mAP leads.
 MEASURES = {"map": "mAP", "tuned_macro_f1": "macro-F1, tuned", "fixed_macro_f1": "macro-F1 at .5"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from equipoise.page.model import BETTER, MEASURES, SAME, UNCLEAR, WORSE, Line, Table
-from equipoise.report.conclusions import number
+from equipoise.report.words.numbers import number
 
 ROW, NAMES, WIDTH = 18, 150, 430  # pixels: height of a row, width of the column of names, width of a picture
 LONGEST = 24  # characters of a name; the table has it in full

@@ -10,7 +10,7 @@ from equipoise.page.cost import Spot, scatter
 from equipoise.page.model import BETTER, SAME, UNCLEAR, WORSE
 from equipoise.page.pictures import ROW, Dot, Scale, cut, dot_plot, picture, ticks
 from equipoise.rankings.model import Effect, Ranking
-from equipoise.report.conclusions import duration
+from equipoise.report.words.numbers import duration
 
 #: With more strategies than this, the diagram shows the best ones; the table has all.
 MOST = 40
@@ -27,8 +27,10 @@ def critical_difference(ranking: Ranking, ident: str) -> Markup:
     if ranking.why_not or len(shown) < 2:
         return Markup("")
     low, high = 1.0, max(math.ceil(shown[-1].average_rank), 2)
+    # A group of which only one strategy is shown joins nothing.
     groups = [(a, min(b, len(shown) - 1)) for a, b in ranking.groups if a < len(shown) - 1]
     top = 56
+    # Each group has a bar of its own under the line, and names begin below the last bar.
     start = top + 8 * len(groups) + 14
 
     def x(rank: float) -> float:

@@ -20,7 +20,7 @@ from equipoise.page.model import MEASURES, Delta
 from equipoise.page.pictures import forest
 from equipoise.page.ranking import MOST, cost_over_data, critical_difference, effects, kind_of, times
 from equipoise.rankings.model import Effect, FamilyResult
-from equipoise.report.conclusions import duration, interval, number, percent
+from equipoise.report.words.numbers import duration, interval, number, percent
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
@@ -38,6 +38,7 @@ def html_of(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
+        # A misspelt name in a template is an error, and not an empty place on the page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -58,6 +59,7 @@ def html_of(page: Page) -> str:
         kind_of=kind_of,
         times=times,
     )
+    # Style and script are files of ours, which escaping would break.
     html = environment.get_template("page.html").render(
         page=page, style=Markup(style), script=Markup(script), policy=_policy(style, script)
     )

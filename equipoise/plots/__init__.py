@@ -7,6 +7,7 @@ Okabe and Ito, which colour-blind readers can tell apart; marks that differ in c
 
 from equipoise.plots.curves import CurveSheet, pr_curves
 from equipoise.plots.data import cooccurrence, label_distribution
+from equipoise.plots.effects import effect_sizes
 from equipoise.plots.imbalance import imbalance_ratios
 from equipoise.plots.labelsets import labelset_spectrum, labelset_upset
 from equipoise.plots.rankings import cost_quality, critical_difference
@@ -18,6 +19,7 @@ __all__ = [
     "cooccurrence",
     "cost_quality",
     "critical_difference",
+    "effect_sizes",
     "imbalance_ratios",
     "label_distribution",
     "labelset_spectrum",

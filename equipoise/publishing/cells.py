@@ -106,19 +106,24 @@ def changes(row: Mapping[str, Any], cell: Cell) -> list[str]:
     """What differs between the row and the cell here, of all that decides predictions; empty if the keys are equal."""
     if cell.key == row["key"]:
         return []
-    found = []
-    names = ("engine", "backbone's code", "strategy's code")
-    before, now = str(row.get("code") or "").split("/"), cell.code.split("/")
-    if len(before) == len(now) == len(names):
-        found += [name for name, b, n in zip(names, before, now, strict=True) if b != n]
-    elif before != now:
-        found.append("code")
-    libraries = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
-    here = versions()
-    found += [f"{name} {v} → {here[name]}" for name, v in libraries.items() if here.get(name, v) != v]
+    found = code_changes(row, cell.code)
     for field, value in (("external_sha256", cell.external or None), ("device", cell.device)):
         if row.get(field) != value:
             found.append(field)
     if row.get("settings") != vars(cell.settings):
         found.append("settings that this version adds or names otherwise")
     return found or ["the key, for a reason that the row does not tell"]
+
+
+def code_changes(row: Mapping[str, Any], code: str) -> list[str]:
+    """What differs between the code and libraries that made a row and those that are here; `code` as in `Cell.code`."""
+    found = []
+    names = ("engine", "backbone's code", "strategy's code")
+    before, now = str(row.get("code") or "").split("/"), code.split("/")
+    if len(before) == len(now) == len(names):
+        found += [name for name, b, n in zip(names, before, now, strict=True) if b != n]
+    elif before != now:
+        found.append("code")
+    libraries = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
+    here = versions()
+    return found + [f"{name} {v} → {here[name]}" for name, v in libraries.items() if here.get(name, v) != v]

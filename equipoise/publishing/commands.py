@@ -14,6 +14,8 @@ from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import plugins_apart
 from equipoise.publishing import submission
 from equipoise.publishing.cells import sample
+from equipoise.publishing.coverage import coverage
+from equipoise.publishing.coverage import in_words as in_words_of
 from equipoise.publishing.folder import CONFORMANCE, PublishedFolder, read_folder
 from equipoise.publishing.index import write_index
 from equipoise.publishing.readme import written
@@ -24,10 +26,29 @@ from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
 
-def publish(name: str, results: Path, suites: Sequence[str], into: Path, machine: str) -> None:
-    """Publish the rows of a store, or those of some suites, and write the index over all published folders."""
+def publish(
+    name: str, results: Path, suites: Sequence[str], into: Path, machine: str, unfinished: bool = False
+) -> None:
+    """Publish the rows of a store, or the complete blocks of some suites, and write the index over all published folders.
+
+    Args:
+        unfinished: publish the rows of blocks that are not complete, too.
+    """
+    if unfinished and not suites:
+        raise EquipoiseError("--unfinished goes with --suite: without one, all rows are published")
     rows = _rows(results, suites)
-    folder = write(rows, into / name, suites=suites, description=machine)
+    covered = [coverage(rows, suite, unfinished=unfinished) for suite in suites]
+    for line in (line for one in covered for line in in_words_of(one)):
+        echo(line)
+    if suites:
+        chosen = {row["key"] for one in covered for row in one.rows}
+        # In the order of the store, where a later row of a cell replaces an earlier one.
+        rows = [row for row in rows if row["key"] in chosen]
+        if not rows:
+            raise EquipoiseError(
+                f"no block of {', '.join(suites)} is complete; --unfinished publishes what is there"
+            )
+    folder = write(rows, into / name, suites=covered, description=machine)
     listed = write_index(into)
     _told(folder)
     echo(f"{into / 'index.md'} and index.html list {len(listed)} folder{'s' * (len(listed) != 1)}")
@@ -51,8 +72,7 @@ def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
     if store.damage:
         raise EquipoiseError(store.damage)
     if suites:
-        chosen = {row["key"]: row for suite in suites for row in of_suite(rows, suite)}
-        # In the order of the store, where a later row of a cell replaces an earlier one.
+        chosen = {row["key"] for suite in suites for row in of_suite(rows, suite)}
         rows = [row for row in rows if row["key"] in chosen]
     if not rows:
         of = f" of {', '.join(suites)}" if suites else ""

@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.publishing.coverage import summary
 from equipoise.publishing.folder import MANIFEST, README, read_folder
-from equipoise.publishing.readme import finding_of, written
+from equipoise.publishing.readme import withdrawn, written
 
 INDEX, INDEX_PAGE = "index.md", "index.html"
 _TITLE = "Published results"
@@ -74,12 +75,13 @@ def _listed(folder: Path) -> Listed | None:
         manifest = read_folder(folder).manifest
     except EquipoiseError as error:
         return Listed(folder.name, f"{folder.name}/{README}", f"damaged: {error}")
-    if _WITHDRAWN in finding_of(text).partition("\n")[0].lower():
+    if withdrawn(text):
         state = _WITHDRAWN
+    parts = "; ".join(summary(suite) for suite in manifest.get("suites", ()))
     return Listed(
         name=folder.name,
         link=f"{folder.name}/{README}",
-        state=state,
+        state=f"{state}: {parts}" if parts and state != _WITHDRAWN else state,
         published=str(manifest["published"]),
         data=", ".join(dict.fromkeys(str(one["name"]) for one in manifest["data"])),
         rows=str(manifest["rows"]),

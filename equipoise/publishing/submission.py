@@ -65,7 +65,7 @@ def _file_record(file: Path) -> dict[str, Any]:
 
 def _distribution_record(name: str) -> dict[str, Any]:
     try:
-        version = importlib.metadata.version(name)
+        installed = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         raise EquipoiseError(f"no distribution {name!r:.80} is installed") from None
     known = registry("strategy")
@@ -73,7 +73,8 @@ def _distribution_record(name: str) -> dict[str, Any]:
     names = sorted(n for n, origin in known_origins.items() if origin and _same(origin.distribution, name))
     if not names:
         raise EquipoiseError(f"the distribution {name} brings no strategy of equipoise")
-    return {"distribution": name, "version": version, "strategies": names}
+    # By its own name, however it was spelled.
+    return {"distribution": installed.name, "version": installed.version, "strategies": names}
 
 
 def _same(one: str | None, other: str) -> bool:

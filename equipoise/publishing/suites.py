@@ -1,9 +1,13 @@
-"""Finds the rows of a suite in a store."""
+"""Finds the rows of a suite in a store.
+
+Cells are matched by what names them: data set, backbone, strategy, split, seed and settings. So no data set is loaded, and rows
+that other code has made are found, too.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from equipoise.catalog.backbones import get_backbone
@@ -11,27 +15,71 @@ from equipoise.catalog.datasets import named_dataset
 from equipoise.catalog.strategies import expand, get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
-from equipoise.sweep.suite import load_suite
+from equipoise.experiment.settings import Settings
+from equipoise.splits.outer import Split
+from equipoise.store.rows import Row
+from equipoise.sweep.suite import Block, load_suite
+
+#: A cell inside a block: data set, backbone, strategy and split, spelled as the suite does.
+Place = tuple[str, str, str, Split]
 
 
-def of_suite(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The rows of the cells that a suite plans, whichever command ran them."""
-    asked = []
-    for block in load_suite(name).blocks:
-        # As rows spell them: a spec may be written in several ways.
-        strategies = {get_strategy(s).spec for spec in block.strategies for s in expand(spec)}
-        datasets = {named_dataset(name) for name in block.datasets}
-        backbones = {name for spec in block.backbones for name in _names(get_backbone(spec))}
-        asked.append((block, datasets, backbones, strategies, dataclasses.asdict(block.settings)))
+@dataclass(frozen=True)
+class SuiteBlock:
+    """A block of a suite with the names that rows may have for its parts.
+
+    Attributes:
+        number: from 1, in the order of the file.
+        backbones: the spec of each backbone, and its identity where its files are there → the spec.
+    """
+
+    number: int
+    block: Block
+    datasets: tuple[str, ...]
+    backbones: Mapping[str, str]
+    strategies: tuple[str, ...]
+
+    @property
+    def cells(self) -> int:
+        """The number of planned cells, those included that will be skipped, which have a row, too."""
+        models = len(set(self.backbones.values()))
+        return len(self.datasets) * models * len(self.strategies) * len(self.block.outer_splits)
+
+    def place(self, row: Mapping[str, Any]) -> Place | None:
+        """The cell of this block that a row belongs to; None if it belongs to none."""
+        backbone = self.backbones.get(row["backbone"]) or self.backbones.get(row.get("backbone_identity", ""))
+        if backbone is None or row["dataset"] not in self.datasets or row["strategy"] not in self.strategies:
+            return None
+        if row["seed"] != self.block.seed or row["split"] not in self.block.outer_splits:
+            return None
+        if not _same_settings(row["settings"], self.block.settings):
+            return None
+        return (row["dataset"], backbone, row["strategy"], row["split"])
+
+
+def _same_settings(stored: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether a row has these settings. A setting that is younger than the row counts as its default."""
+    wanted, defaults = vars(settings), vars(Settings())
+    return stored.keys() <= wanted.keys() and all(
+        stored.get(name, defaults[name]) == value for name, value in wanted.items()
+    )
+
+
+def blocks_of(name: str) -> list[SuiteBlock]:
+    """The blocks of a suite, with names as rows spell them: a spec may be written in several ways."""
     return [
-        r
-        for r in rows
-        if any(
-            (r["dataset"] in datasets and r["strategy"] in strategies)
-            and (r["backbone"] in backbones or r.get("backbone_identity") in backbones)
-            and (r["seed"] == b.seed and r["split"] in b.outer_splits and r["settings"] == settings)
-            for b, datasets, backbones, strategies, settings in asked
+        SuiteBlock(
+            number=number,
+            block=block,
+            datasets=tuple(named_dataset(dataset) for dataset in block.datasets),
+            backbones={
+                known: b.spec for spec in block.backbones for b in [get_backbone(spec)] for known in _names(b)
+            },
+            strategies=tuple(
+                dict.fromkeys(get_strategy(s).spec for spec in block.strategies for s in expand(spec))
+            ),
         )
+        for number, block in enumerate(load_suite(name).blocks, start=1)
     ]
 
 
@@ -41,3 +89,9 @@ def _names(backbone: Backbone) -> set[str]:
         return {backbone.spec, backbone.identity}
     except EquipoiseError:
         return {backbone.spec}
+
+
+def of_suite(rows: Sequence[Row], name: str) -> list[Row]:
+    """The rows of the cells that a suite plans, whichever command ran them."""
+    blocks = blocks_of(name)
+    return [row for row in rows if any(block.place(row) is not None for block in blocks)]

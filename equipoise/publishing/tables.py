@@ -11,6 +11,8 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.page.extras import current, grouped
 from equipoise.rankings.export import rank_rows, ranking_frame
+from equipoise.rankings.measured import measured_effects
+from equipoise.rankings.pictures import as_svg
 from equipoise.rankings.ranking import METRICS
 from equipoise.report.comparison import Comparison, compare
 from equipoise.report.results import DIFFERENCES, MEANS
@@ -30,12 +32,17 @@ LABELS = {
     "tuned_f1": "tuned/f1",
     "average_precision": "fixed/average_precision",
 }
+#: The effect of each strategy over data sets, which the pages of the strategies show.
+EFFECTS = "effects.csv"
 #: Columns of cost.csv, each a field of a row's `cost`, in seconds.
 COSTS = ("seconds_total", "seconds_search", "seconds_refit", "seconds_predict", "seconds_features")
 
 
 def tables(rows: Sequence[Row]) -> dict[str, bytes]:
-    """File name → content: means, differences from `none`, per label, cost, and the ranking over data sets if there is one."""
+    """File name → content: means, differences from `none`, per label, and cost; with several data sets also what is over them.
+
+    These are the effect of each strategy, the ranking, and pictures of both.
+    """
     groups, comparisons = grouped(rows), compare(rows)
     used = [current(one, of) for one, of in zip(comparisons, groups, strict=True)]
     pairs = list(zip(comparisons, used, strict=True))
@@ -46,8 +53,7 @@ def tables(rows: Sequence[Row]) -> dict[str, bytes]:
         "cost.csv": [line for one, of in pairs for line in _costs(one, of)],
     }
     made = {name: _csv(pd.DataFrame(lines)) for name, lines in found.items() if lines}
-    ranked = _ranking(rows, comparisons)
-    return made if ranked is None else {**made, "ranking.csv": ranked}
+    return {**made, **_over_datasets(rows, comparisons)}
 
 
 def _named(comparison: Comparison, strategy: str) -> dict[str, Any]:
@@ -111,16 +117,21 @@ def core_hours(rows: Iterable[Mapping[str, Any]]) -> float:
     return sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows))) / 3600
 
 
-def _ranking(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> bytes | None:
-    """The rankings over data sets; None with one data set, or without the packages that they need."""
+def _over_datasets(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> dict[str, bytes]:
+    """What is said over data sets; nothing with one data set, or without the packages that it needs."""
     if len({one.dataset for one in comparisons}) < 2:
-        return None
+        return {}
     try:
-        frame = ranking_frame(rank_rows(rows, *METRICS))
+        effects, ranked = measured_effects(comparisons), rank_rows(rows, *METRICS)
     # As on the page, which says why there is no ranking.
     except EquipoiseError:
-        return None
-    return None if frame.empty else _csv(frame)
+        return {}
+    frames = {
+        EFFECTS: pd.DataFrame([one.record() for one in effects]),
+        "ranking.csv": ranking_frame(ranked),
+    }
+    made = {name: _csv(frame) for name, frame in frames.items() if not frame.empty}
+    return {**made, **as_svg(ranked, effects)}
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

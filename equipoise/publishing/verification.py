@@ -18,8 +18,9 @@ from equipoise.publishing.cells import Files, changes, planned
 from equipoise.report.significance import EQUAL as EQUAL_SCORES
 from equipoise.splits.outer import split_name
 from equipoise.store.rows import Row, clean
-from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher
+from equipoise.sweep.executors import Executor, Processes, ThisProcess
 from equipoise.sweep.plan import Plan
+from equipoise.sweep.watching import Watcher
 
 #: The most that a metric of COMPARED may differ where bits need not be equal: on another CPU capability, or after the code or a
 #: library has changed: what a report counts as practically equal. docs/published.md has the differences that were measured.

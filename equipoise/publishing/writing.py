@@ -18,6 +18,7 @@ from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
 from equipoise.publishing.cells import placed
+from equipoise.publishing.coverage import Coverage
 from equipoise.publishing.folder import (
     KINDS,
     MANIFEST,
@@ -30,6 +31,7 @@ from equipoise.publishing.folder import (
     manifest_bytes,
     read_folder,
 )
+from equipoise.publishing.growth import accepted, history
 from equipoise.publishing.machine import machine
 from equipoise.publishing.readme import UNWRITTEN, finding_of, readme, without_finding
 from equipoise.publishing.rows import compressed, content_hash, lines_of, public
@@ -66,21 +68,21 @@ def publish(
     rows: Sequence[Row],
     path: Path,
     *,
-    suites: Sequence[str] = (),
+    suites: Sequence[Coverage] = (),
     description: str = "",
     extra: Extra | None = None,
 ) -> PublishedFolder:
-    """Write a folder, or write one with the same rows anew; what a person wrote as its finding is kept.
+    """Write a folder, or write one anew that has the same rows or, of a suite, some of them; the written finding is kept.
 
     Args:
         rows: of a store; of several rows of one cell, the last counts.
         path: its last part is the name.
-        suites: those whose rows they are; none: all rows of a store.
+        suites: what the rows cover of the suites that they are of; none: all rows of a store.
         description: the machine in words, where the rows were made on others; "" for this machine.
         extra: for a submission.
 
     Raises:
-        EquipoiseError: the name cannot be one, there are no rows, or the folder exists with other rows.
+        EquipoiseError: the name cannot be one, there are no rows, or the folder exists with rows that would change.
     """
     if not _NAME.fullmatch(path.name):
         raise EquipoiseError(
@@ -91,7 +93,7 @@ def publish(
     if not any(row["status"] == "ok" for row in listed):
         raise EquipoiseError("nothing to publish: no cell of these rows has finished")
     lines = lines_of(listed)
-    before = _frozen(path, content_hash(lines))
+    before = accepted(path, lines, suites)
     with tempfile.TemporaryDirectory() as temporary:
         (Path(temporary) / "rows.jsonl").write_bytes(lines)
         store = Store(temporary)
@@ -99,40 +101,38 @@ def publish(
         read = store.rows(SELECTION)
         added = extra or Extra()
         made = _provenance(read, suites, ["equipoise", added.command, path.name], added)
-        html = page_html(read, store, suites[0] if len(suites) == 1 else None, made.report)
-        files = {ROWS: compressed(lines), PAGE: html.encode("utf-8", "replace"), **tables(store.rows())}
+        html = page_html(read, store, suites[0].command if len(suites) == 1 else None, made.report)
+        files = {
+            **{f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text},
+            ROWS: compressed(lines),
+            PAGE: html.encode("utf-8", "replace"),
+            **tables(store.rows()),
+        }
     manifest = _facts(listed, made, path.name, description, before)
     manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
-    manifest["plugins"] = added.plugins
+    manifest |= {"plugins": added.plugins, "suites": [suite.record() for suite in suites]}
+    # The effects come before the ranks, as in the alphabet; what costs have to say is in a file of its own.
+    manifest["pictures"] = sorted(
+        name for name in files if name.endswith(".svg") and not name.startswith("cost")
+    )
+    manifest["history"] = history(before, {**manifest, "machine": _here(description)})
     _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
     return read_folder(path)
 
 
-def _frozen(path: Path, content: str) -> Mapping[str, Any] | None:
-    """The manifest of the folder, if there is one with these rows; None without a folder.
-
-    Raises:
-        EquipoiseError: the folder has other rows, or was not written by this command.
-    """
-    # The finding may be written first, into a README that is alone in the folder.
-    if not path.exists() or (path.is_dir() and all(file.name == README for file in path.iterdir())):
-        return None
-    before = read_folder(path)
-    if before.manifest["rows_sha256"] != content:
-        raise EquipoiseError(
-            f"{path} is published and its rows are frozen; these rows are others: publish them under another name"
-        )
-    return before.manifest
-
-
-def _provenance(rows: Sequence[Row], suites: Sequence[str], words: list[str], extra: Extra) -> Provenance:
-    words += [word for suite in suites for word in ("--suite", suite)]
+def _provenance(
+    rows: Sequence[Row], suites: Sequence[Coverage], words: list[str], extra: Extra
+) -> Provenance:
+    words += [word for suite in suites for word in ("--suite", suite.command)]
+    words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
     words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
+    installed = [record["distribution"] for record in extra.plugins if "distribution" in record]
+    words += [word for name in installed for word in ("--distribution", str(name))]
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
     made = provenance(grouped(found), None, shlex.join(words))
     if suites:
-        made.commands[:] = [f"equipoise run {shlex.quote(suite)}" for suite in suites]
+        made.commands[:] = [f"equipoise run {shlex.quote(suite.command)}" for suite in suites]
     return made
 
 
@@ -140,14 +140,13 @@ def _facts(
     rows: Sequence[Row], made: Provenance, name: str, description: str, before: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The manifest without hashes. What says where and when the rows were made is kept from an earlier publication."""
-    where = {**machine(), **({"description": description} if description else {})}
     keep = before is not None and not description
     return {
         "schema": SCHEMA,
         "name": name,
         "published": before["published"] if before else datetime.now(UTC).date().isoformat(),
         "commands": [*made.commands, made.report],
-        "machine": before["machine"] if before is not None and keep else where,
+        "machine": before["machine"] if before is not None and keep else _here(description),
         "versions": _versions(rows),
         "code": sorted({str(row["code"]).partition("/")[0] for row in rows if row.get("code")}),
         "metrics_code": sorted({str(row["metrics_code"]) for row in rows if row.get("metrics_code")}),
@@ -159,6 +158,10 @@ def _facts(
         "rows": len(rows),
         "core_hours": round(core_hours(rows), 4),
     }
+
+
+def _here(description: str) -> dict[str, Any]:
+    return {**machine(), **({"description": description} if description else {})}
 
 
 def _versions(rows: Sequence[Row]) -> dict[str, list[str]]:

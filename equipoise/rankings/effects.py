@@ -19,7 +19,7 @@ from equipoise.rankings.ranks import DIGITS
 
 #: Draws from the posterior; a probability has a standard error of at most .011, and of .005 at .95.
 DRAWS = 2000
-#: The least variance of a mean difference: where splits do not differ, or there is one only, it cannot be estimated.
+#: The least variance of a mean difference: where splits do not differ, it cannot be estimated.
 _FLOOR = 1e-10
 
 
@@ -44,8 +44,13 @@ def effect(differences: Floats, variances: Floats) -> Effect:
 
 
 def random_effects(differences: Floats, variances: Floats) -> tuple[float, float, float]:
-    """The mean of a random-effects model, its standard error, and the variance between data sets."""
-    known = np.maximum(np.nan_to_num(variances, nan=_FLOOR), _FLOOR)
+    """The mean of a random-effects model, its standard error, and the variance between data sets.
+
+    An unknown variance, that of a single split, counts as the mean of the known ones: a small one would give its data set all the
+    weight.
+    """
+    finite = variances[np.isfinite(variances)]
+    known = np.maximum(np.nan_to_num(variances, nan=finite.mean() if finite.size else _FLOOR), _FLOOR)
     # Where the differences are all equal, statistics that are not used here divide by zero.
     with np.errstate(divide="ignore", invalid="ignore"):
         combined = _module("statsmodels.stats.meta_analysis").combine_effects(differences, known, use_t=True)

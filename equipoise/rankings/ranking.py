@@ -70,6 +70,7 @@ def _ranking(tables: Sequence[Comparison], backbone: str, metric: str, traits: T
 
 
 def _differing(settings: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+    # Compared as text: a value may be a list, which cannot be in a set.
     names = dict.fromkeys(name for one in settings for name in one)
     return tuple(name for name in names if len({str(one.get(name)) for one in settings}) > 1)
 
@@ -101,6 +102,7 @@ def _filled(ranking: Ranking, values: Numbers, stands_for: Mapping[str, str]) ->
     scores = values.per_dataset(values.scores)
     ranked = ranks.rank(scores[tested])
     average = ranked.mean(axis=1)
+    # Rounded, since the order of a sum changes its last bits; of equal ranks the higher mean score stands first.
     order = sorted(
         range(len(tested)), key=lambda i: (round(average[i], 9), -scores[tested[i]].mean(), tested[i])
     )
@@ -127,6 +129,7 @@ def _filled(ranking: Ranking, values: Numbers, stands_for: Mapping[str, str]) ->
             place_high=places[i][1],
             effect=deltas.get(name),
         )
+        # What cannot differ has the numbers of the strategy that was tested, and stands directly behind it.
         same = [m for m in values.strategies if stands_for[m] == name and m != name]
         strategies += [one, *(replace(one, strategy=m, family=family(m), same_as=name) for m in same)]
     strategies = _with_costs(strategies, values)
@@ -164,6 +167,7 @@ def _with_costs(strategies: Sequence[RankedStrategy], values: Numbers) -> list[R
     """The strategies with seconds, cost relative to `none`, and whether they are on the Pareto front of cost and mean score."""
     seconds, costs = values.per_dataset(values.seconds).mean(axis=1), values.costs
     rows = [values.strategies.index(one.strategy) for one in strategies]
+    # Without `none` there is no relative cost, and seconds order the strategies as well.
     price = np.where(np.isfinite(costs), costs, seconds)[rows]
     front = pareto(np.array([one.mean_score for one in strategies]), price)
     return [
@@ -189,6 +193,7 @@ def _groups(
     strategies: Sequence[RankedStrategy], tested: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, int], ...]:
     """Ties of tested strategies as positions among all: what cannot differ stands behind the one that was tested, and is in."""
+    # The positions of tested strategies, and the end: the next start ends the class of the one before.
     starts = [i for i, one in enumerate(strategies) if not one.same_as] + [len(strategies)]
     groups = [(starts[first], starts[last + 1] - 1) for first, last in tested]
     # What cannot differ is tied, also where the class is told from all others.

@@ -84,18 +84,21 @@ def _partitions(
 def _regime(
     trait: str, level: str, columns: list[int], values: Numbers, stands_for: Mapping[str, str]
 ) -> Regime:
+    # What cannot differ from another strategy wins whenever that one does, and would count for its family twice.
     tested = [k for k, name in enumerate(values.strategies) if stands_for[name] == name]
     families: dict[str, list[int]] = {}
     for k in tested:
         families.setdefault(family(values.strategies[k]), []).append(k)
     scores = np.round(values.scores[:, columns], DIGITS)
     best = scores == scores[tested].max(axis=0)
+    # (k, t): of several best strategies on a table, each has an equal part of the win.
     shares = best / best[tested].sum(axis=0)
     results = [
         FamilyResult(
             name,
             len(members),
             wins=float(shares[members].sum()),
+            # A family of many strategies wins more often than a small one by their number alone.
             by_chance=len(columns) * len(members) / len(tested),
             **_gain(values, members, columns),
         )
@@ -112,6 +115,7 @@ def _gain(values: Numbers, members: Iterable[int], columns: list[int]) -> dict[s
     if not rows or values.baseline is None:
         return {}
     of_table = values.differences[rows][:, columns].mean(axis=0)
+    # Tables of one data set depend on each other, so they are averaged before data sets are compared.
     where = values.of_table[columns]
     return _interval(np.array([of_table[where == b].mean() for b in np.unique(where)]))
 
@@ -142,6 +146,7 @@ def traits_of(rows: Iterable[Mapping[str, object]]) -> dict[str, dict[str, float
 
 
 def _counted(counts: Floats) -> dict[str, float]:
+    # A label without positives has no ratio to the most frequent one.
     present = counts[counts > 0]
     if not present.size:
         return {"labels": float(len(counts))}

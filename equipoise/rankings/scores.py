@@ -54,6 +54,7 @@ class Numbers:
         base = self.baseline
         if base is None or not (self.seconds > 0).all():
             return np.full(len(self.strategies), np.nan)
+        # In logarithms, so that twice and half the time of `none` average to its time.
         return np.exp(np.log(self.seconds / self.seconds[base]).mean(axis=1))
 
 
@@ -95,6 +96,7 @@ def _moderated(variances: Floats, tables: Sequence[Comparison]) -> Floats:
     out = np.full_like(variances, np.nan)
     for t, table in enumerate(tables):
         own, df = variances[:, t], len(table.units) - 1
+        # A variance of 0 is that of a strategy equal to `none`, and no evidence of little noise.
         informative = own[np.isfinite(own) & (own > 0)]
         if df > 0 and informative.size:
             common = (df * own + _PRIOR * informative.mean()) / (df + _PRIOR)

@@ -14,8 +14,8 @@ from rich.text import Text
 from equipoise.rankings.model import FEWEST_BLOCKS, ROPE, Missing, RankedStrategy, Ranking, Regime
 from equipoise.rankings.ranking import METRICS
 from equipoise.report.comparison import BASELINE
-from equipoise.report.conclusions import interval, number
 from equipoise.report.equalities import enumerated
+from equipoise.report.words.numbers import interval, number
 
 NAME = 17  # columns for the name of a strategy on a narrow terminal
 _WHY, _LINES = 240, 12  # characters of a reason, and lines of strategies that are not ranked

@@ -32,7 +32,7 @@ def select(comparisons: Sequence[Comparison], metric: str) -> Selected:
     Tables without a complete `none` are used only if there are no others. Fewer cells are accepted where otherwise fewer than
     FEWEST_BLOCKS data sets would remain.
     """
-    tables, doubles = _one_per_pair(comparisons)
+    tables, doubles = one_per_pair(comparisons)
     scored = [_complete(table, metric) for table in tables]
     kept = _kept(tables, scored)
     complete = set.intersection(*(scored[index] for index in kept)) if kept else set()
@@ -49,7 +49,7 @@ def select(comparisons: Sequence[Comparison], metric: str) -> Selected:
     )
 
 
-def _one_per_pair(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], list[str]]:
+def one_per_pair(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], list[str]]:
     """One table for each data set and backbone, and a sentence for each that gives way to it.
 
     Several splits are preferred to the official one, which is a single draw; then the table with more complete cells, and of
@@ -83,6 +83,7 @@ def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]
     usable = [i for i, strategies in enumerate(scored) if strategies]
     # Without `none` a table has no differences; it is of use only where no table has them.
     kept = [i for i in usable if BASELINE in scored[i]] or usable
+    # A strategy that is complete on no table cannot be ranked, whatever is dropped.
     alive = set().union(*scored)
     tried = [
         {r.strategy for r in table.results if r.state != INCOMPLETE or r.undefined} & alive

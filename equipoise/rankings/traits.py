@@ -25,6 +25,7 @@ def traits_of_stores(stores: Iterable[tuple[Store, Sequence[Mapping[str, Any]]]]
     for store, rows in stores:
         for name, known in traits_of(rows).items():
             found.setdefault(name, known)
+        # Label counts give neither the dependence of labels nor the rows; stored labels give every trait.
         for name in dict.fromkeys(str(row["dataset"]) for row in rows):
             if "rdep" not in found.get(name, {}) and (measured := _measured(store, rows, name)):
                 found[name] = measured
@@ -34,10 +35,12 @@ def traits_of_stores(stores: Iterable[tuple[Store, Sequence[Mapping[str, Any]]]]
 def _measured(store: Store, rows: Sequence[Mapping[str, Any]], dataset: str) -> dict[str, float]:
     """The traits of one data set, {} without predictions. Of a few cells the first that can be read is used."""
     keys = [row["key"] for row in rows if row["dataset"] == dataset and row["status"] == "ok"]
+    # Each may be a large file, and where three cannot be read, the others hardly can.
     for key in keys[:3]:
         try:
             arrays = store.predictions(key)
             Y = np.concatenate([arrays["train_Y"], arrays["test_Y"]])
+        # Missing, damaged, or without the labels of training rows.
         except (EquipoiseError, KeyError, ValueError, OSError):
             continue
         counts = Y.sum(axis=0)

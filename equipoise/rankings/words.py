@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
 from equipoise.report.comparison import BASELINE
-from equipoise.report.conclusions import interval, number
 from equipoise.report.equalities import enumerated
+from equipoise.report.words.numbers import interval, number
 
 #: Names in one sentence; more are counted.
 MOST = 8
@@ -33,6 +33,7 @@ def _names(strategies: Sequence[RankedStrategy]) -> str:
 
 
 def _first(ranking: Ranking) -> str:
+    # Written so that an undefined p is not significant.
     if not ranking.p < 1 - LEVEL:
         test = "Friedman" if ranking.test == "friedman" else "Wilcoxon"
         return (
@@ -46,6 +47,7 @@ def _first(ranking: Ranking) -> str:
 
 
 def _p(p: float) -> str:
+    # Rounded to three digits, a smaller p would read .000.
     return f"= {number(p)}" if p >= 0.0005 else "< .001"
 
 
@@ -64,6 +66,7 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
         return
     better = [s for s in compared if s.effect and s.effect.significant and s.effect.mean > 0]
     worse = [s for s in compared if s.effect and s.effect.significant and s.effect.mean < 0]
+    # Every strategy here has an effect; the conditions are for the type checker.
     better.sort(key=lambda s: -s.effect.mean if s.effect else 0.0)
     worse.sort(key=lambda s: s.effect.mean if s.effect else 0.0)
     if better:
@@ -71,6 +74,7 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
     else:
         yield "No strategy is significantly better than none (baseline) on average."
     tied = [s for s in ranking.tied_for_first if not s.same_as]
+    # Readers take the two statements for a contradiction, which they are not.
     if any(s.strategy == BASELINE for s in tied) and any(s in better for s in tied):
         yield (
             "Ranks ignore how large a difference is, so a strategy can be tied with none by ranks and still be significantly"

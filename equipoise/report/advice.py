@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from equipoise.report.advice_words import command, sentences
 from equipoise.report.comparison import Comparison
 from equipoise.report.equalities import FIXED, TUNED
 from equipoise.report.power import share_of, splits_to_decide
@@ -27,6 +26,7 @@ from equipoise.report.verdicts.candidates import (
     find,
     largest,
 )
+from equipoise.report.words.advice import command, sentences
 
 __all__ = ["NO_GAIN", "OPEN", "TRADE", "UNKNOWN", "WON", "Advice", "advise"]
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from equipoise.experiment.budget import warning
 from equipoise.report import equalities
-from equipoise.report.feature_notes import features_sentence
 from equipoise.report.ranking import rank
 from equipoise.report.results import INCOMPLETE, RANKED, SUPPORT, StrategyResult, number_of, result_of
 from equipoise.report.units import BASELINE, SplitId, common_units, excess, tried_units, unit_of
+from equipoise.report.words.feature_notes import features_sentence
 from equipoise.splits.outer import OFFICIAL, split_name
 from equipoise.store.rows import Row
 

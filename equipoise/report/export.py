@@ -1,7 +1,7 @@
 """The report as a data frame, as JSON or on a terminal: which strategy is best, by how much, and how certain that is.
 
 This is the interface for other rooms. `equipoise.report.comparison` groups and compares the rows,
-`equipoise.report.conclusions` puts the result into sentences, and `equipoise.report.table` draws it.
+`equipoise.report.words.conclusions` puts the result into sentences, and `equipoise.report.table` draws it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from equipoise.report import table as report_table
 from equipoise.report.advice import Advice, advise
 from equipoise.report.comparison import Comparison, compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.power import detectable
 from equipoise.report.results import DIFFERENCES, MEANS, SUPPORT, StrategyResult
 from equipoise.report.significance import Chances
+from equipoise.report.words.conclusions import conclusions
 from equipoise.store.rows import Selection, clean
 
 if TYPE_CHECKING:

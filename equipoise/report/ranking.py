@@ -34,6 +34,7 @@ def rank(results: list[StrategyResult], *, one_split: bool, excess: float) -> No
     Args:
         one_split: all units are the same split, under several seeds. excess: ρ/(1 − ρ), see `equipoise.report.units`.
     """
+    # By state first: the means of an unfinished strategy are of other splits.
     order = (RANKED, INCOMPLETE, FAILED, SKIPPED)
     results.sort(
         key=lambda result: (
@@ -68,6 +69,7 @@ def _name_partners(ranked: list[StrategyResult], with_baseline: bool) -> None:
             for name, other in partners[result.strategy].items()
             if (with_baseline or other != BASELINE) and (name != "own_macro_f1" or result.own_decision)
         }
+        # Beside one part with a rule of its own, the other parts are judged by what they add to it.
         parts = [part for part in _parts(result.strategy) if part in rules]
         if result.own_decision and len(parts) == 1 and parts[0] != result.strategy:
             result.own_against = parts[0]
@@ -101,6 +103,7 @@ def _compare_with(
             )
         for result in compared:
             result.deltas[name] = family[result.strategy]
+    # After all metrics, since a family has several.
     _adjust(others)
 
 
@@ -143,6 +146,7 @@ def _adjust(results: list[StrategyResult]) -> None:
         for result in results:
             for name in set(names) & set(result.deltas):
                 found, partner = result.deltas[name], result.same_as.get(name)
+                # A strategy that cannot differ from another has the adjusted p-value of that one.
                 of = adjusted.get(f"{result.strategy} {name}") or adjusted.get(f"{partner} {name}")
                 if of is not None:
                     p_holm = of.p_holm if math.isnan(of.p_holm) else min(1.0, of.p_holm * used / share)

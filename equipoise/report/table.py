@@ -12,9 +12,10 @@ from rich.text import Text
 
 from equipoise.report.advice import Advice
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
-from equipoise.report.conclusions import conclusions, duration, interval, number
 from equipoise.report.equalities import FIXED, TUNED
 from equipoise.report.power import differing
+from equipoise.report.words.conclusions import conclusions
+from equipoise.report.words.numbers import duration, interval, number
 
 WIDE = 116  # terminal columns; from this width on, an interval fits beside its mean
 NARROW = 78  # below this width some columns are left out

@@ -19,7 +19,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import filelock
 import numpy as np
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.system import collector_paused
 from equipoise.store.checks import KEY, STATUSES, fault
+from equipoise.store.durable import append_line, save_arrays
 from equipoise.store.rows import Row, Selection, clean, decode, encode
 
 #: Enough to know which cells have rows, and with which status.
@@ -39,16 +40,6 @@ LOGS, SPOOL, MAKING = "logs", ".data-", ".mlflow-"
 _KEY_FIRST = b'{"key": "'
 #: Damaged lines whose numbers are listed.
 _LISTED = 5
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename or a new file durable: on POSIX a folder needs its own fsync."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Store:
@@ -216,49 +207,15 @@ class Store:
             if self._has_written and not self.rows_file.exists():
                 self.removed = f"{self.rows_file} was removed under way, with the rows that were in it"
             if predictions is not None:
-                self._save(path, predictions)
-            self._write(line)
+                self.predictions_dir.mkdir(exist_ok=True)
+                save_arrays(path, predictions)
+            append_line(self.rows_file, line, self.path / "rows.torn", _readable)
             self._has_written = True
 
     def _predictions_file(self, key: str) -> Path:
         if not KEY.fullmatch(key):
             raise EquipoiseError(f"row key {key!r} is not a name of at most 64 letters, digits, - or _")
         return self.predictions_dir / f"{key}.npz"
-
-    def _save(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.predictions_dir.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")  # with one writer, a .part of a killed one can be overwritten
-        with part.open("wb") as handle:
-            np.savez_compressed(handle, allow_pickle=False, **arrays)
-            handle.flush()
-            os.fsync(handle.fileno())
-        # A reader sees the earlier file or the whole new one, never a part of it.
-        os.replace(part, path)
-        _sync_folder(self.predictions_dir)
-
-    def _write(self, line: bytes) -> None:
-        fresh = not self.rows_file.exists()
-        with self.rows_file.open("ab+") as handle:
-            line = self._repair(handle) + line
-            handle.write(line)
-            handle.flush()
-            os.fsync(handle.fileno())
-        if fresh:
-            _sync_folder(self.path)
-
-    def _repair(self, handle: IO[bytes]) -> bytes:
-        """Make the file end with a complete line; return what has to be written before the next one."""
-        tail = _tail(handle)
-        if not tail:
-            return b""
-        if _readable(tail):  # only the newline is missing
-            return b"\n"
-        with (self.path / "rows.torn").open("ab") as aside:
-            aside.write(tail + b"\n")
-            aside.flush()
-            os.fsync(aside.fileno())
-        handle.truncate(handle.seek(0, os.SEEK_END) - len(tail))
-        return b""
 
 
 def _rescored(before: Row | None, row: Row) -> bool:
@@ -275,13 +232,3 @@ def _readable(line: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _tail(handle: IO[bytes], block: int = 1 << 16) -> bytes:
-    """Return what follows the last newline, reading backwards so that the length of the file does not matter."""
-    tail, position = b"", handle.seek(0, os.SEEK_END)
-    while position and b"\n" not in tail:
-        step = min(block, position)
-        position = handle.seek(position - step)
-        tail = handle.read(step) + tail
-    return tail.rsplit(b"\n", 1)[-1]

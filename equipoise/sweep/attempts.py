@@ -59,5 +59,6 @@ class Attempts:
     def given_up(self) -> list[tuple[Cell, Result]]:
         """Take out the cells whose workers have died too often, each with its failed row."""
         keys = [key for key in self.left if self._deaths[key] >= self._most]
+        # Worded like an error of the cell's own, since that is what its row will hold.
         error = RuntimeError(DIED.format(times=_TIMES.get(self._most, f"{self._most} times")))
         return [(cell, (batches.failed(cell, error), None)) for cell in map(self.finished, keys)]

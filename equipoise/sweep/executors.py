@@ -9,9 +9,9 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core import plugin_output
@@ -24,6 +24,7 @@ from equipoise.sweep.estimate import Size, core_seconds
 from equipoise.sweep.grouping import groups
 from equipoise.sweep.pool import NO_GUARD, Check, spooled, throttled
 from equipoise.sweep.processes import LOOK, Lost, Pool
+from equipoise.sweep.watching import Watcher
 
 if TYPE_CHECKING:
     from equipoise.experiment import prepared
@@ -45,69 +46,6 @@ UNGUARDED = (
     "worker processes cannot start: they run the script again, so put its call of equipoise.run below "
     '`if __name__ == "__main__":`, or run with workers=1'
 )
-
-
-#: The share from which on the time left is estimated; before, the start-up of a cell would make it many times too long.
-KNOWN = 0.02
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the search of a running cell is; the refit and the test rows follow it.
-
-    Attributes:
-        share: of the steps of the search, 0 to 1. trial: the one it is at, from 1; those of a batch are trained side by side.
-        trials: how many there are. seconds: since the cell began. left: an estimate for its search; NaN until there is one.
-    """
-
-    cell: Cell
-    share: float
-    trial: int
-    trials: int
-    seconds: float
-    left: float
-
-    @property
-    def words(self) -> str:
-        """ "trial 3 of 8", or that the chosen setting is being trained."""
-        return "refit" if self.share >= 1 else f"trial {self.trial} of {self.trials}"
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Callbacks of a sweep.
-
-    Attributes:
-        on_share: the finished share of a cell's search (0 to 1). on_row: a row that was written.
-        on_problem: a problem in one line. on_progress: the same news as on_share, with trials and times; some per second at most.
-    """
-
-    on_share: Callable[[Cell, float], None] = lambda cell, share: None
-    on_row: Callable[[Cell, dict[str, Any]], None] = lambda cell, row: None
-    on_problem: Callable[[str], None] = lambda line: None
-    on_progress: Callable[[Progress], None] | None = None
-
-
-def with_progress(watch: Watcher) -> Watcher:
-    """The watcher with `on_progress` fed by `on_share`, which is all that executors call."""
-    if watch.on_progress is None:
-        return watch
-    began: dict[str, float] = {}
-    on_share, on_progress = watch.on_share, watch.on_progress
-
-    def share_of(cell: Cell, share: float) -> None:
-        on_share(cell, share)
-        now = time.monotonic()
-        # A share of 0 says that a cell begins, perhaps again, after its worker has died.
-        if share == 0:
-            began.pop(cell.key, None)
-        seconds = now - began.setdefault(cell.key, now)
-        trials = cell.settings.trials
-        left = seconds * (1 - share) / share if share >= KNOWN and seconds > 0 else math.nan
-        trial = min(int(share * trials) + 1, trials)
-        on_progress(Progress(cell, share, trial, trials, seconds, left))
-
-    return replace(watch, on_share=share_of)
 
 
 class Executor(Protocol):
@@ -246,13 +184,14 @@ class _Slow:
 
     def __init__(self, data: Mapping[str, Dataset], watch: Watcher) -> None:
         self._data, self._watch = data, watch
+        self._sizes: dict[str, Size] = {}
 
     def __call__(self, cells: Sequence[Cell], seconds: float) -> bool:
         """Whether the group has been reported."""
         # An estimate takes a moment, and no cell is slow before.
         if seconds < LEAST:
             return False
-        estimates = [core_seconds(cell, Size.of(self._data[cell.dataset])) for cell in cells]
+        estimates = [core_seconds(cell, self._size(cell.dataset)) for cell in cells]
         known = sum(estimate for estimate in estimates if estimate is not None)
         if not cells or None in estimates or seconds < TIMES * known:
             # Without an estimate there is nothing to compare with.
@@ -264,3 +203,9 @@ class _Slow:
             f"{TIMES} times the estimate; --cell-timeout SECONDS ends such cells"
         )
         return True
+
+    def _size(self, dataset: str) -> Size:
+        # Counting the words of texts takes up to half a second, and long cells are asked about at every report of a worker.
+        if dataset not in self._sizes:
+            self._sizes[dataset] = Size.of(self._data[dataset])
+        return self._sizes[dataset]

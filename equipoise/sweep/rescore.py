@@ -23,11 +23,13 @@ class Rescored:
 
     Attributes:
         rescored: rows that got new metrics. current: rows whose metrics were up to date.
-        problems: one line for each row that could not be rescored.
+        failed: rows that could not be rescored.
+        problems: one line for each of them; but one for all rows without predictions, where there are several.
     """
 
     rescored: int = 0
     current: int = 0
+    failed: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -54,6 +56,7 @@ def rescore(
     if not store.rows_file.is_file():
         raise EquipoiseError(f"no rows in {store.path}: equipoise run writes them, --results says where")
     outcome = Rescored()
+    # Throughout, so that no sweep appends between the reading and the last new row.
     with store.locked():
         rows = [row for row in store.rows() if row["status"] == "ok"]
         if store.damage:
@@ -61,6 +64,16 @@ def rescore(
             on_problem(store.damage)
         outdated = [row for row in rows if stale(row)]
         outcome.current = len(rows) - len(outdated)
+        lacking = set(store.without_predictions(row["key"] for row in outdated))
+        # One line for all, since a published folder may have brought thousands.
+        if len(lacking) > 1:
+            outdated = [row for row in outdated if row["key"] not in lacking]
+            outcome.failed += len(lacking)
+            outcome.problems.append(
+                f"{len(lacking)} rows keep their metrics: their predictions are not in {store.predictions_dir} "
+                "(rows of a published folder have none)"
+            )
+            on_problem(outcome.problems[-1])
         writer = MlflowWriter(store, on_problem)
         try:
             for count, row in enumerate(outdated, start=1):
@@ -68,6 +81,7 @@ def rescore(
                 if problem is None:
                     outcome.rescored += 1
                 else:
+                    outcome.failed += 1
                     outcome.problems.append(problem)
                     on_problem(problem)
                 on_row(count, len(outdated))
@@ -85,5 +99,6 @@ def _rescore_row(store: Store, row: Mapping[str, Any]) -> str | None:
         return f"row {key}: its predictions lack {error.args[0]} (an earlier version wrote them): run that cell again"
     except EquipoiseError as error:
         return f"row {key}: {error}"
+    # Without predictions: the stored ones are those that were read just now, and stay.
     store.append({**row, **fields, "metrics_code": versions.metrics_code()})
     return None

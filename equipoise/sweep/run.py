@@ -13,9 +13,10 @@ from equipoise.core.lazy import lazy
 from equipoise.experiment.cell import Cell
 from equipoise.readers.downloads import data_folder
 from equipoise.store.store import LOGS, STATUS_ONLY, Store
-from equipoise.sweep.executors import Executor, Processes, ThisProcess, Watcher, with_progress
+from equipoise.sweep.executors import Executor, Processes, ThisProcess
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
+from equipoise.sweep.watching import Watcher, with_progress
 from equipoise.sweep.worker_count import choose_workers, parse_workers, require_address_space
 from equipoise.tracking.writer import MlflowWriter
 
@@ -30,13 +31,16 @@ REDO = ("missing", "failed", "all")
 SYNC_EVERY = 10.0
 
 
-def outstanding(plan: Plan, store: Store, redo: str) -> list[Cell]:
+def outstanding(plan: Plan, store: Store, redo: str, more: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells that still have to run: by `redo`, those without a row ("missing"), also the failed ones, or all.
+
+    Args:
+        more: key → status of rows that count as if they were in the store.
 
     Raises:
         EquipoiseError: `redo` is not one of `REDO`.
     """
-    return _outstanding(plan, redo, {} if redo == "all" else store.statuses())
+    return _outstanding(plan, redo, {} if redo == "all" else {**(more or {}), **store.statuses()})
 
 
 def _outstanding(plan: Plan, redo: str, statuses: Mapping[str, str]) -> list[Cell]:

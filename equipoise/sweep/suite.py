@@ -116,17 +116,22 @@ def load_suite(name_or_path: str) -> Suite:
     """
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
-        if not is_file(path):
-            raise EquipoiseError(f"no suite file at {name_or_path}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
-        return _beside(path.parent, parse_suite(path.stem, text, str(path)))
-    if name_or_path not in suite_names():
-        raise unknown("suite", name_or_path, suite_names())
-    file = resources.files("equipoise.suites") / f"{name_or_path}.toml"
-    return parse_suite(name_or_path, file.read_text(encoding="utf-8"), name_or_path)
+        return _beside(path.parent, parse_suite(path.stem, suite_text(name_or_path), str(path)))
+    return parse_suite(name_or_path, suite_text(name_or_path), name_or_path)
+
+
+def suite_text(name_or_path: str) -> str:
+    """The text of a suite's file; see `load_suite`, which also says what it raises."""
+    if not name_or_path.endswith(".toml"):
+        if name_or_path not in suite_names():
+            raise unknown("suite", name_or_path, suite_names())
+        return (resources.files("equipoise.suites") / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    if not is_file(Path(name_or_path)):
+        raise EquipoiseError(f"no suite file at {name_or_path}")
+    try:
+        return Path(name_or_path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
 
 
 def _beside(folder: Path, suite: Suite) -> Suite:

@@ -72,12 +72,14 @@ def assembled(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     evidence = _evidence(validator, fitted, chosen, rule, result)
+    # A saved model predicts on the CPU, wherever it was trained.
     networks = [{name: p.detach().cpu() for name, p in n.params.items()} for n in fitted.networks]
     return Model(
         clean(facts),
         acting(chosen),
         fitted.networks[0].backbone,
         prepared.features,
+        # Positions of training rows mean nothing without these rows.
         [dataclasses.replace(task, rows=None) for task in fitted.tasks],
         networks,
         dataclasses.replace(fitted.ctx, rng=None),  # type: ignore[arg-type]  # no stream is left

@@ -33,6 +33,7 @@ async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[s
         assert cv is not None  # nothing is pruned
         chosen, logits = with_params(trained, params), cv.logits[rows]
         value = 0.0
+        # Training that diverged is worth nothing; where all of it did, there is no model (see `assembled`).
         if np.isfinite(logits).all():
             metric = validator.settings.objective
             value = objective(chosen, logits, validator.Y[rows], folds, validator.role, metric)

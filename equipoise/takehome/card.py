@@ -62,6 +62,7 @@ def _expected(facts: Mapping[str, Any]) -> str:
 def _by_label(facts: Mapping[str, Any]) -> str:
     """A line for each label: its rows, its threshold, and what to expect of it."""
     f1 = facts["expected"]["f1_by_label"]
+    # Not every decision is one by thresholds.
     thresholds = facts["thresholds"] or [None] * len(f1)
     lines = [
         f"| {_cell(label)} | {positives} | {_number(threshold)} | {_number(value)} |"
@@ -85,10 +86,12 @@ def _settings(facts: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
+    # A bar or a line break in the name of a label would end the cell of the table.
     return " ".join(text.replace("|", "\\|").split())
 
 
 def _number(value: Any) -> str:
+    # An undefined score: JSON has no NaN.
     if value is None:
         return "–"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

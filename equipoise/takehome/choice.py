@@ -128,8 +128,10 @@ def _rows(rows: Sequence[Mapping[str, Any]], advice: Advice) -> list[dict[str, A
         ):
             # Of several rows of a split, as after an update, the last one counts.
             groups.setdefault(str(sorted(row["settings"].items())), {})[row["seed"], row["split"]] = dict(row)
+    # Rows of other settings are of other searches, and do not say what these settings are worth.
     return list(max(groups.values(), key=len).values())
 
 
 def _distinct(params: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    # By their text, since dictionaries cannot be hashed; several splits may have chosen the same.
     return tuple({str(sorted(p.items())): p for p in params}.values())

@@ -62,6 +62,7 @@ def fit(
         bar = progress.add_task("fitting", total=1.0)
         fitted = fit_model(
             with_settings(dataset, table) if table else dataset,
+            # Ignored where the report chooses.
             backbone=backbone or "linear",
             strategy=strategy or "none",
             from_report=results if from_report else False,
@@ -129,6 +130,7 @@ def predict(
 
 def _changed(model: Model) -> str:
     """The libraries that have another version than when the model was fitted, in words; "" if none has."""
+    # The bits of a prediction do not depend on Python's own version.
     now = versions()
     changed = {n: v for n, v in model.facts["versions"].items() if n != "python" and now.get(n) != v}
     return ", ".join(

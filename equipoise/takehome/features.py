@@ -54,6 +54,7 @@ def restored(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], backbon
 
 def _tfidf(features: TfIdf) -> State:
     vectorizer = features._vectorizer
+    # In the order of the columns, so that the list alone says which word has which column.
     words = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.get)
     return {"by_character": features._by_character, "vocabulary": words}, {"idf": vectorizer.idf_}
 
@@ -88,6 +89,7 @@ def _restored_standardised(
     features = Standardised(_length=float(facts["length"]))
     if "scale" in arrays:
         scaler = preprocessing.MaxAbsScaler()
+        # What `fit` would set.
         scaler.scale_ = scaler.max_abs_ = arrays["scale"]
         scaler.n_features_in_ = len(arrays["scale"])
         features._scaler = scaler

@@ -77,6 +77,7 @@ def fit(
             f"decision must be {', '.join(DECISIONS[:-1])} or {DECISIONS[-1]}, got {decision!r}"
         )
     if model is not None:
+        # Before the data are read and anything is trained.
         check_free(model)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, data_dir=data_dir)
     choice = _chosen(data, backbone, strategy, from_report, settings)
@@ -136,11 +137,13 @@ def _prepared(data: Dataset, backbone: Backbone, settings: Settings, seed: int) 
     # Before the training, which may take hours.
     extractors.state_of(features)
     groups = groups_of(data, settings.group_equal_inputs)
+    # "all" stands where a cell has its split, so that no random number is that of a cell.
     role = (data.sha256, backbone.identity, "all", seed)
     fold_seed = seed_of("folds", *role) % 2**63
     if settings.folds > 1:
         folds = stratified_folds(data.Y, settings.folds, fold_seed, groups)
     else:
+        # As in a benchmark: a quarter of the rows is held out once, and −1 marks those that never are.
         folds = np.where(stratified_folds(data.Y, 4, fold_seed, groups) == 0, 0, -1)
     every, nothing = np.arange(data.n_rows), np.empty(0, dtype=np.int64)
     inputs = features.transform(data.X)

@@ -140,6 +140,7 @@ class Model:
     def _rows(self, X: Any) -> Any:
         """The rows as the data set would hold them."""
         if self.facts["input"] == "text":
+            # A text is itself a sequence of texts of one letter.
             texts = np.asarray([X] if isinstance(X, str) else list(X), dtype=object)
             if (
                 not len(texts)
@@ -169,11 +170,13 @@ class Model:
             return fit_decision_rule(
                 self.strategy, evidence.oof_logits, evidence.oof_Y, evidence.oof_folds, evidence.role
             )
+        # Without out-of-fold scores there is no score map, and every decision is one by stored thresholds.
         own = None if evidence.own is None else ThresholdRule(evidence.own)
         return DecisionRule(lambda z: z, own, ThresholdRule(evidence.tuned))
 
     def _with_head(self, inputs: Inputs, rows: list[np.ndarray], logits: np.ndarray) -> np.ndarray:
         (new,) = self._validator.represent(self._fitted.networks, inputs, rows)
+        # The number of threads changes the order of sums, and with it the last bits.
         with threadpoolctl.threadpool_limits(limits=1):
             return self._head(new, logits).astype(logits.dtype)
 
@@ -184,6 +187,7 @@ class Model:
         assert representation is not None
         assert Y is not None
         weight, bias = self.backbone.head_of(self.networks[0])
+        # The training diverged; no layer can be fitted to that, so the scores stay as they are.
         if not (np.isfinite(representation).all() and np.isfinite(weight).all()):
             return lambda h, z: z
         rng = stream("head", *self.evidence.role, None)

@@ -29,6 +29,7 @@ from equipoise.takehome.recipe_parts import DRAWS, FEATURES, LOSSES, NETWORKS, S
 
 #: Stages of which nothing but thresholds is left in a recipe.
 _DECISIONS = frozenset({"decide"})
+#: Backbones that read texts as weighted counts of words; the others read them as sequences of words.
 _WITH_TFIDF = ("linear", "mlp")
 
 
@@ -94,6 +95,7 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
     data = load_dataset(dataset or recommended_name(results), data_dir=data_dir)
     choice = recommended(results, data, "", {})
     store = Store(Path(results))
+    # Of splits with equal objectives the first.
     row = max(choice.rows, key=lambda r: (float(r["objective"] or 0), -int(r["split"])))
     params, backbone = row["params"], get_backbone(choice.backbone)
     own = {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{backbone.name}.")}
@@ -145,6 +147,7 @@ def write_recipe(winner: Winner) -> str:
     return SCRIPT.format(
         strategy=winner.strategy.spec,
         backbone=winner.backbone.name,
+        # It stands in the docstring of the script, which a quotation mark would end.
         dataset=winner.dataset.replace("\\", "/").replace('"', "'"),
         expected=f"Expected: {scores}.",
         imports="\n".join(imports) + "\n",
@@ -156,6 +159,7 @@ def write_recipe(winner: Winner) -> str:
         C=f"{winner.C:.5g}",
         epochs=winner.settings["epochs"],
         batch=winner.settings["batch_size"],
+        # In texts, pandas would take words such as NA and null for missing values.
         read="pd.read_csv(path)" if kind == "numbers" else "pd.read_csv(path, keep_default_na=False)",
         features=features.format(**values),
         network=NETWORKS[winner.backbone.name].format(**values),
@@ -202,6 +206,7 @@ _ENDING = "and any of them with a strategy that only decides by thresholds, such
 
 
 def _cannot(name: str, kind: str, known: Any, ending: str = "") -> str:
+    # A name with a space is a variant of a strategy, such as a loss without one of its terms.
     can = ", ".join(dict.fromkeys(n for n in known if " " not in n))
     return f"a recipe cannot be written for the {kind} {name!r}; it can for: {'; '.join(filter(None, [can, ending]))}"
 

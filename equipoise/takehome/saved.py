@@ -23,6 +23,7 @@ from equipoise.takehome.model import Evidence, Model
 
 #: The stages of a strategy that act in prediction.
 ACTING = frozenset({"tasks", "head", "adjust", "decide"})
+#: The arrays of a `Context` and of `Evidence` that are written, by their fields; both are read again by these names.
 _CONTEXT = ("n_pos", "trained_pos")
 _EVIDENCE = ("tuned", "own", "oof_logits", "oof_Y", "oof_folds", "representation", "train_Y")
 
@@ -72,6 +73,7 @@ def contents_of(model: Model) -> Contents:
     decision |= {f"classes/{i}": t.classes for i, t in enumerate(model.tasks) if t.classes is not None}
     plain = {
         **model.facts,
+        # Where no part acts in prediction, the strategy is a bare `Strategy()`, which has no name to be found by.
         "acting": model.strategy.spec if model.strategy.name or len(model.strategy.parts) > 1 else "",
         "role": list(model.evidence.role),
         "context": [int(model.ctx.n_rows), int(model.ctx.trained_rows)],
@@ -98,6 +100,7 @@ def model_of(contents: Contents) -> Model:
     backbone = get_backbone(facts["backbone"])
     if backbone.identity != facts["backbone_identity"]:
         raise EquipoiseError(f"the files that {backbone.spec} names are not those it was fitted with")
+    # The search names a parameter after its owner: mlp.hidden.
     own = {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{backbone.name}.")}
     backbone = bind(backbone, own)
     strategy = with_params(get_strategy(facts["acting"]), params) if facts["acting"] else Strategy()
@@ -109,6 +112,7 @@ def model_of(contents: Contents) -> Model:
     counts: dict[str, Any] = {name: decision[f"ctx/{name}"] for name in _CONTEXT}
     evidence = Evidence(tuple(facts["role"]), **{name: decision.get(name) for name in _EVIDENCE})  # type: ignore[arg-type]
     return Model(
+        # These two describe the folder, not the model.
         {name: value for name, value in facts.items() if name not in ("files", "format")},
         strategy,
         backbone,

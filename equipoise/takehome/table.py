@@ -72,6 +72,7 @@ def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = 
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
             csv.writer(out, lineterminator="\n").writerows([header, *lines])
+        # `mkstemp` makes a file that only its owner can read.
         os.chmod(draft, 0o644)
         os.replace(draft, path)
     finally:

@@ -69,7 +69,15 @@ def ask(plugin: Any, task: str = "equipoise.testing.twin:digests", *arguments: s
     values = {k: v for k, v in vars(plugin).items() if k != "pinned"}
     try:
         job = pickle.dumps(
-            (cls.__module__, getattr(module, "__file__", None), cls.__qualname__, values, task, arguments)
+            (
+                os.getcwd(),
+                cls.__module__,
+                getattr(module, "__file__", None),
+                cls.__qualname__,
+                values,
+                task,
+                arguments,
+            )
         )
     except Exception:
         return False
@@ -130,9 +138,17 @@ def serve() -> None:
 
 
 def _work(
-    module: str, file: str | None, name: str, values: Mapping[str, Any], task: str, arguments: Sequence[str]
+    folder: str,
+    module: str,
+    file: str | None,
+    name: str,
+    values: Mapping[str, Any],
+    task: str,
+    arguments: Sequence[str],
 ) -> Digests:
-    """The digests of a plugin, which is its class with these values in its fields."""
+    """The digests of a plugin, which is its class with these values in its fields, computed in the folder of the asker."""
+    # The folder may have changed since this process was started, and relative paths must mean the same files here and there.
+    os.chdir(folder)
     cls: Any = _module(module, file)
     for part in name.split("."):
         cls = getattr(cls, part)

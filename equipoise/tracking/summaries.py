@@ -117,6 +117,7 @@ def _content(
     tags: Mapping[str, str],
 ) -> Content:
     """The content of a run above these rows."""
+    # The time that the cells took together; they may have run side by side.
     duration = sum(end - begin for begin, end in map(view.span, rows))
     rounded = view.valid(
         (label, round(value, DIGITS)) for label, value in metrics.items() if math.isfinite(value)
@@ -155,6 +156,7 @@ def _means(result: StrategyResult, finished: Sequence[Row]) -> dict[str, float]:
     gains |= {"splits": float(result.splits), "rank": float(result.rank or math.nan)}
     gains["cost/seconds_per_cell"] = result.seconds
     leading = {name: value for name, value in means if name in view.LEADING}
+    # The first mention of a key decides its place, so the leading metrics stand before the gains and all others.
     return {**leading, **gains, **dict(means)}
 
 
@@ -174,6 +176,7 @@ def _line(row: Row) -> dict[str, Any]:
     metrics: Mapping[str, Any] = row.get("metrics") or {}
     cost: Mapping[str, Any] = row.get("cost") or {}
     why = row.get("error") or row.get("reason") or ""
+    # Also of a split that failed: a line without scores shows where a mean has a gap.
     scores = {name: metrics.get(name) for name in view.LEADING}
     return {
         "split": split,

@@ -13,32 +13,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equipoise.core.errors import one_line
-from equipoise.core.signals import deferred_sigint
 from equipoise.store.rows import Row, clean
 from equipoise.store.store import Store
 from equipoise.tracking import run_fields as view
 from equipoise.tracking import summarizer
-from equipoise.tracking.database import (
-    create_database,
-    database_uri,
-    is_damage,
-    quiet,
-    relocate,
-    runs_by_tag,
-    set_aside,
-)
+from equipoise.tracking.connection import Connection
+from equipoise.tracking.database import is_damage, quiet
 from equipoise.tracking.files import write_files
 from equipoise.tracking.levels import KEY, VERSION, KnownRun
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 __all__ = ["KEY", "VERSION", "Synced", "Tracker", "digest"]
 
@@ -65,16 +52,13 @@ class Tracker:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.database = store.path / "mlflow.db"
-        self.artifacts = store.path / "mlartifacts"
-        self._known: dict[str, KnownRun] | None = None
-        self._experiments: dict[str, str] = {}
-        self._client: MlflowClient | None = None
+        self.connection = Connection(store)
+        self._without: set[str] = set()
 
     @property
     def uri(self) -> str:
         """The tracking URI, as `mlflow.set_tracking_uri` and `MlflowClient` take it."""
-        return database_uri(self.database)
+        return self.connection.uri
 
     def sync(self, rows: Iterable[Mapping[str, Any]] | None = None) -> Synced:
         """Write the runs of those rows (default: all rows of the store) that MLflow lacks or has in an older version.
@@ -87,39 +71,41 @@ class Tracker:
             return self._sync(wanted)
         except Exception as error:
             problem = f"MLflow cannot be written ({one_line(error)}); the rows are safe"
-            if not is_damage(error) or not self.database.exists():
+            if not is_damage(error) or not self.connection.database.exists():
                 return Synced(problems=[problem])
         try:
-            aside = self._begin_anew()
+            aside = self.connection.begin_anew()
             # All rows, since those that are not wanted now have lost their runs, too.
             synced = self._sync(self.store.rows() or wanted)
         except Exception as error:
             return Synced(problems=[problem, f"it cannot be made again ({one_line(error)})"])
         synced.problems.append(
-            f"{self.database} was damaged, and has been made again from the rows; the damaged file is {aside.name}"
+            f"{self.connection.database} was damaged, and has been made again from the rows; the damaged file is {aside.name}"
         )
         return synced
 
     def _sync(self, rows: Sequence[Row]) -> Synced:
         synced = Synced()
         wanted = [(row, digest(row)) for row in with_origin(rows)]
-        known = self.known_runs() if wanted else {}
+        known = self.connection.known_runs() if wanted else {}
         missing = [(row, version) for row, version in wanted if not _has(known, row, version)]
         synced.present = len(wanted) - len(missing)
         # MLflow takes two seconds to import, so it is loaded only if there is something to write.
         if missing:
             with quiet():
-                self.client()
+                self.connection.client()
+                lacking = self.store.without_predictions(
+                    str(r["key"]) for r, _ in missing if r["status"] == "ok"
+                )
+                # One line for all, since a published folder may have brought thousands.
+                self._without = set(lacking) if len(lacking) > 1 else set()
                 for row, version in missing:
                     self._sync_row(row, version, known, synced)
+            if self._without:
+                synced.problems.append(
+                    f"{len(lacking)} runs have no pictures: the predictions of their rows are not in {self.store.predictions_dir}"
+                )
         return synced
-
-    def _begin_anew(self) -> Path:
-        """Set the database aside with all that is known of it; returns where it is now."""
-        self._client, self._known = None, None
-        self._experiments.clear()
-        shutil.rmtree(self.artifacts, ignore_errors=True)
-        return set_aside(self.database)
 
     def summarize(self, rows: Iterable[Mapping[str, Any]] | None = None) -> list[str]:
         """Bring the runs above the cells, descriptions and saved views up to date, after `sync`; returns problems as lines.
@@ -128,110 +114,55 @@ class Tracker:
         """
         wanted = with_origin(self.store.rows() if rows is None else rows)
         try:
-            if not wanted or summarizer.current(self, wanted):
+            if not wanted or summarizer.current(self.connection, wanted):
                 return []
             with quiet():
-                return summarizer.summarize(self, wanted)
+                return summarizer.summarize(self.connection, wanted)
         except Exception as error:
             return [f"MLflow has no summary ({one_line(error)}); the rows are safe"]
 
     def lacks(self) -> bool:
         """Whether MLflow lacks the run of some row or a summary, or has it in an older version."""
-        rows, known = with_origin(self.store.rows()), self.known_runs()
-        return not all(_has(known, row, digest(row)) for row in rows) or not summarizer.current(self, rows)
+        rows, known = with_origin(self.store.rows()), self.connection.known_runs()
+        cells = all(_has(known, row, digest(row)) for row in rows)
+        return not (cells and summarizer.current(self.connection, rows))
 
     def _sync_row(self, row: Row, version: str, known: dict[str, KnownRun], synced: Synced) -> None:
         key = str(row["key"])
         try:
             if key in known:
-                self._delete(known[key].run_id, row)
+                self.connection.delete(known[key].run_id, row)
             self._write(row, version, known, synced.problems.append)
             synced.written += 1
         except Exception as error:
+            # Every other row would fail like this one; `sync` makes the database again.
             if is_damage(error):
                 raise
             synced.problems.append(f"MLflow lacks row {key} ({one_line(error)}); the row is safe, sync again")
 
     def _write(self, row: Row, version: str, known: dict[str, KnownRun], note: Note) -> None:
         """Write one row as one run, which stays RUNNING, and so incomplete, until the last step."""
-        client, (start, end) = self.client(), view.span(row)
+        client, (start, end) = self.connection.client(), view.span(row)
         tags = {**view.tags(row), KEY: str(row["key"]), VERSION: version}
-        run = client.create_run(self.experiment_id(row), start, tags, view.run_name(row))
+        run = client.create_run(self.connection.experiment_id(row), start, tags, view.run_name(row))
         run_id: str = run.info.run_id
         known[str(row["key"])] = KnownRun(run_id, "")  # if a later step fails, the next sync deletes this run
         client.log_batch(run_id, metrics=view.metrics(row, end), params=view.params(row))
         client.log_inputs(run_id, [view.dataset_input(row)])
-        folder = self.folder(row, run_id)
+        folder = self.connection.folder(row, run_id)
         folder.mkdir(parents=True, exist_ok=True)
-        write_files(row, self._predictions(row, note), folder, self.artifacts / ".pictures", note)
+        write_files(row, self._predictions(row, note), folder, self.connection.artifacts / ".pictures", note)
         client.set_terminated(run_id, RUN_STATUS[row["status"]], end)
         known[str(row["key"])] = KnownRun(run_id, version)
 
     def _predictions(self, row: Row, note: Note) -> Mapping[str, Any] | None:
-        if row["status"] != "ok":
+        if row["status"] != "ok" or row["key"] in self._without:
             return None
         try:
             return self.store.predictions(row["key"])
         except ValueError as error:
             note(f"no pictures for row {row['key']}: {error}")
             return None
-
-    def folder(self, row: Row, run_id: str) -> Path:
-        return self.artifacts / view.slug(view.experiment_name(row)) / run_id / "artifacts"
-
-    def _delete(self, run_id: str, row: Row) -> None:
-        self.client().delete_run(run_id)
-        shutil.rmtree(self.folder(row, run_id).parent, ignore_errors=True)
-
-    def experiment_id(self, row: Row) -> str:
-        """The id of the row's experiment, which is created or restored if necessary."""
-        name = view.experiment_name(row)
-        if name not in self._experiments:
-            client = self.client()
-            experiment = client.get_experiment_by_name(name)
-            if experiment is None:
-                location = f"{self.artifacts.resolve().as_uri()}/{view.slug(name)}"
-                self._experiments[name] = client.create_experiment(name, location, view.experiment_tags(row))
-            else:
-                # MLflow keeps a deleted experiment's name reserved, so a new one could not be created.
-                if experiment.lifecycle_stage == "deleted":
-                    client.restore_experiment(experiment.experiment_id)
-                self._experiments[name] = experiment.experiment_id
-        return self._experiments[name]
-
-    def client(self) -> MlflowClient:
-        if self._client is None:
-            # Ctrl-C waits: some of MLflow's imports fail the second time if they were interrupted the first time.
-            with deferred_sigint():
-                from mlflow import MlflowClient
-
-                self.artifacts.mkdir(parents=True, exist_ok=True)
-                if not self.database.exists():
-                    create_database(self.database, self.artifacts)
-                self._client = MlflowClient(self.uri, self.uri)
-                self._client.search_experiments(max_results=1)  # makes MLflow import and connect now
-        return self._client
-
-    def known_runs(self) -> dict[str, KnownRun]:
-        """The runs in the database by row key, read once, since no other process writes to it."""
-        if self._known is None:
-            known: dict[str, KnownRun] = {}
-            if self.database.exists():
-                relocate(self.database, self.artifacts)
-                for key, run_id, version in runs_by_tag(self.database, KEY, VERSION):
-                    self._add_known(known, key, KnownRun(run_id, version))
-            self._known = known
-        return self._known
-
-    def _add_known(self, known: dict[str, KnownRun], key: str, entry: KnownRun) -> None:
-        """Add a run to `known`. If the key has one already (someone has copied it), only a finished one is kept."""
-        other = known.get(key)
-        if other is not None:
-            entry, duplicate = (entry, other) if entry.version else (other, entry)
-            with quiet():
-                self.client().delete_run(duplicate.run_id)
-        if key:
-            known[key] = entry
 
 
 def _has(known: Mapping[str, KnownRun], row: Row, version: str) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 
 from equipoise.report.advice import Advice
 from equipoise.report.comparison import Comparison, StrategyResult
-from equipoise.report.conclusions import conclusions, duration, interval, number
 from equipoise.report.results import RANKED
 from equipoise.report.significance import FEW
 from equipoise.report.units import BASELINE
+from equipoise.report.words.conclusions import conclusions
+from equipoise.report.words.numbers import duration, interval, number
 
 #: MLflow from 3.1 on takes descriptions of this length; a table in one shows the best strategies only.
 LONGEST, SHOWN = 4800, 10

@@ -17,6 +17,8 @@ from equipoise.page.extras import SELECTION
 from equipoise.page.render import page_html
 from equipoise.store.store import Store
 
+from ..shared.made_rows import made_row
+
 SUPPORTS = {"tuned/rcr_rows_at_3": 4.0, "tuned/rcr_rows_at_10": 20.0, "tuned/unseen_rows": 3.0}
 
 
@@ -34,26 +36,20 @@ def finished(strategy: str, split: int, gain: float, labels: Sequence[str], **mo
     per_label |= {"tuned/f1": f1, "fixed/average_precision": f1}
     seconds = 2.0 + sum(map(ord, strategy)) % 7
     cost = {"seconds_total": seconds, "seconds_search": 1.0, "seconds_refit": 0.5, "seconds_features": 0.1}
-    row = {
-        "key": hashlib.sha256(repr((strategy, split, sorted(more.items()))).encode()).hexdigest()[:16],
-        "status": "ok",
-        "dataset": "letters",
-        "dataset_sha256": "ab" * 32,
-        "generated": False,
-        "backbone": "linear",
-        "strategy": strategy,
-        "split": split,
-        "seed": 0,
-        "device": "cpu",
-        "code": "0123456789abcdef",
-        "created": f"2026-11-2{split % 9}T10:00:00+00:00",
-        "settings": {"trials": 4, "folds": 2},
-        "versions": {"python": "3.11.7", "torch": "2.13.0"},
-        "labels": list(labels),
-        "metrics": metrics,
-        "per_label": per_label,
-        "cost": cost,
-    }
+    key = hashlib.sha256(repr((strategy, split, sorted(more.items()))).encode()).hexdigest()[:16]
+    row = made_row(
+        key,
+        strategy,
+        split,
+        metrics,
+        code="0123456789abcdef",
+        created=f"2026-11-2{split % 9}T10:00:00+00:00",
+        settings={"trials": 4, "folds": 2},
+        versions={"python": "3.11.7", "torch": "2.13.0"},
+        labels=list(labels),
+        per_label=per_label,
+        cost=cost,
+    )
     return row | more
 
 

@@ -12,7 +12,10 @@ from unittest.mock import Mock
 import pytest
 
 from equipoise.catalog import registry as registry_module
-from equipoise.cli import main
+
+from ..shared import commands
+
+say = commands.say
 
 #: What the modules of these tests import.
 HEAD = """
@@ -56,14 +59,6 @@ class Toy(DatasetSource):
 TINY = ("--splits", "1", "--trials", "1", "--folds", "2", "--epochs", "1", "--workers", "1")
 
 
-class Said(NamedTuple):
-    """The exit code and output of a command."""
-
-    code: int
-    out: str
-    err: str
-
-
 class World(NamedTuple):
     """The parts of which these tests make plugins, and the options of a small sweep."""
 
@@ -89,23 +84,6 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
     # Edits within a second look alike to Python's cache.
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-
-
-@pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Run `equipoise` with these arguments in this process."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["equipoise", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capfd.readouterr()
-        return Said(code, out, err)
-
-    return run
 
 
 @pytest.fixture

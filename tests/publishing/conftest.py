@@ -6,31 +6,24 @@ import gzip
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from equipoise.api import choose
-from equipoise.cli import main
 from equipoise.publishing.writing import publish
 from equipoise.store.store import Store
 from equipoise.sweep.plan import make_plan
 from equipoise.sweep.run import sweep
 
+from ..shared import commands
+from ..shared.commands import Say
+
 DATA = ("design-emails[rows=120]", "design-emails[rows=120,seed=1]")
 NAME = "tiny-2026-11"
-
-
-class Said(NamedTuple):
-    """The exit code and output of a command."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="session")
@@ -56,23 +49,18 @@ def folder(once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(once, tmp_path / NAME))
 
 
+#: Runs `equipoise` with these arguments.
+command = commands.say
+
+
 @pytest.fixture
-def say(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Said]:
+def say(command: Say, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Say:
     """Run `equipoise` in an empty folder, apart from plugins of other tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("equipoise.catalog.registry._REGISTRIES", {})
     monkeypatch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
     monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["equipoise", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Said(int(end.value.code or 0), *capsys.readouterr())
-
-    return run
+    return command
 
 
 def change_rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:

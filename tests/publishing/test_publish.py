@@ -156,3 +156,18 @@ def test_the_index_lists_all_also_what_was_withdrawn(folder: Path) -> None:
         text = (folder.parent / name).read_text(encoding="utf-8")
         assert "withdrawn" in text
         assert folder.name in text
+
+
+def test_over_several_data_sets_the_folder_has_effects_and_pictures(swept: Path, once: Path) -> None:
+    with (once / "effects.csv").open(encoding="utf-8") as file:
+        lines = {(line["strategy"], line["metric"]): line for line in csv.DictReader(file)}
+    stored = {(r["dataset"], r["strategy"], r["split"]): r["metrics"] for r in Store(swept).rows()}
+    splits = {(dataset, split) for dataset, _, split in stored}
+    differences = [
+        stored[d, "focal", s]["scores/map"] - stored[d, "none", s]["scores/map"] for d, s in splits
+    ]
+    assert float(lines["focal", "map"]["mean"]) == pytest.approx(sum(differences) / len(differences))
+    assert (lines["focal", "map"]["datasets"], lines["focal", "map"]["generated"]) == ("2", "2")
+    assert float(lines["scut", "tuned_macro_f1"]["mean"]) == 0
+    assert "![effects-linear](effects-linear.svg)" in (once / "README.md").read_text(encoding="utf-8")
+    assert (once / "effects-linear.svg").read_bytes().startswith(b"<?xml")

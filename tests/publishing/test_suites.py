@@ -18,7 +18,10 @@ from equipoise.sweep.suite import Suite, load_suite
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 #: Suites whose results are published, and the sha256 of their files. They never change; another suite gets another name.
-FROZEN = {"quick": "cc0be259d0db72be135b0daa9051fa95302d07de461c1bcf3b403682d7416742"}
+FROZEN = {
+    "quick": "cc0be259d0db72be135b0daa9051fa95302d07de461c1bcf3b403682d7416742",
+    "leaderboard-2026-11": "b7fcd310eda9ea4c452fa49e3b13373d11171935f5c3a703e7da469eb8e0a60a",
+}
 TEXTS = {"design-emails", "enron-email", "reuters-21578", "goemotions"}
 
 
@@ -60,6 +63,17 @@ def test_the_leaderboard_covers_what_it_promises() -> None:
     assert len(_blocks(suite, "sentence_embedding")) >= 5
     assert _blocks(suite, "logistic_regression")
     assert all(b.splits >= 5 and "none" in b.strategies for b in suite.blocks)
+
+
+def test_the_page_of_first_effects_says_what_the_leaderboard_supersedes() -> None:
+    """It names `none` alone: no other strategy of its tables is in the leaderboard."""
+    page = (PUBLISHED.parents[1] / "docs" / "effects.md").read_text(encoding="utf-8")
+    tabled = {
+        line.split("|")[2].strip(" `") for line in page.splitlines() if line.startswith("| ") and "`" in line
+    }
+    assert len(tabled) > 15
+    ranked = {get_strategy(s).spec for b in load_suite("leaderboard-2026-11").blocks for s in b.strategies}
+    assert {get_strategy(name).spec for name in tabled} & ranked == {"none"}
 
 
 @pytest.mark.parametrize("name", ["leaderboard-2026-11", "emails-2026-12"])

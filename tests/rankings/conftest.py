@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from equipoise.store.store import Store
+
+from ..shared.made_rows import made_row
 
 #: Gains over `none` in mAP; those in tuned macro-F1 are half of them.
 GAINS = {"none": 0.0, "focal": 0.0, "ml_ros": 0.0, "hill": 0.002, "label_powerset": 0.05, "mlenn": -0.08}
@@ -66,24 +69,19 @@ def row(
 ) -> dict[str, Any]:
     """One finished row. Data sets of a higher `size` have rarer labels."""
     counts = [100 * (size + 1), 40, 20]
-    return {
-        "key": f"{dataset}-{backbone}-{strategy}-{split}".replace("[", "_")
-        .replace("]", "_")
-        .replace("=", "_"),
-        "status": "ok",
-        "dataset": dataset,
-        "dataset_sha256": "ab" * 32,
-        "generated": False,
-        "backbone": backbone,
-        "strategy": strategy,
-        "split": split,
-        "seed": 0,
-        "device": "cpu",
-        "settings": {"trials": 4},
-        "metrics": {"scores/map": score, "tuned/macro_f1": tuned, "fixed/macro_f1": tuned - 0.05},
-        "per_label": {
+    # A key holds no brackets.
+    key = re.sub(r"[\[\]=]", "_", f"{dataset}-{backbone}-{strategy}-{split}")
+    metrics = {"scores/map": score, "tuned/macro_f1": tuned, "fixed/macro_f1": tuned - 0.05}
+    return made_row(
+        key,
+        strategy,
+        split,
+        metrics,
+        dataset=dataset,
+        backbone=backbone,
+        per_label={
             "fixed/n_train": [c * 4 // 5 for c in counts],
             "fixed/n_test": [c // 5 for c in counts],
         },
-        "cost": {"seconds_total": 10.0 + 5 * len(strategy)},
-    }
+        cost={"seconds_total": 10.0 + 5 * len(strategy)},
+    )

@@ -41,8 +41,8 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Run `equipoise` with these arguments in this process."""
+def say(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Say:
+    """Run `equipoise` with these arguments in this process; what its worker processes print is heard, too."""
 
     def run(*words: str) -> Said:
         monkeypatch.setattr(sys, "argv", ["equipoise", *words])
@@ -51,7 +51,7 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         return Said(code, out, err)
 
     return run

@@ -8,8 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from equipoise.report.comparison import compare
-from equipoise.report.conclusions import conclusions
 from equipoise.report.export import render
+from equipoise.report.words.conclusions import conclusions
+
+from .made_rows import made_row
 
 BASE = (0.60, 0.63, 0.58, 0.61, 0.59)
 
@@ -26,22 +28,7 @@ def make_row(strategy: str, split: int, fixed: float, tuned: float, **more: Any)
         "tuned/rcr_at_10": 0.25,
         "tuned/rcr_rows_at_10": 20.0,
     }
-    base = {
-        "key": f"{strategy}-{split}",
-        "status": "ok",
-        "dataset": "letters",
-        "dataset_sha256": "ab" * 32,
-        "generated": False,
-        "backbone": "linear",
-        "strategy": strategy,
-        "split": split,
-        "seed": 0,
-        "device": "cpu",
-        "settings": {"trials": 4},
-        "metrics": metrics,
-        "cost": {"seconds_total": 12.0},
-    }
-    return base | more
+    return made_row(f"{strategy}-{split}", strategy, split, metrics) | more
 
 
 def sweep(gains: dict[str, tuple[float, float]], splits: int = 5, swing: float = 1.0) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from equipoise.tracking.database import quiet
 from equipoise.tracking.levels import CELL, LEVEL
 from equipoise.tracking.tracker import Tracker
 
+from .made_rows import made_row
+
 LABELS = ["existence", "property", "process"]
 
 #: Training rows as an audit describes them.
@@ -26,28 +28,23 @@ SIDE = {"mean_ir": 3.0, "rows": 40, "scumble": 0.1, "duplicates": 0}
 
 
 def make_row(key: str = "k0", status: str = "ok", **more: Any) -> dict[str, Any]:
-    base = {
-        "key": key,
-        "status": status,
-        "dataset": "letters",
-        "dataset_sha256": "ab" * 32,
-        "generated": True,
-        "backbone": "linear",
-        "strategy": "ml_ros[p=0.25]+focal",
-        "split": 1,
-        "seed": 0,
-        "device": "cpu",
-        "settings": {"trials": 4, "folds": 3},
-        "params": {"lr": 0.01, "focal.gamma": 2.0},
-        "metrics": {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
-        "per_label": {"fixed/f1": [0.1, 0.2, math.nan], "fixed/n_test": [5, 6, 0], "tuned/n_test": [5, 6, 0]},
-        "labels": LABELS,
-        "audit": {"before": SIDE, "after": SIDE, "label_counts": [1, 2]},
-        "trials": [{"params": {"lr": 0.01}, "value": 0.5}],
-        "cost": {"seconds_total": 90.0},
-        "error": None,
-        "created": "2026-05-04T10:00:00+00:00",
-    }
+    base = made_row(
+        key,
+        "ml_ros[p=0.25]+focal",
+        1,
+        {"fixed/macro_f1": 0.5, "tuned/macro_f1": 0.6, "fixed/rcr_at_3": math.nan},
+        status=status,
+        generated=True,
+        settings={"trials": 4, "folds": 3},
+        params={"lr": 0.01, "focal.gamma": 2.0},
+        per_label={"fixed/f1": [0.1, 0.2, math.nan], "fixed/n_test": [5, 6, 0], "tuned/n_test": [5, 6, 0]},
+        labels=LABELS,
+        audit={"before": SIDE, "after": SIDE, "label_counts": [1, 2]},
+        trials=[{"params": {"lr": 0.01}, "value": 0.5}],
+        cost={"seconds_total": 90.0},
+        error=None,
+        created="2026-05-04T10:00:00+00:00",
+    )
     return base | more
 
 

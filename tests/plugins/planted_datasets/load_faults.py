@@ -55,7 +55,8 @@ def _connects(self, data_dir):
 
 
 def _writes_here(self, data_dir):
-    with open("cache.tmp", "w", encoding="utf-8") as file:
+    # A file for each process that loads the data.
+    with open(f"cache-{os.getpid()}.tmp", "w", encoding="utf-8") as file:
         file.write("x")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 from equipoise.report.comparison import BASELINE, Comparison, StrategyResult
 from equipoise.report.equalities import FIXED, PLACES, TUNED, enumerated, sentences
@@ -11,45 +10,10 @@ from equipoise.report.power import detectable, differing
 from equipoise.report.results import THRESHOLD
 from equipoise.report.significance import EQUAL, FEW, MIN_PAIRS, Difference
 from equipoise.report.verdicts.shrinkage import best_of
+from equipoise.report.words.numbers import interval, number, percent
 
 NOTABLE = 0.01  # macro-F1; a smaller gain at 0.5 is not mentioned
 MAP = "map"
-
-
-def number(value: float, sign: bool = False) -> str:
-    """Write a score as .655, or with its sign as +.021 or −.003; a dash if it is undefined."""
-    if math.isnan(value):
-        return "–"
-    rounded = round(value, 3)  # before the sign is chosen, so that −.0001 is written ±.000
-    text = f"{abs(rounded):.3f}".removeprefix("0")
-    mark = "−" if rounded < 0 else "+" if sign and rounded > 0 else "±" if sign else ""
-    return mark + text
-
-
-class Interval(Protocol):
-    """Anything with an interval, NaN if it has none."""
-
-    @property
-    def low(self) -> float:
-        """The lower end."""
-
-    @property
-    def high(self) -> float:
-        """The upper end."""
-
-
-def interval(delta: Interval) -> str:
-    """Write an interval as [−.003, +.045], or [+.0004, +.045]; "" if there is none."""
-    if math.isnan(delta.low):
-        return ""
-    return f"[{_end(delta.low)}, {_end(delta.high)}]"
-
-
-def _end(value: float) -> str:
-    """An end of an interval, with a digit more where three would hide on which side of 0 it is."""
-    if value == 0 or abs(value) >= 0.0005:
-        return number(value, True)
-    return f"{'−' if value < 0 else '+'}{abs(value):.4f}".replace("0.", ".")
 
 
 def _sized(delta: Difference) -> str:
@@ -63,6 +27,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     others = [result for result in comparison.ranked if result.strategy != BASELINE]
     if not comparison.ranked:
         return ["Nothing can be ranked: no strategy finished on every split."]
+    # What follows are differences from the baseline.
     if base is None:
         return [_without_baseline(comparison)]
     if not others:
@@ -97,22 +62,6 @@ def chances(delta: Difference) -> str:
     return f"better by more than {number(EQUAL)}: {better}, within ±{number(EQUAL)}: {equal}, worse: {worse}"
 
 
-def percent(share: float) -> str:
-    """Write a probability as 38 %, < 1 % or > 99 %."""
-    if 0 < share < 0.01:
-        return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration as 0.4s, 12s, 3.4min or 2.1h."""
-    if math.isnan(seconds):
-        return "–"
-    if seconds < 99.5:
-        return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
-    return f"{seconds / 60:.1f}min" if seconds < 5970 else f"{seconds / 3600:.1f}h"
-
-
 def _equalities(comparison: Comparison) -> list[str]:
     """Name the strategies that cannot differ from another one, and say how far apart they were measured."""
     found = sentences({result.strategy: result.same_as for result in comparison.ranked}, BASELINE)
@@ -134,6 +83,7 @@ def _metric(name: str) -> str:
 
 def _best(comparison: Comparison, name: str) -> StrategyResult | None:
     """The strategy with the largest gain, where one differs visibly from the baseline."""
+    # A difference that is written .000 cannot be named as the largest.
     visible = [r for r in differing(comparison, name) if number(r.deltas[name].mean) != number(0.0)]
     return max(visible, key=lambda result: result.deltas[name].mean, default=None)
 

@@ -48,7 +48,9 @@ def new(kind: str, name: str) -> None:
 
 def filled(kind: str, name: str) -> str:
     """The template of a kind of plugin, with this name in the place of its own."""
-    text = resources.files("equipoise.cli.templates").joinpath(f"{kind}.py").read_text(encoding="utf-8")
+    text = (
+        resources.files("equipoise.cli.plugins.templates").joinpath(f"{kind}.py").read_text(encoding="utf-8")
+    )
     own_name, own_class = PLACEHOLDERS[kind]
     return text.replace(own_name, name).replace(own_class, class_name(name))
 

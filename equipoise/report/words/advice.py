@@ -8,12 +8,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from equipoise.experiment.settings import Settings
-from equipoise.report.conclusions import duration, interval, number, percent
 from equipoise.report.equalities import enumerated
 from equipoise.report.power import MOST_SPLITS
 from equipoise.report.significance import EQUAL, FEW, LEVEL, Chances, Difference
 from equipoise.report.units import BASELINE
 from equipoise.report.verdicts.candidates import NO_GAIN, TRADE, UNKNOWN, WON, WORTH
+from equipoise.report.words.numbers import duration, interval, number, percent
 
 if TYPE_CHECKING:
     from equipoise.report.advice import Advice
@@ -65,6 +65,7 @@ def _settings(comparison: Comparison) -> list[str]:
     words, defaults = [], dataclasses.asdict(Settings())
     for name, value in comparison.settings.items():
         option = name.replace("_", "-")
+        # A truth value is a flag, which takes no value.
         if isinstance(value, bool) and value != defaults.get(name):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif name in defaults and value != defaults[name]:
@@ -178,8 +179,10 @@ def _splits(advice: Advice) -> list[str]:
     count = f"{additional} more split{'s' * (additional != 1)}{cost}"
     if advice.splits < FEW:
         return [f"{count} of all strategies would give a first answer."]
+    # Without a standard error, as with equal differences on all splits, how many would be enough is unknown.
     if advice.gain is None or not advice.gain.error > 0:
         return [f"{count} would show how far it varies."]
+    # A difference within ±EQUAL would not matter, so none smaller is looked for.
     target = number(max(abs(advice.gain.mean), EQUAL))
     if advice.new_seed:
         count = f"{count} of a new seed, which have no part in the choice of {advice.rival},"

@@ -1,0 +1,1 @@
+"""The commands about what there is: `equipoise list` and `equipoise info`."""

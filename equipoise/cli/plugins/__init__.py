@@ -1,0 +1,1 @@
+"""Commands for those who write plugins: `new` begins one from a template, `check` tests it against the contract."""
