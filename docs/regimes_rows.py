@@ -12,6 +12,7 @@ import numpy as np
 
 from equipoise import measures
 from equipoise.catalog.datasets import load_dataset
+from equipoise.sweep.suite import load_suite
 from equipoise.worlds.best import best_of, factors_of
 from equipoise.worlds.world import Best, Worlds, worlds_of
 
@@ -21,6 +22,9 @@ KNOWN = Path(__file__).parent.parent / "benchmarks" / "published" / "regimes-wor
 MILD, STRONG, FEWEST = (3.0, 10.0), (50.0, 200.0), 6
 #: Rows of the data set → epochs of the rows that the map is drawn from; other epochs only show what a budget does.
 EPOCHS = {500: 80, 2000: 20, 8000: 10}
+ORDER = tuple(
+    dict.fromkeys(name for block in load_suite("regimes-2026-11").blocks for name in block.strategies)
+)
 Row = Mapping[str, Any]
 
 
@@ -69,6 +73,8 @@ def observed(rows: Sequence[Row], epochs: Mapping[int, int]) -> Worlds:
         for row in rows
         if row["settings"]["epochs"] == epochs.get(int(factors[row["dataset"]]["rows"]))
     ]
+    # In the order of the file and of the suite, whatever the order of the rows: a store and a published folder differ in it.
+    chosen.sort(key=lambda row: (list(known).index(row["dataset"]), ORDER.index(row["strategy"])))
     return worlds_of(chosen, factors, best)
 
 
