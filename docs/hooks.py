@@ -7,6 +7,8 @@ strategies, data sets and backbones link to sections of it.
 from __future__ import annotations
 
 import re
+import runpy
+from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -16,6 +18,14 @@ from equipoise.cli.info.records import strategy_record
 
 # A link to a file of the repository outside of docs/, which is not part of the site: [text](../benchmarks/by_hand.py).
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
+
+ROOT = Path(__file__).parent.parent
+
+
+def on_config(config: Any) -> Any:
+    """Lay the modules out as mkdocstrings finds them, so that a fresh clone, or one whose modules have moved, can be built."""
+    runpy.run_path(str(ROOT / ".typing" / "link.py"))["main"]()
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,12 @@ Line = dict[str, str]
 
 def on_files(files: Files, config: Any) -> Files:
     """Add a page for each published folder, with its pictures and its report."""
-    for folder in _folders(config):
-        files.append(File.generated(config, f"published/{folder.name}.md", content=folder_page(folder)))
+    folders = _folders(config)
+    names = {folder.name for folder in folders}
+    for folder in folders:
+        files.append(
+            File.generated(config, f"published/{folder.name}.md", content=folder_page(folder, names))
+        )
         for file in sorted(folder.path.iterdir()):
             if _in_site(file.name):
                 place = f"published/{folder.name}/{file.name}"
@@ -94,13 +98,18 @@ def effects(file: Path) -> tuple[Line, ...]:
         return tuple(csv.DictReader(text))
 
 
-def folder_page(folder: PublishedFolder) -> str:
-    """The README of a folder as a page of the site: links to files that are not in the site become names."""
+def folder_page(folder: PublishedFolder, names: Collection[str] = ()) -> str:
+    """The README of a folder as a page of the site: links to files that are not in the site become names.
+
+    `names` are the folders that have a page.
+    """
 
     def moved(match: re.Match[str]) -> str:
         picture, words, target = match.groups()
         if _in_site(target) and (folder.path / target).is_file():
             return f"{picture}[{words}]({folder.name}/{target})"
+        if (other := re.fullmatch(r"\.\./([^/]+)/README\.md", target)) and other[1] in names:
+            return f"[{words}]({other[1]}.md)"
         if target.startswith("../../../docs/"):
             return f"{picture}[{words}](../{target.removeprefix('../../../docs/')})"
         return f"{words} (`{target}` in results/published/{folder.name})"

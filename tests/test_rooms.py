@@ -22,7 +22,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("sweep",),
     ("tracking", "diagnosis"),
     ("page",),
-    ("rankings",),
+    ("rankings", "worlds"),
     ("report", "testing"),
     ("plots",),
     ("experiment",),

@@ -155,8 +155,8 @@ def _suite(suite: Mapping[str, Any]) -> list[str]:
     return [
         f"## What is here of the suite {suite['name']}",
         "",
-        f"{here[0].upper()}{here[1:]}; {sum(sum(b['states'].values()) for b in blocks if b['published'])} of "
-        f"{sum(b['cells'] for b in blocks)} cells. Rows of blocks that are not complete are "
+        # No total of cells, since a cell may stand in two blocks.
+        f"{here[0].upper()}{here[1:]}. Rows of blocks that are not complete are "
         + ("here, too." if any(b["published"] and not b["complete"] for b in blocks) else "not here."),
         "",
         "| block | backbone | data sets | state | rows here |",

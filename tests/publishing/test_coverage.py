@@ -124,7 +124,7 @@ def test_the_folder_says_what_is_missing(say: Say, swept: Path, suite: str, tmp_
     assert (folder / "mine.toml").read_text(encoding="utf-8") == SUITE
     assert manifest["commands"][0] == "equipoise run mine.toml", "without the folders of the file"
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert "Block 1 of 3; 1 of 3 data sets; 6 of 18 cells." in readme
+    assert "Block 1 of 3; 1 of 3 data sets. Rows of blocks" in readme
     assert "| 3 | linear | emotions | not begun | no |" in readme
     (line,) = write_index(folder.parent)
     assert line.state == "published: block 1 of 3; 1 of 3 data sets"

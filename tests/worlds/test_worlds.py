@@ -1,0 +1,188 @@
+"""Effects and choices over controlled worlds, on made-up rows with planted effects."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from equipoise.bayes import scores_of
+from equipoise.catalog.datasets import source_of
+from equipoise.core.errors import EquipoiseError
+from equipoise.splits.outer import outer_split, split_hash
+from equipoise.worlds import effects
+from equipoise.worlds.best import best_of, factors_of
+from equipoise.worlds.choice import GAIN, NOTHING, OPEN, choose, share
+from equipoise.worlds.world import Best, Scores, World, Worlds, worlds_of
+
+Planted = Callable[[Mapping[str, float]], float]
+
+
+def factorial(gains: Mapping[str, Planted], noise: float = 0.0, replicates: int = 1, seed: int = 0) -> Worlds:
+    """Worlds of imbalance × rows × dependence whose strategies gain what is planted, and noise of their own."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i, levels in enumerate(
+        itertools.product((3, 12, 48), (500, 2000, 8000), (0, 0.8), range(replicates))
+    ):
+        factors = dict(zip(("imbalance", "rows", "dependence"), map(float, levels), strict=False))
+        base = Scores(0.6, 0.5, 0.4)
+        scores = {"none": base}
+        for name, gain in gains.items():
+            got = gain(factors) + rng.normal(0, noise)
+            scores[name] = Scores(base.map + got, base.tuned, base.untuned + got)
+        made.append(World(f"w{i}", factors, scores, Best(0.9, 0.8, 0.7)))
+    return Worlds(made)
+
+
+def row(dataset: str, strategy: str, split: int, score: float | None, **more: Any) -> dict[str, Any]:
+    metrics = {"scores/map": score, "tuned/macro_f1": 0.5, "own/macro_f1": 0.4, "tuned/labels_scored": 5}
+    return {
+        "dataset": dataset,
+        "strategy": strategy,
+        "split": split,
+        "seed": 0,
+        "status": "ok",
+        "metrics": metrics,
+    } | more
+
+
+def test_a_world_compares_strategies_on_the_splits_of_none() -> None:
+    rows = [
+        row("w", "none", 0, 0.5),
+        row("w", "none", 1, 0.7),
+        row("w", "focal", 0, 0.6),
+        row("w", "focal", 1, 0.1),
+        row("w", "focal", 1, 0.9),  # a later row of a cell counts
+        row("w", "asl", 0, 0.9),  # lacks a split
+        row("w", "apl", 0, None, status="failed"),
+        row("elsewhere", "none", 0, 0.5),
+    ]
+    (world,) = worlds_of(rows, {"w": {"rows": 100.0}}, {"w": Best(0.8, 0.7, 0.6)}).worlds
+    assert world.difference("focal", "map") == pytest.approx(0.15)
+    assert math.isnan(world.difference("asl", "map"))
+    assert "apl" not in world.scores
+    assert world.gap("map") == pytest.approx(0.2)
+    assert world.gap("untuned") == pytest.approx(0.3)
+    # A decision without tuning, against `none` with tuned thresholds.
+    assert world.difference("focal", "untuned", "tuned") == pytest.approx(-0.1)
+
+
+def test_a_model_recovers_the_planted_effects() -> None:
+    planted = {"mean": 0.02, "imbalance": 0.01, "rows": -0.006, "dependence": 0.03}
+
+    def gain(f: Mapping[str, float]) -> float:
+        return (
+            planted["mean"]
+            + planted["imbalance"] * math.log(f["imbalance"] / 12, 4)
+            + planted["rows"] * math.log(f["rows"] / 2000, 4)
+            + planted["dependence"] * (f["dependence"] / 0.8 - 0.5)
+        )
+
+    columns = {"factors": tuple(planted)[1:], "logarithmic": {"imbalance": 4, "rows": 4}}
+    exact = factorial({"s": gain})
+    found = effects.fit(exact.differences("s", "map"), effects.centred(exact, **columns))
+    assert {name: term.value for name, term in found.terms.items()} == pytest.approx(planted)
+    noisy = factorial({"s": gain}, 0.02, replicates=8)
+    found = effects.fit(noisy.differences("s", "map"), effects.centred(noisy, **columns))
+    assert found.spread == pytest.approx(0.02, rel=0.15)
+    for name, term in found.terms.items():
+        assert abs(term.value - planted[name]) < 3 * term.error
+        assert term.error < 0.005
+    assert found.terms["dependence"].p < 1e-6
+    # Rows and imbalance in opposite directions: what more rows of a more imbalanced world change.
+    both = found.combine({"imbalance": 1, "rows": 1})
+    assert abs(both.value - 0.004) < 3 * both.error
+    assert both.error**2 > found.terms["rows"].error ** 2
+
+
+def test_robust_errors_cover_where_the_noise_of_worlds_differs() -> None:
+    rng = np.random.default_rng(1)
+    x = np.repeat([-0.5, 0.5], (30, 90))
+    columns = {"mean": np.ones(120), "x": x}
+    covered = []
+    for _ in range(300):
+        term = effects.fit(rng.normal(0, np.where(x < 0, 0.05, 0.005)), columns).terms["x"]
+        covered.append(term.low <= 0 <= term.high)
+    assert np.mean(covered) > 0.91  # with one variance for all worlds it is .75 (2000 draws)
+
+
+def test_a_model_says_what_it_cannot_fit() -> None:
+    worlds = factorial({"s": lambda f: 0.0})
+    values = worlds.differences("s", "map")
+    twice = {"mean": np.ones(len(values)), "again": np.ones(len(values))}
+    with pytest.raises(EquipoiseError, match="cannot be told apart"):
+        effects.fit(values, twice)
+    with pytest.raises(EquipoiseError, match="too few"):
+        effects.fit(values[:3], {name: column[:3] for name, column in twice.items()})
+
+
+def test_holm_multiplies_the_smallest_by_the_number_of_tests() -> None:
+    made = {
+        n: effects.Estimate(0, 1, 0, 0, p)
+        for n, p in {"a": 0.01, "b": 0.04, "c": 0.03, "d": math.nan}.items()
+    }
+    found = effects.holm(made)
+    assert [round(found[n].p_holm, 3) for n in "abc"] == [0.03, 0.06, 0.06]
+    assert math.isnan(found["d"].p_holm)
+
+
+def test_the_best_of_strategies_that_do_nothing_gains_nothing() -> None:
+    names = [f"s{i}" for i in range(10)]
+    apparent, gains, verdicts = [], [], []
+    for seed in range(40):
+        worlds = factorial({name: lambda f: 0.0 for name in names}, 0.02, seed=seed)
+        found = choose(worlds, names, "map")
+        apparent.append(found.apparent)
+        gains.append(found.gain.value)
+        verdicts.append(found.verdict)
+    assert np.mean(apparent) > 0.005
+    assert abs(np.mean(gains)) < 0.002
+    assert verdicts.count(GAIN) <= 3
+
+
+def test_the_halves_of_a_choice_are_balanced_and_a_true_winner_is_found() -> None:
+    # What is planted in worlds of 500 rows differs; an unbalanced half would have another mean.
+    worlds = factorial({"good": lambda f: 0.03 + 0.1 * (f["dependence"] > 0), "bad": lambda f: -0.05})
+    found = choose(worlds, ["good", "bad"], "map")
+    assert (found.strategy, found.chosen, found.verdict) == ("good", ("good", "good"), GAIN)
+    assert found.gain.value == pytest.approx(0.08)
+    assert found.apparent == pytest.approx(0.08)
+    assert found.share == pytest.approx(0.08 / 0.3)
+    assert choose(worlds, ["bad"], "map").strategy == "none"
+    assert choose(worlds, ["bad"], "map").verdict == NOTHING
+    assert choose(Worlds(worlds.worlds[:4]), ["good"], "map").verdict == OPEN
+
+
+def test_a_share_needs_a_gap() -> None:
+    assert share(np.array([0.01, 0.03]), np.array([0.1, 0.1, 0.1])) == pytest.approx(0.2)
+    assert math.isnan(share(np.array([0.01, 0.03]), np.array([0.2, -0.2, 0.1])))
+
+
+def test_best_scores_are_those_of_the_test_rows() -> None:
+    name = "design-emails[labels=4,rows=300,imbalance=5,noise=0.2,seed=3]"
+    source = source_of(name, {})
+    train, test = outer_split(source.load().Y, 0, 0)
+    rows = [row(name, "none", 0, 0.5, split_sha256=split_hash(train, test)), row("yeast", "none", 0, 0.5)]
+    found = best_of(rows)
+    here = scores_of(source, rows=test)
+    assert list(found) == [name]
+    assert found[name][:2] == pytest.approx((here["map"].here, here["macro_f1"].here))
+    assert 0 < found[name].half < 1
+    with pytest.raises(EquipoiseError, match="other rows here"):
+        best_of([rows[0] | {"split_sha256": "0" * 64}])
+
+
+def test_factors_are_read_from_names() -> None:
+    found = factors_of(
+        ["design-emails[labels=5,imbalance=50,seed=9]", "design-emails", "yeast", "./not/here.csv"]
+    )
+    assert list(found) == ["design-emails[labels=5,imbalance=50,seed=9]"]
+    (factors,) = found.values()
+    assert factors["imbalance"] == 50
+    assert factors["rows"] == 2400
+    assert factors["labels"] == 5
