@@ -24,6 +24,7 @@ PAGE, IMAGES = HERE / "regimes.md", HERE / "images"
 PUBLISHED = HERE.parent / "results" / "published" / "regimes-2026-11"
 sys.path.append(str(HERE))
 try:
+    import regimes_contrasts
     import regimes_real
     import regimes_tables
     from regimes_rows import EPOCHS, Row, compute_worlds, corners, known_worlds, observed, strategies
@@ -61,7 +62,8 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
         "chosen-untuned-against-tuned": regimes_tables.choices(worlds, "untuned", "tuned"),
         "overall": regimes_tables.overall_table(worlds),
         "dependence": regimes_tables.dependence_table(worlds),
-        "budgets": regimes_tables.budgets_table(rows),
+        "budgets": regimes_contrasts.budgets_table(rows),
+        "noise": regimes_contrasts.noise_table(worlds),
         **chosen,
         **changes,
         **real_tables(worlds),
