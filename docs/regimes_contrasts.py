@@ -24,7 +24,7 @@ SHOWN = tuple(zip(RULES, WORDS, strict=True))[:2]
 
 def budgets_table(rows: Sequence[Row]) -> str:
     """The same worlds trained for two numbers of epochs, and the change from few to many, paired by world."""
-    lines = [["rows, noise", "epochs", "worlds", "score", "`none`", *(f"`{name}` − `none`" for name in SLOW)]]
+    lines = [["rows, noise", "epochs", "worlds", "score", "`none`", *(f"`{name}`" for name in SLOW)]]
     for size, few, many in TWICE:
         trained = {epochs: observed(rows, {size: epochs}) for epochs in (few, many)}
         for noise in trained[few].levels("noise"):
