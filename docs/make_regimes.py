@@ -22,6 +22,7 @@ from equipoise.worlds.world import RULES, WORDS, Worlds
 HERE = Path(__file__).parent
 PAGE, IMAGES = HERE / "regimes.md", HERE / "images"
 PUBLISHED = HERE.parent / "results" / "published" / "regimes-2026-11"
+CONFIRMED = PUBLISHED.with_name("regimes-clean-2026-11")
 sys.path.append(str(HERE))
 try:
     import regimes_contrasts
@@ -64,6 +65,7 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
         "dependence": regimes_tables.dependence_table(worlds),
         "budgets": regimes_contrasts.budgets_table(rows),
         "noise": regimes_contrasts.noise_table(worlds),
+        "confirmed": regimes_contrasts.confirmed_table(read_folder(CONFIRMED).rows),
         **chosen,
         **changes,
         **real_tables(worlds),

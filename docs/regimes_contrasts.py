@@ -10,6 +10,7 @@ from regimes_tables import number, signed, table
 
 from equipoise.core.arrays import Floats
 from equipoise.worlds import effects
+from equipoise.worlds.best import factors_of
 from equipoise.worlds.world import RULES, WORDS, World, Worlds
 
 #: Strategies that were run for both numbers of epochs in the worlds that show what a budget does.
@@ -69,6 +70,27 @@ def noise_table(worlds: Worlds) -> str:
             for rule, words in SHOWN:
                 gains = [interval(here.differences(s, rule)) for s in LOSSES]
                 lines.append([name, f"{noise:g}", str(len(here.worlds)), words, *gains])
+    return table(lines)
+
+
+def confirmed_table(rows: Sequence[Row]) -> str:
+    """The losses on new worlds, which were run for one question that was written down before; then by parts of these worlds."""
+    scores: dict[str, dict[str, Mapping[str, float]]] = {}
+    for row in rows:
+        scores.setdefault(row["dataset"], {})[row["strategy"]] = row["metrics"]
+    factors = factors_of(scores)
+    parts = {"all": list(scores)} | {
+        f"{name} {value:g}": [w for w in scores if factors[w][name] == value]
+        for name in ("labels", "imbalance")
+        for value in sorted({factors[w][name] for w in scores})
+    }
+    lines = [["worlds", "n", "score", *(f"`{name}`" for name in LOSSES)]]
+    for part, worlds in parts.items():
+        for metric, words in (("scores/map", WORDS[0]), ("tuned/macro_f1", WORDS[1])):
+            gains = (
+                np.array([scores[w][s][metric] - scores[w]["none"][metric] for w in worlds]) for s in LOSSES
+            )
+            lines.append([part, str(len(worlds)), words, *map(interval, gains)])
     return table(lines)
 
 
