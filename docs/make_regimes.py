@@ -22,8 +22,10 @@ from equipoise.worlds.world import RULES, WORDS, Worlds
 HERE = Path(__file__).parent
 PAGE, IMAGES = HERE / "regimes.md", HERE / "images"
 PUBLISHED = HERE.parent / "results" / "published" / "regimes-2026-11"
+CONFIRMED = PUBLISHED.with_name("regimes-clean-2026-11")
 sys.path.append(str(HERE))
 try:
+    import regimes_contrasts
     import regimes_real
     import regimes_tables
     from regimes_rows import EPOCHS, Row, compute_worlds, corners, known_worlds, observed, strategies
@@ -61,7 +63,9 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
         "chosen-untuned-against-tuned": regimes_tables.choices(worlds, "untuned", "tuned"),
         "overall": regimes_tables.overall_table(worlds),
         "dependence": regimes_tables.dependence_table(worlds),
-        "budgets": regimes_tables.budgets_table(rows),
+        "budgets": regimes_contrasts.budgets_table(rows),
+        "noise": regimes_contrasts.noise_table(worlds),
+        "confirmed": regimes_contrasts.confirmed_table(read_folder(CONFIRMED).rows),
         **chosen,
         **changes,
         **real_tables(worlds),

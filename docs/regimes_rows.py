@@ -29,13 +29,13 @@ Row = Mapping[str, Any]
 
 
 def known_worlds() -> dict[str, dict[str, float]]:
-    """Data set → its numbers in docs/regimes-worlds.csv."""
+    """Data set → its numbers in benchmarks/published/regimes-worlds.csv."""
     with KNOWN.open(encoding="utf-8", newline="") as file:
         return {row.pop("dataset"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
 
 
 def compute_worlds(rows: Sequence[Row], real: Sequence[str]) -> None:
-    """Add to docs/regimes-worlds.csv the worlds of rows, and the real data sets, that are not in it."""
+    """Add to benchmarks/published/regimes-worlds.csv the worlds of rows, and the real data sets, that are not in it."""
     known = known_worlds() if KNOWN.exists() else {}
     for name in dict.fromkeys(str(row["dataset"]) for row in rows):
         if name not in known:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from regimes_rows import Row, corners, kinds, observed, strategies
+from regimes_rows import corners, kinds, strategies
 
 from equipoise.worlds import effects
 from equipoise.worlds.choice import GAIN, NOTHING, Choice, choose
@@ -18,10 +18,6 @@ LOGARITHMIC = {"imbalance": 4.0, "rows": 4.0, "labels": 4.0}
 TERMS = ("imbalance", "rows", "labels", "dependence", "noise")
 #: Strategies that use the dependence of labels.
 TOGETHER = ("classifier_chain", "label_powerset")
-#: Strategies that were run for both numbers of epochs in the worlds that show what a budget does.
-SLOW = ("asl", "distribution_balanced")
-#: (rows, epochs of the map, other epochs) of the worlds that were trained twice.
-TWICE = ((500, 20, 80), (2000, 20, 40))
 
 
 def heat(worlds: Worlds, rule: str) -> dict[str, list[Estimate]]:
@@ -96,7 +92,7 @@ def effects_table(worlds: Worlds, rule: str) -> str:
         "noise": "noise 0 → .3",
         "imbalance × rows": "both × 4, beyond the sum",
     }
-    lines = [[f"`{name}`", *(_signed(adjusted.get(f"{name}|{term}")) for term in heads)] for name in fitted]
+    lines = [[f"`{name}`", *(signed(adjusted.get(f"{name}|{term}")) for term in heads)] for name in fitted]
     return table([["strategy", *heads.values()], *lines])
 
 
@@ -111,8 +107,8 @@ def overall_table(worlds: Worlds) -> str:
     lines = [["strategy", *WORDS, "untuned, against `none` tuned"]]
     for name in worlds.complete:
         against = effects.mean(worlds.differences(name, "untuned", "tuned"))
-        numbers = [_signed(adjusted[f"{name}|{rule}"]) for rule in RULES]
-        lines.append([f"`{name}`", *numbers, _signed(against)])
+        numbers = [signed(adjusted[f"{name}|{rule}"]) for rule in RULES]
+        lines.append([f"`{name}`", *numbers, signed(against)])
     return table(lines)
 
 
@@ -124,7 +120,7 @@ def dependence_table(worlds: Worlds) -> str:
     for name in names:
         for level in here.levels("dependence"):
             some = here.where(dependence=level)
-            cells = [_signed(effects.mean(some.differences(name, rule))) for rule in RULES]
+            cells = [signed(effects.mean(some.differences(name, rule))) for rule in RULES]
             lines.append([f"`{name}`", f"{level:g}", str(len(some.worlds)), *cells])
     return table(lines)
 
@@ -152,7 +148,7 @@ def choices(worlds: Worlds, rule: str, against: str = "") -> str:
                 f"`{one.strategy}`",
                 number(one.apparent),
                 _interval(one.gain),
-                _percent(one.share),
+                _share(one.share),
                 _verdict(one),
             ]
         )
@@ -195,38 +191,24 @@ def thresholds(worlds: Worlds) -> dict[str, list[float]]:
 
 def thresholds_table(worlds: Worlds) -> str:
     """The steps of `thresholds`, and what of the best strategy's gain at ½ tuned thresholds give to `none`."""
-    steps = thresholds(worlds)
-    lines = [["worlds", *steps, "share of the gain at ½ that tuning alone gives"]]
+    steps, ratios = thresholds(worlds), tuning_shares(worlds)
+    lines = [["worlds", *steps, "tuning alone, as a share of the gain at ½"]]
     for i, name in enumerate(named(worlds)):
-        base, chosen, tuned = (values[i] for values in list(steps.values())[:3])
-        lines.append(
-            [name, *(f"{v[i]:.3f}"[1:] for v in steps.values()), _percent((tuned - base) / (chosen - base))]
-        )
+        lines.append([name, *(f"{v[i]:.3f}"[1:] for v in steps.values()), percent_interval(ratios[name])])
     return table(lines)
 
 
-def budgets_table(rows: Sequence[Row]) -> str:
-    """The same worlds trained for two numbers of epochs: what `none` reaches, and what strategies gain over it."""
-    lines = [["rows, noise", "epochs", "worlds", "score", "`none`", *(f"`{name}`" for name in SLOW)]]
-    for size, few, many in TWICE:
-        trained = {epochs: observed(rows, {size: epochs}) for epochs in (few, many)}
-        for noise in trained[few].levels("noise"):
-            lines += _budget_lines(
-                {e: w.where(noise=noise) for e, w in trained.items()}, f"{size}, {noise:g}"
-            )
-    return table(lines)
-
-
-def _budget_lines(trained: Mapping[int, Worlds], name: str) -> Iterator[list[str]]:
-    whole = [{w.dataset for w in one.worlds if all(s in w.scores for s in SLOW)} for one in trained.values()]
-    # Worlds in which all of these strategies were run with both budgets.
-    both = set.intersection(*whole)
-    for rule, words in list(zip(RULES, WORDS, strict=True))[: 2 if both else 0]:
-        for epochs, one in trained.items():
-            here = Worlds([w for w in one.worlds if w.dataset in both])
-            base = float(np.mean([getattr(w.scores["none"], rule) for w in here.worlds]))
-            gains = [_signed(effects.mean(here.differences(s, rule))) for s in SLOW]
-            yield [name, str(epochs), str(len(both)), words, f"{base:.3f}"[1:], *gains]
+def tuning_shares(worlds: Worlds) -> dict[str, Estimate]:
+    """Kind of worlds → what tuned thresholds give to `none`, divided by what a chosen strategy gains at ½."""
+    found = {}
+    for name, kind in kinds(worlds):
+        gains = choose(kind, _candidates(kind), "untuned").gains
+        here = [w.scores["none"] for w in kind.worlds if w.dataset in gains]
+        if gains:
+            tuning = np.array([one.tuned - one.untuned for one in here])
+            at_half = np.array([gains[w.dataset] for w in kind.worlds if w.dataset in gains])
+            found[name] = effects.ratio(tuning, at_half)
+    return found
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
@@ -243,7 +225,8 @@ def number(value: float) -> str:
     return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
 
 
-def _signed(one: Estimate | None) -> str:
+def signed(one: Estimate | None) -> str:
+    """An estimate with half the width of its interval; bold where significant after Holm's correction."""
     if one is None:
         return "–"
     text = f"{number(one.value)} ± {(one.high - one.low) / 2:.3f}".replace("± 0.", "± .")
@@ -254,8 +237,14 @@ def _interval(one: Estimate) -> str:
     return f"{number(one.value)} ({number(one.low)} to {number(one.high)})"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %".replace("-", "−") if math.isfinite(share) else "–"
+def percent_interval(one: Estimate) -> str:
+    """A share with its interval, in percent."""
+    return f"{100 * one.value:.0f} % ({100 * one.low:.0f} to {100 * one.high:.0f})".replace("-", "−")
+
+
+def _share(share: float) -> str:
+    # A loss closes no part of a gap.
+    return f"{100 * share:.0f} %" if share >= 0.005 else "–"
 
 
 def _verdict(one: Choice) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Choice:
         chosen: the strategies that the two halves chose.
         share: the gain as a share of the gap between `none` and the best possible score; NaN where that is not known.
         worlds: how many there are.
+        gains: data set → the gain there of the strategy that the other half chose; their mean is `gain` for halves of one size.
     """
 
     strategy: str
@@ -38,6 +39,7 @@ class Choice:
     chosen: tuple[str, ...]
     share: float
     worlds: int
+    gains: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -67,7 +69,8 @@ def choose(worlds: Worlds, strategies: Sequence[str], rule: str, against: str = 
     """
     names = (BASELINE, *strategies)
     whole = [w for w in worlds.worlds if all(math.isfinite(w.difference(n, rule, against)) for n in names)]
-    halves = [_table(half, names, rule, against) for half in _halves(whole)]
+    parts = _halves(whole)
+    halves = [_table(half, names, rule, against) for half in parts]
     if min(half.shape[1] for half in halves) < 3:
         return Choice(BASELINE, math.nan, mean(np.array([])), (), math.nan, len(whole))
     picks = [_best(half) for half in halves]
@@ -81,6 +84,7 @@ def choose(worlds: Worlds, strategies: Sequence[str], rule: str, against: str = 
         tuple(names[pick] for pick in picks),
         share(np.concatenate(gains), Worlds(whole).gaps(against or rule)),
         len(whole),
+        {w.dataset: float(g) for w, g in zip([*parts[1], *parts[0]], np.concatenate(gains), strict=True)},
     )
 
 

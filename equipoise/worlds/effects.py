@@ -99,6 +99,28 @@ def mean(values: Floats, level: float = LEVEL) -> Estimate:
     return _estimate(float(values.mean()), error, len(values) - 1, level)
 
 
+def ratio(numerators: Floats, denominators: Floats, level: float = LEVEL) -> Estimate:
+    """The sum of numerators over the sum of denominators, with a jackknife t interval (Tukey 1958, DOI 10.1214/aoms/1177706647).
+
+    Each world is left out once, so that the interval allows for the correlation of the two sums. The mean of single ratios is
+    not used, because the denominator of one world may be near zero. There is no p-value, since which value of a ratio means
+    "no effect" depends on the question; for fewer than three worlds there is no interval.
+
+    Args:
+        numerators: (worlds,).
+        denominators: (worlds,), of the same worlds in the same order.
+    """
+    known = np.isfinite(numerators) & np.isfinite(denominators)
+    above, below = numerators[known], denominators[known]
+    n = len(above)
+    value = float(above.sum() / below.sum()) if n else math.nan
+    if n < 3:
+        return Estimate(value, *[math.nan] * 4)
+    without = (above.sum() - above) / (below.sum() - below)
+    error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return replace(_estimate(value, error, n - 1, level), p=math.nan)
+
+
 def centred(worlds: Worlds, factors: Sequence[str], logarithmic: Mapping[str, float]) -> dict[str, Floats]:
     """Columns for `fit`: the mean, and each factor around the middle of its range.
 

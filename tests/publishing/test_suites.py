@@ -22,6 +22,7 @@ FROZEN = {
     "quick": "cc0be259d0db72be135b0daa9051fa95302d07de461c1bcf3b403682d7416742",
     "leaderboard-2026-11": "3f6b0815bd07409ed6a0b3071cfbc52fc672b444c24a09b64ae4326a21b2c2fd",
     "emails-2026-12": "214ac8c8a3792af786e0e9ab89649ce79de0225538bf83614a21a31690cdd5eb",
+    "regimes-clean-2026-11": "aa8cdc4c5676ef768d2db06503e13288976c85957b3250468aa45ff6a0ad4996",
     "regimes-2026-11": "0e0bcbc6b2bbd805f7a84c571792a737f777cc080b44c04129cad992214c428a",
 }
 TEXTS = {"design-emails", "enron-email", "reuters-21578", "goemotions"}

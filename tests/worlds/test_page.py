@@ -73,5 +73,38 @@ def test_real_differences_are_predicted_by_the_measures_of_worlds(monkeypatch: p
     (check,) = regimes_real.checks(Worlds(worlds), known, measured, "map")
     assert check.measured.mean == pytest.approx(0.06)
     assert check.predicted == pytest.approx(gain(known["real"]))
+    assert regimes_real.signs(np.array([-0.1, -0.2, -0.1, 0.1]), np.array([0.1, -0.1, 0.1, 0.1])) == (
+        0.5,
+        0.75,
+    )
+    assert regimes_real.signs(np.array([0.1, 0.2, 0.0]), np.array([0.1, 0.2, 0.1])) == pytest.approx(
+        (2 / 3, 2 / 3)
+    )
     none = next(m for m in measured if m.strategy == "none" and m.rule == "map")
     assert none.mean == pytest.approx(0.5)
+
+
+def test_the_change_from_few_to_many_epochs_is_paired_by_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    from equipoise.worlds.world import Scores, World
+
+    monkeypatch.syspath_prepend(str(DOCS))
+    import regimes_contrasts
+
+    def trained(base: list[float], gain: list[float]) -> dict[str, World]:
+        made = {}
+        for i, (b, g) in enumerate(zip(base, gain, strict=True)):
+            scores = {"none": Scores(b, b, b)}
+            scores |= {name: Scores(b + g, b, b) for name in regimes_contrasts.SLOW}
+            made[f"w{i}"] = World(f"w{i}", {}, scores)
+        return made
+
+    # Worlds differ far more (.3 to .9) than what the budget changes (.1, and a lead that loses .02 to .04).
+    few = trained([0.3, 0.6, 0.8, 0.5], [0.05, 0.06, 0.04, 0.1])
+    many = trained([0.4, 0.7, 0.9], [0.03, 0.03, 0.0])
+    before, after, change, *_ = regimes_contrasts._budget_lines({20: few, 80: many}, "500, 0")
+    assert before[:5] == ["500, 0", "20", "3", "mAP", ".567"]
+    assert after[:5] == ["500, 0", "80", "3", "mAP", ".667"]
+    assert change[1] == "change, 20 → 80"
+    assert change[4] == "+.100 (+.100 to +.100)"
+    # Changes of −.02, −.03 and −.04: mean −.03, and 4.303 · .01 / √3 to each side.
+    assert change[5] == "−.030 (−.055 to −.005)"

@@ -131,6 +131,31 @@ def test_holm_multiplies_the_smallest_by_the_number_of_tests() -> None:
     assert math.isnan(found["d"].p_holm)
 
 
+def test_a_ratio_has_a_jackknife_interval() -> None:
+    tuning, gain = np.array([0.1, 0.2, 0.3, math.nan]), np.array([0.1, 0.1, 0.2, 0.5])
+    found = effects.ratio(tuning, gain)
+    # Without one world at a time: .5 / .3, .4 / .3 and .3 / .2.
+    left = np.array([5 / 3, 4 / 3, 3 / 2])
+    assert found.value == pytest.approx(0.6 / 0.4)
+    assert found.error == pytest.approx(math.sqrt(2 / 3 * ((left - 1.5) ** 2).sum()))
+    assert found.high - found.value == pytest.approx(4.302653 * found.error)  # t with 2 degrees of freedom
+    assert math.isnan(found.p)
+    # A constant ratio has no error, whatever the sizes; two worlds have no interval.
+    assert effects.ratio(2 * gain, gain).error == pytest.approx(0)
+    assert effects.ratio(tuning[:2], gain[:2]).value == pytest.approx(1.5)
+    assert math.isnan(effects.ratio(tuning[:2], gain[:2]).low)
+
+
+def test_the_interval_of_a_ratio_covers() -> None:
+    rng = np.random.default_rng(3)
+    covered = []
+    for _ in range(400):
+        gain = rng.normal(0.1, 0.05, 12)
+        found = effects.ratio(1.2 * gain + rng.normal(0, 0.03, 12), gain)
+        covered.append(found.low <= 1.2 <= found.high)
+    assert 0.91 < np.mean(covered) < 0.99
+
+
 def test_the_best_of_strategies_that_do_nothing_gains_nothing() -> None:
     names = [f"s{i}" for i in range(10)]
     apparent, gains, verdicts = [], [], []
@@ -153,6 +178,7 @@ def test_the_halves_of_a_choice_are_balanced_and_a_true_winner_is_found() -> Non
     assert found.gain.value == pytest.approx(0.08)
     assert found.apparent == pytest.approx(0.08)
     assert found.share == pytest.approx(0.08 / 0.3)
+    assert found.gains == pytest.approx({w.dataset: w.difference("good", "map") for w in worlds.worlds})
     assert choose(worlds, ["bad"], "map").strategy == "none"
     assert choose(worlds, ["bad"], "map").verdict == NOTHING
     assert choose(Worlds(worlds.worlds[:4]), ["good"], "map").verdict == OPEN
