@@ -81,6 +81,7 @@ def small(tmp_path: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("without_mlflow")
 def test_python_warns_as_the_command_does(small: dict[str, Any]) -> None:
     single = data(np.eye(3, dtype=np.uint8)[np.resize([0, 1, 2], 60)])
     with pytest.warns(UserWarning, match="letters: every row has exactly one label") as told:

@@ -23,7 +23,14 @@ def built_in(kind: str) -> list[str]:
     return [entry.name for entry in registry(kind).entries() if entry.origin == "built-in"]
 
 
-@pytest.mark.parametrize("name", [n for n in built_in("backbone") if n not in PRETRAINED])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "extra_trees" else name
+        for name in built_in("backbone")
+        if name not in PRETRAINED
+    ],
+)
 def test_a_backbone_conforms(name: str) -> None:
     assert_conforms(name)
 

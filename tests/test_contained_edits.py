@@ -87,7 +87,9 @@ def test_no_row_of_other_code(
         if row["status"] == "ok":
             assert fingerprint(row) == fingerprint(planned[key])
         else:
-            assert "changed after this cell was planned; the same command runs it anew" in row["error"]
+            # A worker that reads the file while it is being written finds half of it, and no strategy.
+            assert "changed after this cell was planned" in row["error"]
+            assert "the same command runs it anew" in row["error"]
     assert [row["status"] for row in rows.values() if row["strategy"] == "none"] == ["ok"] * 2
     assert "9.0" in (mine if edited == "itself" else helper).read_text()
     (plugins / "go").unlink()

@@ -82,7 +82,8 @@ TINY = (
 )
 
 
-@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_prints_of_hooks_are_in_the_store_and_nowhere_else(workers: str, tmp_path: Path) -> None:
     done = command(tmp_path, *RUN, *TINY, "--workers", workers)
     assert done.returncode == 0, done.stderr

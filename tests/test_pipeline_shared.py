@@ -19,6 +19,7 @@ from .shared.pipeline import EMAILS, numbers, plan_of, prints
 pytestmark = pytest.mark.usefixtures("own_catalogue", "without_mlflow")
 
 
+@pytest.mark.slow
 def test_features_are_fitted_once_for_all_strategies_of_a_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.lookup import load_plugins
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import one_line, trace_of
+from equipoise.core.errors import EquipoiseError, one_line, trace_of
 from equipoise.engine.scheduler import run_many
 from equipoise.experiment import pipeline
 from equipoise.experiment.cell import Cell
@@ -46,7 +46,13 @@ async def _prepare_and_run(
     cell: Cell, data: Dataset, preparations: Preparations, report: Callable[[float], None]
 ) -> pipeline.CellResult:
     """Prepare and run a cell. Preparing inside the coroutine lets data that cannot be prepared fail this cell alone."""
-    load_plugins(cell.places)
+    try:
+        load_plugins(cell.places)
+    except EquipoiseError as error:
+        # It was loaded for the plan. Whoever saves a file may leave it half written for a moment.
+        raise EquipoiseError(
+            f"{error}; if it has changed after this cell was planned, the same command runs it anew"
+        ) from error
     prepared = preparations.of(cell, data, get_backbone(cell.backbone))
     return await run_cell(cell, prepared, trainer_for(cell, prepared), report)
 
