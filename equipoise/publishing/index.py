@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -83,11 +84,17 @@ def _listed(folder: Path) -> Listed | None:
         link=f"{folder.name}/{README}",
         state=f"{state}: {parts}" if parts and state != _WITHDRAWN else state,
         published=str(manifest["published"]),
-        data=", ".join(dict.fromkeys(str(one["name"]) for one in manifest["data"])),
+        data=_data([str(one["name"]) for one in manifest["data"]]),
         rows=str(manifest["rows"]),
         cost=f"{manifest['core_hours']:.3g}",
         finding="written" if written(text) else "not written yet",
     )
+
+
+def _data(names: Iterable[str]) -> str:
+    """The data sets in a cell of the table; one that is there with several options, such as a generated world, is named once."""
+    settings = Counter(name.partition("[")[0] for name in dict.fromkeys(names))
+    return ", ".join(name if count == 1 else f"{name} ({count} settings)" for name, count in settings.items())
 
 
 def _markdown(listed: Iterable[Listed]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from equipoise.publishing import index
 from equipoise.publishing.index import write_index
 from equipoise.publishing.readme import BEGIN, UNWRITTEN, finding_of
 from equipoise.publishing.rows import public
@@ -156,6 +157,10 @@ def test_the_index_lists_all_also_what_was_withdrawn(folder: Path) -> None:
         text = (folder.parent / name).read_text(encoding="utf-8")
         assert "withdrawn" in text
         assert folder.name in text
+
+
+def test_the_index_names_a_data_set_with_many_options_once() -> None:
+    assert index._data(["yeast", "world[seed=1]", "world[seed=2]", "yeast"]) == "yeast, world (2 settings)"
 
 
 def test_over_several_data_sets_the_folder_has_effects_and_pictures(swept: Path, once: Path) -> None:
