@@ -55,7 +55,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Add the measured effects to the pages of strategies, and the folders to the page about published results."""
     path, folders = page.file.src_path, _folders(config)
     if path == "published.md":
-        return f"{markdown}\n{folder_list(folders)}"
+        # First, since readers come for the results.
+        head, heading, rest = markdown.partition("## ")
+        return f"{head}{folder_list(folders)}\n{heading}{rest}"
     if path == "strategies.md":
         return with_overview(markdown, leaderboards(folders))
     if path.startswith("strategies/"):
