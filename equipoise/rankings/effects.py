@@ -16,6 +16,7 @@ from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError
 from equipoise.rankings.model import FEWEST_BLOCKS, LEVEL, ROPE, Effect
 from equipoise.rankings.ranks import DIGITS
+from equipoise.report.significance import holm_adjusted
 
 #: Draws from the posterior; a probability has a standard error of at most .011, and of .005 at .95.
 DRAWS = 2000
@@ -89,12 +90,10 @@ def _beyond(weights: Floats, sums: Floats, edge: float) -> Floats:
 
 def holm(effects: Mapping[str, Effect]) -> dict[str, Effect]:
     """The effects with `p_holm` set (Holm 1979); those without a p-value do not count."""
-    ordered = sorted((one.p, name) for name, one in effects.items() if math.isfinite(one.p))
-    adjusted, floor = dict(effects), 0.0
-    for place, (p, name) in enumerate(ordered):
-        floor = max(floor, min(1.0, p * (len(ordered) - place)))
-        adjusted[name] = replace(effects[name], p_holm=floor)
-    return adjusted
+    p_holm = holm_adjusted({name: one.p for name, one in effects.items()})
+    return {
+        name: replace(one, p_holm=p_holm[name]) if name in p_holm else one for name, one in effects.items()
+    }
 
 
 def _module(name: str) -> ModuleType:

@@ -173,14 +173,22 @@ def with_variance(deltas: Floats, variance: float, df: float, ratio: float) -> D
     return Difference(centre, centre - half, centre + half, p, p, pairs, error, df)
 
 
+def holm_adjusted(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm's adjusted p-values (Holm 1979), without the names whose p-value is not a number: they do not count in the family."""
+    ordered = sorted((p, name) for name, p in p_values.items() if math.isfinite(p))
+    adjusted, floor = {}, 0.0
+    for place, (p, name) in enumerate(ordered):
+        floor = max(floor, min(1.0, p * (len(ordered) - place)))
+        adjusted[name] = floor
+    return adjusted
+
+
 def holm(family: Mapping[str, Difference]) -> dict[str, Difference]:
     """Return the differences with `p_holm` set; comparisons without a p-value do not count in the family."""
-    ordered = sorted((member.p, name) for name, member in family.items() if math.isfinite(member.p))
-    adjusted, floor = dict(family), 0.0
-    for rank, (p, name) in enumerate(ordered):
-        floor = max(floor, min(1.0, p * (len(ordered) - rank)))
-        adjusted[name] = replace(family[name], p_holm=floor)
-    return adjusted
+    p_holm = holm_adjusted({name: one.p for name, one in family.items()})
+    return {
+        name: replace(one, p_holm=p_holm[name]) if name in p_holm else one for name, one in family.items()
+    }
 
 
 def mean(values: Sequence[float] | Floats) -> float:

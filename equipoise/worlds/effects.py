@@ -11,6 +11,7 @@ import scipy
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError
+from equipoise.report.significance import holm_adjusted
 from equipoise.worlds.world import Worlds
 
 LEVEL = 0.95
@@ -142,12 +143,10 @@ def centred(worlds: Worlds, factors: Sequence[str], logarithmic: Mapping[str, fl
 
 def holm(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
     """The estimates with `p_holm` set (Holm 1979); those without a p-value do not count."""
-    ordered = sorted((one.p, name) for name, one in estimates.items() if math.isfinite(one.p))
-    adjusted, floor = dict(estimates), 0.0
-    for place, (p, name) in enumerate(ordered):
-        floor = max(floor, min(1.0, p * (len(ordered) - place)))
-        adjusted[name] = replace(estimates[name], p_holm=floor)
-    return adjusted
+    p_holm = holm_adjusted({name: one.p for name, one in estimates.items()})
+    return {
+        name: replace(one, p_holm=p_holm[name]) if name in p_holm else one for name, one in estimates.items()
+    }
 
 
 def _estimate(value: float, error: float, df: int, level: float = LEVEL) -> Estimate:
