@@ -13,6 +13,7 @@ import numpy as np
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.store.store import Store
+from equipoise.takehome.folder import find
 from equipoise.takehome.model import Model
 from equipoise.takehome.saved import load_model
 from equipoise.tracking.database import create_database, database_uri, quiet
@@ -135,7 +136,7 @@ def _tracked(uri: str) -> Iterator[None]:
 def _flavour(model: Model, folder: Path) -> dict[str, Any]:
     return {
         "loader_module": LOADER,
-        "data_path": os.fspath(folder),
+        "data_path": os.fspath(find(folder)),
         "signature": _signature(model),
         # Written down instead of guessed, which would load the model in another process.
         "pip_requirements": ["equipoise", *(f"{name}=={v}" for name, v in _pinned(model).items())],
