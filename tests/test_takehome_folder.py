@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -62,10 +63,8 @@ def interrupted(path: Path, at: int) -> int:
         ):
             patched.setattr(module, name, death.guard(getattr(module, name)))
         patched.setattr(folder.tempfile, "mkdtemp", death.guard(folder.tempfile.mkdtemp))
-        try:
+        with contextlib.suppress(Killed):
             write(path, contents(2), "card")
-        except Killed:
-            pass
     return death.steps
 
 

@@ -156,13 +156,19 @@ def _adjust(results: list[StrategyResult]) -> None:
 
 
 def _counted(results: list[StrategyResult], names: tuple[str, ...]) -> dict[tuple[str, str], Difference]:
-    """The comparisons of a family by strategy and metric."""
-    return {
-        (result.strategy, name): result.deltas[name]
+    """The comparisons of a family by strategy and metric: of strategies that cannot differ from each other the first."""
+    tested = {
+        (result.strategy, name): result
         for name in names
         for result in results
         if name in result.deltas
         and not result.deltas[name].identical
         and math.isfinite(result.deltas[name].p)
-        and result.same_as.get(name) not in {BASELINE, *(r.strategy for r in results if name in r.deltas)}
+        and result.same_as.get(name) != BASELINE
+    }
+    # Where the first has no p-value, as with equal scores on every split, noise may have given one to the other.
+    return {
+        (strategy, name): result.deltas[name]
+        for (strategy, name), result in tested.items()
+        if (result.same_as.get(name), name) not in tested
     }
