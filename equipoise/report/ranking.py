@@ -146,8 +146,10 @@ def _adjust(results: list[StrategyResult]) -> None:
         for result in results:
             for name in set(names) & set(result.deltas):
                 found, partner = result.deltas[name], result.same_as.get(name)
-                # A strategy that cannot differ from another has the adjusted p-value of that one.
-                of = adjusted.get(f"{result.strategy} {name}") or adjusted.get(f"{partner} {name}")
+                # A strategy that cannot differ from another has the adjusted p-value of that one, unless its scores are the
+                # baseline's on every split.
+                own = adjusted.get(f"{result.strategy} {name}") or adjusted.get(f"{partner} {name}")
+                of = None if found.identical else own
                 if of is not None:
                     p_holm = of.p_holm if math.isnan(of.p_holm) else min(1.0, of.p_holm * used / share)
                 else:
