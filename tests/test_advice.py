@@ -162,6 +162,26 @@ def test_what_could_be_detected_is_in_the_report() -> None:
     assert sum(plain["advice"]["chances"].values()) == pytest.approx(1)
 
 
+def test_commands_in_json_name_the_store() -> None:
+    rows = table({"good": 0.05, "dull": 0.0})
+    (here,), (elsewhere,) = json.loads(to_json(rows)), json.loads(to_json(rows, "my results"))
+    assert elsewhere["advice"]["command"] == f"{here['advice']['command']} --results 'my results'"
+
+
+def test_all_that_is_adjusted_together_counts_for_what_could_be_detected() -> None:
+    """At one half, Holm's first step divides by the comparisons of decisions and of what tuning takes away as well."""
+    rows, rng = table({"a": 0.01, "b": 0.0, "c": 0.0}, noise=0.01), np.random.default_rng(0)
+    for row in rows:
+        row["metrics"]["fixed/macro_f1"] += rng.normal(0, 0.01)
+    (comparison,) = compare(rows)
+    names = ("fixed_macro_f1", "own_macro_f1", "fixed_minus_tuned")
+    found = [r.deltas[name] for r in comparison.ranked for name in names if name in r.deltas]
+    tests = sum(math.isfinite(delta.mean) for delta in found)
+    assert tests == 6, "three at one half, and what tuning takes away from each"
+    sizes = [r.deltas[names[0]].detectable(tests / 0.2) for r in comparison.ranked if r.deltas]
+    assert detectable(comparison, names[0]) == pytest.approx(np.median(sizes))
+
+
 def test_many_tables_are_summarised() -> None:
     rows = [row | {"dataset": f"data-{i}"} for i in range(13) for row in table({"good": 0.05, "dull": 0.0})]
     console = Console(width=100, file=io.StringIO(), record=True, color_system=None)

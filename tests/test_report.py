@@ -61,6 +61,17 @@ def test_a_sweep_under_way_does_not_make_everybody_incomplete() -> None:
     assert "split 4 left out" in printed(rows, 120)
 
 
+def test_support_counts_the_splits_that_are_used() -> None:
+    rows = [
+        row
+        for row in sweep({"a": (0.1, 0.1), "b": (0.0, 0.1)})
+        if row["split"] < 4 or row["strategy"] == "none"
+    ]
+    (one,) = compare(rows)
+    assert len(one.units) == 4
+    assert one.support == 4 * 20
+
+
 def test_different_settings_or_data_are_never_mixed() -> None:
     rows = sweep({"a": (0.1, 0.1)}, 2)
     other = [

@@ -87,6 +87,20 @@ def test_two_that_are_the_same_count_once() -> None:
     assert found["b"] == found["a"] == pytest.approx(p_holm(sweep(GAINS))["a"] * 2 / 3)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_p_value_of_noise_is_adjusted_where_its_partner_has_none(sign: int) -> None:
+    """`b` cannot differ from `a`, whose scores are those of `none` on every split; by chance `b` has others.
+
+    The better of them stands for both: with a gain `b`, and with a loss `a`.
+    """
+    gains = {"a": (0.0, 0.0), "b": (0.0, sign * 0.02), "c": (0.0, 0.01), "d": (0.0, 0.015)}
+    rows = sweep(gains)
+    scores = {row["split"]: row["metrics"] for row in rows if row["strategy"] == "none"}
+    rows = [row | {"metrics": scores[row["split"]]} if row["strategy"] == "a" else row for row in rows]
+    free, bound = p_holm(rows), p_holm(declared(rows, "b", "a"))
+    assert bound == pytest.approx(free, nan_ok=True), "three comparisons, whoever belongs together"
+
+
 def test_a_link_need_not_be_in_the_table() -> None:
     rows = declared(declared(sweep(GAINS), "a", "label_powerset"), "b", "label_powerset")
     (one,) = compare(rows)

@@ -13,6 +13,7 @@ import equipoise
 from equipoise import metrics
 from equipoise.core.errors import EquipoiseError
 from equipoise.store.store import Store
+from equipoise.takehome.choice import recommended
 
 from .shared.takehome import LABELS, QUICK, benchmarked, fitted, refused, run, write_mails
 
@@ -153,3 +154,56 @@ def test_a_report_on_other_data_is_refused(mails: Path, store: Path, tmp_path: P
         equipoise.fit(other, from_report=store)
     with pytest.raises(EquipoiseError, match="run `none`"):
         equipoise.fit(other, from_report=tmp_path / "nothing")
+
+
+def test_the_settings_are_those_of_the_table_that_the_advice_rests_on(store: Path, tmp_path: Path) -> None:
+    """The same cells with other settings, worse and on more splits, change nothing."""
+    rows, more = Store(store).rows(), Store(tmp_path / "more")
+    worse = {"scores/map": 0.01, "tuned/macro_f1": 0.01}
+    with more.locked():
+        for number, row in enumerate([*rows, *rows, *(row for row in rows if row["split"] == 0)]):
+            seed, old = number // len(rows) - 1, number < len(rows)
+            other = {
+                "settings": row["settings"] | {"epochs": 7},
+                "metrics": row["metrics"] | worse,
+                "seed": seed,
+            }
+            more.append(row | {"key": f"k{number}"} | ({} if old else other))
+    choice = recommended(more.path, None, "", {})
+    assert choice.settings.epochs == 6
+    assert {row["settings"]["epochs"] for row in choice.rows} == {6}
+
+
+def test_what_to_expect_is_that_of_the_decision_and_the_settings(store: Path) -> None:
+    choice = recommended(store, None, "", {"trials": 9})
+    assert choice.measured
+    for decision in ("tuned", "fixed"):
+        for name in ("macro_f1", "micro_f1"):
+            of_splits = [row["metrics"][f"{decision}/{name}"] for row in choice.rows]
+            assert choice.scores(decision)[name] == pytest.approx(np.mean(of_splits))
+    choice.rows[0]["metrics"]["tuned/macro_f1"] = np.nan
+    rest = [row["metrics"]["tuned/macro_f1"] for row in choice.rows[1:]]
+    assert choice.scores("tuned")["macro_f1"] == pytest.approx(np.mean(rest)), "as in the report"
+    assert not recommended(store, None, "", {"epochs": 3}).measured
+
+
+def test_a_model_by_probability_one_half_says_what_that_decision_scores(mails: Path, store: Path) -> None:
+    model = equipoise.fit(mails / "train.csv", from_report=store, decision="fixed", trials=1, device="cpu")
+    expected = model.facts["expected"]
+    assert "F1 at probability 0.5" in expected["source"]
+    fixed = recommended(store, None, "", {}).scores("fixed")
+    assert expected["scores"]["macro_f1"] == pytest.approx(fixed["macro_f1"])
+    other = equipoise.fit(mails / "train.csv", from_report=store, trials=1, epochs=3, device="cpu")
+    assert "inner folds" in other.facts["expected"]["source"], "no split of the report had 3 epochs"
+
+
+# --- frames
+def test_a_frame_is_read_by_the_names_of_its_columns(mails: Path) -> None:
+    model = equipoise.load_model(mails / "model")
+    frame = pd.read_csv(mails / "new.csv")
+    assert (model.predict(frame) == model.predict([text.strip() for text in frame["text"]])).all()
+    with pytest.raises(EquipoiseError, match="no column 'text'"):
+        model.predict(frame[["id"]])
+    for wrong in ({"text": ["a"]}, {"a", "b"}):
+        with pytest.raises(EquipoiseError, match="a list, an array or a frame"):
+            model.predict(wrong)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 
 import equipoise
 from equipoise.core.errors import EquipoiseError
-from equipoise.takehome.pyfunc import export_mlflow, log_model
+from equipoise.takehome.pyfunc import _signature, export_mlflow, log_model
 from equipoise.tracking.database import database_uri, quiet
 
 from .shared.takehome import LABELS, QUICK, write_mails
@@ -53,6 +54,17 @@ def test_nothing_in_it_is_a_pickle(folder: Path) -> None:
     names = [file.name for file in (folder / "exported").rglob("*") if file.is_file()]
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".joblib"))]
     assert "loader_module: equipoise.takehome.pyfunc" in (folder / "exported" / "MLmodel").read_text()
+
+
+def test_dates_and_categories_are_text() -> None:
+    table = {
+        "inputs": ["day", "colour", "size"],
+        "categories": {"colour": ["red"]},
+        "dates": {"day": ["%Y-%m-%d", [0]]},
+    }
+    model = SimpleNamespace(facts={"input": "numbers", "table": table}, labels=("a",))
+    kinds = {column.name: column.type.name for column in _signature(model).inputs}  # type: ignore[arg-type]
+    assert kinds == {"day": "string", "colour": "string", "size": "double"}
 
 
 def test_an_existing_destination_is_kept(folder: Path) -> None:

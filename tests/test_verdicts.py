@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,14 @@ def test_probabilities_are_shrunk_towards_nothing() -> None:
     # Differences far above their errors keep their size.
     assert shrunk({"a": Difference(0.1, error=0.002, df=9.0)})["a"].better > 0.999
     assert shrunk({"a": Difference(0.1)}) == {}
+
+
+def test_more_degrees_of_freedom_never_make_a_difference_noisier() -> None:
+    better = [
+        shrunk({"a": Difference(0.03, error=0.01, df=df)})["a"].better
+        for df in (1, 2, 2.1, 2.9, 3, 4, 9, math.inf)
+    ]
+    assert better == sorted(better)
 
 
 def test_the_variance_of_the_prior_solves_its_equation() -> None:

@@ -50,7 +50,7 @@ def report(
     if page is not None:
         save(page, page_html(rows, store, suite, _command(results, suite, html), results))
     if json:
-        echo_json(to_json(rows))
+        echo_json(to_json(rows, results))
     else:
         render(rows, terminal(), details=details or None, results=results)
     if page is not None:

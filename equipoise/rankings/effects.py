@@ -14,9 +14,9 @@ import scipy
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError
-from equipoise.rankings.model import FEWEST_BLOCKS, LEVEL, ROPE, Effect
+from equipoise.rankings.model import FEWEST_BLOCKS, Effect
 from equipoise.rankings.ranks import DIGITS
-from equipoise.report.significance import holm_adjusted
+from equipoise.report.significance import EQUAL, LEVEL, holm_adjusted
 
 #: Draws from the posterior; a probability has a standard error of at most .011, and of .005 at .95.
 DRAWS = 2000
@@ -59,7 +59,7 @@ def random_effects(differences: Floats, variances: Floats) -> tuple[float, float
     return float(combined.mean_effect_re), float(error), float(combined.tau2)
 
 
-def signed_rank(differences: Floats, rope: float = ROPE) -> tuple[float, float, float]:
+def signed_rank(differences: Floats, rope: float = EQUAL) -> tuple[float, float, float]:
     """Posterior probabilities that a strategy is practically worse, equal and better (Benavoli et al. 2014, ICML).
 
     Differences of at most `rope` count as equal. A draw gives Dirichlet weights to the differences and to one pseudo-difference

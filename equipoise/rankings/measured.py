@@ -14,7 +14,7 @@ import numpy as np
 
 from equipoise.rankings.effects import effect
 from equipoise.rankings.scores import numbers
-from equipoise.rankings.tables import one_per_pair
+from equipoise.rankings.tables import one_per_pair, worth
 from equipoise.report.comparison import BASELINE, Comparison
 
 #: Metrics of an effect, as the report names them. The last is the strategy's own decision, for those that have one, minus
@@ -64,16 +64,18 @@ def measured_effects(comparisons: Sequence[Comparison]) -> list[MeasuredEffect]:
     Raises:
         EquipoiseError: a package of the extra `statistics` is not installed.
     """
-    tables = [
-        table for table in one_per_pair(comparisons)[0] if any(r.strategy == BASELINE for r in table.ranked)
+    by_backbone: dict[str, dict[str, Comparison]] = {}
+    for table in one_per_pair(comparisons)[0]:
+        if table.baseline is not None:
+            own = by_backbone.setdefault(_name(table), {})
+            # A backbone may have run on a data set with two settings, of which a data set counts once.
+            own[table.dataset] = max(table, own.get(table.dataset, table), key=worth)
+    return [
+        one
+        for backbone, own in by_backbone.items()
+        for metric in METRICS
+        for one in _effects(backbone, metric, own.values())
     ]
-    out = []
-    for backbone in dict.fromkeys(_name(table) for table in tables):
-        # Where a backbone ran on a data set with two settings, its later table counts.
-        own = {table.dataset: table for table in tables if _name(table) == backbone}
-        for metric in METRICS:
-            out += _effects(backbone, metric, list(own.values()))
-    return out
 
 
 def _name(table: Comparison) -> str:

@@ -10,12 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from equipoise.report.significance import EQUAL, LEVEL
+
 #: With fewer data sets no ranking is given: their order is mostly chance, and no test of ranks could tell.
 #: (Even five are few: Wilcoxon's test of two strategies needs six to reach p < .05.)
 FEWEST_BLOCKS = 5
-#: Differences of a score up to this size count as practically equal (region of practical equivalence).
-ROPE = 0.01
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Effect:
         mean, low, high: the random-effects mean and its LEVEL interval for this strategy alone (Hartung and Knapp).
         p, p_holm: two-sided, and adjusted for all strategies of the ranking.
         tau2: variance of the true difference between data sets.
-        better, equal, worse: posterior probabilities that a practical gain (above ROPE), a practical equality or a practical
-            loss (below −ROPE) is the most likely outcome on a data set (Bayesian signed rank).
+        better, equal, worse: posterior probabilities that a practical gain (above EQUAL), a practical equality or a practical
+            loss (below −EQUAL) is the most likely outcome on a data set (Bayesian signed rank).
     """
 
     mean: float
@@ -66,11 +65,11 @@ class Effect:
 
     @property
     def practically_equal(self) -> bool:
-        """Whether equality is the most likely outcome with a probability of LEVEL or more, and the interval is within ±ROPE.
+        """Whether equality is the most likely outcome with a probability of LEVEL or more, and the interval is within ±EQUAL.
 
         Either alone is said of strategies that differ: on most data sets by little, but on some by much, or the other way round.
         """
-        return self.equal >= LEVEL and self.low > -ROPE and self.high < ROPE
+        return self.equal >= LEVEL and self.low > -EQUAL and self.high < EQUAL
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from equipoise.rankings.families import family
 from equipoise.rankings.model import FEWEST_BLOCKS, Block, Effect, RankedStrategy, Ranking
 from equipoise.rankings.regimes import regimes
 from equipoise.rankings.scores import Numbers, numbers
-from equipoise.rankings.tables import Selected, classes, name_of, select
+from equipoise.rankings.tables import classes, name_of, select
 from equipoise.rankings.words import sentences
 from equipoise.report.comparison import Comparison
 
@@ -52,18 +52,18 @@ def _ranking(tables: Sequence[Comparison], backbone: str, metric: str, traits: T
     selected = select(tables, metric)
     values = numbers(selected.tables, selected.strategies, metric)
     blocks = tuple(_block(name, selected.tables, traits) for name in values.datasets)
+    stands_for = classes(selected.tables, selected.strategies, metric)
     bare = Ranking(
         metric,
         backbone,
         blocks,
         (),
         settings=_differing([table.settings for table in selected.tables]),
-        why_not=_why_not(blocks, selected),
+        why_not=_why_not(blocks, stands_for),
         missing=selected.missing,
         left_out=selected.left_out,
     )
     if selected.strategies and blocks:
-        stands_for = classes(selected.tables, selected.strategies, metric)
         bare = _filled(bare, values, stands_for)
         bare = replace(bare, regimes=regimes(values, stands_for, selected.tables, blocks))
     return replace(bare, sentences=tuple(sentences(bare, METRICS[metric])))
@@ -75,9 +75,12 @@ def _differing(settings: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     return tuple(name for name in names if len({str(one.get(name)) for one in settings}) > 1)
 
 
-def _why_not(blocks: Sequence[Block], selected: Selected) -> str:
-    if len(selected.strategies) < 2:
+def _why_not(blocks: Sequence[Block], stands_for: Mapping[str, str]) -> str:
+    if len(stands_for) < 2:
         return "fewer than two strategies are complete"
+    # One strategy would be tested, and no test compares fewer than two.
+    if len(set(stands_for.values())) < 2:
+        return "the strategies that are complete cannot differ"
     if len(blocks) < FEWEST_BLOCKS:
         sets = "one data set is" if len(blocks) == 1 else f"{len(blocks)} data sets are"
         return f"only {sets} complete, and a ranking needs at least {FEWEST_BLOCKS}"

@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from equipoise.core.arrays import Floats
-from equipoise.rankings.model import LEVEL
+from equipoise.report.significance import LEVEL
 
 #: Scores are compared after rounding to this many digits, so that the order of a sum breaks no tie.
 DIGITS = 12

@@ -11,10 +11,11 @@ import scipy
 
 from equipoise.core.arrays import Floats
 from equipoise.rankings.families import family
-from equipoise.rankings.model import FEWEST_BLOCKS, LEVEL, Block, FamilyResult, Regime
+from equipoise.rankings.model import FEWEST_BLOCKS, Block, FamilyResult, Regime
 from equipoise.rankings.ranks import DIGITS
 from equipoise.rankings.scores import Numbers
 from equipoise.report.comparison import BASELINE, Comparison
+from equipoise.report.significance import LEVEL
 
 
 @dataclass(frozen=True)

@@ -92,13 +92,16 @@ def _moderated(variances: Floats, tables: Sequence[Comparison]) -> Floats:
 
     With five splits a variance has four degrees of freedom, and a small one by chance would give its table all the weight in a
     mean over tables (Smyth 2004). The mean over splits that share rows varies more than that of independent ones.
+
+    On the official split the variance is unknown: seeds repeat the training and not the draw of the rows, so that the small
+    variance between them says nothing about other rows.
     """
     out = np.full_like(variances, np.nan)
     for t, table in enumerate(tables):
         own, df = variances[:, t], len(table.units) - 1
         # A variance of 0 is that of a strategy equal to `none`, and no evidence of little noise.
         informative = own[np.isfinite(own) & (own > 0)]
-        if df > 0 and informative.size:
+        if df > 0 and informative.size and not table.official:
             common = (df * own + _PRIOR * informative.mean()) / (df + _PRIOR)
             out[:, t] = common * (1 / (df + 1) + excess(table.units))
     return out

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from equipoise.rankings.model import FEWEST_BLOCKS, ROPE, Missing, RankedStrategy, Ranking, Regime
+from equipoise.rankings.model import FEWEST_BLOCKS, Missing, RankedStrategy, Ranking, Regime
 from equipoise.rankings.ranking import METRICS
 from equipoise.report.comparison import BASELINE
 from equipoise.report.equalities import enumerated
+from equipoise.report.significance import EQUAL
 from equipoise.report.words.numbers import interval, number
 
 NAME = 17  # columns for the name of a strategy on a narrow terminal
@@ -26,7 +27,7 @@ LEGEND = (
     "rank: average over data sets, 1 is best; ties: strategies that share a letter do not differ significantly (Nemenyi, 95 %);"
     " places: those that the data leave open; mean: over data sets; Δ none: random-effects mean difference from none (baseline)"
     " with its 95 % interval [ ] (Hartung & Knapp); *: p < .05 after Holm's correction; better = worse: probability in % that a"
-    f" practical gain, a difference within ±{number(ROPE)}, or a practical loss is the most likely outcome on a data set"
+    f" practical gain, a difference within ±{number(EQUAL)}, or a practical loss is the most likely outcome on a data set"
     " (Bayesian signed rank); cost: time of a cell relative to none; ◆: no other strategy scores as high for as little time."
     " Where:"
     " the family (stages) with the most best scores, how many it would have by chance, and its mean difference from none, from"

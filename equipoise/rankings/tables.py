@@ -60,7 +60,7 @@ def one_per_pair(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], l
     for table in comparisons:
         pair = (table.dataset, table.backbone)
         other = best.get(pair)
-        if other is None or _worth(table) >= _worth(other):
+        if other is None or worth(table) >= worth(other):
             best[pair], other = table, other
         else:
             other = table
@@ -69,7 +69,8 @@ def one_per_pair(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], l
     return list(best.values()), [f"{other.title}: {best[pair].title} is used" for pair, other in doubles]
 
 
-def _worth(table: Comparison) -> tuple[bool, int]:
+def worth(table: Comparison) -> tuple[bool, int]:
+    """What to choose by among tables of one data set: several splits before the official one, then the complete cells."""
     return not table.official, len(table.ranked) * len(table.units)
 
 

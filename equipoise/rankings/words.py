@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from equipoise.rankings.model import LEVEL, ROPE, RankedStrategy, Ranking
+from equipoise.rankings.model import RankedStrategy, Ranking
 from equipoise.report.comparison import BASELINE
 from equipoise.report.equalities import enumerated
+from equipoise.report.significance import EQUAL, LEVEL
 from equipoise.report.words.numbers import interval, number
 
 #: Names in one sentence; more are counted.
@@ -86,7 +87,7 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
     equal = [s for s in open_ if s.effect and s.effect.practically_equal]
     if equal:
         yield (
-            f"Practically equal to none on most data sets (within ±{number(ROPE)} with probability {number(LEVEL)} or more, and"
+            f"Practically equal to none on most data sets (within ±{number(EQUAL)} with probability {number(LEVEL)} or more, and"
             f" so is the interval of the mean): {_names(equal)}."
         )
     if rest := [s for s in open_ if s not in equal]:

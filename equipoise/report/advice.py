@@ -40,7 +40,8 @@ class Advice:
         verdict: WON: a strategy is significantly better, and probably by more than EQUAL; TRADE: one is so in one metric and
             significantly worse in the other; NO_GAIN: none can well be better by more than EQUAL; OPEN: one may be; UNKNOWN:
             fewer than five splits, or nothing to compare.
-        backbone, strategy: what to use now. decision: its thresholds, "tuned" or "fixed".
+        backbone, strategy: what to use now, and settings: those of the runs that say so. decision: its thresholds, "tuned" or
+            "fixed".
         scores: the mean mAP ("map") and macro-F1 of what to use, the latter with those thresholds ("macro_f1").
         rival: the strategy that could replace the baseline; `strategy` itself where it does; "" if none differs.
         metric: "map" or "tuned_macro_f1", in which the rival leads. gain, other: its differences to the baseline there and in the
@@ -78,6 +79,7 @@ class Advice:
     most_gain: float = 0.0
     most_high: float = 0.0
     compared: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
     command: str = ""
     sentences: tuple[str, ...] = ()
 
@@ -141,6 +143,7 @@ def _of_data(group: list[Comparison], results: str) -> Advice:
         most_gain=most_gain,
         most_high=most_high,
         compared=len(chosen.ranked) - 1,
+        settings=chosen.settings,
     )
     advice = dataclasses.replace(advice, command=command(advice, found, results))
     return dataclasses.replace(advice, sentences=tuple(sentences(advice)))

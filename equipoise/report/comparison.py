@@ -93,7 +93,12 @@ def _comparison(rows: list[Row]) -> Comparison:
     units = common_units(tried_units(current, finished))
     results = [result_of(name, current, units) for name in dict.fromkeys(row["strategy"] for row in current)]
     rank(results, one_split=rows[0]["split"] == OFFICIAL, excess=excess(units))
-    supports = {unit_of(row): number_of(row, SUPPORT) for row in current if row["status"] == "ok"}
+    # Of the splits that are used, since the means are over these.
+    supports = {
+        unit_of(row): number_of(row, SUPPORT)
+        for row in current
+        if row["status"] == "ok" and unit_of(row) in units
+    }
     return Comparison(
         dataset=str(rows[0]["dataset"]),
         backbone=str(rows[0]["backbone"]),

@@ -80,11 +80,14 @@ def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
     }
 
 
-def to_json(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null."""
+def to_json(rows: Iterable[Mapping[str, Any]], results: str = "") -> str:
+    """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null.
+
+    `results` is the store's folder, for the commands in the advice; "" for the default one.
+    """
     rows = list(rows)
     comparisons = compare(rows)
-    advice = {(piece.dataset, piece.data_sha256): piece for piece in advise(comparisons)}
+    advice = {(piece.dataset, piece.data_sha256): piece for piece in advise(comparisons, results)}
     plain = [
         _plain(one, advice.get((one.dataset, one.data_sha256))) | {"plugins": _plugins(rows, one)}
         for one in comparisons

@@ -31,7 +31,12 @@ def differing(comparison: Comparison, name: str) -> list[StrategyResult]:
 
 def share_of(name: str) -> float:
     """The share of the level that the family of a metric has, where all families have comparisons."""
-    return next(share for names, share in FAMILIES.items() if name in names)
+    return FAMILIES[_family(name)]
+
+
+def _family(name: str) -> tuple[str, ...]:
+    """The metrics whose comparisons are adjusted together with those of a metric, itself included."""
+    return next(names for names in FAMILIES if name in names)
 
 
 def detectable(comparison: Comparison, name: str) -> float:
@@ -40,8 +45,8 @@ def detectable(comparison: Comparison, name: str) -> float:
     For the median standard error of its strategies, at the level of Holm's first step. The aim is 80 %; because the standard
     error is itself an estimate, roughly two tables in three do star it.
     """
-    results = differing(comparison, name)
-    found = [result.deltas[name].detectable(len(results) / share_of(name)) for result in results]
+    adjusted_for = sum(len(differing(comparison, one)) for one in _family(name)) / share_of(name)
+    found = [result.deltas[name].detectable(adjusted_for) for result in differing(comparison, name)]
     known = [value for value in found if math.isfinite(value)]
     return statistics.median(known) if known else math.nan
 

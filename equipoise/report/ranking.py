@@ -146,8 +146,10 @@ def _adjust(results: list[StrategyResult]) -> None:
         for result in results:
             for name in set(names) & set(result.deltas):
                 found, partner = result.deltas[name], result.same_as.get(name)
-                # A strategy that cannot differ from another has the adjusted p-value of that one.
-                of = adjusted.get(f"{result.strategy} {name}") or adjusted.get(f"{partner} {name}")
+                # A strategy that cannot differ from another has the adjusted p-value of that one, unless its scores are the
+                # baseline's on every split.
+                own = adjusted.get(f"{result.strategy} {name}") or adjusted.get(f"{partner} {name}")
+                of = None if found.identical else own
                 if of is not None:
                     p_holm = of.p_holm if math.isnan(of.p_holm) else min(1.0, of.p_holm * used / share)
                 else:
@@ -156,13 +158,19 @@ def _adjust(results: list[StrategyResult]) -> None:
 
 
 def _counted(results: list[StrategyResult], names: tuple[str, ...]) -> dict[tuple[str, str], Difference]:
-    """The comparisons of a family by strategy and metric."""
-    return {
-        (result.strategy, name): result.deltas[name]
+    """The comparisons of a family by strategy and metric: of strategies that cannot differ from each other the first."""
+    tested = {
+        (result.strategy, name): result
         for name in names
         for result in results
         if name in result.deltas
         and not result.deltas[name].identical
         and math.isfinite(result.deltas[name].p)
-        and result.same_as.get(name) not in {BASELINE, *(r.strategy for r in results if name in r.deltas)}
+        and result.same_as.get(name) != BASELINE
+    }
+    # Where the first has no p-value, as with equal scores on every split, noise may have given one to the other.
+    return {
+        (strategy, name): result.deltas[name]
+        for (strategy, name), result in tested.items()
+        if (result.same_as.get(name), name) not in tested
     }

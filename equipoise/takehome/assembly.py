@@ -53,8 +53,8 @@ def assembled(
     used = decision or ("own" if decides else choice.decision or "tuned")
     # The inner folds tell every label's F1; the report's splits tell the whole more honestly, where there are any.
     expected = from_inner_folds(chosen, oof, Y, result.folds, validator.role, used)
-    if choice.splits:
-        expected |= {"source": _from_splits(choice, used), "scores": dict(choice.scores)}
+    if choice.measured:
+        expected |= {"source": _from_splits(len(choice.rows), used), "scores": choice.scores(used)}
     facts = {
         **_of_data(data),
         "backbone": prepared.backbone.spec,
@@ -87,11 +87,15 @@ def assembled(
     )
 
 
-def _from_splits(choice: Choice, decision: str) -> str:
-    at = {"tuned": "tuned thresholds", "fixed": "probability 0.5", "own": "the strategy's own decision"}
+def _from_splits(splits: int, decision: str) -> str:
+    at = {
+        "tuned": "at tuned thresholds",
+        "fixed": "at probability 0.5",
+        "own": "by the strategy's own decision",
+    }
     return (
-        f"Means over the test rows of {choice.splits} splits in the report, F1 at {at[choice.decision or decision]}. Each was "
-        "predicted by a model fitted on the other rows."
+        f"Means over the test rows of {splits} splits in the report, F1 {at[decision]}. Each was predicted by a model fitted on "
+        "the other rows."
     )
 
 

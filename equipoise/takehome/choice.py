@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from equipoise.contracts.dataset import Dataset
 from equipoise.core.errors import EquipoiseError
@@ -15,10 +14,20 @@ from equipoise.experiment.settings import Settings
 from equipoise.report.advice import Advice, advise
 from equipoise.report.comparison import compare
 from equipoise.report.export import PARTS
+from equipoise.report.results import number_of
+from equipoise.report.significance import mean
+from equipoise.report.units import SplitId, unit_of
+from equipoise.splits.outer import OFFICIAL
 from equipoise.store.store import Store
 
 #: Scores of a row, as a model card calls them, for each decision.
 _SCORES = {"map": "scores/map", "macro_f1": "{}/macro_f1", "micro_f1": "{}/micro_f1"}
+#: What is read of rows: what the report reads, and the scores of every decision that a model may have.
+_PARTS = replace(
+    PARTS,
+    metrics=(PARTS.metrics or frozenset())
+    | {metric.format(decision) for metric in _SCORES.values() for decision in ("tuned", "fixed", "own")},
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +38,8 @@ class Choice:
         candidates: settings to choose among instead of a search; empty for a search.
         decision: "tuned" or "fixed", where a report recommends one; "" where nothing does.
         why: a sentence for the model card.
-        scores: what the report expects, and splits: on how many splits that rests (0: nothing is expected).
         rows: the rows of the recommended strategy, one for each split.
+        measured: whether these rows were made with the settings of this choice, and so say what to expect of it.
     """
 
     backbone: str
@@ -39,9 +48,16 @@ class Choice:
     candidates: tuple[dict[str, Any], ...] = ()
     decision: str = ""
     why: str = ""
-    scores: Mapping[str, float] = field(default_factory=dict)
-    splits: int = 0
     rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    measured: bool = False
+
+    def scores(self, decision: str) -> dict[str, float]:
+        """What a model with this decision may expect on new rows: means over the splits, without what is undefined in all."""
+        means = {
+            title: mean([number_of(row, metric.format(decision)) for row in self.rows])
+            for title, metric in _SCORES.items()
+        }
+        return {title: value for title, value in means.items() if not math.isnan(value)}
 
 
 def recommended(results: str | Path, data: Dataset | None, name: str, changes: Mapping[str, Any]) -> Choice:
@@ -49,25 +65,22 @@ def recommended(results: str | Path, data: Dataset | None, name: str, changes: M
 
     Args:
         data: the data to fit; their content decides which rows count. None: the only data set of the store, or `name`.
-        changes: settings that the user gave. With `trials`, the settings are searched anew; without, those that the search
-            chose in the splits are compared.
+        changes: settings that the user gave. With `trials`, the hyperparameters are searched anew; without, those that the
+            search chose in the splits are compared.
 
     Raises:
         EquipoiseError: the store has no recommendation for these data.
     """
     store = Store(Path(results))
-    rows = store.rows(PARTS)
+    rows = store.rows(_PARTS)
     if store.damage:
         raise EquipoiseError(store.damage)
     advice = _advice(results, rows, data, name)
     own = _rows(rows, advice)
-    settings = Settings.of({**own[0]["settings"], **changes})
+    settings, before = Settings.of({**advice.settings, **changes}), Settings.of(advice.settings)
+    # How long the search is changes what it finds, and by little what that is worth. Any other setting may change it by much.
+    measured = replace(settings, trials=before.trials) == before
     candidates = () if "trials" in changes else _distinct([row["params"] for row in own])
-    scores = {
-        title: float(np.mean([row["metrics"].get(metric.format(advice.decision), np.nan) for row in own]))
-        for title, metric in _SCORES.items()
-    }
-    why = f"Its strategy and backbone are those that the report recommends after {len(own)} splits of these data."
     return Choice(
         # The spec, since the report names backbones with files by the files' content.
         own[0]["backbone"],
@@ -75,10 +88,9 @@ def recommended(results: str | Path, data: Dataset | None, name: str, changes: M
         settings,
         candidates,
         advice.decision,
-        why,
-        {title: value for title, value in scores.items() if not np.isnan(value)},
-        len(own),
+        f"Its strategy and backbone are those that the report recommends after {len(own)} splits of these data.",
         tuple(own),
+        measured,
     )
 
 
@@ -115,21 +127,28 @@ def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | Non
 
 
 def _rows(rows: Sequence[Mapping[str, Any]], advice: Advice) -> list[dict[str, Any]]:
-    """The rows of the recommended strategy, one for each split, from the settings that most splits have."""
-    groups: dict[str, dict[tuple[Any, Any], dict[str, Any]]] = {}
+    """The rows that the advice rests on: those of the recommended strategy with the settings of its table, one for each split."""
+    # A file of word vectors may have been moved between two rows, which changes the spec and not the content.
+    contents = {_content(row) for row in rows if row["backbone"] == advice.backbone}
+    found: dict[SplitId, dict[str, Any]] = {}
     for row in rows:
-        same = row["dataset_sha256"] == advice.data_sha256 and row["strategy"] == advice.strategy
-        backbone = row.get("backbone_identity") or row["backbone"]
         if (
             row["status"] == "ok"
-            and same
-            and advice.backbone in (backbone, row["backbone"])
-            and row["split"] != "official"
+            and row["split"] != OFFICIAL
+            and row["strategy"] == advice.strategy
+            and row.get("dataset_sha256", "") == advice.data_sha256
+            and _content(row) in contents
+            # Rows of other settings are of other searches, and do not say what these settings are worth.
+            and (row.get("settings") or {}) == advice.settings
         ):
             # Of several rows of a split, as after an update, the last one counts.
-            groups.setdefault(str(sorted(row["settings"].items())), {})[row["seed"], row["split"]] = dict(row)
-    # Rows of other settings are of other searches, and do not say what these settings are worth.
-    return list(max(groups.values(), key=len).values())
+            found[unit_of(row)] = dict(row)
+    return list(found.values())
+
+
+def _content(row: Mapping[str, Any]) -> str:
+    """What tells the backbone of a row from others, as `equipoise.report.comparison.compare` does."""
+    return str(row.get("backbone_identity") or row["backbone"])
 
 
 def _distinct(params: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:

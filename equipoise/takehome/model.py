@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from equipoise.contracts.context import Context
 from equipoise.contracts.strategy import Head, Strategy
 from equipoise.contracts.tasks import Task
 from equipoise.core.arrays import is_sparse
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, one_line
 from equipoise.core.lazy import lazy
 from equipoise.core.seeds import stream
 from equipoise.engine.lanes import Trained
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 
     from equipoise.ops.inputs import Inputs
     from equipoise.takehome import saved
+    from equipoise.takehome import table as tables
 else:
-    # The second imports this module.
-    threadpoolctl, saved = lazy("threadpoolctl"), lazy("equipoise.takehome.saved")
+    threadpoolctl = lazy("threadpoolctl")
+    # These import this module.
+    saved, tables = lazy("equipoise.takehome.saved"), lazy("equipoise.takehome.table")
 
 _CPU = torch.device("cpu")
 
@@ -112,7 +114,10 @@ class Model:
         """The labels of new rows, (n, L) uint8 of 0/1.
 
         Args:
-            X: (n,) texts, or (n, d) numbers in the columns the model was fitted on.
+            X: (n,) texts; or (n, d) numbers in the columns the model was fitted on; or a frame that has these columns by name.
+
+        Raises:
+            EquipoiseError: X is something else.
         """
         return self.outputs(X)[self.decision].astype(np.uint8)
 
@@ -139,28 +144,44 @@ class Model:
 
     def _rows(self, X: Any) -> Any:
         """The rows as the data set would hold them."""
-        if self.facts["input"] == "text":
-            # A text is itself a sequence of texts of one letter.
-            texts = np.asarray([X] if isinstance(X, str) else list(X), dtype=object)
-            if (
-                not len(texts)
-                or (strange := next((t for t in texts if not isinstance(t, str)), None)) is not None
-            ):
-                what = "no rows" if not len(texts) else f"a {type(strange).__name__}"
-                raise EquipoiseError(f"this model predicts from texts; it was given {what}")
-            return texts
-        sparse, width = self.facts["input"] == "sparse", int(self.facts["columns"])
-        numbers: Any = X if is_sparse(X) else np.asarray(X, dtype=np.float32)
+        # The order of a frame's columns means nothing, and a list of a frame is that of its column names.
+        if hasattr(X, "columns") and self.facts["table"]["inputs"]:
+            X = tables.rows_of(self.facts, X)
+        if isinstance(X, Mapping | Set):
+            raise EquipoiseError(
+                f"rows to predict are a list, an array or a frame, and no {type(X).__name__}"
+            )
+        return self._texts(X) if self.facts["input"] == "text" else self._numbers(X)
+
+    @staticmethod
+    def _texts(X: Any) -> np.ndarray:
+        # A text is itself a sequence of texts of one letter.
+        texts = np.asarray([X] if isinstance(X, str) else list(X), dtype=object)
+        strange = next((text for text in texts if not isinstance(text, str)), None)
+        if not len(texts) or strange is not None:
+            what = "no rows" if not len(texts) else f"a {type(strange).__name__}"
+            raise EquipoiseError(f"this model predicts from texts; it was given {what}")
+        return texts
+
+    def _numbers(self, X: Any) -> Any:
+        width = int(self.facts["columns"])
+        try:
+            numbers: Any = X if is_sparse(X) else np.asarray(X, dtype=np.float32)
+        except (TypeError, ValueError) as problem:
+            raise EquipoiseError(
+                f"this model predicts from rows of {width} numbers: {one_line(problem, 80)}"
+            ) from None
         if numbers.ndim != 2 or numbers.shape[1] != width or not numbers.shape[0]:
             raise EquipoiseError(
                 f"this model predicts from rows of {width} numbers, not from shape {numbers.shape}"
             )
-        if sparse:
-            return scipy.sparse.csr_matrix(numbers, dtype=np.float32)
-        dense = numbers.toarray() if is_sparse(numbers) else numbers
-        if not np.isfinite(dense).all():
+        if self.facts["input"] == "sparse":
+            numbers = scipy.sparse.csr_matrix(numbers, dtype=np.float32)
+        elif is_sparse(numbers):
+            numbers = numbers.toarray()
+        if not np.isfinite(numbers.data if is_sparse(numbers) else numbers).all():
             raise EquipoiseError("a row to predict holds NaN or an infinite number")
-        return dense
+        return numbers
 
     @cached_property
     def rule(self) -> DecisionRule:

@@ -13,8 +13,10 @@ import numpy as np
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.store.store import Store
+from equipoise.takehome.folder import find
 from equipoise.takehome.model import Model
 from equipoise.takehome.saved import load_model
+from equipoise.takehome.table import rows_of
 from equipoise.tracking.database import create_database, database_uri, quiet
 
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ class Predictor:
 
         Args:
             model_input: a frame that has the columns of the model's inputs, in any order and among others; categories are
-                words, as in the training file.
+                words, and dates are written, as in the training file.
         """
-        X = rows_of(self.model, model_input)
+        X = rows_of(self.model.facts, model_input)
         values = (
             self.model.predict_proba(X)
             if (params or {}).get("scores")
@@ -53,27 +55,6 @@ class Predictor:
 def _load_pyfunc(data_path: str) -> Predictor:
     """Called by MLflow with the path of the model's folder."""
     return Predictor(load_model(data_path))
-
-
-def rows_of(model: Model, frame: pd.DataFrame) -> Any:
-    """The rows of a frame as the model takes them.
-
-    Raises:
-        EquipoiseError: an input is missing.
-    """
-    inputs, categories = model.facts["table"]["inputs"], model.facts["table"]["categories"]
-    if missing := [name for name in inputs if name not in frame.columns]:
-        raise EquipoiseError(f"the frame has no column {missing[0]!r}, an input of the model")
-    if model.facts["input"] == "text":
-        cells = frame[inputs].fillna("").astype(str).to_numpy()
-        return ["\n\n".join(filter(None, (cell.strip() for cell in row))) for row in cells]
-    columns = [
-        frame[name].map({word: i for i, word in enumerate(categories[name])})
-        if name in categories
-        else frame[name]
-        for name in inputs
-    ]
-    return np.column_stack([np.asarray(column, dtype=np.float32) for column in columns])
 
 
 def export_mlflow(folder: str | Path, destination: str | Path) -> Path:
@@ -135,7 +116,7 @@ def _tracked(uri: str) -> Iterator[None]:
 def _flavour(model: Model, folder: Path) -> dict[str, Any]:
     return {
         "loader_module": LOADER,
-        "data_path": os.fspath(folder),
+        "data_path": os.fspath(find(folder)),
         "signature": _signature(model),
         # Written down instead of guessed, which would load the model in another process.
         "pip_requirements": ["equipoise", *(f"{name}=={v}" for name, v in _pinned(model).items())],
@@ -157,11 +138,12 @@ def _signature(model: Model) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-    words = model.facts["input"] == "text" or None
-    categories = model.facts["table"]["categories"]
+    table = model.facts["table"]
+    words = (
+        table["inputs"] if model.facts["input"] == "text" else {*table["categories"], *table.get("dates", {})}
+    )
     inputs: list[Any] = [
-        ColSpec(DataType.string if words or name in categories else DataType.double, name)
-        for name in model.facts["table"]["inputs"]
+        ColSpec(DataType.string if name in words else DataType.double, name) for name in table["inputs"]
     ]
     outputs: list[Any] = [ColSpec(DataType.double, label) for label in model.labels]
     scores = ParamSpec("scores", DataType.boolean, False)

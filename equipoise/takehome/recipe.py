@@ -120,7 +120,7 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
         and decided(getattr(backbone, "analyzer", "auto"), list(data.X)) == "char",
         label_column=data.table.label_column if data.table else None,
         settings=row["settings"],
-        scores=choice.scores,
+        scores=choice.scores(decision),
     )
 
 

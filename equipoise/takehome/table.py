@@ -5,16 +5,22 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.paths import user_path
 from equipoise.datasets._number_columns import known_columns
 from equipoise.datasets.table import texts
+from equipoise.readers.chunks import chunk_of
+from equipoise.readers.columns import Column
 from equipoise.readers.records import read_records, reads
-from equipoise.readers.tables import name_list, read_table
+from equipoise.readers.tables import Table, name_list, read_table
 from equipoise.takehome.model import Model, probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_rows(
@@ -49,6 +55,30 @@ def read_rows(
         return texts(table, tuple(inputs))[0], rows
     own = model.facts["table"]
     return known_columns(table, inputs, own["categories"], own.get("dates", {}), model.facts["columns"]), rows
+
+
+def rows_of(facts: Mapping[str, Any], frame: pd.DataFrame) -> Any:
+    """The rows of a frame as the model with these facts takes them: texts, or numbers (n, d).
+
+    The columns may be in any order, and others may be among them, such as labels; words and dates are as in the training file.
+
+    Raises:
+        EquipoiseError: an input is missing, or a cell is no number, date or known word.
+    """
+    own, inputs = facts["table"], facts["table"]["inputs"]
+    if not inputs:
+        raise EquipoiseError("the columns of this model have no names; give an array instead of a frame")
+    if missing := [name for name in inputs if name not in frame.columns]:
+        raise EquipoiseError(f"the frame has no column {missing[0]!r}, an input of the model")
+    if facts["input"] == "text":
+        cells = frame[inputs].fillna("").astype(str).to_numpy()
+        return ["\n\n".join(filter(None, (cell.strip() for cell in row))) for row in cells]
+    # Through the cells of a table, as rows of a file are read: an empty cell is None, whatever pandas has for it.
+    cells = frame[inputs].astype(object).where(frame[inputs].notna(), None)
+    place = "row {}".format
+    columns = {name: Column([chunk_of(place, name, cells[name].tolist())]) for name in inputs}
+    table = Table("the frame,", columns, len(frame), place)
+    return known_columns(table, inputs, own["categories"], own.get("dates", {}), facts["columns"])
 
 
 def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = False) -> Path:

@@ -11,11 +11,10 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.report.comparison import BASELINE
+from equipoise.report.significance import EQUAL
 from equipoise.worlds.effects import Estimate, mean
 from equipoise.worlds.world import World, Worlds
 
-#: Gains up to this size make no practical difference.
-ROPE = 0.01
 GAIN, NOTHING, OPEN = "gain", "nothing", "open"
 
 
@@ -43,11 +42,11 @@ class Choice:
 
     @property
     def verdict(self) -> str:
-        """NOTHING: the gain is significantly below ROPE. GAIN: it is significantly above 0. Otherwise OPEN.
+        """NOTHING: the gain is significantly below EQUAL, .01. GAIN: it is significantly above 0. Otherwise OPEN.
 
-        A gain that is above 0 and below ROPE is NOTHING, since nobody would notice it.
+        A gain that is above 0 and below EQUAL is NOTHING, since nobody would notice it.
         """
-        if self.gain.high < ROPE:
+        if self.gain.high < EQUAL:
             return NOTHING
         return GAIN if self.gain.low > 0 else OPEN
 
@@ -123,7 +122,7 @@ def share(gains: Floats, gaps: Floats) -> float:
     """The mean gain divided by the mean gap.
 
     Not the mean of ratios: the gap of a single world may be near zero, or negative by chance. NaN where the mean gap is not
-    significantly above ROPE, because then next to nothing can be gained.
+    significantly above EQUAL, because then next to nothing can be gained.
     """
     gap = mean(gaps)
-    return float(np.mean(gains) / gap.value) if gap.low > ROPE else math.nan
+    return float(np.mean(gains) / gap.value) if gap.low > EQUAL else math.nan

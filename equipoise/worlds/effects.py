@@ -11,10 +11,10 @@ import scipy
 
 from equipoise.core.arrays import Floats
 from equipoise.core.errors import EquipoiseError
-from equipoise.report.significance import holm_adjusted
+from equipoise.report.significance import LEVEL, holm_adjusted
 from equipoise.worlds.world import Worlds
 
-LEVEL = 0.95
+#: The name of the column of ones.
 MEAN = "mean"
 
 
@@ -113,11 +113,12 @@ def ratio(numerators: Floats, denominators: Floats, level: float = LEVEL) -> Est
     """
     known = np.isfinite(numerators) & np.isfinite(denominators)
     above, below = numerators[known], denominators[known]
-    n = len(above)
-    value = float(above.sum() / below.sum()) if n else math.nan
-    if n < 3:
+    n, whole, rest = len(above), below.sum(), below.sum() - below
+    # Without denominators there is no ratio, and an interval needs one without each of the worlds.
+    value = float(above.sum() / whole) if n and whole else math.nan
+    if n < 3 or not (whole and rest.all()):
         return Estimate(value, *[math.nan] * 4)
-    without = (above.sum() - above) / (below.sum() - below)
+    without = (above.sum() - above) / rest
     error = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     return replace(_estimate(value, error, n - 1, level), p=math.nan)
 
@@ -131,13 +132,14 @@ def centred(worlds: Worlds, factors: Sequence[str], logarithmic: Mapping[str, fl
     columns = {MEAN: np.ones(len(worlds.worlds))}
     for factor in factors:
         values = worlds.factor(factor)
-        step = 1.0
         if factor in logarithmic:
             values = np.log(values) / math.log(logarithmic[factor])
-        else:
-            step = float(values.max() - values.min())
-        if values.max() > values.min():
-            columns[factor] = (values - (values.max() + values.min()) / 2) / step
+        # Worlds that lack the factor are NaN here, and `fit` leaves them out.
+        levels = np.unique(values[np.isfinite(values)])
+        if len(levels) > 1:
+            low, high = levels[0], levels[-1]
+            step = 1.0 if factor in logarithmic else high - low
+            columns[factor] = (values - (high + low) / 2) / step
     return columns
 
 

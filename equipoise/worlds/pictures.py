@@ -9,7 +9,8 @@ import numpy as np
 
 from equipoise.core.arrays import Floats
 from equipoise.plots.canvas import BLUE, FAINT, INK, MUTED, ORANGE, VERMILION, clean, panels, title
-from equipoise.worlds.effects import LEVEL, Estimate
+from equipoise.report.significance import LEVEL
+from equipoise.worlds.effects import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

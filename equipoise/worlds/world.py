@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from equipoise.core.arrays import Floats
-from equipoise.report.comparison import BASELINE
+from equipoise.report.results import number_of
+from equipoise.report.units import BASELINE, SplitId, unit_of
 from equipoise.store.rows import Row
 
 
@@ -30,7 +31,7 @@ class Best(NamedTuple):
     half: float  # macro-F1 with the threshold ½
 
 
-#: The field of a row for each of `Scores`.
+#: For each of `Scores`: the metric of a row, and its name in words.
 FIELDS = Scores("scores/map", "tuned/macro_f1", "own/macro_f1")  # type: ignore[arg-type]
 WORDS = Scores("mAP", "macro-F1, tuned thresholds", "macro-F1, untuned")  # type: ignore[arg-type]
 RULES = Scores._fields
@@ -63,7 +64,8 @@ class World:
     def gap(self, rule: str) -> float:
         """The best possible score minus that of `none`; NaN where it is not known.
 
-        For untuned decisions it is the gap to the best decisions of all, so what is lost at the threshold ½ is part of it.
+        For untuned decisions it is the gap to the best decisions of all, so what is lost at the threshold ½ is part of it. By
+        chance it may be negative, since the best possible scores hold in the population and not on every test row.
         """
         if self.best is None or BASELINE not in self.scores:
             return math.nan
@@ -116,13 +118,11 @@ def worlds_of(
         factors: those of each data set; rows of other data sets are passed over.
         best: the best possible scores of each data set on its test rows, where they are known.
     """
-    cells = {
-        (str(row["dataset"]), str(row["strategy"]), row.get("seed", 0), row["split"]): row for row in rows
-    }
-    grouped: dict[str, dict[str, dict[object, Row]]] = {}
-    for (dataset, strategy, seed, split), row in cells.items():
+    cells = {(str(row["dataset"]), str(row["strategy"]), unit_of(row)): row for row in rows}
+    grouped: dict[str, dict[str, dict[SplitId, Row]]] = {}
+    for (dataset, strategy, unit), row in cells.items():
         if row["status"] == "ok" and dataset in factors:
-            grouped.setdefault(dataset, {}).setdefault(strategy, {})[(seed, split)] = row
+            grouped.setdefault(dataset, {}).setdefault(strategy, {})[unit] = row
     return Worlds(
         [
             _world(name, factors[name], by_strategy, (best or {}).get(name))
@@ -135,19 +135,19 @@ def worlds_of(
 def _world(
     name: str,
     factors: Mapping[str, float],
-    rows: Mapping[str, Mapping[object, Row]],
+    rows: Mapping[str, Mapping[SplitId, Row]],
     best: Best | None,
 ) -> World:
-    splits = set(rows[BASELINE])
+    splits = list(rows[BASELINE])
     scores = {
         # A strategy that lacks a split of `none` would not be compared on equal terms.
-        strategy: Scores(*(_mean(own, splits, column) for column in FIELDS))
+        strategy: Scores(*(_mean(own, splits, str(metric)) for metric in FIELDS))
         for strategy, own in rows.items()
-        if splits <= set(own)
+        if own.keys() >= set(splits)
     }
     return World(name, factors, scores, best, _mean(rows[BASELINE], splits, "tuned/labels_scored"))
 
 
-def _mean(rows: Mapping[object, Row], splits: set[object], column: object) -> float:
-    values = [rows[split]["metrics"].get(column) for split in splits]
-    return float(np.mean([math.nan if value is None else value for value in values]))
+def _mean(rows: Mapping[SplitId, Row], splits: Collection[SplitId], metric: str) -> float:
+    """The mean over these splits; NaN where the metric is undefined on one of them, so that no world is a mean of others."""
+    return float(np.mean([number_of(rows[split], metric) for split in splits]))

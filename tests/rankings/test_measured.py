@@ -89,6 +89,13 @@ def test_settings_of_a_backbone_do_not_divide_its_data_sets() -> None:
     assert found(rows)["lstm", "focal", "map"].datasets == tuple(DATA)
 
 
+def test_of_two_settings_on_one_data_set_the_more_complete_table_counts() -> None:
+    few = [row for row in rows_of(DATA[:1], "lstm[max_tokens=96]") if row["strategy"] in ("none", "asl")]
+    measured = found(rows_of(DATA, "lstm[max_tokens=32]") + few)
+    assert measured["lstm", "focal", "map"].datasets == tuple(DATA)
+    assert measured["lstm", "asl", "map"].datasets == tuple(DATA)
+
+
 def test_an_own_decision_is_compared_with_tuned_none() -> None:
     measured = found(rows_of())
     assert measured["linear", "focal", "own_macro_f1"].mean == pytest.approx(0.3, abs=0.01)

@@ -177,6 +177,29 @@ def test_backbones_are_averaged_inside_a_data_set(make_rows: Make) -> None:
     assert any("each data set counts once" in sentence for sentence in whole.sentences)
 
 
+def test_strategies_that_cannot_differ_are_no_ranking(make_rows: Make) -> None:
+    rows = make_rows(gains={"none": 0.0, "scut": 0.0})
+    same = [row | {"same_as": EQUAL} if row["strategy"] == "scut" else row for row in rows]
+    (ranking,) = rank_rows(same)
+    assert ranking.why_not == "the strategies that are complete cannot differ"
+    assert not [sentence for sentence in ranking.sentences if " p " in sentence], "nothing was tested"
+    assert "scut cannot differ from none here" in " ".join(ranking.sentences)
+
+
+def test_seeds_of_the_official_split_do_not_give_it_a_small_variance(make_rows: Make) -> None:
+    """Seeds repeat the training alone. Their small variance would give the data set all the weight in a mean over data sets."""
+    gains = {"none": 0.0, "focal": 0.0}
+    (row, other) = make_rows(gains | {"focal": 0.2}, ["alone"], splits=1, split="official")
+    seeds = [one | {"seed": seed, "key": f"{one['key']}-{seed}"} for one in (row, other) for seed in range(4)]
+    for one, shift in zip(seeds[4:], (1e-4, -1e-4, 2e-4, -2e-4), strict=True):
+        one["metrics"] = one["metrics"] | {"scores/map": one["metrics"]["scores/map"] + shift}
+    means = []
+    for official in ([row, other], seeds):
+        (ranking,) = rank_rows([*make_rows(gains, 6), *official])
+        means.append(by_name(ranking)["focal"].effect.mean)
+    assert means[1] == pytest.approx(means[0])
+
+
 def test_several_splits_are_preferred_to_the_official_one(make_rows: Make) -> None:
     rows = make_rows(datasets=6)
     official = make_rows(datasets=["set-0"], splits=1, split="official")

@@ -146,6 +146,27 @@ def test_a_ratio_has_a_jackknife_interval() -> None:
     assert math.isnan(effects.ratio(tuning[:2], gain[:2]).low)
 
 
+def test_a_ratio_without_denominators_is_undefined() -> None:
+    one = effects.ratio(np.array([1.0, 2.0, 3.0]), np.zeros(3))
+    assert math.isnan(one.value)
+    assert math.isnan(one.low)
+    only = effects.ratio(np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0, 0.0]))
+    assert only.value == 3
+    assert math.isnan(only.low), "without the first world there is no ratio"
+
+
+def test_a_world_that_lacks_a_factor_does_not_take_the_factor_away() -> None:
+    worlds = factorial({"focal": lambda f: 0.1 * f["dependence"]}, noise=0.001)
+    columns = effects.centred(worlds, ["dependence", "rows"], {"rows": 4.0})
+    other = World("other", {"rows": 500.0}, worlds.worlds[0].scores)
+    more = effects.centred(Worlds([*worlds.worlds, other]), ["dependence", "rows"], {"rows": 4.0})
+    assert list(more) == list(columns) == ["mean", "dependence", "rows"]
+    assert np.isnan(more["dependence"][-1])
+    np.testing.assert_array_equal(more["dependence"][:-1], columns["dependence"])
+    assert columns["dependence"][[0, -1]].tolist() == [-0.5, 0.5]
+    assert columns["rows"].max() == pytest.approx(1), "from 500 to 8000 is twice a factor of 4"
+
+
 def test_the_interval_of_a_ratio_covers() -> None:
     rng = np.random.default_rng(3)
     covered = []
@@ -199,6 +220,9 @@ def test_best_scores_are_those_of_the_test_rows() -> None:
     assert list(found) == [name]
     assert found[name][:2] == pytest.approx((here["map"].here, here["macro_f1"].here))
     assert 0 < found[name].half < 1
+    # Splits that `none` has not finished are not those of its world.
+    others = [row(name, "focal", 1, 0.5), row(name, "none", 2, None, status="failed"), *rows]
+    assert best_of(others) == found
     with pytest.raises(EquipoiseError, match="other rows here"):
         best_of([rows[0] | {"split_sha256": "0" * 64}])
 

@@ -64,10 +64,13 @@ def prior_variance(means: Floats, variances: Floats) -> float:
 
 
 def _variance(delta: Difference) -> float:
-    """The variance of the t distribution of a difference; with two or fewer degrees of freedom it has none, and 3 stands in."""
-    return delta.error**2 * (
-        1.0 if math.isinf(delta.df) else delta.df / (delta.df - 2) if delta.df > 2 else 3.0
-    )
+    """The variance of the t distribution of a difference, at most that of three degrees of freedom.
+
+    With two or fewer it has none, and with 2.1 it would be 21 times error²: more than anyone believes who knows error².
+    """
+    if math.isinf(delta.df):
+        return delta.error**2
+    return delta.error**2 * (delta.df / (delta.df - 2) if delta.df > 3 else 3.0)
 
 
 def _chances(centre: float, spread: float) -> Chances:
