@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
@@ -37,11 +37,15 @@ def effect(differences: Floats, variances: Floats) -> Effect:
     if not differences.any():
         return Effect(0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0)
     mean, error, tau2 = random_effects(differences, variances)
-    df = len(differences) - 1
-    half = float(scipy.special.stdtrit(df, 0.5 + LEVEL / 2)) * error
-    p = 2 * float(scipy.special.stdtr(df, -abs(mean) / error))
+    half = float(scipy.special.stdtrit(len(differences) - 1, 0.5 + LEVEL / 2)) * error
+    p = _p(mean, error, len(differences))
     worse, equal, better = signed_rank(differences)
     return Effect(mean, mean - half, mean + half, p, p, tau2, better, equal, worse)
+
+
+def _p(mean: float, error: float, count: int) -> float:
+    """Two-sided p-value of a mean over `count` data sets by Student's t."""
+    return 2 * float(scipy.special.stdtr(count - 1, -abs(mean) / error))
 
 
 def random_effects(differences: Floats, variances: Floats) -> tuple[float, float, float]:
@@ -94,6 +98,38 @@ def holm(effects: Mapping[str, Effect]) -> dict[str, Effect]:
     return {
         name: replace(one, p_holm=p_holm[name]) if name in p_holm else one for name, one in effects.items()
     }
+
+
+def with_leaning(
+    found: Mapping[str, Effect],
+    differences: Mapping[str, Floats],
+    variances: Mapping[str, Floats],
+    datasets: Sequence[str],
+) -> dict[str, Effect]:
+    """The effects with `leans_on` set: each data set is left out in turn, and all strategies are tested again without it.
+
+    Args:
+        found: adjusted effects. differences, variances: by strategy, one value per data set, in the order of `datasets`.
+    """
+    leans: dict[str, list[str]] = {name: [] for name, one in found.items() if one.significant}
+    # With nothing significant there is nothing to test again, and of two data sets one is left.
+    for b in range(len(datasets)) if leans and len(datasets) > 2 else ():
+        kept = np.arange(len(datasets)) != b
+        again = holm_adjusted(
+            {name: _p_value(differences[name][kept], variances[name][kept]) for name in found}
+        )
+        for name, on in leans.items():
+            if not again[name] < 1 - LEVEL:
+                on.append(datasets[b])
+    return {name: replace(one, leans_on=tuple(leans.get(name, ()))) for name, one in found.items()}
+
+
+def _p_value(differences: Floats, variances: Floats) -> float:
+    differences = np.round(differences, DIGITS)
+    if not differences.any():
+        return 1.0
+    mean, error, _ = random_effects(differences, variances)
+    return _p(mean, error, len(differences))
 
 
 def _module(name: str) -> ModuleType:

@@ -26,6 +26,7 @@ class Block:
         splits: outer splits, the fewest of the tables.
         official: whether a table is on the split that comes with the data.
         traits: measures of the data set, those that are known: mean_ir, labels, positives (median per label), rows, rdep.
+        backbones: those of the tables, by name.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Block:
     generated: bool = False
     official: bool = False
     traits: Mapping[str, float] = field(default_factory=dict)
+    backbones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Effect:
     better: float = math.nan
     equal: float = math.nan
     worse: float = math.nan
+    leans_on: tuple[str, ...] = ()
 
     @property
     def significant(self) -> bool:

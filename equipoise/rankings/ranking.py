@@ -96,6 +96,7 @@ def _block(dataset: str, tables: Sequence[Comparison], traits: Traits) -> Block:
         generated=any(table.generated for table in own),
         official=any(table.official for table in own),
         traits=dict(traits.get(dataset, {})),
+        backbones=tuple(sorted({table.backbone for table in own})),
     )
 
 
@@ -163,7 +164,14 @@ def _effects(values: Numbers, tested: Sequence[int], plain: bool) -> dict[str, E
         for k in tested
         if k != base
     }
-    return effects.holm(found)
+    adjusted = effects.holm(found)
+    by_name = {name: values.strategies.index(name) for name in found}
+    return effects.with_leaning(
+        adjusted,
+        {name: differences[k] for name, k in by_name.items()},
+        {name: variances[k] for name, k in by_name.items()},
+        values.datasets,
+    )
 
 
 def _with_costs(strategies: Sequence[RankedStrategy], values: Numbers) -> list[RankedStrategy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from equipoise.rankings.model import RankedStrategy, Ranking
@@ -83,6 +84,7 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
         )
     if worse:
         yield f"Significantly worse than none (baseline): {_list([_sized(s) for s in worse])}."
+    yield from _leave_one_out(better + worse)
     open_ = [s for s in compared if s not in better and s not in worse]
     equal = [s for s in open_ if s.effect and s.effect.practically_equal]
     if equal:
@@ -92,6 +94,22 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
         )
     if rest := [s for s in open_ if s not in equal]:
         yield f"Undecided, neither different from none nor practically equal to it: {_names(rest)}."
+
+
+def _leave_one_out(significant: Sequence[RankedStrategy]) -> Iterator[str]:
+    """Whether the significant means stay so without any one data set: a mean that rests on one is a weak claim about others."""
+    leaning = [s for s in significant if s.effect and s.effect.leans_on]
+    firm = [s for s in significant if s not in leaning]
+    if firm:
+        yield f"This stays significant whichever data set is left out: {_names(firm)}."
+    if leaning:
+        which = [f"{s.strategy} ({_without(s.effect.leans_on)})" for s in leaning if s.effect]
+        yield f"This is no longer significant when one data set is left out: {_list(which)}."
+
+
+def _without(datasets: Sequence[str]) -> str:
+    # The names of generated data sets with options are as long as a line.
+    return f"without {datasets[0]}" if len(datasets) == 1 else f"any of {len(datasets)}"
 
 
 def _list(parts: list[str]) -> str:
@@ -123,3 +141,15 @@ def _caveats(ranking: Ranking) -> Iterator[str]:
         yield f"Settings differ between tables: {', '.join(ranking.settings)}."
     if not ranking.backbone and not ranking.why_not:
         yield "Tables of one data set depend on each other, so each data set counts once."
+        yield from _mixture(ranking)
+
+
+def _mixture(ranking: Ranking) -> Iterator[str]:
+    """Say where data sets were run on different backbones: the mean over them then belongs to no backbone."""
+    mixes = Counter(block.backbones for block in ranking.blocks)
+    if len(mixes) > 1:
+        parts = [f"{enumerated(list(names))} on {count}" for names, count in mixes.most_common()]
+        yield (
+            f"Not all data sets have the same backbones ({'; '.join(parts)}), so a mean over them describes no single model:"
+            " see the ranking of each backbone."
+        )
