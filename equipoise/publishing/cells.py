@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.parts import parts
+from equipoise.catalog.parts import only_part, parts
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.experiment.versions import versions
+from equipoise.publishing.rows import names_folder
 from equipoise.splits.outer import OFFICIAL
 from equipoise.store.rows import Row
 from equipoise.sweep.plan import Plan, make_plan
@@ -70,6 +71,7 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
     Raises:
         EquipoiseError: its data set, backbone or strategy is not here, or it can no longer run.
     """
+    _check_names(row)
     split = row["split"]
     block = Block(
         datasets=(row["dataset"],),
@@ -88,6 +90,18 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
             return cell, plan
     reason = plan.skipped[0][1] if plan.skipped else "it is no longer planned"
     raise EquipoiseError(f"it cannot run here: {reason}")
+
+
+def _check_names(row: Row) -> None:
+    """Refuse a row that names code by its place, or a file by its folder: no published row does.
+
+    Looking up such a name would run code that nobody has checked, since the folder of a stranger may name any.
+    """
+    for kind in ("dataset", "backbone", "strategy"):
+        spec = row[kind]
+        listed = parts(spec) if kind == "strategy" else [only_part(spec)]
+        if names_folder(spec) or any(part.place(kind) is not None for part in listed):
+            raise EquipoiseError(f"its {kind} is a place, {shown(spec)}, and not a name: it is not looked up")
 
 
 def placed(spec: str, files: Files) -> str:

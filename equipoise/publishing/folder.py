@@ -77,7 +77,7 @@ class PublishedFolder:
             EquipoiseError: a file is missing, was changed, or is not in the manifest.
         """
         _check_files(self.path, self.manifest["files"])
-        text = _text(self.path / README)
+        text = text_of(self.path / README)
         if hash_of(without_finding(text).encode()) != self.manifest["readme_sha256"]:
             raise EquipoiseError(
                 f"{self.path / README} was changed outside its finding: publish it again, or restore the file"
@@ -102,6 +102,7 @@ def read_folder(path: Path) -> PublishedFolder:
     file = path / MANIFEST
     if not file.is_file():
         raise EquipoiseError(f"{path} has no {MANIFEST}: it was not written by equipoise publish or submit")
+    _check_no_link(file)
     try:
         manifest = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
@@ -137,27 +138,60 @@ def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
 
 
 def files_in(path: Path) -> list[str]:
-    """The files of a folder by their paths inside it, without the manifest and the README."""
-    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    # What Python leaves beside a plugin that was run is no part of the folder.
-    return sorted(name for name in found if name not in (MANIFEST, README) and "__pycache__" not in name)
+    """The files of a folder by their paths inside it, without the manifest and the README.
+
+    Raises:
+        EquipoiseError: the folder holds a link, or something else than files and folders.
+    """
+    found = []
+    for file in path.rglob("*"):
+        # What a link leads to lies elsewhere: it is not published, and may be anything.
+        _check_no_link(file)
+        if file.is_dir() or _left_by_python(file):
+            continue
+        if not file.is_file():
+            raise EquipoiseError(f"{path} holds {file.relative_to(path).as_posix()}, which is not a file")
+        found.append(file.relative_to(path).as_posix())
+    return sorted(name for name in found if name not in (MANIFEST, README))
+
+
+def _left_by_python(file: Path) -> bool:
+    """Whether Python may have left a file beside a plugin that was run. Plugins are never loaded from such files."""
+    return file.suffix == ".pyc" and file.parent.name == "__pycache__"
+
+
+def _check_no_link(file: Path) -> None:
+    if file.is_symlink():
+        raise EquipoiseError(f"{file.parent} holds {file.name}, which is a link; a published folder has none")
 
 
 def _check_files(path: Path, files: Mapping[str, Any]) -> None:
+    """Compare the files of a folder with the hashes of its manifest.
+
+    Only files that a walk through the folder has found are opened, so no name in a manifest leads anywhere else.
+    """
+    there = files_in(path)
     for name, expected in files.items():
-        # A foreign manifest must not make the command read other files.
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise EquipoiseError(f"{path / MANIFEST} names a file outside the folder: {shown(name)}")
-        file = path / name
-        if not file.is_file() or file.is_symlink():
-            raise EquipoiseError(f"{path} is incomplete: {name} is missing")
-        if hash_of(file.read_bytes()) != expected:
-            raise EquipoiseError(f"{file} was changed after it was published: its sha256 is another one")
-    if others := [name for name in files_in(path) if name not in files]:
+        if name not in there:
+            raise EquipoiseError(f"{path} is incomplete: {name:.80} is missing")
+        if hash_of((path / name).read_bytes()) != expected:
+            raise EquipoiseError(f"{path / name} was changed after it was published: its sha256 is another one")
+    if others := [name for name in there if name not in files]:
         raise EquipoiseError(f"{path} holds {others[0]}, which its manifest does not name")
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """The text of a file of a published folder.
+
+    Raises:
+        EquipoiseError: it is missing, is a link or no file, or is not UTF-8.
+    """
+    _check_no_link(file)
+    # Reading a pipe, which a stranger's folder may hold, would never end.
+    if file.exists() and not file.is_file():
+        raise EquipoiseError(f"{file} is not a file")
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

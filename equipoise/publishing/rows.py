@@ -30,7 +30,7 @@ def public(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The rows to publish: of several rows of one cell the last, without what belongs to a machine, in a fixed order."""
     current: dict[str, Row] = {}
     for row in rows:
-        current[_cell(row)] = _stripped(row)
+        current[_cell(row)] = stripped(row)
     return sorted(current.values(), key=_order)
 
 
@@ -50,7 +50,8 @@ def _order(row: Row) -> tuple[str, str, str, str, int, str]:
     return (*names, place, int(row.get("seed") or 0), str(row["key"]))
 
 
-def _stripped(row: Mapping[str, Any]) -> Row:
+def stripped(row: Mapping[str, Any]) -> Row:
+    """A row without what belongs to a machine: no traceback, and files without their folders."""
     kept: Row = {"key": row["key"], **{name: part for name, part in row.items() if name != "traceback"}}
     for name in _SPECS:
         if isinstance(kept.get(name), str):
@@ -59,6 +60,11 @@ def _stripped(row: Mapping[str, Any]) -> Row:
         if isinstance(kept.get(name), str):
             kept[name] = _ABSOLUTE.sub("", kept[name])
     return kept
+
+
+def names_folder(spec: str) -> bool:
+    """Whether a data set, backbone or strategy is spelled with the folder of a file, which no published row is."""
+    return _FOLDERS.search(spec) is not None
 
 
 def lines_of(rows: Sequence[Row]) -> bytes:
