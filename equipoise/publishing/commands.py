@@ -16,9 +16,9 @@ from equipoise.publishing import submission
 from equipoise.publishing.cells import sample
 from equipoise.publishing.coverage import coverage
 from equipoise.publishing.coverage import in_words as in_words_of
-from equipoise.publishing.folder import CONFORMANCE, PublishedFolder, read_folder
+from equipoise.publishing.folder import README, PublishedFolder, read_folder, text_of
 from equipoise.publishing.index import write_index
-from equipoise.publishing.readme import written
+from equipoise.publishing.readme import withdrawn, written
 from equipoise.publishing.suites import of_suite
 from equipoise.publishing.verification import DIFFERENT, EQUAL, MISSING, TOLERANCE, Verdict, verify
 from equipoise.publishing.writing import publish as write
@@ -109,9 +109,14 @@ def verify_folder(
     """
     folder = read_folder(path)
     folder.whole()
+    gone = withdrawn(text_of(path / README))
     rows, words = sample(folder.rows, number, seed, most_seconds, keys)
     if not json:
         echo(f"{path}: {len(folder.manifest['files'])} files and {len(folder.rows)} rows are as published")
+        if gone:
+            echo(
+                f"{path} is withdrawn, as its README says: its rows may be computed again, and are not to be cited"
+            )
     files, findings = _submitted(folder, run_plugins)
     verdicts = []
     if not json:
@@ -126,7 +131,8 @@ def verify_folder(
     fine = all(one.fine for one in verdicts) and not any(findings.values())
     if json:
         records = [_record(one) for one in verdicts]
-        echo_json(json_.dumps({"sampled": words, "cells": records, "findings": findings}, indent=1))
+        facts = {"sampled": words, "withdrawn": gone, "cells": records, "findings": findings}
+        echo_json(json_.dumps(facts, indent=1))
     else:
         confirmed = sum(one.fine for one in verdicts)
         echo(f"{'verified' if fine else 'NOT verified'}: {confirmed} of {len(verdicts)} cells confirmed")
@@ -141,14 +147,12 @@ def _submitted(folder: PublishedFolder, run_plugins: bool) -> tuple[dict[str, Pa
         raise EquipoiseError(
             f"{folder.path} brings code of its own, which verifying runs: read it, and then pass --run-plugins"
         )
+    submission.check_statement(folder)
     files, names = submission.load(folder)
     found = {
         name: [f"{one['hook']}: {one['problem']}" for one in findings]
         for name, findings in submission.conformance(names).items()
     }
-    said = json_.loads((folder.path / CONFORMANCE).read_bytes())
-    if sorted(said) != sorted(names):
-        raise EquipoiseError(f"{folder.path / CONFORMANCE} is not about the strategies of the manifest")
     return files, found
 
 

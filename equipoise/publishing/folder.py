@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,15 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "plugins": list,
 }
+_NUMBER = (int, float)
+#: Lists of a manifest, with what each entry has.
+_PARTS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "data": {"name": str},
+    "plugins": {"strategies": list},
+    "suites": {"name": str, "sha256": str, "blocks": list},
+    "history": {"date": str, "rows": int, "rows_sha256": str, "core_hours": _NUMBER, "machine": dict},
+}
+_BLOCK: dict[str, type | tuple[type, ...]] = {"number": int, "datasets": list, "published": bool}
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,8 @@ class PublishedFolder:
             )
         if content_hash(read_lines(self.path / ROWS)) != self.manifest["rows_sha256"]:
             raise EquipoiseError(f"{self.path / ROWS} does not hold the rows that the manifest names")
+        if twice := [key for key, count in Counter(row["key"] for row in self.rows).items() if count > 1]:
+            raise EquipoiseError(f"{self.path / ROWS} has more than one row with the key {twice[0]}")
         if len(self.rows) != self.manifest["rows"]:
             raise EquipoiseError(
                 f"{self.path / ROWS} has {len(self.rows)} rows, the manifest says {self.manifest['rows']}"
@@ -113,18 +125,32 @@ def read_folder(path: Path) -> PublishedFolder:
         raise EquipoiseError(
             f"{file} has schema {shown(manifest['schema'])}; this version of equipoise reads {SCHEMA}"
         )
+    if why := _fault(manifest):
+        raise EquipoiseError(f"{file}{why}")
+    return PublishedFolder(path, manifest)
+
+
+def _fault(manifest: Mapping[str, Any]) -> str:
+    """What is wrong with a manifest of this schema, as the end of a sentence; "" if its readers can rely on its types."""
     for name, kind in _FIELDS.items():
         if not isinstance(manifest.get(name), kind):
-            raise EquipoiseError(f"{file} is incomplete: {name} is missing or has a wrong type")
-    if not all(isinstance(one, dict) and "name" in one for one in manifest["data"]):
-        raise EquipoiseError(f"{file}: data must be a list of data sets with names")
-    if not all(
-        isinstance(one, dict) and isinstance(one.get("strategies"), list) for one in manifest["plugins"]
-    ):
-        raise EquipoiseError(f"{file}: plugins must be a list of plugins with their strategies")
+            return f" is incomplete: {name} is missing or has a wrong type"
+    # Fields that earlier versions did not write may be missing.
+    for name, parts in _PARTS.items():
+        listed = manifest.get(name, [])
+        if not isinstance(listed, list) or not all(_has(one, parts) for one in listed):
+            return f": {name} must be a list whose entries have {' and '.join(parts)}"
+    if not all(_has(block, _BLOCK) for suite in manifest.get("suites", ()) for block in suite["blocks"]):
+        return f": blocks of suites must have {' and '.join(_BLOCK)}"
     if manifest["kind"] not in KINDS:
-        raise EquipoiseError(f"{file}: kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}")
-    return PublishedFolder(path, manifest)
+        return f": kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}"
+    if bool(manifest["plugins"]) != (manifest["kind"] == KINDS[1]):
+        return f": a {manifest['kind']} folder has {'no ' * (manifest['kind'] == KINDS[0])}plugins"
+    return ""
+
+
+def _has(entry: Any, parts: Mapping[str, type | tuple[type, ...]]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in parts.items())
 
 
 def hash_of(content: bytes) -> str:
@@ -177,7 +203,9 @@ def _check_files(path: Path, files: Mapping[str, Any]) -> None:
         if name not in there:
             raise EquipoiseError(f"{path} is incomplete: {name:.80} is missing")
         if hash_of((path / name).read_bytes()) != expected:
-            raise EquipoiseError(f"{path / name} was changed after it was published: its sha256 is another one")
+            raise EquipoiseError(
+                f"{path / name} was changed after it was published: its sha256 is another one"
+            )
     if others := [name for name in there if name not in files]:
         raise EquipoiseError(f"{path} holds {others[0]}, which its manifest does not name")
 

@@ -17,7 +17,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import cpu_capability
 from equipoise.publishing.cells import changes
-from equipoise.publishing.folder import README, read_folder
+from equipoise.publishing.folder import README, read_folder, text_of
 from equipoise.publishing.readme import withdrawn
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
@@ -67,7 +67,7 @@ def reusable(paths: Sequence[Path], plan: Plan, store: Store, redo: str = "missi
     for path in paths:
         folder = read_folder(path)
         folder.whole()
-        if withdrawn((path / README).read_text(encoding="utf-8")):
+        if withdrawn(text_of(path / README)):
             raise EquipoiseError(f"{path} is withdrawn, as its README says: its rows are not used")
         fitting = [_spelled(row, cells[row["key"]]) for row in folder.rows if row["key"] in cells]
         used = [row for row in fitting if row["key"] not in known]

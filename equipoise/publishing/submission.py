@@ -13,7 +13,7 @@ from equipoise.catalog import plugins
 from equipoise.catalog.parts import parts
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.publishing.folder import CONFORMANCE, PLUGIN, PublishedFolder
 from equipoise.publishing.writing import Extra, publish
 from equipoise.report.units import BASELINE
@@ -107,6 +107,24 @@ def conformance(names: Sequence[str]) -> Conformance:
     }
 
 
+def check_statement(folder: PublishedFolder) -> None:
+    """Check that the folder holds what the conformance kit said of exactly its strategies. This runs none of its code.
+
+    Raises:
+        EquipoiseError: the statement is missing, damaged, or about other strategies.
+    """
+    file = folder.path / CONFORMANCE
+    if CONFORMANCE not in folder.manifest["files"]:
+        raise EquipoiseError(f"{file} is missing: the folder is incomplete")
+    try:
+        stated = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise EquipoiseError(f"{file} is damaged: it is not JSON") from None
+    names = [str(name) for record in folder.manifest["plugins"] for name in record["strategies"]]
+    if not isinstance(stated, dict) or sorted(stated) != sorted(names):
+        raise EquipoiseError(f"{file} is not about the strategies of the manifest")
+
+
 def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
     """Load the plugins of a submission: strategy → file, for those in files, and the names of all strategies.
 
@@ -119,8 +137,8 @@ def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
         expected = [str(name) for name in record.get("strategies", ())]
         if record.get("file"):
             # Only files whose hashes were checked are run.
-            if record["file"] not in folder.manifest["files"]:
-                raise EquipoiseError(f"{folder.path} does not hold its plugin {record['file']!r:.80}")
+            if str(record["file"]) not in folder.manifest["files"]:
+                raise EquipoiseError(f"{folder.path} does not hold its plugin {shown(record['file'])}")
             file = folder.path / str(record["file"])
             found: Sequence[str] = registry("strategy").add_file(file)
             files |= dict.fromkeys(expected, file)

@@ -12,6 +12,8 @@ import pytest
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.publishing.folder import read_folder
+from equipoise.publishing.readme import UNWRITTEN
+from equipoise.publishing.verification import DIFFERENT, EQUAL, MAY_DIFFER, WITHIN, compared
 
 Say = Callable[..., Any]
 Edit = Callable[..., None]
@@ -92,3 +94,81 @@ def test_only_compiled_leftovers_are_no_part_of_a_folder(folder: Path) -> None:
         with pytest.raises(EquipoiseError, match="its manifest does not name"):
             whole()
         (folder / name).unlink()
+
+
+def test_only_what_a_run_decides_may_differ_in_an_equal_row(once: Path) -> None:
+    row = read_folder(once).rows[0]
+    assert compared("cell", row, dict(row), []).outcome == EQUAL
+    for name in row:
+        other = {**row, name: "another"}
+        if name in ("metrics", "spread", "per_label"):
+            other[name] = {**row[name], "fixed/macro_f1": 0.5}
+        verdict = compared("cell", other, row, [])
+        if name in ("cpu", "metrics_code"):
+            assert verdict.outcome == WITHIN, name
+        else:
+            assert verdict.outcome == (EQUAL if name in MAY_DIFFER else DIFFERENT), name
+    for name in ("metrics", "spread", "per_label", "params", "split_sha256", "labels"):
+        assert compared("cell", {**row, name: None}, row, []).outcome == DIFFERENT, name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"suites": [{"name": "quick"}]},
+            "suites must be a list whose entries have name and sha256 and blocks",
+        ),
+        ({"suites": [{"name": "q", "sha256": "0", "blocks": [{}]}]}, "blocks of suites must have number"),
+        ({"history": {}}, "history must be a list"),
+        ({"data": [{}]}, "data must be a list"),
+        ({"kind": "mine"}, "kind must be"),
+        ({"kind": "submitted"}, "a submitted folder has plugins"),
+        ({"plugins": [{"strategies": []}]}, "a published folder has no plugins"),
+    ],
+)
+def test_a_manifest_that_others_cannot_rely_on_is_one_line(
+    change: dict[str, Any], words: str, folder: Path, edit_manifest: Edit
+) -> None:
+    edit_manifest(folder, lambda manifest: manifest.update(change))
+    with pytest.raises(EquipoiseError, match=words):
+        read_folder(folder)
+
+
+def test_a_key_stands_for_one_row(folder: Path, forge: Edit) -> None:
+    forge(folder, lambda row: row.update(key="same"))
+    with pytest.raises(EquipoiseError, match="more than one row with the key same"):
+        read_folder(folder).whole()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "conformance.json is missing"),
+        ("{", "conformance.json is damaged"),
+        ('{"other": []}', "is not about the strategies"),
+        ("[]", "is not about the strategies"),
+    ],
+)
+def test_no_plugin_runs_before_all_is_checked(
+    content: str | None, words: str, say: Say, folder: Path, edit_manifest: Edit
+) -> None:
+    bring(folder, "plugin/trap.py", TRAP, edit_manifest)
+    if content is not None:
+        bring(folder, "conformance.json", content, edit_manifest)
+    record = {"file": "plugin/trap.py", "strategies": ["trap"]}
+    edit_manifest(folder, lambda manifest: manifest.update(kind="submitted", plugins=[record]))
+    said = say("verify", folder.name, "--run-plugins")
+    assert (said.code, said.err.count("\n")) == (2, 1), said
+    assert words in said.err
+    assert not (folder.parent / "sprung").exists()
+
+
+def test_a_withdrawn_folder_says_so_when_it_is_verified(say: Say, folder: Path) -> None:
+    readme = folder / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(text.replace(UNWRITTEN, "Withdrawn: the data were wrong."), encoding="utf-8")
+    said = say("verify", folder.name, "--sample", "1")
+    assert said.code == 0
+    assert "is withdrawn" in said.out
+    assert json.loads(say("verify", folder.name, "--sample", "1", "--json").out)["withdrawn"] is True
