@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from equipoise.publishing.index import write_index
 from equipoise.publishing.readme import withdrawn, written
 from equipoise.publishing.suites import of_suite
 from equipoise.publishing.verification import DIFFERENT, EQUAL, MISSING, TOLERANCE, Verdict, verify
+from equipoise.publishing.writing import only_writer
 from equipoise.publishing.writing import publish as write
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
@@ -36,6 +38,12 @@ def publish(
     """
     if unfinished and not suites:
         raise EquipoiseError("--unfinished goes with --suite: without one, all rows are published")
+    if twice := [
+        name
+        for name, count in Counter(Path(s).name.removesuffix(".toml") for s in suites).items()
+        if count > 1
+    ]:
+        raise EquipoiseError(f"two suites are named {twice[0]}: give each once, and each a name of its own")
     rows = _rows(results, suites)
     covered = [coverage(rows, suite, unfinished=unfinished) for suite in suites]
     for line in (line for one in covered for line in in_words_of(one)):
@@ -48,8 +56,9 @@ def publish(
             raise EquipoiseError(
                 f"no block of {', '.join(suites)} is complete; --unfinished publishes what is there"
             )
-    folder = write(rows, into / name, suites=covered, description=machine)
-    listed = write_index(into)
+    with only_writer(into):
+        folder = write(rows, into / name, suites=covered, description=machine)
+        listed = write_index(into)
     _told(folder)
     echo(f"{into / 'index.md'} and index.html list {len(listed)} folder{'s' * (len(listed) != 1)}")
 
@@ -63,7 +72,11 @@ def submit(
         if not file.is_file():
             raise EquipoiseError(f"no plugin file at {file}")
     rows = _rows(results, ())
-    _told(submission.submit(rows, into / name, files=files, distributions=distributions, description=machine))
+    with only_writer(into):
+        folder = submission.submit(
+            rows, into / name, files=files, distributions=distributions, description=machine
+        )
+    _told(folder)
 
 
 def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
@@ -86,6 +99,8 @@ def _told(folder: PublishedFolder) -> None:
     echo(f"{folder.path}: {facts['rows']} rows, {facts['core_hours']:.3g} core-hours")
     if len(facts["code"]) > 1:
         echo(f"the rows were made by {len(facts['code'])} versions of the engine, which the README says")
+    if facts["missing"]:
+        echo(f"there is nothing over data sets (effects, ranking, pictures): {facts['missing']}")
     if not written(readme.read_text(encoding="utf-8")):
         echo(f"write the finding into {readme}, between its two marks, and publish again")
 

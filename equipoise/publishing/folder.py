@@ -110,7 +110,10 @@ def read_folder(path: Path) -> PublishedFolder:
             incomplete or of another version.
     """
     if not path.is_dir():
-        raise EquipoiseError(f"no folder {path}")
+        killed = beside(path)[1].is_dir()
+        raise EquipoiseError(
+            f"no folder {path}{': publishing it was interrupted, publish it again' * killed}"
+        )
     file = path / MANIFEST
     if not file.is_file():
         raise EquipoiseError(f"{path} has no {MANIFEST}: it was not written by equipoise publish or submit")
@@ -151,6 +154,11 @@ def _fault(manifest: Mapping[str, Any]) -> str:
 
 def _has(entry: Any, parts: Mapping[str, type | tuple[type, ...]]) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in parts.items())
+
+
+def beside(path: Path) -> tuple[Path, Path]:
+    """Where the new and the old folder lie for the moment in which one replaces the other."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
 
 
 def hash_of(content: bytes) -> str:

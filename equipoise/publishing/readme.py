@@ -22,6 +22,11 @@ def finding_of(text: str) -> str:
     return inside.strip("\n") if begin and end else UNWRITTEN
 
 
+def has_marks(text: str) -> bool:
+    """Whether a README has the two marks of the finding, in their order."""
+    return END in text.partition(BEGIN)[2]
+
+
 def without_finding(text: str) -> str:
     """A README with nothing between its marks; this part is generated, and its hash is in the manifest."""
     before, begin, rest = text.partition(BEGIN)

@@ -13,7 +13,7 @@ import pytest
 from equipoise.core.errors import EquipoiseError
 from equipoise.publishing.folder import read_folder
 from equipoise.publishing.readme import UNWRITTEN
-from equipoise.publishing.verification import DIFFERENT, EQUAL, MAY_DIFFER, WITHIN, compared
+from equipoise.publishing.verification import DIFFERENT, EQUAL, MAY_DIFFER, MISSING, WITHIN, compared, verify
 
 Say = Callable[..., Any]
 Edit = Callable[..., None]
@@ -41,25 +41,22 @@ def bring(folder: Path, name: str, content: str, edit_manifest: Edit) -> None:
         ("dataset", "{folder}/plugin/trap.py"),
         ("dataset", "trap:Trap"),
         ("dataset", "trap.py"),
+        ("dataset", "./mails.csv"),
     ],
 )
 def test_a_row_runs_no_code_and_names_no_folder(
-    field: str,
-    spec: str,
-    say: Say,
-    folder: Path,
-    forge: Edit,
-    edit_manifest: Edit,
-    monkeypatch: pytest.MonkeyPatch,
+    field: str, spec: str, once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder.parent / "trap.py").write_text(TRAP, encoding="utf-8")
-    monkeypatch.syspath_prepend(folder.parent)
-    bring(folder, "plugin/trap.py", TRAP, edit_manifest)
-    forge(folder, lambda row: row.update({field: spec.format(folder=folder.name)}))
-    said = say("verify", folder.name, "--sample", "1")
-    assert said.code == 1, said
-    assert "not recomputed" in said.out
-    assert not (folder.parent / "sprung").exists()
+    (tmp_path / "plugin").mkdir()
+    for name in ("trap.py", "plugin/trap.py"):
+        (tmp_path / name).write_text(TRAP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    row = {**read_folder(once).rows[0], field: spec.format(folder=tmp_path)}
+    (verdict,) = verify([row], {})
+    assert verdict.outcome == MISSING
+    assert f"its {field} is a place" in verdict.why
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_links_are_refused_wherever_they_are(folder: Path, tmp_path: Path) -> None:
