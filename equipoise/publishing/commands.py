@@ -20,6 +20,7 @@ from equipoise.publishing.coverage import in_words as in_words_of
 from equipoise.publishing.folder import README, PublishedFolder, read_folder, text_of
 from equipoise.publishing.index import write_index
 from equipoise.publishing.readme import withdrawn, written
+from equipoise.publishing.rows import amount
 from equipoise.publishing.suites import of_suite
 from equipoise.publishing.verification import DIFFERENT, EQUAL, MISSING, TOLERANCE, Verdict, verify
 from equipoise.publishing.writing import only_writer
@@ -96,7 +97,7 @@ def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
 def _told(folder: PublishedFolder) -> None:
     facts = folder.manifest
     readme = folder.path / "README.md"
-    echo(f"{folder.path}: {facts['rows']} rows, {facts['core_hours']:.3g} core-hours")
+    echo(f"{folder.path}: {facts['rows']} rows, {amount(facts['core_hours'])} core-hours")
     if len(facts["code"]) > 1:
         echo(f"the rows were made by {len(facts['code'])} versions of the engine, which the README says")
     if facts["missing"]:

@@ -118,3 +118,8 @@ def parsed(lines: bytes, where: Path) -> list[Row]:
             raise EquipoiseError(f"{where}, line {number}: not a row, {why:.200}")
         rows.append(row)
     return rows
+
+
+def amount(value: float, digits: int = 3) -> str:
+    """A number of core-hours with this many significant digits, and never as a power of ten: 0.0082, 2.19, 1,204."""
+    return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:,.0f}"

@@ -11,6 +11,7 @@ import pytest
 
 from equipoise.publishing.coverage import coverage, in_words, summary
 from equipoise.publishing.index import write_index
+from equipoise.publishing.rows import amount
 from equipoise.store.store import Store
 
 Say = Callable[..., Any]
@@ -71,6 +72,25 @@ def test_rows_of_other_libraries_or_data_do_not_make_a_block(three: str, rows: l
     assert coverage(data, three).blocks[0].mixed == "its rows are of 2 contents of design-emails[rows=120]"
 
 
+@pytest.mark.parametrize(("part", "name"), [(1, "linear"), (2, "none")])
+def test_rows_before_and_after_an_edit_do_not_make_a_block(
+    part: int, name: str, three: str, rows: list[dict[str, Any]]
+) -> None:
+    code = rows[0]["code"].split("/")
+    code[part] = "0123"
+    assert (rows[0]["strategy"], rows[0]["backbone"]) == ("none", "linear")
+    edited = coverage([{**rows[0], "code": "/".join(code)}, *rows[1:]], three)
+    assert edited.blocks[0].mixed == f"its rows were made by 2 versions of {name}"
+    assert edited.taken == ()
+
+
+def test_core_hours_are_never_written_as_powers_of_ten() -> None:
+    assert [amount(v) for v in (0.00821, 2.187, 99.96, 999.4, 999.6, 12345.6)] == [
+        *("0.00821", "2.19", "100", "999", "1,000", "12,346")
+    ]
+    assert [amount(v, 2) for v in (0.789, 99.4, 120.4)] == ["0.79", "99", "120"]
+
+
 def test_a_row_without_a_younger_setting_is_one_with_its_default(
     three: str, rows: list[dict[str, Any]]
 ) -> None:
@@ -110,7 +130,9 @@ def test_the_folder_says_what_is_missing(say: Say, swept: Path, three: str, tmp_
     assert manifest["commands"][0] == "equipoise run mine.toml", "without the folders of the file"
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "Block 1 of 3; 1 of 3 data sets. Rows of blocks" in readme
-    assert "| 3 | linear | emotions | not begun | no |" in readme
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "Here are, of the suite mine: block 1 of 3; 1 of 3 data sets. The README of this folder" in page
+    assert "| 3 | no | not begun | linear | emotions |" in readme
     (line,) = write_index(folder.parent)
     assert line.state == "published: block 1 of 3; 1 of 3 data sets"
     assert say("verify", "out/tiny-2026-11", "--sample", "1").code == 0
