@@ -22,7 +22,7 @@ from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
 from equipoise.publishing.cells import placed
-from equipoise.publishing.coverage import Coverage
+from equipoise.publishing.coverage import Coverage, summary
 from equipoise.publishing.facts import facts
 from equipoise.publishing.folder import (
     KINDS,
@@ -132,10 +132,18 @@ def _contents(
         # As the report reads them: from their lines.
         read = store.rows(SELECTION)
         made = _provenance(read, suites, words, extra)
-        html = page_html(read, store, suites[0].command if len(suites) == 1 else None, made.report)
+        suite = suites[0].command if len(suites) == 1 else None
+        html = page_html(read, store, suite, made.report, note=_note(suites))
         listed, missing = tables(store.rows())
     texts = {f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text}
     return made, {**texts, ROWS: compressed(lines), PAGE: html.encode("utf-8", "replace"), **listed}, missing
+
+
+def _note(suites: Sequence[Coverage]) -> str:
+    """What a reader of the page alone does not see: the finding, and what the suite has besides."""
+    parts = [f"{suite.name}: {summary(suite.record())}" for suite in suites]
+    here = f"Here are, of the suite {'; of the suite '.join(parts)}. " if parts else ""
+    return f"{here}The README of this folder has the finding, and says what is here."
 
 
 def _provenance(
