@@ -51,7 +51,7 @@ class Extras:
 
 
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each comparison, in the order in which `compare` returns the comparisons."""
+    """All rows of each comparison, in the order of `compare`; `Comparison.rows` has the newest of each cell alone."""
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)

@@ -104,9 +104,10 @@ def _versions(rows: Sequence[Row]) -> list[tuple[str, str]]:
         versions = row.get("versions")
         for name, value in (versions if isinstance(versions, dict) else {}).items():
             found.setdefault(str(name), {})[str(value)] = None
-        for field, name in (("code", "code hash"), ("metrics_code", "metrics hash"), ("cpu", "CPU")):
+        for field, name in (("code", "engine hash"), ("metrics_code", "metrics hash"), ("cpu", "CPU")):
             if row.get(field):
-                found.setdefault(name, {})[str(row[field])] = None
+                # Of the code its first part, the engine: the others differ between backbones and strategies anyway.
+                found.setdefault(name, {})[str(row[field]).partition("/")[0]] = None
     return [(name, _several(values)) for name, values in found.items()]
 
 

@@ -14,8 +14,8 @@ from equipoise.report.words.numbers import duration
 
 #: With more strategies than this, the diagram shows the best ones; the table has all.
 MOST = 40
-#: Width of the diagram, and of the column of names at either side.
-WIDE, SIDE = 720, 170
+#: Width of the diagram, and of the column of names at either side, which holds the longest name (`cut`) and its rank.
+WIDE, SIDE = 800, 210
 
 
 def critical_difference(ranking: Ranking, ident: str) -> Markup:
@@ -102,7 +102,8 @@ def cost_over_data(ranking: Ranking, ident: str) -> Markup:
     spots = [
         Spot(s.strategy, cost, s.mean_score, s.pareto)
         for s in ranking.strategies
-        if (cost := s.cost if relative else s.seconds) > 0 and math.isfinite(s.mean_score)
+        # A baseline that took no time at all makes every other cost infinite, which no axis can hold.
+        if 0 < (cost := s.cost if relative else s.seconds) < math.inf and math.isfinite(s.mean_score)
     ]
     what = (
         "Time relative to none against the mean score"

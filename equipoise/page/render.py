@@ -27,9 +27,11 @@ from equipoise.store.store import Store
 HERE = Path(__file__).parent
 
 
-def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "") -> str:
+def page_html(
+    rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "", note: str = ""
+) -> str:
     """The HTML of the page; arguments as in `build`."""
-    return html_of(build(rows, store, suite, command, results))
+    return html_of(build(rows, store, suite, command, results, note))
 
 
 def html_of(page: Page) -> str:
