@@ -42,7 +42,8 @@ def sample(
         for key in keys:
             if key not in finished:
                 raise EquipoiseError(f"no finished cell has the key {key!r:.80}")
-        return [finished[key] for key in dict.fromkeys(keys)], f"{len(set(keys))} cells by their keys"
+        chosen = [finished[key] for key in dict.fromkeys(keys)]
+        return chosen, f"{len(chosen)} cell{'s' * (len(chosen) != 1)}, chosen by key"
     if number < 1:
         raise EquipoiseError(f"--sample must be 1 or more, got {number}")
     limit = math.inf if most_seconds is None else most_seconds
@@ -51,13 +52,12 @@ def sample(
         raise EquipoiseError(f"none of the {len(finished)} finished cells took at most {limit:g} s")
     drawn = random.Random(seed).sample(drawn_from, min(number, len(drawn_from)))
     within = "" if most_seconds is None else f" that took at most {limit:g} s"
-    few = len(drawn_from) <= number
-    words = (
-        f"all {len(drawn)} finished cells{within}"
-        if few
-        else f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}"
+    if len(drawn) == len(drawn_from):
+        return drawn, f"all {len(drawn)} finished cells{within}"
+    return (
+        drawn,
+        f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}",
     )
-    return drawn, words
 
 
 def _seconds(row: Mapping[str, Any]) -> float:

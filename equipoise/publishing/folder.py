@@ -168,7 +168,13 @@ def hash_of(content: bytes) -> str:
 
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
     """A manifest as it is written: JSON in a fixed order."""
-    return (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_bytes(text)
+
+
+def as_bytes(text: str) -> bytes:
+    """A text in UTF-8; halves of characters, which the names of files may hold, have no encoding and become "?"."""
+    return text.encode("utf-8", errors="replace")
 
 
 def files_in(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from equipoise.store.rows import Row
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
+
+#: What names cells → the planned cells of these names, which differ in their settings.
+Places = dict[tuple[Any, ...], list[Cell]]
 
 
 @dataclass
@@ -62,7 +65,10 @@ def reusable(paths: Sequence[Path], plan: Plan, store: Store, redo: str = "missi
     if not paths:
         return out
     planned = [*plan.cells, *(cell for cell, _ in plan.skipped)]
-    cells, places = {cell.key: cell for cell in planned}, {_place(cell): cell for cell in planned}
+    cells = {cell.key: cell for cell in planned}
+    places: Places = {}
+    for cell in planned:
+        places.setdefault(_place(cell), []).append(cell)
     known = set(store.statuses())
     for path in paths:
         folder = read_folder(path)
@@ -88,7 +94,7 @@ def _spelled(row: Row, cell: Cell) -> Row:
 
 
 def _in_words(
-    path: Path, rows: Sequence[Row], fitting: Sequence[Row], used: Sequence[Row], places: Mapping[Any, Cell]
+    path: Path, rows: Sequence[Row], fitting: Sequence[Row], used: Sequence[Row], places: Places
 ) -> list[str]:
     keys = {row["key"] for row in fitting}
     reasons = Counter(_reason(row, places) for row in rows if row["key"] not in keys)
@@ -110,14 +116,16 @@ def _in_words(
     return lines
 
 
-def _reason(row: Row, places: Mapping[Any, Cell]) -> str:
+def _reason(row: Row, places: Places) -> str:
     """Why a row is not used."""
     names = ("dataset", "backbone_identity", "strategy", "split", "seed")
-    cell = places.get(tuple(row.get(name) for name in names))
-    if cell is None:
+    cells = places.get(tuple(row.get(name) for name in names), [])
+    if not cells:
         return "of cells that are not planned"
-    if row.get("dataset_sha256") != cell.dataset_sha256:
+    if row.get("dataset_sha256") not in {cell.dataset_sha256 for cell in cells}:
         return "of another content of the data set"
-    if row.get("settings") != dataclasses.asdict(cell.settings):
+    # Two blocks of a suite may plan a cell with different settings.
+    cell = next((one for one in cells if row.get("settings") == dataclasses.asdict(one.settings)), None)
+    if cell is None:
         return "of other settings"
     return f"of other code or libraries ({', '.join(changes(row, cell))})"

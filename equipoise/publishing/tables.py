@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.page.extras import current
+from equipoise.publishing.folder import as_bytes
 from equipoise.rankings.export import rank_rows, ranking_frame
 from equipoise.rankings.measured import measured_effects
 from equipoise.rankings.pictures import as_svg
@@ -52,7 +53,7 @@ def tables(rows: Sequence[Row]) -> tuple[dict[str, bytes], str]:
         "per_label.csv": [line for one, of in pairs for line in _per_label(one, of)],
         "cost.csv": [line for one, of in pairs for line in _costs(one, of)],
     }
-    made = {name: _csv(pd.DataFrame(lines)) for name, lines in found.items() if lines}
+    made = {name: _csv(pd.DataFrame(map(_encodable, lines))) for name, lines in found.items() if lines}
     over, missing = _over_datasets(rows, comparisons)
     return {**made, **over}, missing
 
@@ -134,7 +135,10 @@ def _over_datasets(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> tu
     return {**made, **as_svg(ranked, effects)}, ""
 
 
+def _encodable(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line whose texts pandas can hold: labels from damaged files may have half characters."""
+    return {name: as_bytes(v).decode() if isinstance(v, str) else v for name, v in line.items()}
+
+
 def _csv(frame: pd.DataFrame) -> bytes:
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    # Half characters, which labels from damaged files may hold, have no encoding.
-    return text.encode("utf-8", errors="replace")
+    return as_bytes(frame.to_csv(index=False, lineterminator="\n"))

@@ -31,6 +31,7 @@ from equipoise.publishing.folder import (
     README,
     ROWS,
     PublishedFolder,
+    as_bytes,
     beside,
     hash_of,
     manifest_bytes,
@@ -123,7 +124,7 @@ def publish(
 
 
 def _contents(
-    lines: bytes, suites: Sequence[Coverage], words: list[str], extra: Extra
+    lines: bytes, suites: Sequence[Coverage], words: Sequence[str], extra: Extra
 ) -> tuple[Provenance, dict[str, bytes], str]:
     """Where the rows come from, the files that are made of them, and why there are none over data sets ("": there are)."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -136,7 +137,7 @@ def _contents(
         html = page_html(read, store, suite, made.report, note=_note(suites))
         listed, missing = tables(store.rows())
     texts = {f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text}
-    return made, {**texts, ROWS: compressed(lines), PAGE: html.encode("utf-8", "replace"), **listed}, missing
+    return made, {**texts, ROWS: compressed(lines), PAGE: as_bytes(html), **listed}, missing
 
 
 def _note(suites: Sequence[Coverage]) -> str:
@@ -147,16 +148,16 @@ def _note(suites: Sequence[Coverage]) -> str:
 
 
 def _provenance(
-    rows: Sequence[Row], suites: Sequence[Coverage], words: list[str], extra: Extra
+    rows: Sequence[Row], suites: Sequence[Coverage], words: Sequence[str], extra: Extra
 ) -> Provenance:
-    words += [word for suite in suites for word in ("--suite", suite.command)]
-    words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
-    words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
+    suite_words = [word for suite in suites for word in ("--suite", suite.command)]
+    suite_words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
+    plugin_words = [w for file in dict.fromkeys(extra.places.values()) for w in ("--plugin", str(file))]
     installed = [record["distribution"] for record in extra.plugins if "distribution" in record]
-    words += [word for name in installed for word in ("--distribution", str(name))]
+    plugin_words += [word for name in installed for word in ("--distribution", str(name))]
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
-    made = provenance(grouped(found), None, shlex.join(words))
+    made = provenance(grouped(found), None, shlex.join([*words, *suite_words, *plugin_words]))
     if suites:
         made.commands[:] = [f"equipoise run {shlex.quote(suite.command)}" for suite in suites]
     return made
@@ -169,8 +170,8 @@ def _completed(
     manifest["files"] = {name: hash_of(content) for name, content in sorted(files.items())}
     states = Counter(row["status"] for row in rows)
     text = readme(manifest, finding, {state: states.get(state, 0) for state in STATUSES})
-    manifest["readme_sha256"] = hash_of(without_finding(text).encode())
-    return {**files, README: text.encode(), MANIFEST: manifest_bytes(manifest)}
+    manifest["readme_sha256"] = hash_of(as_bytes(without_finding(text)))
+    return {**files, README: as_bytes(text), MANIFEST: manifest_bytes(manifest)}
 
 
 def heal(path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from equipoise.core.errors import EquipoiseError
 from equipoise.publishing.folder import read_folder
 from equipoise.publishing.readme import UNWRITTEN
+from equipoise.publishing.rows import names_folder
 from equipoise.publishing.verification import DIFFERENT, EQUAL, MAY_DIFFER, MISSING, WITHIN, compared, verify
 
 Say = Callable[..., Any]
@@ -57,6 +58,17 @@ def test_a_row_runs_no_code_and_names_no_folder(
     assert verdict.outcome == MISSING
     assert f"its {field} is a place" in verdict.why
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_long_name_is_checked_in_no_time() -> None:
+    assert not names_folder("a" * 10**6)
+    assert not names_folder("a" * 10**6 + "/ ")
+    assert [names_folder(spec) for spec in ("a/b", "\\a", "yeast[a=1/2]", "yeast[a=1]")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_links_are_refused_wherever_they_are(folder: Path, tmp_path: Path) -> None:

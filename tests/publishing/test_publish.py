@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import platform
 from collections.abc import Callable
 from hashlib import sha256
@@ -97,6 +98,18 @@ def test_neither_the_host_nor_folders_are_in_a_file(swept: Path, once: Path) -> 
         content = file.read_bytes()
         text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode()
         assert not [word for word in words if word in text], file.name
+
+
+def test_half_a_character_in_the_name_of_a_file_can_be_published(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    folder = publish(
+        [{**row, "dataset": name, "labels": [name]} for row in rows[:1]], tmp_path / "tiny-2026-11"
+    )
+    folder.whole()
+    assert folder.manifest["data"][0]["name"] == "caf?.csv"
+    assert folder.rows[0]["dataset"] == name, "JSON has an escape for it"
 
 
 def test_of_several_rows_of_a_cell_the_last_is_published() -> None:
