@@ -67,6 +67,7 @@ def build(
     comparisons = compare(rows)
     used = [current(comparison, comparison.rows) for comparison in comparisons]
     chosen = [shown_strategies(comparison) for comparison in comparisons]
+    # Per-label results are most of a store, so only those of the strategies that are shown are read, in a second pass.
     keys = {
         row["key"]
         for of, names in zip(used, chosen, strict=True)
@@ -112,6 +113,7 @@ def _traits(
     """The measures of each data set whose label counts some row tells."""
     counted = []
     for comparison, of in zip(comparisons, used, strict=True):
+        # Any row that was read in full will do: the counts are those of the data and the split.
         key = next((row["key"] for rows in of.values() for row in rows if row["key"] in kept), None)
         if key is not None:
             counts = {f"fixed/{name}": kept[key][1][name].tolist() for name in ("n_train", "n_test")}

@@ -64,6 +64,7 @@ def embedded(data: dict[str, Any]) -> Markup:
 
 
 def _names(mappings: Any) -> list[str]:
+    # In the order of first appearance, so that equal rows give equal bytes.
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 

@@ -38,6 +38,7 @@ def critical_difference(ranking: Ranking, ident: str) -> Markup:
 
     half = (len(shown) + 1) // 2
     content = _scale(x, low, high, top) + _length(ranking, x, low)
+    # Three pixels beyond the ranks, so that a bar visibly covers the lines that it joins.
     for i, (first, last) in enumerate(groups):
         a, b = x(shown[first].average_rank), x(shown[last].average_rank)
         content += f'<path class="k" d="M{a - 3:.1f} {top + 10 + 8 * i}H{b + 3:.1f}"/>'
@@ -78,7 +79,7 @@ def _length(ranking: Ranking, x: Scale, low: float) -> str:
 
 def kind_of(effect: Effect | None) -> str:
     """The class of a mean difference on the page."""
-    if effect is None:
+    if effect is None:  # the baseline, and what cannot differ from it
         return SAME
     return UNCLEAR if not effect.significant else BETTER if effect.mean > 0 else WORSE
 

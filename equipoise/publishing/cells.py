@@ -14,7 +14,7 @@ from equipoise.core.errors import EquipoiseError, shown
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.experiment.versions import versions
-from equipoise.publishing.rows import names_folder
+from equipoise.publishing.rows import names_folder, seconds_of
 from equipoise.splits.outer import OFFICIAL
 from equipoise.store.rows import Row
 from equipoise.sweep.plan import Plan, make_plan
@@ -47,7 +47,9 @@ def sample(
     if number < 1:
         raise EquipoiseError(f"--sample must be 1 or more, got {number}")
     limit = math.inf if most_seconds is None else most_seconds
-    drawn_from = [row for row in finished.values() if _seconds(row) <= limit]
+    # In the order of the file, so that a seed draws the same cells everywhere.
+    # A cell whose time is not known (NaN) is drawn only without a limit.
+    drawn_from = [row for row in finished.values() if most_seconds is None or seconds_of(row) <= limit]
     if not drawn_from:
         raise EquipoiseError(f"none of the {len(finished)} finished cells took at most {limit:g} s")
     drawn = random.Random(seed).sample(drawn_from, min(number, len(drawn_from)))
@@ -58,11 +60,6 @@ def sample(
         drawn,
         f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}",
     )
-
-
-def _seconds(row: Mapping[str, Any]) -> float:
-    value = (row.get("cost") or {}).get("seconds_total")
-    return float(value) if isinstance(value, int | float) and value == value else math.inf
 
 
 def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | None) -> tuple[Cell, Plan]:
@@ -78,6 +75,7 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
         backbones=(row["backbone"],),
         strategies=(placed(row["strategy"], files),),
         settings=Settings.of(row.get("settings") or {}),
+        # Split k is the same however many there are, so the smallest plan that has it is made.
         splits=OFFICIAL if split == OFFICIAL else int(split) + 1,
         seed=int(row.get("seed") or 0),
     )
@@ -85,6 +83,7 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
         Suite("verify", "", (block,)), device=str(row.get("device") or "cpu"), data_dir=data_dir, data=data
     )
     data.update(plan.data)
+    # One cell for each split up to the one that is wanted.
     for cell in plan.cells:
         if cell.split == split:
             return cell, plan
@@ -138,6 +137,7 @@ def code_changes(row: Mapping[str, Any], code: str) -> list[str]:
         found += [name for name, b, n in zip(names, before, now, strict=True) if b != n]
     elif before != now:
         found.append("code")
+    # The version of equipoise decides nothing by itself: its code is compared.
     libraries = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
     here = versions()
     return found + [f"{name} {v} → {here[name]}" for name, v in libraries.items() if here.get(name, v) != v]

@@ -126,6 +126,7 @@ def verify_folder(
     folder = read_folder(path)
     folder.whole()
     gone = withdrawn(text_of(path / README))
+    # The sample is drawn before any code of a submission runs, which could otherwise choose it.
     rows, words = sample(folder.rows, number, seed, most_seconds, keys)
     if not json:
         echo(f"{path}: {len(folder.manifest['files'])} files and {len(folder.rows)} rows are as published")
@@ -139,6 +140,7 @@ def verify_folder(
         for line in (f"  {name}: {one}" for name, found in findings.items() for one in found):
             echo(line)
         echo(f"recomputing {words}")
+    # On the error stream, so that a script that reads the output sees verdicts only.
     with terminal(stderr=True).status("") as status:
         for one in verify(rows, files, data_dir, lambda cell: status.update(cell)):
             verdicts.append(one)

@@ -20,7 +20,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.experiment.versions import predictions_code
 from equipoise.publishing.cells import code_changes
-from equipoise.publishing.rows import amount
+from equipoise.publishing.rows import amount, seconds_of
 from equipoise.publishing.suites import Place, SuiteBlock, blocks_of
 from equipoise.store.rows import Row
 from equipoise.sweep.suite import load_suite, suite_text
@@ -121,6 +121,7 @@ def coverage(rows: Sequence[Row], name: str, *, unfinished: bool = False) -> Cov
         found = {place: row for row in rows if (place := block.place(row)) is not None}
         state = _state(block, found, code)
         states.append(state)
+        # Keys, since a cell may stand in two blocks, and its row is published once.
         if state.complete or (unfinished and found):
             taken.append(state.number)
             keys |= {row["key"] for row in found.values()}
@@ -136,12 +137,14 @@ def coverage(rows: Sequence[Row], name: str, *, unfinished: bool = False) -> Cov
 
 
 def _names_paths(suite: str) -> bool:
+    """Whether a suite names files, which belong to a machine: its text is then not published."""
     specs = (s for b in load_suite(suite).blocks for s in (*b.datasets, *b.backbones, *b.strategies))
     return any("/" in spec or "\\" in spec for spec in specs)
 
 
 def _state(block: SuiteBlock, found: Mapping[Place, Row], code: Callable[[str, str], str]) -> BlockState:
-    seconds = [_seconds(row) for row in found.values()]
+    seconds = [seconds_of(row) for row in found.values()]
+    # Rows without a known time, such as those of skipped cells, tell nothing about the others.
     known = [value for value in seconds if math.isfinite(value)]
     left = block.cells - len(found)
     changes = (", ".join(code_changes(row, code(place[2], place[1]))) for place, row in found.items())
@@ -160,11 +163,6 @@ def _state(block: SuiteBlock, found: Mapping[Place, Row], code: Callable[[str, s
         core_hours=sum(known) / 3600,
         core_hours_left=left * each / 3600 if left else 0.0,
     )
-
-
-def _seconds(row: Mapping[str, Any]) -> float:
-    value = (row.get("cost") or {}).get("seconds_total")
-    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _codes(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -189,6 +187,7 @@ def _mixed(rows: Iterable[Row]) -> str:
         contents.setdefault(row["dataset"], set()).add(row.get("dataset_sha256"))
     if len(engines) > 1:
         return f"its rows were made by {len(engines)} versions of the engine"
+    # The engine first: where it has changed, all else may have.
     if edited := [name for name, hashes in codes.items() if len(hashes) > 1]:
         return f"its rows were made by {len(codes[edited[0]])} versions of {edited[0][1]}"
     if len(libraries) > 1:
@@ -224,6 +223,7 @@ def summary(suite: Mapping[str, Any]) -> str:
     numbers = [str(block["number"]) for block in taken]
     datasets = {name for block in blocks for name in block["datasets"]}
     have = {name for block in taken for name in block["datasets"]}
+    # The one block of a simple suite needs no number.
     if len(taken) == len(blocks) == 1:
         return f"{len(have)} of {len(datasets)} data sets"
     which = "no block" if not taken else f"block{'s' * (len(taken) > 1)} {_listed(numbers)}"

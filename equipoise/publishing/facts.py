@@ -35,6 +35,7 @@ def facts(rows: Sequence[Row], made: Provenance, name: str) -> dict[str, Any]:
         "data": sorted((asdict(one) for one in made.data), key=lambda one: (one["name"], one["sha256"])),
         "created": [made.first, made.last],
         "rows": len(rows),
+        # A few digits: sums of floats may differ in the last ones between machines.
         "core_hours": round(core_hours(rows), 4),
     }
 

@@ -92,6 +92,7 @@ class PublishedFolder:
             raise EquipoiseError(
                 f"{self.path / README} was changed outside its finding: publish it again, or restore the file"
             )
+        # The hash of the file shows damage; that of the content is what a citation names, whichever zlib has packed it.
         if content_hash(read_lines(self.path / ROWS)) != self.manifest["rows_sha256"]:
             raise EquipoiseError(f"{self.path / ROWS} does not hold the rows that the manifest names")
         if twice := [key for key, count in Counter(row["key"] for row in self.rows).items() if count > 1]:
@@ -135,6 +136,7 @@ def read_folder(path: Path) -> PublishedFolder:
 
 def _fault(manifest: Mapping[str, Any]) -> str:
     """What is wrong with a manifest of this schema, as the end of a sentence; "" if its readers can rely on its types."""
+    # A manifest comes with folders of strangers: a wrong type must be one line here, and no traceback further on.
     for name, kind in _FIELDS.items():
         if not isinstance(manifest.get(name), kind):
             return f" is incomplete: {name} is missing or has a wrong type"

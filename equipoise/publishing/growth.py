@@ -38,6 +38,7 @@ def accepted(path: Path, lines: bytes, suites: Sequence[Coverage], kind: str) ->
     if before.manifest["kind"] != kind:
         raise EquipoiseError(f"{path} is {before.manifest['kind']}, not {kind}: take another name")
     _check_suites(before, suites)
+    # The same rows: the finding, the page or the tables are written anew.
     if before.manifest["rows_sha256"] == content_hash(lines):
         # Without its suites the folder could never grow again.
         if (known := before.manifest.get("suites")) and not suites:
@@ -76,6 +77,7 @@ def _check_kept(before: PublishedFolder, lines: bytes) -> None:
         raise EquipoiseError(
             f"{before.path / ROWS} does not hold the rows that {MANIFEST} names: restore it first"
         )
+    # Lines are compared as bytes: what is published must not even be spelled otherwise.
     if not (gone := set(published.splitlines()) - set(lines.splitlines())):
         return
     now = {row["key"]: row for row in map(json.loads, lines.splitlines())}
@@ -113,6 +115,7 @@ def kept_finding(path: Path) -> str:
     return finding_of(text)
 
 
+#: A row that was computed anew has another key, so cells are found by what names them for a reader.
 def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in ("dataset", "backbone", "strategy", "split", "seed", "settings"))
 

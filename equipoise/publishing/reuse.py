@@ -48,6 +48,7 @@ class Reusable:
     def copy_to(self, store: Store) -> None:
         """Append the rows to a store, without predictions."""
         if self.rows:
+            # A kill in between leaves the first rows, and the next run copies the others.
             with store.locked():
                 for row in self.rows:
                     store.append(row)
@@ -64,14 +65,17 @@ def reusable(paths: Sequence[Path], plan: Plan, store: Store, redo: str = "missi
     out = Reusable()
     if not paths:
         return out
+    # Skipped cells have rows, too.
     planned = [*plan.cells, *(cell for cell, _ in plan.skipped)]
     cells = {cell.key: cell for cell in planned}
     places: Places = {}
     for cell in planned:
         places.setdefault(_place(cell), []).append(cell)
     known = set(store.statuses())
+    # A row that two folders have is taken from the first.
     for path in paths:
         folder = read_folder(path)
+        # Nothing is copied into a store that was not checked against its hash.
         folder.whole()
         if withdrawn(text_of(path / README)):
             raise EquipoiseError(f"{path} is withdrawn, as its README says: its rows are not used")

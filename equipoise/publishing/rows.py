@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,6 +121,12 @@ def parsed(lines: bytes, where: Path) -> list[Row]:
             raise EquipoiseError(f"{where}, line {number}: not a row, {why:.200}")
         rows.append(row)
     return rows
+
+
+def seconds_of(row: Mapping[str, Any], name: str = "seconds_total") -> float:
+    """A time of a row's `cost` in seconds; NaN where it is not known, as of a cell that was skipped."""
+    value = (row.get("cost") or {}).get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def amount(value: float, digits: int = 3) -> str:

@@ -50,6 +50,7 @@ def submit(
         raise EquipoiseError(
             f"not submitted, since rules are broken by {', '.join(broken)}: equipoise check names them"
         )
+    # The modules that were loaded, as they lie in memory: these made the rows that follow, whatever is on the disk by now.
     packed = {CONFORMANCE: (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()}
     for file in files:
         for name, source in plugins.sources_of(file.resolve()).items():
@@ -87,6 +88,7 @@ def _check_rows(rows: Sequence[Row], names: Sequence[str]) -> None:
     own = [row for row in finished if {part.name for part in parts(row["strategy"])} & set(names)]
     if not own:
         raise EquipoiseError(f"these results have no finished row of {', '.join(names)}: run it first")
+    # Without a baseline beside it, a strategy can be compared with nothing.
     based = {(row["dataset"], row["backbone"]) for row in finished if row["strategy"] == BASELINE}
     for row in own:
         if (row["dataset"], row["backbone"]) not in based:
@@ -95,6 +97,7 @@ def _check_rows(rows: Sequence[Row], names: Sequence[str]) -> None:
             )
     for spec in dict.fromkeys(row["strategy"] for row in own):
         code = fingerprint(get_strategy(spec))
+        # The last part of a row's code is the strategy's.
         if any(str(row.get("code")).split("/")[-1] != code for row in own if row["strategy"] == spec):
             raise EquipoiseError(f"{spec} was edited after its rows were made: run it again")
 

@@ -11,6 +11,7 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
 from equipoise.page.extras import current
 from equipoise.publishing.folder import as_bytes
+from equipoise.publishing.rows import seconds_of
 from equipoise.rankings.export import rank_rows, ranking_frame
 from equipoise.rankings.measured import measured_effects
 from equipoise.rankings.pictures import as_svg
@@ -104,19 +105,14 @@ def _of_label(rows: Sequence[Row], field: str, place: int) -> list[float]:
 
 def _costs(comparison: Comparison, used: Mapping[str, Sequence[Row]]) -> Iterable[dict[str, Any]]:
     for strategy, rows in used.items():
-        times = {name: mean([_seconds(row, name) for row in rows]) for name in COSTS}
-        total = sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows)))
+        times = {name: mean([seconds_of(row, name) for row in rows]) for name in COSTS}
+        total = sum(filter(math.isfinite, (seconds_of(row, COSTS[0]) for row in rows)))
         yield _named(comparison, strategy) | {"cells": len(rows)} | times | {"core_hours": total / 3600}
-
-
-def _seconds(row: Mapping[str, Any], name: str) -> float:
-    value = (row.get("cost") or {}).get(name)
-    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def core_hours(rows: Iterable[Mapping[str, Any]]) -> float:
     """The hours that the cells took; each cell runs on one core, or on one device."""
-    return sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows))) / 3600
+    return sum(filter(math.isfinite, (seconds_of(row, COSTS[0]) for row in rows))) / 3600
 
 
 def _over_datasets(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> tuple[dict[str, bytes], str]:

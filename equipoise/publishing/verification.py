@@ -81,6 +81,7 @@ def verify(
         files: strategies of a submission, by name. data_dir: the download cache.
         on_start: called with each cell in words before it runs.
     """
+    # Data sets are loaded once for all cells.
     data: dict[str, Dataset] = {}
     for row in rows:
         name = _in_words(row)
@@ -121,6 +122,7 @@ def compared(name: str, row: Row, fresh: Mapping[str, Any], changed: Sequence[st
         reasons.append(f"CPU capability {before.get('cpu')} → {now.get('cpu')}")
     if before.get("metrics_code") != versions.metrics_code():
         reasons.append("code of the metrics")
+    # To the bit all metrics count; within a tolerance only those that a report shows.
     metric, largest = _largest(before.get("metrics") or {}, now["metrics"], COMPARED if reasons else None)
     why = ""
     if reasons:

@@ -100,8 +100,10 @@ def publish(
     if not any(row["status"] == "ok" for row in listed):
         raise EquipoiseError("nothing to publish: no cell of these rows has finished")
     lines = lines_of(listed)
+    # Before anything looks at the folder: that of a killed publication may have to be brought back.
     heal(path)
-    before, finding = accepted(path, lines, suites, KINDS[extra is not None]), kept_finding(path)
+    before = accepted(path, lines, suites, KINDS[extra is not None])
+    kept_finding(path)  # so that a README without its marks is refused before the page is made
     added = extra or Extra()
     made, files, missing = _contents(lines, suites, ["equipoise", added.command, path.name], added)
     if missing and before is not None and EFFECTS in before["files"]:
@@ -119,6 +121,8 @@ def publish(
     manifest["history"] = history(before, manifest, description)
     # Where the folder began; the history has the machines of rows that were added.
     manifest["machine"] = manifest["history"][0]["machine"]
+    # Read only now: making the page takes a minute, in which somebody may have gone on writing.
+    finding = kept_finding(path)
     replace(path, _completed(manifest, {**files, **added.files}, finding, listed))
     return read_folder(path)
 
@@ -158,6 +162,7 @@ def _provenance(
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
     made = provenance(grouped(found), None, shlex.join([*words, *suite_words, *plugin_words]))
+    # The suite's own command plans the same cells, and the blocks that are still missing.
     if suites:
         made.commands[:] = [f"equipoise run {shlex.quote(suite.command)}" for suite in suites]
     return made
