@@ -75,6 +75,9 @@ def published(root: Path) -> list[PublishedFolder]:
     """The folders under a root that can be read, the newest first; those published by hand have no manifest and no page."""
     found = []
     for path in sorted(root.iterdir()) if root.is_dir() else ():
+        # What a publication that was killed may have left.
+        if path.name.startswith("."):
+            continue
         try:
             found.append(read_folder(path))
         except EquipoiseError:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from equipoise import plots
+from equipoise.core.errors import EquipoiseError
 from equipoise.plots.ordering import side_by_side
 
 from .shared.pictures import texts
@@ -66,3 +67,11 @@ def test_labels_that_go_together_stand_side_by_side() -> None:
     names = list("abcde")
     shown = plots.cooccurrence(Y[:, [0, 1, 2, 3]], names[:4], clustered=True).axes[0].get_yticklabels()
     assert {shown[0].get_text(), shown[1].get_text()} in ({"a", "c"}, {"b", "d"})
+
+
+def test_without_rows_there_are_no_labelsets_to_draw() -> None:
+    for draw in (plots.labelset_upset, plots.labelset_spectrum):
+        with pytest.raises(EquipoiseError, match="labelset"):
+            draw(np.zeros((0, 3), dtype=bool), list("abc"))
+    with pytest.raises(EquipoiseError, match="at most 0 of them shown"):
+        plots.labelset_upset(np.ones((4, 1)), ["a"], most=0)

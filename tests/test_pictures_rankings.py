@@ -51,7 +51,10 @@ def test_ranks_that_cannot_be_drawn(names: list[str], ranks: list[float], messag
 
 def test_the_front_is_joined_and_what_has_no_cost_is_left_out() -> None:
     figure = plots.cost_quality(
-        [*NAMES, "$new$"], [2, 1, 4, 3, math.nan], [0.6, 0.5, 0.7, 0.4, 0.9], [True, True, True, False, False]
+        [*NAMES, "$new$", "new"],
+        [2, 1, 4, 3, math.nan, math.inf],
+        [0.6, 0.5, 0.7, 0.4, 0.9, 0.9],
+        [True, True, True, False, False, False],
     )
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"

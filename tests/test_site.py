@@ -91,7 +91,8 @@ def results(tmp_path: Path) -> Path:
     }.items():
         folder = tmp_path / name
         folder.mkdir()
-        more = {"name": name, "suites": [{"name": suite, "blocks": [block, {**block, "published": False}]}]}
+        blocks = [block, {**block, "published": False}]
+        more = {"name": name, "suites": [{"name": suite, "sha256": "0" * 64, "blocks": blocks}]}
         (folder / "manifest.json").write_text(json.dumps(template | more), encoding="utf-8")
         text = README.replace("NAME", name).replace(
             "See", "Withdrawn: wrong. See" if name == "old-1" else "See"

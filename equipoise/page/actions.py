@@ -35,6 +35,7 @@ def actions(comparisons: Sequence[Comparison], results: str) -> list[Action]:
     """One action for each data set that has a table with a complete baseline; official splits give none."""
     generated = {comparison.dataset for comparison in comparisons if comparison.generated}
     advice = advise(comparisons, results)
+    # Two contents of one data set are two decisions; the title tells them apart by their hashes.
     names = Counter(one.dataset for one in advice)
     return [
         Action(

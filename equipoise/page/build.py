@@ -30,6 +30,7 @@ class Page:
     """Everything that the template shows."""
 
     title: str
+    note: str  # "" for none
     advice: list[Action]
     tables: list[Table]
     matrices: list[Matrix]
@@ -50,7 +51,9 @@ class Page:
         return sum(len(table.missing) for table in self.tables)
 
 
-def build(rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "") -> Page:
+def build(
+    rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "", note: str = ""
+) -> Page:
     """The page of these rows, which were read with `extras.SELECTION`; per-label results come from the store.
 
     Args:
@@ -59,10 +62,12 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str, re
         suite: the suite whose rows they are; None: all rows of the store.
         command: the command that writes the page.
         results: the store's folder for the commands of the page; "" for the default one.
+        note: what a reader should know first, such as how much of a suite these rows are.
     """
-    groups, comparisons = grouped(rows), compare(rows)
-    used = [current(c, of) for c, of in zip(comparisons, groups, strict=True)]
+    comparisons = compare(rows)
+    used = [current(comparison, comparison.rows) for comparison in comparisons]
     chosen = [shown_strategies(comparison) for comparison in comparisons]
+    # Per-label results are most of a store, so only those of the strategies that are shown are read, in a second pass.
     keys = {
         row["key"]
         for of, names in zip(used, chosen, strict=True)
@@ -78,12 +83,14 @@ def build(rows: Sequence[Row], store: Store, suite: str | None, command: str, re
     found = [matrix(tables, measure) for measure in MEASURES]
     return Page(
         title=f"Results of suite {suite}" if suite else "Results",
+        note=note,
         advice=actions(comparisons, results),
         tables=tables,
         rankings=ranked,
         no_ranking=why_not,
         matrices=[m for m in found if m is not None],
-        provenance=provenance(groups, suite, command, results),
+        # Of all rows, also of those that newer ones have replaced: they were computed, too.
+        provenance=provenance(grouped(rows), suite, command, results),
         data=data_of(tables),
         rows=len(rows),
     )
@@ -106,6 +113,7 @@ def _traits(
     """The measures of each data set whose label counts some row tells."""
     counted = []
     for comparison, of in zip(comparisons, used, strict=True):
+        # Any row that was read in full will do: the counts are those of the data and the split.
         key = next((row["key"] for rows in of.values() for row in rows if row["key"] in kept), None)
         if key is not None:
             counts = {f"fixed/{name}": kept[key][1][name].tolist() for name in ("n_train", "n_test")}

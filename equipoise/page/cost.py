@@ -30,6 +30,7 @@ def frontier(lines: Sequence[Line], name: str) -> list[str]:
     """The strategies that no cheaper one equals or beats in mean quality, the cheapest first."""
     known = [line for line in lines if line.seconds > 0 and math.isfinite(line.means[name])]
     kept: list[Line] = []
+    # Of strategies that cost the same the best comes first, and keeps the others out.
     for line in sorted(known, key=lambda line: (line.seconds, -line.means[name])):
         if not kept or line.means[name] > kept[-1].means[name]:
             kept.append(line)
@@ -65,6 +66,7 @@ def scatter(
 
     places = [(x(spot.cost), y(spot.quality), spot) for spot in sorted(spots, key=lambda spot: spot.cost)]
     front = [place for place in places if place[2].front]
+    # A line of no length with round ends is a dot, in fewer bytes than a circle.
     dots = {
         kind: "".join(f"M{a:.1f} {b:.1f}h0" for a, b, spot in places if spot.front == on_front)
         for kind, on_front in (("unclear", False), ("better", True))
@@ -102,6 +104,7 @@ def _axes(y: Scale, costs: Sequence[tuple[float, str]], qualities: Sequence[floa
 
 def _named(front: Sequence[Place]) -> str:
     """The names of the members of the frontier, each at the side where there is room, without overlap."""
+    # From the best and dearest down, so that its name is never the one that is left out.
     drawn, last = "", -math.inf
     for a, b, spot in reversed(front):
         if abs(b - last) < 12:  # too close to the name above
@@ -113,6 +116,7 @@ def _named(front: Sequence[Place]) -> str:
 
 
 def _widened(values: Sequence[float], least: float) -> tuple[float, float]:
+    # Marks keep away from the edges; `least` also parts the ends where all values are alike.
     margin = max((max(values) - min(values)) * 0.08, least)
     return min(values) - margin, max(values) + margin
 

@@ -64,18 +64,23 @@ def embedded(data: dict[str, Any]) -> Markup:
 
 
 def _names(mappings: Any) -> list[str]:
+    # In the order of first appearance, so that equal rows give equal bytes.
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
 def _record(line: Line, means: Sequence[str], compared: Sequence[str], extra: Sequence[str]) -> list[Any]:
     numbers = [
-        *(line.means.get(name) for name in means),
-        *(_part(line.deltas.get(name), part) for name in compared for part in _parts_of(name)),
-        line.seconds,
-        *(line.extra.get(name) for name in extra),
+        *(_rounded(line.means.get(name)) for name in means),
+        *(
+            (_probability if part == "p" else _rounded)(_part(line.deltas.get(name), part))
+            for name in compared
+            for part in _parts_of(name)
+        ),
+        _rounded(line.seconds),
+        *(_rounded(line.extra.get(name)) for name in extra),
     ]
     about = [line.strategy, " ".join(line.stages) or None, line.state, line.rank, line.splits]
-    return [*about, *map(_rounded, numbers), line.why or None]
+    return [*about, *numbers, line.why or None]
 
 
 def _parts_of(name: str) -> list[str]:
@@ -84,6 +89,12 @@ def _parts_of(name: str) -> list[str]:
 
 def _part(delta: Delta | None, part: str) -> float | None:
     return None if delta is None else getattr(delta, part)
+
+
+def _probability(value: float | None) -> float | int | None:
+    """A p-value, which no rounding makes 0: that would say that chance alone could never have done it."""
+    tiny = value is not None and 0 < value < 10**-DIGITS
+    return float(f"{value:.1g}") if tiny else _rounded(value)
 
 
 def _rounded(value: float | None) -> float | int | None:

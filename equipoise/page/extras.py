@@ -51,7 +51,7 @@ class Extras:
 
 
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each comparison, in the order in which `compare` returns the comparisons."""
+    """All rows of each comparison, in the order of `compare`; `Comparison.rows` has the newest of each cell alone."""
     groups: dict[tuple[str, str, str, str, bool], list[Row]] = {}
     for row in rows:
         settings = json.dumps(row.get("settings") or {}, sort_keys=True, default=str)
@@ -80,6 +80,7 @@ def extras_of(comparison: Comparison, used: Mapping[str, Sequence[Row]]) -> Extr
     ranked = [result.strategy for result in comparison.results if result.state == RANKED]
     # Support depends on the split alone, so any complete strategy tells it.
     rows = used.get(ranked[0], []) if ranked else []
+    # Sums over the splits: how many test rows stand behind a mean recall.
     values = {
         name: [value for row in rows if math.isfinite(value := _number(row.get("metrics"), metric))]
         for name, metric in SUPPORT.items()

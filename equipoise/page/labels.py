@@ -85,13 +85,16 @@ def label_table(
     """The per-label means over splits of these strategies; empty where no row has any. `tables`: how many share the page."""
     found = {s: [kept[row["key"]] for row in used.get(s, ()) if row["key"] in kept] for s in strategies}
     found = {s: of for s, of in found.items() if of}
+    # Arrays of rows with other labels, or in another order, cannot be averaged.
     names = next((of[0][0] for of in found.values()), [])
     if not names or any(labels != names for of in found.values() for labels, _ in of):
         return LabelTable()
+    # The counts are those of the splits, the same for every strategy.
     first = [arrays for _, arrays in next(iter(found.values()))]
     n_train, n_test = _mean(first, "n_train"), _mean(first, "n_test")
     groups = _groups(n_train)
     values = {s: [_mean([a for _, a in of], name) for name in VALUES] for s, of in found.items()}
+    # Stable: labels with equal counts stay in the order of the data.
     order = np.argsort(n_train, kind="stable")[: _most(tables, len(found))]
     lines = [
         LabelLine(

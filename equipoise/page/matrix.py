@@ -42,6 +42,7 @@ def matrix(tables: Sequence[Table], measure: str) -> Matrix | None:
     rows = []
     for name in names:
         own = [of.get(name) for of in lines]
+        # Over the tables that have the strategy; the ranking, which needs complete strategies, is the fairer comparison.
         deltas = [line.deltas[measure].mean for line in own if line and measure in line.deltas]
         stages = next((line.stages for line in own if line), ())
         rows.append((mean(deltas), name, stages, [_cell(line, measure) for line in own]))

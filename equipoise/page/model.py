@@ -98,6 +98,7 @@ class Table:
     @property
     def measures(self) -> list[str]:
         """The measures for which the table has differences to the baseline; without any, those that have a mean."""
+        # Without a complete baseline there are no differences, and the pictures show means instead.
         compared = [name for name in MEASURES if any(name in line.deltas for line in self.ranked)]
         return compared or [
             name for name in MEASURES if any(math.isfinite(line.means[name]) for line in self.ranked)
@@ -141,6 +142,7 @@ def _line(result: StrategyResult, extras: Extras) -> Line:
 
 
 def _delta(result: StrategyResult, name: str, delta: Difference) -> Delta:
+    # Neither what cannot differ nor what did not on any split is evidence for or against a gain.
     same = result.same_as.get(name) == BASELINE or delta.identical
     chances = delta.chances or (math.nan, math.nan, math.nan)
     kind = SAME if same else UNCLEAR if not delta.significant else BETTER if delta.mean > 0 else WORSE
@@ -155,6 +157,7 @@ def _facts(comparison: Comparison) -> list[str]:
         facts = ["the official split alone, so no intervals"]
     if comparison.devices:
         facts.append(f"on {' and '.join(comparison.devices)}")
+    # Splits that only some strategies have, as in a sweep that is under way.
     if comparison.left_out:
         listed = ", ".join(str(split) for _, split in comparison.left_out)
         facts.append(f"split {listed} left out, because too few strategies have it")

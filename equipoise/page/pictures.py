@@ -39,8 +39,10 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     span = high - low
     if not span > 0 or not math.isfinite(span):
         return [low]
+    # The largest power of ten that is too fine, and then 1, 2, 5 or 10 of it, as people count.
     step = 10.0 ** math.floor(math.log10(span / most))
     step *= next(f for f in (1, 2, 5, 10) if span / (step * f) <= most)
+    # Whole multiples, since adding up steps would add up rounding; 1e-9 keeps an end that is a tick itself.
     first = math.ceil(low / step - 1e-9)
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
@@ -96,8 +98,10 @@ def dot_plot(ident: str, title: str, dots: Sequence[Dot], signed: bool, names: s
     bottom = ROW * len(dots)
 
     def x(value: float) -> float:
+        # An interval that leaves the axis is drawn to its end.
         return NAMES + (WIDTH - NAMES - 12) * (min(max(value, low), high) - low) / (high - low)
 
+    # Grid and names first: what is drawn later lies on top.
     content = _axis(x, low, high, bottom, signed) + (names or _names(dots)) + _marks(dots, x)
     return picture(ident, title, _words(dots, signed), WIDTH, bottom + 26, content)
 
@@ -114,6 +118,7 @@ def _range(dots: Sequence[Dot], signed: bool) -> tuple[float, float]:
         # An interval of two splits may be far wider than the differences: it is cut here, and the table has its ends.
         most = max(0.02, *(8 * abs(dot.value) for dot in dots if math.isfinite(dot.value)), 0.0)
         low, high = max(min(low, 0.0), -most), min(max(high, 0.0), most)
+    # Equal values need an axis of some length, too.
     margin = max((high - low) * 0.05, 0.002)
     return low - margin, high + margin
 

@@ -66,9 +66,11 @@ def _commands(groups: Sequence[Sequence[Row]]) -> list[str]:
     merged: dict[tuple[str, str], list[str]] = {}
     for rows in groups:
         for seed in sorted({int(row.get("seed") or 0) for row in rows}):
+            # The options of `equipoise run` hold for all its cells, so each seed needs a command of its own.
             own = [row for row in rows if int(row.get("seed") or 0) == seed]
             names = dict.fromkeys(str(row["strategy"]) for row in own)
             number = OFFICIAL if own[0]["split"] == OFFICIAL else max(int(row["split"]) for row in own) + 1
+            # Splits are counted from 0, so the largest number is one less than how many there are.
             parts = [f"--strategy {shlex.quote(name)}" for name in names]
             parts += [*_options(rows[0].get("settings") or {}), f"--splits {number} --seed {seed}"]
             # Only data sets with the same backbone can share a command, which runs every combination.
@@ -104,9 +106,10 @@ def _versions(rows: Sequence[Row]) -> list[tuple[str, str]]:
         versions = row.get("versions")
         for name, value in (versions if isinstance(versions, dict) else {}).items():
             found.setdefault(str(name), {})[str(value)] = None
-        for field, name in (("code", "code hash"), ("metrics_code", "metrics hash"), ("cpu", "CPU")):
+        for field, name in (("code", "engine hash"), ("metrics_code", "metrics hash"), ("cpu", "CPU")):
             if row.get(field):
-                found.setdefault(name, {})[str(row[field])] = None
+                # Of the code its first part, the engine: the others differ between backbones and strategies anyway.
+                found.setdefault(name, {})[str(row[field]).partition("/")[0]] = None
     return [(name, _several(values)) for name, values in found.items()]
 
 
@@ -117,6 +120,7 @@ def _several(values: Iterable[str], shown: int = 3) -> str:
 
 
 def _data(rows: Sequence[Row]) -> list[DataFacts]:
+    # Two contents of one name are two data sets.
     seen: dict[tuple[str, str], bool] = {}
     for row in rows:
         seen.setdefault(

@@ -14,8 +14,8 @@ from equipoise.report.words.numbers import duration
 
 #: With more strategies than this, the diagram shows the best ones; the table has all.
 MOST = 40
-#: Width of the diagram, and of the column of names at either side.
-WIDE, SIDE = 720, 170
+#: Width of the diagram, and of the column of names at either side, which holds the longest name (`cut`) and its rank.
+WIDE, SIDE = 800, 210
 
 
 def critical_difference(ranking: Ranking, ident: str) -> Markup:
@@ -38,6 +38,7 @@ def critical_difference(ranking: Ranking, ident: str) -> Markup:
 
     half = (len(shown) + 1) // 2
     content = _scale(x, low, high, top) + _length(ranking, x, low)
+    # Three pixels beyond the ranks, so that a bar visibly covers the lines that it joins.
     for i, (first, last) in enumerate(groups):
         a, b = x(shown[first].average_rank), x(shown[last].average_rank)
         content += f'<path class="k" d="M{a - 3:.1f} {top + 10 + 8 * i}H{b + 3:.1f}"/>'
@@ -78,7 +79,7 @@ def _length(ranking: Ranking, x: Scale, low: float) -> str:
 
 def kind_of(effect: Effect | None) -> str:
     """The class of a mean difference on the page."""
-    if effect is None:
+    if effect is None:  # the baseline, and what cannot differ from it
         return SAME
     return UNCLEAR if not effect.significant else BETTER if effect.mean > 0 else WORSE
 
@@ -102,7 +103,8 @@ def cost_over_data(ranking: Ranking, ident: str) -> Markup:
     spots = [
         Spot(s.strategy, cost, s.mean_score, s.pareto)
         for s in ranking.strategies
-        if (cost := s.cost if relative else s.seconds) > 0 and math.isfinite(s.mean_score)
+        # A baseline that took no time at all makes every other cost infinite, which no axis can hold.
+        if 0 < (cost := s.cost if relative else s.seconds) < math.inf and math.isfinite(s.mean_score)
     ]
     what = (
         "Time relative to none against the mean score"

@@ -27,9 +27,11 @@ from equipoise.store.store import Store
 HERE = Path(__file__).parent
 
 
-def page_html(rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "") -> str:
+def page_html(
+    rows: Sequence[Row], store: Store, suite: str | None, command: str, results: str = "", note: str = ""
+) -> str:
     """The HTML of the page; arguments as in `build`."""
-    return html_of(build(rows, store, suite, command, results))
+    return html_of(build(rows, store, suite, command, results, note))
 
 
 def html_of(page: Page) -> str:
@@ -78,6 +80,7 @@ def check_writable(path: Path) -> Path:
         raise EquipoiseError(
             f"cannot write {path}: it is a folder; name a file, such as {path / 'report.html'}"
         )
+    # Checked before the page is made, which may take a minute.
     if not file.resolve().parent.is_dir():
         raise EquipoiseError(f"cannot write {path}: {file.parent} is not a folder")
     return file
@@ -104,6 +107,7 @@ def _read(name: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """A Content-Security-Policy that allows exactly this style sheet and this script, and nothing to be loaded."""
+    # Of the exact text between the tags, as browsers hash it.
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; base-uri 'none'; "

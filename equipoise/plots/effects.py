@@ -44,7 +44,10 @@ def effect_sizes(estimates: Mapping[str, Mapping[str, Estimate]], name: str = ""
         raise EquipoiseError("no measured effect to draw")
     lead = next(iter(estimates.values()))
     everyone = dict.fromkeys(strategy for panel in estimates.values() for strategy in panel)
-    order = sorted(everyone, key=lambda s: -lead[s].mean if s in lead else math.inf)
+    # An undefined mean compares with nothing: it stands last, with those that the first panel lacks.
+    order = sorted(
+        everyone, key=lambda s: -lead[s].mean if s in lead and lead[s].mean == lead[s].mean else math.inf
+    )
     figure, grid = panels(len(estimates), len(estimates), 2.2 + 2.9 * len(estimates), 1.3 + 0.23 * len(order))
     for place, (axes, (heading, panel)) in enumerate(zip(grid, estimates.items(), strict=True)):
         axes.axvspan(-EQUAL, EQUAL, color=FAINT, alpha=0.45, linewidth=0, zorder=0)

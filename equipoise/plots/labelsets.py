@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from equipoise.core.arrays import Ints
+from equipoise.core.errors import EquipoiseError
 from equipoise.measures import labelsets
 from equipoise.plots.canvas import (
     BLUE,
@@ -37,9 +38,16 @@ def labelset_upset(Y: ArrayLike, labels: Sequence[str], most: int = MOST_SETS) -
     The lines of the lower panel are the labels, the most frequent first: those that occur in a labelset shown, at most 30.
     A note counts the labelsets not shown. Y has shape (n, L), and labels are L names. Source: Lex et al. 2014, UpSet, DOI
     10.1109/TVCG.2014.2346248.
+
+    Raises:
+        EquipoiseError: Y has no row, or `most` is below 1.
     """
     bits = with_labels(Y, labels)
     distinct, counts = labelsets(bits)
+    if most < 1 or not len(counts):
+        raise EquipoiseError(
+            f"{len(counts)} labelsets, at most {most} of them shown: there is nothing to draw"
+        )
     shown, sizes = distinct[:most].astype(bool), counts[:most]
     frequency = np.count_nonzero(bits, axis=0)
     order = [int(j) for j in np.argsort(-frequency, kind="stable") if shown[:, j].any()][:MOST_LABELS]
@@ -100,8 +108,13 @@ def labelset_spectrum(Y: ArrayLike, labels: Sequence[str]) -> Figure:
 
     Each group has two bars: its share of the labelsets and its share of the rows. The labelsets of the groups on the left
     are those that rare-combination recall is about. Y has shape (n, L), and labels are L names.
+
+    Raises:
+        EquipoiseError: Y has no row.
     """
     _, counts = labelsets(with_labels(Y, labels))
+    if not len(counts):
+        raise EquipoiseError("Y has no row, so there is no labelset to count")
     # Roughly a factor of three between the groups, as on a logarithmic scale.
     edges = [edge for edge in (1, 2, 3, 6, 11, 31, 101, 301, 1001) if edge <= counts.max()]
     group = np.searchsorted(edges, counts, side="right") - 1

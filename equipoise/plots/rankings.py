@@ -35,11 +35,12 @@ def critical_difference(
         name: the title.
 
     Raises:
-        EquipoiseError: there are fewer than two strategies, or the ranks are not in order.
+        EquipoiseError: there are fewer than two strategies, or the ranks are not in order or undefined.
     """
     if len(strategies) < 2 or len(strategies) != len(ranks):
         raise EquipoiseError("a critical-difference diagram needs two strategies or more, each with a rank")
-    if any(b < a for a, b in pairwise(ranks)):
+    # Written so that NaN, which is neither above nor below anything, fails as well.
+    if not all(a <= b < math.inf for a, b in pairwise(ranks)):
         raise EquipoiseError("a critical-difference diagram needs the ranks in ascending order")
     half = (len(strategies) + 1) // 2
     bars = _stacked([(ranks[first], ranks[last]) for first, last in groups])
@@ -126,7 +127,7 @@ def cost_quality(
     """Draw the score of each strategy over its cost relative to `none`; the Pareto front is joined and named.
 
     Args:
-        strategies, costs, scores: one of each per strategy; strategies without a cost (NaN) are left out.
+        strategies, costs, scores: one of each per strategy; strategies without a finite cost above 0 are left out.
         front: whether no other strategy scores as high for as little.
         quality: what the scores are, for the axis.
 
@@ -136,7 +137,7 @@ def cost_quality(
     points = [
         point
         for point in zip(costs, scores, strategies, front, strict=True)
-        if point[0] > 0 and math.isfinite(point[1])
+        if 0 < point[0] < math.inf and math.isfinite(point[1])
     ]
     if not points:
         raise EquipoiseError("no strategy has a cost relative to none to draw")

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.catalog.parts import parts
+from equipoise.catalog.parts import only_part, parts
 from equipoise.contracts.dataset import Dataset
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.settings import Settings
 from equipoise.experiment.versions import versions
+from equipoise.publishing.rows import names_folder, seconds_of
 from equipoise.splits.outer import OFFICIAL
 from equipoise.store.rows import Row
 from equipoise.sweep.plan import Plan, make_plan
@@ -41,27 +42,24 @@ def sample(
         for key in keys:
             if key not in finished:
                 raise EquipoiseError(f"no finished cell has the key {key!r:.80}")
-        return [finished[key] for key in dict.fromkeys(keys)], f"{len(set(keys))} cells by their keys"
+        chosen = [finished[key] for key in dict.fromkeys(keys)]
+        return chosen, f"{len(chosen)} cell{'s' * (len(chosen) != 1)}, chosen by key"
     if number < 1:
         raise EquipoiseError(f"--sample must be 1 or more, got {number}")
     limit = math.inf if most_seconds is None else most_seconds
-    drawn_from = [row for row in finished.values() if _seconds(row) <= limit]
+    # In the order of the file, so that a seed draws the same cells everywhere.
+    # A cell whose time is not known (NaN) is drawn only without a limit.
+    drawn_from = [row for row in finished.values() if most_seconds is None or seconds_of(row) <= limit]
     if not drawn_from:
         raise EquipoiseError(f"none of the {len(finished)} finished cells took at most {limit:g} s")
     drawn = random.Random(seed).sample(drawn_from, min(number, len(drawn_from)))
     within = "" if most_seconds is None else f" that took at most {limit:g} s"
-    few = len(drawn_from) <= number
-    words = (
-        f"all {len(drawn)} finished cells{within}"
-        if few
-        else f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}"
+    if len(drawn) == len(drawn_from):
+        return drawn, f"all {len(drawn)} finished cells{within}"
+    return (
+        drawn,
+        f"{len(drawn)} of {len(drawn_from)} finished cells{within}, drawn at random with seed {seed}",
     )
-    return drawn, words
-
-
-def _seconds(row: Mapping[str, Any]) -> float:
-    value = (row.get("cost") or {}).get("seconds_total")
-    return float(value) if isinstance(value, int | float) and value == value else math.inf
 
 
 def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | None) -> tuple[Cell, Plan]:
@@ -70,12 +68,14 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
     Raises:
         EquipoiseError: its data set, backbone or strategy is not here, or it can no longer run.
     """
+    _check_names(row)
     split = row["split"]
     block = Block(
         datasets=(row["dataset"],),
         backbones=(row["backbone"],),
         strategies=(placed(row["strategy"], files),),
         settings=Settings.of(row.get("settings") or {}),
+        # Split k is the same however many there are, so the smallest plan that has it is made.
         splits=OFFICIAL if split == OFFICIAL else int(split) + 1,
         seed=int(row.get("seed") or 0),
     )
@@ -83,11 +83,24 @@ def planned(row: Row, files: Files, data: dict[str, Dataset], data_dir: Path | N
         Suite("verify", "", (block,)), device=str(row.get("device") or "cpu"), data_dir=data_dir, data=data
     )
     data.update(plan.data)
+    # One cell for each split up to the one that is wanted.
     for cell in plan.cells:
         if cell.split == split:
             return cell, plan
     reason = plan.skipped[0][1] if plan.skipped else "it is no longer planned"
     raise EquipoiseError(f"it cannot run here: {reason}")
+
+
+def _check_names(row: Row) -> None:
+    """Refuse a row that names code by its place, or a file by its folder: no published row does.
+
+    Looking up such a name would run code that nobody has checked, since the folder of a stranger may name any.
+    """
+    for kind in ("dataset", "backbone", "strategy"):
+        spec = row[kind]
+        listed = parts(spec) if kind == "strategy" else [only_part(spec)]
+        if names_folder(spec) or any(part.place(kind) is not None for part in listed):
+            raise EquipoiseError(f"its {kind} is a place, {shown(spec)}, and not a name: it is not looked up")
 
 
 def placed(spec: str, files: Files) -> str:
@@ -124,6 +137,7 @@ def code_changes(row: Mapping[str, Any], code: str) -> list[str]:
         found += [name for name, b, n in zip(names, before, now, strict=True) if b != n]
     elif before != now:
         found.append("code")
+    # The version of equipoise decides nothing by itself: its code is compared.
     libraries = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
     here = versions()
     return found + [f"{name} {v} → {here[name]}" for name, v in libraries.items() if here.get(name, v) != v]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from equipoise.publishing import submission
 from equipoise.publishing.cells import sample
 from equipoise.publishing.coverage import coverage
 from equipoise.publishing.coverage import in_words as in_words_of
-from equipoise.publishing.folder import CONFORMANCE, PublishedFolder, read_folder
+from equipoise.publishing.folder import README, PublishedFolder, read_folder, text_of
 from equipoise.publishing.index import write_index
-from equipoise.publishing.readme import written
+from equipoise.publishing.readme import withdrawn, written
+from equipoise.publishing.rows import amount
 from equipoise.publishing.suites import of_suite
 from equipoise.publishing.verification import DIFFERENT, EQUAL, MISSING, TOLERANCE, Verdict, verify
+from equipoise.publishing.writing import only_writer
 from equipoise.publishing.writing import publish as write
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
@@ -36,6 +39,12 @@ def publish(
     """
     if unfinished and not suites:
         raise EquipoiseError("--unfinished goes with --suite: without one, all rows are published")
+    if twice := [
+        name
+        for name, count in Counter(Path(s).name.removesuffix(".toml") for s in suites).items()
+        if count > 1
+    ]:
+        raise EquipoiseError(f"two suites are named {twice[0]}: give each once, and each a name of its own")
     rows = _rows(results, suites)
     covered = [coverage(rows, suite, unfinished=unfinished) for suite in suites]
     for line in (line for one in covered for line in in_words_of(one)):
@@ -48,8 +57,9 @@ def publish(
             raise EquipoiseError(
                 f"no block of {', '.join(suites)} is complete; --unfinished publishes what is there"
             )
-    folder = write(rows, into / name, suites=covered, description=machine)
-    listed = write_index(into)
+    with only_writer(into):
+        folder = write(rows, into / name, suites=covered, description=machine)
+        listed = write_index(into)
     _told(folder)
     echo(f"{into / 'index.md'} and index.html list {len(listed)} folder{'s' * (len(listed) != 1)}")
 
@@ -63,7 +73,11 @@ def submit(
         if not file.is_file():
             raise EquipoiseError(f"no plugin file at {file}")
     rows = _rows(results, ())
-    _told(submission.submit(rows, into / name, files=files, distributions=distributions, description=machine))
+    with only_writer(into):
+        folder = submission.submit(
+            rows, into / name, files=files, distributions=distributions, description=machine
+        )
+    _told(folder)
 
 
 def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
@@ -83,9 +97,11 @@ def _rows(results: Path, suites: Sequence[str]) -> list[Row]:
 def _told(folder: PublishedFolder) -> None:
     facts = folder.manifest
     readme = folder.path / "README.md"
-    echo(f"{folder.path}: {facts['rows']} rows, {facts['core_hours']:.3g} core-hours")
+    echo(f"{folder.path}: {facts['rows']} rows, {amount(facts['core_hours'])} core-hours")
     if len(facts["code"]) > 1:
         echo(f"the rows were made by {len(facts['code'])} versions of the engine, which the README says")
+    if facts["missing"]:
+        echo(f"there is nothing over data sets (effects, ranking, pictures): {facts['missing']}")
     if not written(readme.read_text(encoding="utf-8")):
         echo(f"write the finding into {readme}, between its two marks, and publish again")
 
@@ -109,15 +125,22 @@ def verify_folder(
     """
     folder = read_folder(path)
     folder.whole()
+    gone = withdrawn(text_of(path / README))
+    # The sample is drawn before any code of a submission runs, which could otherwise choose it.
     rows, words = sample(folder.rows, number, seed, most_seconds, keys)
     if not json:
         echo(f"{path}: {len(folder.manifest['files'])} files and {len(folder.rows)} rows are as published")
+        if gone:
+            echo(
+                f"{path} is withdrawn, as its README says: its rows may be computed again, and are not to be cited"
+            )
     files, findings = _submitted(folder, run_plugins)
     verdicts = []
     if not json:
         for line in (f"  {name}: {one}" for name, found in findings.items() for one in found):
             echo(line)
         echo(f"recomputing {words}")
+    # On the error stream, so that a script that reads the output sees verdicts only.
     with terminal(stderr=True).status("") as status:
         for one in verify(rows, files, data_dir, lambda cell: status.update(cell)):
             verdicts.append(one)
@@ -126,7 +149,8 @@ def verify_folder(
     fine = all(one.fine for one in verdicts) and not any(findings.values())
     if json:
         records = [_record(one) for one in verdicts]
-        echo_json(json_.dumps({"sampled": words, "cells": records, "findings": findings}, indent=1))
+        facts = {"sampled": words, "withdrawn": gone, "cells": records, "findings": findings}
+        echo_json(json_.dumps(facts, indent=1))
     else:
         confirmed = sum(one.fine for one in verdicts)
         echo(f"{'verified' if fine else 'NOT verified'}: {confirmed} of {len(verdicts)} cells confirmed")
@@ -141,14 +165,12 @@ def _submitted(folder: PublishedFolder, run_plugins: bool) -> tuple[dict[str, Pa
         raise EquipoiseError(
             f"{folder.path} brings code of its own, which verifying runs: read it, and then pass --run-plugins"
         )
+    submission.check_statement(folder)
     files, names = submission.load(folder)
     found = {
         name: [f"{one['hook']}: {one['problem']}" for one in findings]
         for name, findings in submission.conformance(names).items()
     }
-    said = json_.loads((folder.path / CONFORMANCE).read_bytes())
-    if sorted(said) != sorted(names):
-        raise EquipoiseError(f"{folder.path / CONFORMANCE} is not about the strategies of the manifest")
     return files, found
 
 

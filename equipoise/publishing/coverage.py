@@ -1,7 +1,7 @@
 """Says which blocks of a suite are complete in a store, and what is missing: what a suite that takes days is published by.
 
 A cell is done if it has a row, also a failed or skipped one. Rows whose keys are not those that the code here gives are counted
-apart, since a sweep would compute them again; rows of several versions of the engine are not published as one block.
+apart, since a sweep would compute them again; rows of several versions of one piece of code are not published as one block.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.experiment.versions import predictions_code
 from equipoise.publishing.cells import code_changes
+from equipoise.publishing.rows import amount, seconds_of
 from equipoise.publishing.suites import Place, SuiteBlock, blocks_of
 from equipoise.store.rows import Row
 from equipoise.sweep.suite import load_suite, suite_text
@@ -120,6 +121,7 @@ def coverage(rows: Sequence[Row], name: str, *, unfinished: bool = False) -> Cov
         found = {place: row for row in rows if (place := block.place(row)) is not None}
         state = _state(block, found, code)
         states.append(state)
+        # Keys, since a cell may stand in two blocks, and its row is published once.
         if state.complete or (unfinished and found):
             taken.append(state.number)
             keys |= {row["key"] for row in found.values()}
@@ -135,12 +137,14 @@ def coverage(rows: Sequence[Row], name: str, *, unfinished: bool = False) -> Cov
 
 
 def _names_paths(suite: str) -> bool:
+    """Whether a suite names files, which belong to a machine: its text is then not published."""
     specs = (s for b in load_suite(suite).blocks for s in (*b.datasets, *b.backbones, *b.strategies))
     return any("/" in spec or "\\" in spec for spec in specs)
 
 
 def _state(block: SuiteBlock, found: Mapping[Place, Row], code: Callable[[str, str], str]) -> BlockState:
-    seconds = [_seconds(row) for row in found.values()]
+    seconds = [seconds_of(row) for row in found.values()]
+    # Rows without a known time, such as those of skipped cells, tell nothing about the others.
     known = [value for value in seconds if math.isfinite(value)]
     left = block.cells - len(found)
     changes = (", ".join(code_changes(row, code(place[2], place[1]))) for place, row in found.items())
@@ -153,7 +157,7 @@ def _state(block: SuiteBlock, found: Mapping[Place, Row], code: Callable[[str, s
         splits=len(block.block.outer_splits),
         cells=block.cells,
         states=dict(sorted(Counter(row["status"] for row in found.values()).items())),
-        engines=tuple(sorted({_engine(row) for row in found.values()})),
+        engines=tuple(sorted({_codes(row)[0] for row in found.values()})),
         mixed=_mixed(found.values()),
         outdated=dict(Counter(filter(None, changes))),
         core_hours=sum(known) / 3600,
@@ -161,26 +165,31 @@ def _state(block: SuiteBlock, found: Mapping[Place, Row], code: Callable[[str, s
     )
 
 
-def _seconds(row: Mapping[str, Any]) -> float:
-    value = (row.get("cost") or {}).get("seconds_total")
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _engine(row: Mapping[str, Any]) -> str:
-    return str(row.get("code") or "").partition("/")[0]
+def _codes(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The hashes of the engine, of the backbone and of the strategy; "" for what a row does not tell."""
+    engine, _, others = str(row.get("code") or "").partition("/")
+    return engine, *others.partition("/")[::2]
 
 
 def _mixed(rows: Iterable[Row]) -> str:
     """Why these rows cannot be compared with each other; "" if they can."""
     engines, libraries = set(), set()
     contents: dict[str, set[Any]] = {}
+    codes: dict[tuple[str, str], set[str]] = {}
     for row in rows:
-        engines.add(_engine(row))
+        engine, backbone, strategy = _codes(row)
+        engines.add(engine)
+        # Half of a strategy's splits before it was edited and half after it give a mean of neither.
+        codes.setdefault(("backbone", row["backbone"]), set()).add(backbone)
+        codes.setdefault(("strategy", row["strategy"]), set()).add(strategy)
         found = {name: v for name, v in (row.get("versions") or {}).items() if name != "equipoise"}
         libraries.add(tuple(sorted(found.items())))
         contents.setdefault(row["dataset"], set()).add(row.get("dataset_sha256"))
     if len(engines) > 1:
         return f"its rows were made by {len(engines)} versions of the engine"
+    # The engine first: where it has changed, all else may have.
+    if edited := [name for name, hashes in codes.items() if len(hashes) > 1]:
+        return f"its rows were made by {len(codes[edited[0]])} versions of {edited[0][1]}"
     if len(libraries) > 1:
         return f"its rows were made with {len(libraries)} sets of library versions"
     changed = [name for name, hashes in contents.items() if len(hashes) > 1]
@@ -214,6 +223,7 @@ def summary(suite: Mapping[str, Any]) -> str:
     numbers = [str(block["number"]) for block in taken]
     datasets = {name for block in blocks for name in block["datasets"]}
     have = {name for block in taken for name in block["datasets"]}
+    # The one block of a simple suite needs no number.
     if len(taken) == len(blocks) == 1:
         return f"{len(have)} of {len(datasets)} data sets"
     which = "no block" if not taken else f"block{'s' * (len(taken) > 1)} {_listed(numbers)}"
@@ -233,7 +243,7 @@ def progress(block: Mapping[str, Any]) -> str:
         return "not begun"
     if done == cells:
         return f"complete, {cells} cells{failed}" if not block["mixed"] else f"complete, but {block['mixed']}"
-    price = "" if left is None else f", about {left:.2g} core-hours left"
+    price = "" if left is None else f", about {amount(left, 2)} core-hours left"
     price = price if left is None or left >= 0.01 else ", less than .01 core-hours left"
     mixed = f"; {block['mixed']}" if block["mixed"] else ""
     return f"{done} of {cells} cells{failed}{price}{mixed}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,15 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "plugins": list,
 }
+_NUMBER = (int, float)
+#: Lists of a manifest, with what each entry has.
+_PARTS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "data": {"name": str},
+    "plugins": {"strategies": list},
+    "suites": {"name": str, "sha256": str, "blocks": list},
+    "history": {"date": str, "rows": int, "rows_sha256": str, "core_hours": _NUMBER, "machine": dict},
+}
+_BLOCK: dict[str, type | tuple[type, ...]] = {"number": int, "datasets": list, "published": bool}
 
 
 @dataclass(frozen=True)
@@ -77,13 +87,16 @@ class PublishedFolder:
             EquipoiseError: a file is missing, was changed, or is not in the manifest.
         """
         _check_files(self.path, self.manifest["files"])
-        text = _text(self.path / README)
+        text = text_of(self.path / README)
         if hash_of(without_finding(text).encode()) != self.manifest["readme_sha256"]:
             raise EquipoiseError(
                 f"{self.path / README} was changed outside its finding: publish it again, or restore the file"
             )
+        # The hash of the file shows damage; that of the content is what a citation names, whichever zlib has packed it.
         if content_hash(read_lines(self.path / ROWS)) != self.manifest["rows_sha256"]:
             raise EquipoiseError(f"{self.path / ROWS} does not hold the rows that the manifest names")
+        if twice := [key for key, count in Counter(row["key"] for row in self.rows).items() if count > 1]:
+            raise EquipoiseError(f"{self.path / ROWS} has more than one row with the key {twice[0]}")
         if len(self.rows) != self.manifest["rows"]:
             raise EquipoiseError(
                 f"{self.path / ROWS} has {len(self.rows)} rows, the manifest says {self.manifest['rows']}"
@@ -98,10 +111,14 @@ def read_folder(path: Path) -> PublishedFolder:
             incomplete or of another version.
     """
     if not path.is_dir():
-        raise EquipoiseError(f"no folder {path}")
+        killed = beside(path)[1].is_dir()
+        raise EquipoiseError(
+            f"no folder {path}{': publishing it was interrupted, publish it again' * killed}"
+        )
     file = path / MANIFEST
     if not file.is_file():
         raise EquipoiseError(f"{path} has no {MANIFEST}: it was not written by equipoise publish or submit")
+    _check_no_link(file)
     try:
         manifest = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
@@ -112,18 +129,38 @@ def read_folder(path: Path) -> PublishedFolder:
         raise EquipoiseError(
             f"{file} has schema {shown(manifest['schema'])}; this version of equipoise reads {SCHEMA}"
         )
+    if why := _fault(manifest):
+        raise EquipoiseError(f"{file}{why}")
+    return PublishedFolder(path, manifest)
+
+
+def _fault(manifest: Mapping[str, Any]) -> str:
+    """What is wrong with a manifest of this schema, as the end of a sentence; "" if its readers can rely on its types."""
+    # A manifest comes with folders of strangers: a wrong type must be one line here, and no traceback further on.
     for name, kind in _FIELDS.items():
         if not isinstance(manifest.get(name), kind):
-            raise EquipoiseError(f"{file} is incomplete: {name} is missing or has a wrong type")
-    if not all(isinstance(one, dict) and "name" in one for one in manifest["data"]):
-        raise EquipoiseError(f"{file}: data must be a list of data sets with names")
-    if not all(
-        isinstance(one, dict) and isinstance(one.get("strategies"), list) for one in manifest["plugins"]
-    ):
-        raise EquipoiseError(f"{file}: plugins must be a list of plugins with their strategies")
+            return f" is incomplete: {name} is missing or has a wrong type"
+    # Fields that earlier versions did not write may be missing.
+    for name, parts in _PARTS.items():
+        listed = manifest.get(name, [])
+        if not isinstance(listed, list) or not all(_has(one, parts) for one in listed):
+            return f": {name} must be a list whose entries have {' and '.join(parts)}"
+    if not all(_has(block, _BLOCK) for suite in manifest.get("suites", ()) for block in suite["blocks"]):
+        return f": blocks of suites must have {' and '.join(_BLOCK)}"
     if manifest["kind"] not in KINDS:
-        raise EquipoiseError(f"{file}: kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}")
-    return PublishedFolder(path, manifest)
+        return f": kind must be {' or '.join(KINDS)}, got {shown(manifest['kind'])}"
+    if bool(manifest["plugins"]) != (manifest["kind"] == KINDS[1]):
+        return f": a {manifest['kind']} folder has {'no ' * (manifest['kind'] == KINDS[0])}plugins"
+    return ""
+
+
+def _has(entry: Any, parts: Mapping[str, type | tuple[type, ...]]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in parts.items())
+
+
+def beside(path: Path) -> tuple[Path, Path]:
+    """Where the new and the old folder lie for the moment in which one replaces the other."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
 
 
 def hash_of(content: bytes) -> str:
@@ -133,31 +170,72 @@ def hash_of(content: bytes) -> str:
 
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
     """A manifest as it is written: JSON in a fixed order."""
-    return (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_bytes(text)
+
+
+def as_bytes(text: str) -> bytes:
+    """A text in UTF-8; halves of characters, which the names of files may hold, have no encoding and become "?"."""
+    return text.encode("utf-8", errors="replace")
 
 
 def files_in(path: Path) -> list[str]:
-    """The files of a folder by their paths inside it, without the manifest and the README."""
-    found = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    # What Python leaves beside a plugin that was run is no part of the folder.
-    return sorted(name for name in found if name not in (MANIFEST, README) and "__pycache__" not in name)
+    """The files of a folder by their paths inside it, without the manifest and the README.
+
+    Raises:
+        EquipoiseError: the folder holds a link, or something else than files and folders.
+    """
+    found = []
+    for file in path.rglob("*"):
+        # What a link leads to lies elsewhere: it is not published, and may be anything.
+        _check_no_link(file)
+        if file.is_dir() or _left_by_python(file):
+            continue
+        if not file.is_file():
+            raise EquipoiseError(f"{path} holds {file.relative_to(path).as_posix()}, which is not a file")
+        found.append(file.relative_to(path).as_posix())
+    return sorted(name for name in found if name not in (MANIFEST, README))
+
+
+def _left_by_python(file: Path) -> bool:
+    """Whether Python may have left a file beside a plugin that was run. Plugins are never loaded from such files."""
+    return file.suffix == ".pyc" and file.parent.name == "__pycache__"
+
+
+def _check_no_link(file: Path) -> None:
+    if file.is_symlink():
+        raise EquipoiseError(f"{file.parent} holds {file.name}, which is a link; a published folder has none")
 
 
 def _check_files(path: Path, files: Mapping[str, Any]) -> None:
+    """Compare the files of a folder with the hashes of its manifest.
+
+    Only files that a walk through the folder has found are opened, so no name in a manifest leads anywhere else.
+    """
+    there = files_in(path)
     for name, expected in files.items():
-        # A foreign manifest must not make the command read other files.
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise EquipoiseError(f"{path / MANIFEST} names a file outside the folder: {shown(name)}")
-        file = path / name
-        if not file.is_file() or file.is_symlink():
-            raise EquipoiseError(f"{path} is incomplete: {name} is missing")
-        if hash_of(file.read_bytes()) != expected:
-            raise EquipoiseError(f"{file} was changed after it was published: its sha256 is another one")
-    if others := [name for name in files_in(path) if name not in files]:
+        if name not in there:
+            raise EquipoiseError(f"{path} is incomplete: {name:.80} is missing")
+        if hash_of((path / name).read_bytes()) != expected:
+            raise EquipoiseError(
+                f"{path / name} was changed after it was published: its sha256 is another one"
+            )
+    if others := [name for name in there if name not in files]:
         raise EquipoiseError(f"{path} holds {others[0]}, which its manifest does not name")
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """The text of a file of a published folder.
+
+    Raises:
+        EquipoiseError: it is missing, is a link or no file, or is not UTF-8.
+    """
+    _check_no_link(file)
+    # Reading a pipe, which a stranger's folder may hold, would never end.
+    if file.exists() and not file.is_file():
+        raise EquipoiseError(f"{file} is not a file")
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,20 +12,28 @@ from pathlib import Path
 from equipoise.core.errors import EquipoiseError
 from equipoise.publishing.coverage import summary
 from equipoise.publishing.folder import MANIFEST, README, read_folder
-from equipoise.publishing.readme import withdrawn, written
+from equipoise.publishing.readme import finding_of, has_marks, withdrawn, written
+from equipoise.publishing.rows import amount
 
 INDEX, INDEX_PAGE = "index.md", "index.html"
 _TITLE = "Published results"
+_WITHDRAWN = "withdrawn"
 _INTRODUCTION = (
     "Each folder holds the rows of finished sweeps with everything needed to check and to repeat them; docs/published.md says "
     "how to cite and verify them. Rows are never edited: what turned out to be wrong is withdrawn, and stays here."
 )
+#: Colours are those of the reader's system. On a narrow screen each folder is a block of lines, with the column before each.
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ccc;"
-    "vertical-align:top}a{color:#0b4f8a}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #8888;"
+    "vertical-align:top}.short{white-space:nowrap}"
+    "@media(max-width:48rem){thead{position:absolute;left:-99rem}tr{display:block;padding:.7rem 0;border-bottom:1px solid #8888}"
+    "tbody th,td{display:block;border:0;padding:.1rem 0}td:empty{display:none}td::before{content:attr(data-column) ': '}}"
 )
-_COLUMNS = ("Result", "State", "Published", "Data sets", "Rows", "Core-hours", "Finding")
+_COLUMNS = ("Result", "Finding", "State", "Data sets", "Rows", "Core-hours", "Published")
+#: Columns that are not wrapped: dates and numbers.
+_SHORT = {"Rows", "Core-hours", "Published"}
 
 
 @dataclass(frozen=True)
@@ -33,17 +42,17 @@ class Listed:
 
     name: str
     link: str
+    finding: str
     state: str
-    published: str = ""
     data: str = ""
     rows: str = ""
     cost: str = ""
-    finding: str = ""
+    published: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The line without its first column."""
-        return (self.state, self.published, self.data, self.rows, self.cost, self.finding)
+        """The line without its first column, in the order of the columns."""
+        return (self.finding, self.state, self.data, self.rows, self.cost, self.published)
 
 
 def write_index(parent: Path) -> list[Listed]:
@@ -56,39 +65,61 @@ def write_index(parent: Path) -> list[Listed]:
     # Newest first; those without a date have it in their names.
     listed.sort(key=lambda line: (line.state == _WITHDRAWN, line.name))
     listed.sort(key=lambda line: line.published or "", reverse=True)
-    (parent / INDEX).write_text(_markdown(listed), encoding="utf-8")
-    (parent / INDEX_PAGE).write_text(_html(listed), encoding="utf-8")
+    for name, text in ((INDEX, _markdown(listed)), (INDEX_PAGE, _html(listed))):
+        # By a rename, so that a kill leaves the earlier index or the whole new one.
+        part = parent / f".{name}.new"
+        part.write_text(text, encoding="utf-8")
+        part.replace(parent / name)
     return listed
-
-
-_WITHDRAWN = "withdrawn"
 
 
 def _listed(folder: Path) -> Listed | None:
     file = folder / README
-    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-    title = text.partition("\n")[0]
-    # A withdrawn folder says so in its title, by hand, since nothing else may be changed in it.
-    state = _WITHDRAWN if _WITHDRAWN in title.lower() else "published"
+    # A link may lead out of the folder.
+    there = file.is_file() and not file.is_symlink()
+    text = file.read_text(encoding="utf-8", errors="replace") if there else ""
+    link, finding = f"{folder.name}/{README}", headline(text)
+    # A folder that was published by hand has no marks for a finding: there the title says that it is withdrawn.
+    state = _WITHDRAWN if _WITHDRAWN in text.partition("\n")[0].lower() else "published"
     if not (folder / MANIFEST).is_file():
-        return Listed(folder.name, f"{folder.name}/{README}", state) if text else None
+        return Listed(folder.name, link, finding, state) if text else None
     try:
         manifest = read_folder(folder).manifest
     except EquipoiseError as error:
-        return Listed(folder.name, f"{folder.name}/{README}", f"damaged: {error}")
+        # The index is published, and where this machine keeps its files is nobody's business.
+        return Listed(folder.name, link, finding, f"damaged: {str(error).replace(str(folder), folder.name)}")
     if withdrawn(text):
         state = _WITHDRAWN
     parts = "; ".join(summary(suite) for suite in manifest.get("suites", ()))
     return Listed(
         name=folder.name,
-        link=f"{folder.name}/{README}",
+        link=link,
+        finding=finding if written(text) else "not written yet",
         state=f"{state}: {parts}" if parts and state != _WITHDRAWN else state,
-        published=str(manifest["published"]),
         data=_data([str(one["name"]) for one in manifest["data"]]),
         rows=str(manifest["rows"]),
-        cost=f"{manifest['core_hours']:.3g}",
-        finding="written" if written(text) else "not written yet",
+        cost=amount(manifest["core_hours"]),
+        published=str(manifest["published"]),
     )
+
+
+#: What Markdown writes around words: emphasis, code, and the target of a link.
+_MARKUP = re.compile(r"\*\*|(?<!\w)\*|\*(?!\w)|`|!?\[|\]\([^)]*\)")
+_SENTENCE = re.compile(r"\*\*(.+?)\*\*|(.+?[.?!])(?=\s|$)", re.DOTALL)
+
+
+def headline(text: str, most: int = 240) -> str:
+    """The first words of a finding as plain text: what is in bold at its start, or its first sentence; "" for an empty one.
+
+    Args:
+        text: a README; of one without marks, what follows its title.
+        most: characters; a longer sentence is cut.
+    """
+    finding = finding_of(text) if has_marks(text) else text.partition("\n")[2]
+    begin = finding.strip().partition("\n\n")[0]
+    match = _SENTENCE.match(begin)
+    words = " ".join(_MARKUP.sub("", match.group() if match else begin).split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def _data(names: Iterable[str]) -> str:
@@ -107,19 +138,27 @@ def _markdown(listed: Iterable[Listed]) -> str:
 
 
 def _html(listed: Iterable[Listed]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    # The roles are those that the elements have anyway, until the style of a narrow screen takes them away.
+    head = "".join(f'<th role="columnheader" scope="col">{name}</th>' for name in _COLUMNS)
     body = "".join(
-        f'<tr><th scope="row"><a href="{escape(_page(line))}">{escape(line.name)}</a></th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in line.cells)
+        '<tr role="row"><th role="rowheader" scope="row" class="short">'
+        f'<a href="{escape(_page(line))}">{escape(line.name)}</a></th>'
+        + "".join(map(_cell, _COLUMNS[1:], line.cells))
         + "</tr>\n"
         for line in listed
     )
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{_TITLE}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
-        f"<body><main><h1>{_TITLE}</h1>\n<p>{escape(_INTRODUCTION)}</p>\n<table><thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}</tbody></table></main></body>\n</html>\n"
+        f"<body><main><h1>{_TITLE}</h1>\n<p>{escape(_INTRODUCTION)}</p>\n"
+        f'<table role="table"><thead role="rowgroup"><tr role="row">{head}</tr></thead>\n'
+        f'<tbody role="rowgroup">\n{body}</tbody></table></main></body>\n</html>\n'
     )
+
+
+def _cell(column: str, text: str) -> str:
+    short = ' class="short"' if column in _SHORT else ""
+    return f'<td role="cell" data-column="{column}"{short}>{escape(text)}</td>'
 
 
 def _page(line: Listed) -> str:

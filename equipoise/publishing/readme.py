@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equipoise.publishing.coverage import progress, summary
+from equipoise.publishing.rows import amount
 
 BEGIN = "<!-- finding: begin. Write between these marks only; publishing again keeps what is here. -->"
 END = "<!-- finding: end -->"
@@ -22,6 +23,11 @@ def finding_of(text: str) -> str:
     return inside.strip("\n") if begin and end else UNWRITTEN
 
 
+def has_marks(text: str) -> bool:
+    """Whether a README has the two marks of the finding, in their order."""
+    return END in text.partition(BEGIN)[2]
+
+
 def without_finding(text: str) -> str:
     """A README with nothing between its marks; this part is generated, and its hash is in the manifest."""
     before, begin, rest = text.partition(BEGIN)
@@ -35,15 +41,15 @@ def written(text: str) -> bool:
 
 
 def withdrawn(text: str) -> bool:
-    """Whether the finding of a README begins by withdrawing the result."""
-    return "withdrawn" in finding_of(text).partition("\n")[0].lower()
+    """Whether the first line of the finding of a README says that the result is withdrawn."""
+    return "withdrawn" in finding_of(text).strip().partition("\n")[0].lower()
 
 
 def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int]) -> str:
     """The README of a folder.
 
     Args:
-        manifest: everything but the hashes of the files.
+        manifest: everything but the hash of the README.
         finding: kept from an earlier README, or UNWRITTEN.
         states: the number of rows by their status.
     """
@@ -69,18 +75,13 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         *(_history(manifest["history"]) if len(manifest.get("history", ())) > 1 else ()),
         "## The data",
         "",
-        "| data set | sha256 of its content | terms |",
+        "| data set | terms | sha256 of its content begins with |",
         "|---|---|---|",
         *(_data(one) for one in manifest["data"]),
         "",
         "## Files",
         "",
-        *(f"- `{one['file']}`: the suite." for one in manifest.get("suites", ()) if one["file"]),
-        "- [index.html](index.html): the report as one page, with everything that the tables say.",
-        "- `rows.jsonl.gz`: the rows, one line of JSON each (results/README.md lists the fields).",
-        "- `means.csv`, `differences.csv`, `per_label.csv`, `cost.csv`; with several data sets also `effects.csv`, `ranking.csv` "
-        "and pictures (`effects-…`, `ranks-…` and `cost-….svg`).",
-        "- `manifest.json`: these facts for programs, and the sha256 of each file.",
+        *_files(manifest),
         *(_submission(manifest) if manifest["plugins"] else ()),
         "",
         "## Check it",
@@ -88,6 +89,10 @@ def readme(manifest: Mapping[str, Any], finding: str, states: Mapping[str, int])
         "```sh",
         f"equipoise verify {_folder(manifest)} --sample 2",
         "```",
+        "",
+        "## Cite it",
+        "",
+        f"*{_citation(manifest)}*. The digits stand for the exact rows: they begin `rows_sha256` in `manifest.json`.",
         "",
     ]
     return "\n".join(lines)
@@ -97,9 +102,50 @@ def _folder(manifest: Mapping[str, Any]) -> str:
     return f"results/{manifest['kind']}/{manifest['name']}"
 
 
+#: Tables and pictures of a folder by the beginning of their names, with what they hold.
+_HOLDS = {
+    "means.csv": "the mean of each strategy in each table, its rank and state",
+    "differences.csv": "each strategy minus `none`, with intervals and p-values",
+    "per_label.csv": "the results for each label",
+    "cost.csv": "seconds and core-hours",
+    "effects.csv": "the mean difference of each strategy over data sets",
+    "ranking.csv": "the ranking over data sets",
+    "effects-": "pictures of the effects",
+    "ranks-": "critical-difference diagrams",
+    "cost-": "cost beside quality",
+}
+
+
+def _files(manifest: Mapping[str, Any]) -> list[str]:
+    """A line for each file or group of pictures that is there."""
+    names = manifest["files"]
+    lines = [f"- `{suite['file']}`: the suite." for suite in manifest.get("suites", ()) if suite["file"]]
+    lines += [
+        "- [index.html](index.html): the report as one page, with everything that the tables say.",
+        "- `rows.jsonl.gz`: the rows, one line of JSON each (results/README.md lists the fields).",
+    ]
+    for name, words in _HOLDS.items():
+        shown = name if name.endswith(".csv") else f"{name}*.svg"
+        lines += [f"- `{shown}`: {words}."] if any(file.startswith(name) for file in names) else []
+    lines += ["- `manifest.json`: these facts for programs, and the sha256 of each file."]
+    if why := manifest.get("missing"):
+        lines.append(f"\nThere are no effects, ranking and pictures over data sets: {_cell(why)}.")
+    return lines
+
+
+def _citation(manifest: Mapping[str, Any]) -> str:
+    versions = " and ".join(manifest["versions"].get("equipoise", ["of an unknown version"]))
+    return f"equipoise {manifest['name']} (equipoise {versions}, rows {manifest['rows_sha256'][:12]})"
+
+
+#: The first word of a picture's name, and what it shows.
+_SHOWS = {"effects": "Mean differences from none", "ranks": "Average ranks"}
+
+
 def _pictures(names: Sequence[str]) -> list[str]:
-    shown = [line for name in names for line in (f"![{name.removesuffix('.svg')}]({name})", "")]
-    return ["## Over the data sets", "", *shown]
+    listed = ((name, *name.removesuffix(".svg").partition("-")[::2]) for name in names)
+    shown = [f"![{_SHOWS.get(kind, kind)}: {rest}]({name})" for name, kind, rest in listed]
+    return ["## Over the data sets", "", *(line for one in shown for line in (one, ""))]
 
 
 def _table(manifest: Mapping[str, Any], states: Mapping[str, int]) -> list[str]:
@@ -112,7 +158,7 @@ def _table(manifest: Mapping[str, Any], states: Mapping[str, int]) -> list[str]:
         "Published": manifest["published"]
         + (f"; rows were last added on {history[-1]['date']}" if history[1:] else ""),
         "Rows": f"{manifest['rows']} ({cells})",
-        "Cost": f"{manifest['core_hours']:.3g} core-hours in the cells",
+        "Cost": f"{amount(manifest['core_hours'])} core-hours in the cells",
         "Machine": "; ".join(machines),
         "CPU capability": ", ".join(manifest["cpu"]) or "not recorded",
         "Versions": ", ".join(
@@ -138,7 +184,10 @@ def _history(states: Sequence[Mapping[str, Any]]) -> list[str]:
         "",
         "| date | rows | core-hours | sha256 of the rows |",
         "|---|---:|---:|---|",
-        *(f"| {s['date']} | {s['rows']} | {s['core_hours']:.3g} | `{s['rows_sha256']}` |" for s in states),
+        *(
+            f"| {s['date']} | {s['rows']} | {amount(s['core_hours'])} | `{s['rows_sha256']}` |"
+            for s in states
+        ),
         "",
     ]
 
@@ -159,11 +208,12 @@ def _suite(suite: Mapping[str, Any]) -> list[str]:
         f"{here[0].upper()}{here[1:]}. Rows of blocks that are not complete are "
         + ("here, too." if any(b["published"] and not b["complete"] for b in blocks) else "not here."),
         "",
-        "| block | backbone | data sets | state | rows here |",
+        # What is long comes last: on a narrow screen it may be out of sight.
+        "| block | rows here | state | backbone | data sets |",
         "|---:|---|---|---|---|",
         *(
-            f"| {b['number']} | {_cell(', '.join(b['backbones']))} | {_cell(', '.join(b['datasets']))} | {progress(b)} | "
-            f"{'yes' if b['published'] else 'no'} |"
+            f"| {b['number']} | {'yes' if b['published'] else 'no'} | {progress(b)} | {_cell(', '.join(b['backbones']))} | "
+            f"{_cell(', '.join(b['datasets']))} |"
             for b in blocks
         ),
         "",
@@ -172,7 +222,8 @@ def _suite(suite: Mapping[str, Any]) -> list[str]:
 
 def _data(one: Mapping[str, Any]) -> str:
     generated = " (generated)" if one["generated"] else ""
-    return f"| {_cell(one['name'])}{generated} | `{one['sha256']}` | {_cell(one['terms'])} |"
+    # The whole hash is in the manifest; here it would leave the terms no room.
+    return f"| {_cell(one['name'])}{generated} | {_cell(one['terms'])} | `{one['sha256'][:16]}` |"
 
 
 def _submission(manifest: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.cell import Cell
 from equipoise.experiment.versions import cpu_capability
 from equipoise.publishing.cells import changes
-from equipoise.publishing.folder import README, read_folder
+from equipoise.publishing.folder import README, read_folder, text_of
 from equipoise.publishing.readme import withdrawn
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.rescore import stale
+
+#: What names cells → the planned cells of these names, which differ in their settings.
+Places = dict[tuple[Any, ...], list[Cell]]
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Reusable:
     def copy_to(self, store: Store) -> None:
         """Append the rows to a store, without predictions."""
         if self.rows:
+            # A kill in between leaves the first rows, and the next run copies the others.
             with store.locked():
                 for row in self.rows:
                     store.append(row)
@@ -61,13 +65,19 @@ def reusable(paths: Sequence[Path], plan: Plan, store: Store, redo: str = "missi
     out = Reusable()
     if not paths:
         return out
+    # Skipped cells have rows, too.
     planned = [*plan.cells, *(cell for cell, _ in plan.skipped)]
-    cells, places = {cell.key: cell for cell in planned}, {_place(cell): cell for cell in planned}
+    cells = {cell.key: cell for cell in planned}
+    places: Places = {}
+    for cell in planned:
+        places.setdefault(_place(cell), []).append(cell)
     known = set(store.statuses())
+    # A row that two folders have is taken from the first.
     for path in paths:
         folder = read_folder(path)
+        # Nothing is copied into a store that was not checked against its hash.
         folder.whole()
-        if withdrawn((path / README).read_text(encoding="utf-8")):
+        if withdrawn(text_of(path / README)):
             raise EquipoiseError(f"{path} is withdrawn, as its README says: its rows are not used")
         fitting = [_spelled(row, cells[row["key"]]) for row in folder.rows if row["key"] in cells]
         used = [row for row in fitting if row["key"] not in known]
@@ -88,7 +98,7 @@ def _spelled(row: Row, cell: Cell) -> Row:
 
 
 def _in_words(
-    path: Path, rows: Sequence[Row], fitting: Sequence[Row], used: Sequence[Row], places: Mapping[Any, Cell]
+    path: Path, rows: Sequence[Row], fitting: Sequence[Row], used: Sequence[Row], places: Places
 ) -> list[str]:
     keys = {row["key"] for row in fitting}
     reasons = Counter(_reason(row, places) for row in rows if row["key"] not in keys)
@@ -110,14 +120,16 @@ def _in_words(
     return lines
 
 
-def _reason(row: Row, places: Mapping[Any, Cell]) -> str:
+def _reason(row: Row, places: Places) -> str:
     """Why a row is not used."""
     names = ("dataset", "backbone_identity", "strategy", "split", "seed")
-    cell = places.get(tuple(row.get(name) for name in names))
-    if cell is None:
+    cells = places.get(tuple(row.get(name) for name in names), [])
+    if not cells:
         return "of cells that are not planned"
-    if row.get("dataset_sha256") != cell.dataset_sha256:
+    if row.get("dataset_sha256") not in {cell.dataset_sha256 for cell in cells}:
         return "of another content of the data set"
-    if row.get("settings") != dataclasses.asdict(cell.settings):
+    # Two blocks of a suite may plan a cell with different settings.
+    cell = next((one for one in cells if row.get("settings") == dataclasses.asdict(one.settings)), None)
+    if cell is None:
         return "of other settings"
     return f"of other code or libraries ({', '.join(changes(row, cell))})"

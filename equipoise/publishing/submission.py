@@ -13,7 +13,7 @@ from equipoise.catalog import plugins
 from equipoise.catalog.parts import parts
 from equipoise.catalog.registry import registry
 from equipoise.catalog.strategies import fingerprint, get_strategy
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.publishing.folder import CONFORMANCE, PLUGIN, PublishedFolder
 from equipoise.publishing.writing import Extra, publish
 from equipoise.report.units import BASELINE
@@ -50,6 +50,7 @@ def submit(
         raise EquipoiseError(
             f"not submitted, since rules are broken by {', '.join(broken)}: equipoise check names them"
         )
+    # The modules that were loaded, as they lie in memory: these made the rows that follow, whatever is on the disk by now.
     packed = {CONFORMANCE: (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()}
     for file in files:
         for name, source in plugins.sources_of(file.resolve()).items():
@@ -87,6 +88,7 @@ def _check_rows(rows: Sequence[Row], names: Sequence[str]) -> None:
     own = [row for row in finished if {part.name for part in parts(row["strategy"])} & set(names)]
     if not own:
         raise EquipoiseError(f"these results have no finished row of {', '.join(names)}: run it first")
+    # Without a baseline beside it, a strategy can be compared with nothing.
     based = {(row["dataset"], row["backbone"]) for row in finished if row["strategy"] == BASELINE}
     for row in own:
         if (row["dataset"], row["backbone"]) not in based:
@@ -95,6 +97,7 @@ def _check_rows(rows: Sequence[Row], names: Sequence[str]) -> None:
             )
     for spec in dict.fromkeys(row["strategy"] for row in own):
         code = fingerprint(get_strategy(spec))
+        # The last part of a row's code is the strategy's.
         if any(str(row.get("code")).split("/")[-1] != code for row in own if row["strategy"] == spec):
             raise EquipoiseError(f"{spec} was edited after its rows were made: run it again")
 
@@ -105,6 +108,24 @@ def conformance(names: Sequence[str]) -> Conformance:
         name: [dataclasses.asdict(finding) | {"remedy": finding.remedy} for finding in check(name)]
         for name in names
     }
+
+
+def check_statement(folder: PublishedFolder) -> None:
+    """Check that the folder holds what the conformance kit said of exactly its strategies. This runs none of its code.
+
+    Raises:
+        EquipoiseError: the statement is missing, damaged, or about other strategies.
+    """
+    file = folder.path / CONFORMANCE
+    if CONFORMANCE not in folder.manifest["files"]:
+        raise EquipoiseError(f"{file} is missing: the folder is incomplete")
+    try:
+        stated = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise EquipoiseError(f"{file} is damaged: it is not JSON") from None
+    names = [str(name) for record in folder.manifest["plugins"] for name in record["strategies"]]
+    if not isinstance(stated, dict) or sorted(stated) != sorted(names):
+        raise EquipoiseError(f"{file} is not about the strategies of the manifest")
 
 
 def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
@@ -119,8 +140,8 @@ def load(folder: PublishedFolder) -> tuple[dict[str, Path], list[str]]:
         expected = [str(name) for name in record.get("strategies", ())]
         if record.get("file"):
             # Only files whose hashes were checked are run.
-            if record["file"] not in folder.manifest["files"]:
-                raise EquipoiseError(f"{folder.path} does not hold its plugin {record['file']!r:.80}")
+            if str(record["file"]) not in folder.manifest["files"]:
+                raise EquipoiseError(f"{folder.path} does not hold its plugin {shown(record['file'])}")
             file = folder.path / str(record["file"])
             found: Sequence[str] = registry("strategy").add_file(file)
             files |= dict.fromkeys(expected, file)

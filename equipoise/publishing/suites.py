@@ -47,6 +47,7 @@ class SuiteBlock:
 
     def place(self, row: Mapping[str, Any]) -> Place | None:
         """The cell of this block that a row belongs to; None if it belongs to none."""
+        # A backbone with files of the user's is known by its content, since published rows lack the folders.
         backbone = self.backbones.get(row["backbone"]) or self.backbones.get(row.get("backbone_identity", ""))
         if backbone is None or row["dataset"] not in self.datasets or row["strategy"] not in self.strategies:
             return None
@@ -60,6 +61,7 @@ class SuiteBlock:
 def _same_settings(stored: Mapping[str, Any], settings: Settings) -> bool:
     """Whether a row has these settings. A setting that is younger than the row counts as its default."""
     wanted, defaults = vars(settings), vars(Settings())
+    # A setting that is not known here may have changed the numbers, so such a row does not count.
     return stored.keys() <= wanted.keys() and all(
         stored.get(name, defaults[name]) == value for name, value in wanted.items()
     )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.lazy import lazy
-from equipoise.page.extras import current, grouped
+from equipoise.page.extras import current
+from equipoise.publishing.folder import as_bytes
+from equipoise.publishing.rows import seconds_of
 from equipoise.rankings.export import rank_rows, ranking_frame
 from equipoise.rankings.measured import measured_effects
 from equipoise.rankings.pictures import as_svg
@@ -38,22 +40,23 @@ EFFECTS = "effects.csv"
 COSTS = ("seconds_total", "seconds_search", "seconds_refit", "seconds_predict", "seconds_features")
 
 
-def tables(rows: Sequence[Row]) -> dict[str, bytes]:
+def tables(rows: Sequence[Row]) -> tuple[dict[str, bytes], str]:
     """File name → content: means, differences from `none`, per label, and cost; with several data sets also what is over them.
 
-    These are the effect of each strategy, the ranking, and pictures of both.
+    These are the effect of each strategy, the ranking, and pictures of both. The second result says why they are missing, ""
+    where they are there or there is one data set.
     """
-    groups, comparisons = grouped(rows), compare(rows)
-    used = [current(one, of) for one, of in zip(comparisons, groups, strict=True)]
-    pairs = list(zip(comparisons, used, strict=True))
+    comparisons = compare(rows)
+    pairs = [(one, current(one, one.rows)) for one in comparisons]
     found = {
         "means.csv": [line for one in comparisons for line in _means(one)],
         "differences.csv": [line for one in comparisons for line in _differences(one)],
         "per_label.csv": [line for one, of in pairs for line in _per_label(one, of)],
         "cost.csv": [line for one, of in pairs for line in _costs(one, of)],
     }
-    made = {name: _csv(pd.DataFrame(lines)) for name, lines in found.items() if lines}
-    return {**made, **_over_datasets(rows, comparisons)}
+    made = {name: _csv(pd.DataFrame(map(_encodable, lines))) for name, lines in found.items() if lines}
+    over, missing = _over_datasets(rows, comparisons)
+    return {**made, **over}, missing
 
 
 def _named(comparison: Comparison, strategy: str) -> dict[str, Any]:
@@ -102,39 +105,36 @@ def _of_label(rows: Sequence[Row], field: str, place: int) -> list[float]:
 
 def _costs(comparison: Comparison, used: Mapping[str, Sequence[Row]]) -> Iterable[dict[str, Any]]:
     for strategy, rows in used.items():
-        times = {name: mean([_seconds(row, name) for row in rows]) for name in COSTS}
-        total = sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows)))
+        times = {name: mean([seconds_of(row, name) for row in rows]) for name in COSTS}
+        total = sum(filter(math.isfinite, (seconds_of(row, COSTS[0]) for row in rows)))
         yield _named(comparison, strategy) | {"cells": len(rows)} | times | {"core_hours": total / 3600}
-
-
-def _seconds(row: Mapping[str, Any], name: str) -> float:
-    value = (row.get("cost") or {}).get(name)
-    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def core_hours(rows: Iterable[Mapping[str, Any]]) -> float:
     """The hours that the cells took; each cell runs on one core, or on one device."""
-    return sum(filter(math.isfinite, (_seconds(row, COSTS[0]) for row in rows))) / 3600
+    return sum(filter(math.isfinite, (seconds_of(row, COSTS[0]) for row in rows))) / 3600
 
 
-def _over_datasets(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> dict[str, bytes]:
-    """What is said over data sets; nothing with one data set, or without the packages that it needs."""
+def _over_datasets(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> tuple[dict[str, bytes], str]:
+    """What is said over data sets, and why nothing is: the packages that it needs may be missing."""
     if len({one.dataset for one in comparisons}) < 2:
-        return {}
+        return {}, ""
     try:
         effects, ranked = measured_effects(comparisons), rank_rows(rows, *METRICS)
-    # As on the page, which says why there is no ranking.
-    except EquipoiseError:
-        return {}
+    except EquipoiseError as error:
+        return {}, str(error)
     frames = {
         EFFECTS: pd.DataFrame([one.record() for one in effects]),
         "ranking.csv": ranking_frame(ranked),
     }
     made = {name: _csv(frame) for name, frame in frames.items() if not frame.empty}
-    return {**made, **as_svg(ranked, effects)}
+    return {**made, **as_svg(ranked, effects)}, ""
+
+
+def _encodable(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line whose texts pandas can hold: labels from damaged files may have half characters."""
+    return {name: as_bytes(v).decode() if isinstance(v, str) else v for name, v in line.items()}
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    # Half characters, which labels from damaged files may hold, have no encoding.
-    return text.encode("utf-8", errors="replace")
+    return as_bytes(frame.to_csv(index=False, lineterminator="\n"))

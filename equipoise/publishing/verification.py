@@ -15,9 +15,10 @@ from equipoise.core.errors import EquipoiseError
 from equipoise.experiment import versions
 from equipoise.experiment.cell import Cell
 from equipoise.publishing.cells import Files, changes, planned
+from equipoise.publishing.rows import stripped
 from equipoise.report.significance import EQUAL as EQUAL_SCORES
 from equipoise.splits.outer import split_name
-from equipoise.store.rows import Row, clean
+from equipoise.store.rows import VOLATILE, Row, clean
 from equipoise.sweep.executors import Executor, Processes, ThisProcess
 from equipoise.sweep.plan import Plan
 from equipoise.sweep.watching import Watcher
@@ -35,8 +36,11 @@ COMPARED = (
     "fixed/micro_f1",
     "tuned/micro_f1",
 )
-#: Fields of a row whose numbers must be equal to the bit.
+#: Fields that a row must have to be called equal, and that must be equal to the bit.
 EXACT = ("metrics", "spread", "per_label", "objective", "params", "split_sha256", "labels")
+#: Fields of an equal row that may differ: what changes with each run or with the machine, and the versions, of which those that
+#: decide numbers are part of the key. All other fields that a row has must be equal.
+MAY_DIFFER = VOLATILE | {"versions", "plugins", "threads"}
 EQUAL, WITHIN, DIFFERENT, MISSING = "equal", "within", "different", "not recomputed"
 
 
@@ -77,6 +81,7 @@ def verify(
         files: strategies of a submission, by name. data_dir: the download cache.
         on_start: called with each cell in words before it runs.
     """
+    # Data sets are loaded once for all cells.
     data: dict[str, Dataset] = {}
     for row in rows:
         name = _in_words(row)
@@ -110,12 +115,14 @@ def recomputed(cell: Cell, plan: Plan) -> Row:
 
 def compared(name: str, row: Row, fresh: Mapping[str, Any], changed: Sequence[str]) -> Verdict:
     """The verdict on a row, given the row of the same cell that was computed here."""
-    before, now = clean(row), clean(fresh)
+    # As rows are published: a fresh one may name folders of this machine.
+    before, now = clean(row), clean(stripped(fresh))
     reasons = list(changed)
     if before.get("cpu") != now.get("cpu"):
         reasons.append(f"CPU capability {before.get('cpu')} → {now.get('cpu')}")
     if before.get("metrics_code") != versions.metrics_code():
         reasons.append("code of the metrics")
+    # To the bit all metrics count; within a tolerance only those that a report shows.
     metric, largest = _largest(before.get("metrics") or {}, now["metrics"], COMPARED if reasons else None)
     why = ""
     if reasons:
@@ -123,7 +130,8 @@ def compared(name: str, row: Row, fresh: Mapping[str, Any], changed: Sequence[st
         if before.get("split_sha256") != now.get("split_sha256"):
             outcome, why = DIFFERENT, "the rows of the split are others"
     else:
-        unlike = [one for one in EXACT if before.get(one) != now.get(one)]
+        fields = dict.fromkeys([*EXACT, *(one for one in before if one not in MAY_DIFFER)])
+        unlike = [one for one in fields if before.get(one) != now.get(one)]
         outcome = DIFFERENT if unlike else EQUAL
         # A difference that is not in the metrics themselves.
         why = "" if metric or not unlike else f"other {', '.join(unlike)}"

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from equipoise.core.errors import EquipoiseError, shown
 from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
 from equipoise.publishing.cells import placed
-from equipoise.publishing.coverage import Coverage
+from equipoise.publishing.coverage import Coverage, summary
+from equipoise.publishing.facts import facts
 from equipoise.publishing.folder import (
     KINDS,
     MANIFEST,
     PAGE,
     README,
     ROWS,
-    SCHEMA,
     PublishedFolder,
+    as_bytes,
+    beside,
     hash_of,
     manifest_bytes,
     read_folder,
 )
-from equipoise.publishing.growth import accepted, history
-from equipoise.publishing.machine import machine
-from equipoise.publishing.readme import UNWRITTEN, finding_of, readme, without_finding
+from equipoise.publishing.growth import accepted, history, kept_finding
+from equipoise.publishing.readme import readme, without_finding
 from equipoise.publishing.rows import compressed, content_hash, lines_of, public
-from equipoise.publishing.tables import core_hours, tables
+from equipoise.publishing.tables import EFFECTS, tables
 from equipoise.store.checks import STATUSES
+from equipoise.store.durable import sync_folder
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
@@ -82,7 +88,8 @@ def publish(
         extra: for a submission.
 
     Raises:
-        EquipoiseError: the name cannot be one, there are no rows, or the folder exists with rows that would change.
+        EquipoiseError: the name cannot be one, there are no rows, the folder exists with rows that would change, or it has
+            something that would be lost.
     """
     if not _NAME.fullmatch(path.name):
         raise EquipoiseError(
@@ -93,106 +100,141 @@ def publish(
     if not any(row["status"] == "ok" for row in listed):
         raise EquipoiseError("nothing to publish: no cell of these rows has finished")
     lines = lines_of(listed)
-    before = accepted(path, lines, suites)
+    # Before anything looks at the folder: that of a killed publication may have to be brought back.
+    heal(path)
+    before = accepted(path, lines, suites, KINDS[extra is not None])
+    kept_finding(path)  # so that a README without its marks is refused before the page is made
+    added = extra or Extra()
+    made, files, missing = _contents(lines, suites, ["equipoise", added.command, path.name], added)
+    if missing and before is not None and EFFECTS in before["files"]:
+        raise EquipoiseError(f"{path} has effects over data sets, which cannot be made here: {missing}")
+    manifest = facts(listed, made, path.name) | {
+        "published": before["published"] if before else datetime.now(UTC).date().isoformat(),
+        "rows_sha256": content_hash(lines),
+        "kind": KINDS[extra is not None],
+        "plugins": added.plugins,
+        "suites": [suite.record() for suite in suites],
+        # The effects come before the ranks, as in the alphabet; what costs have to say is in a file of its own.
+        "pictures": sorted(n for n in files if n.endswith(".svg") and not n.startswith("cost")),
+        "missing": missing,
+    }
+    manifest["history"] = history(before, manifest, description)
+    # Where the folder began; the history has the machines of rows that were added.
+    manifest["machine"] = manifest["history"][0]["machine"]
+    # Read only now: making the page takes a minute, in which somebody may have gone on writing.
+    finding = kept_finding(path)
+    replace(path, _completed(manifest, {**files, **added.files}, finding, listed))
+    return read_folder(path)
+
+
+def _contents(
+    lines: bytes, suites: Sequence[Coverage], words: Sequence[str], extra: Extra
+) -> tuple[Provenance, dict[str, bytes], str]:
+    """Where the rows come from, the files that are made of them, and why there are none over data sets ("": there are)."""
     with tempfile.TemporaryDirectory() as temporary:
         (Path(temporary) / "rows.jsonl").write_bytes(lines)
         store = Store(temporary)
         # As the report reads them: from their lines.
         read = store.rows(SELECTION)
-        added = extra or Extra()
-        made = _provenance(read, suites, ["equipoise", added.command, path.name], added)
-        html = page_html(read, store, suites[0].command if len(suites) == 1 else None, made.report)
-        files = {
-            **{f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text},
-            ROWS: compressed(lines),
-            PAGE: html.encode("utf-8", "replace"),
-            **tables(store.rows()),
-        }
-    manifest = _facts(listed, made, path.name, description, before)
-    manifest |= {"rows_sha256": content_hash(lines), "kind": KINDS[extra is not None]}
-    manifest |= {"plugins": added.plugins, "suites": [suite.record() for suite in suites]}
-    # The effects come before the ranks, as in the alphabet; what costs have to say is in a file of its own.
-    manifest["pictures"] = sorted(
-        name for name in files if name.endswith(".svg") and not name.startswith("cost")
-    )
-    manifest["history"] = history(before, {**manifest, "machine": _here(description)})
-    _write(path, manifest, {**files, **added.files}, Counter(row["status"] for row in listed))
-    return read_folder(path)
+        made = _provenance(read, suites, words, extra)
+        suite = suites[0].command if len(suites) == 1 else None
+        html = page_html(read, store, suite, made.report, note=_note(suites))
+        listed, missing = tables(store.rows())
+    texts = {f"{suite.name}.toml": suite.text.encode() for suite in suites if suite.text}
+    return made, {**texts, ROWS: compressed(lines), PAGE: as_bytes(html), **listed}, missing
+
+
+def _note(suites: Sequence[Coverage]) -> str:
+    """What a reader of the page alone does not see: the finding, and what the suite has besides."""
+    parts = [f"{suite.name}: {summary(suite.record())}" for suite in suites]
+    here = f"Here are, of the suite {'; of the suite '.join(parts)}. " if parts else ""
+    return f"{here}The README of this folder has the finding, and says what is here."
 
 
 def _provenance(
-    rows: Sequence[Row], suites: Sequence[Coverage], words: list[str], extra: Extra
+    rows: Sequence[Row], suites: Sequence[Coverage], words: Sequence[str], extra: Extra
 ) -> Provenance:
-    words += [word for suite in suites for word in ("--suite", suite.command)]
-    words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
-    words += [word for file in dict.fromkeys(extra.places.values()) for word in ("--plugin", str(file))]
+    suite_words = [word for suite in suites for word in ("--suite", suite.command)]
+    suite_words += ["--unfinished"] if any(suite.unfinished for suite in suites) else []
+    plugin_words = [w for file in dict.fromkeys(extra.places.values()) for w in ("--plugin", str(file))]
     installed = [record["distribution"] for record in extra.plugins if "distribution" in record]
-    words += [word for name in installed for word in ("--distribution", str(name))]
+    plugin_words += [word for name in installed for word in ("--distribution", str(name))]
     # So that the commands also work for somebody who has the folder alone.
     found = [{**row, "strategy": placed(row["strategy"], extra.places)} for row in rows]
-    made = provenance(grouped(found), None, shlex.join(words))
+    made = provenance(grouped(found), None, shlex.join([*words, *suite_words, *plugin_words]))
+    # The suite's own command plans the same cells, and the blocks that are still missing.
     if suites:
         made.commands[:] = [f"equipoise run {shlex.quote(suite.command)}" for suite in suites]
     return made
 
 
-def _facts(
-    rows: Sequence[Row], made: Provenance, name: str, description: str, before: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The manifest without hashes. What says where and when the rows were made is kept from an earlier publication."""
-    keep = before is not None and not description
-    return {
-        "schema": SCHEMA,
-        "name": name,
-        "published": before["published"] if before else datetime.now(UTC).date().isoformat(),
-        "commands": [*made.commands, made.report],
-        "machine": before["machine"] if before is not None and keep else _here(description),
-        "versions": _versions(rows),
-        "code": sorted({str(row["code"]).partition("/")[0] for row in rows if row.get("code")}),
-        "metrics_code": sorted({str(row["metrics_code"]) for row in rows if row.get("metrics_code")}),
-        "cpu": sorted({str(row["cpu"]) for row in rows if row.get("cpu")}),
-        "devices": sorted({str(row["device"]) for row in rows if row.get("device")}),
-        "seeds": sorted({int(row.get("seed") or 0) for row in rows}),
-        "data": sorted((asdict(one) for one in made.data), key=lambda one: (one["name"], one["sha256"])),
-        "created": [made.first, made.last],
-        "rows": len(rows),
-        "core_hours": round(core_hours(rows), 4),
-    }
-
-
-def _here(description: str) -> dict[str, Any]:
-    return {**machine(), **({"description": description} if description else {})}
-
-
-def _versions(rows: Sequence[Row]) -> dict[str, list[str]]:
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        for name, version in (row.get("versions") or {}).items():
-            found.setdefault(str(name), set()).add(str(version))
-    return {name: sorted(values) for name, values in sorted(found.items())}
-
-
-def _write(
-    path: Path, manifest: dict[str, Any], files: Mapping[str, bytes], states: Mapping[str, int]
-) -> None:
-    """Write a whole new folder beside the old one, and then exchange them, so that no reader finds half of one."""
-    old = path / README
-    finding = finding_of(old.read_text(encoding="utf-8")) if old.is_file() else UNWRITTEN
+def _completed(
+    manifest: dict[str, Any], files: Mapping[str, bytes], finding: str, rows: Sequence[Row]
+) -> dict[str, bytes]:
+    """All files of the folder: these, the README, and last the manifest, which holds the hashes of the others."""
+    manifest["files"] = {name: hash_of(content) for name, content in sorted(files.items())}
+    states = Counter(row["status"] for row in rows)
     text = readme(manifest, finding, {state: states.get(state, 0) for state in STATUSES})
-    manifest |= {
-        "readme_sha256": hash_of(without_finding(text).encode()),
-        "files": {name: hash_of(content) for name, content in sorted(files.items())},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    manifest["readme_sha256"] = hash_of(as_bytes(without_finding(text)))
+    return {**files, README: as_bytes(text), MANIFEST: manifest_bytes(manifest)}
+
+
+def heal(path: Path) -> None:
+    """Undo what a publication of this folder has left half done that was killed: the old or the new folder is whole.
+
+    Only one process may publish at a time (`only_writer`).
+    """
+    new, old = beside(path)
+    if old.exists() and not path.exists():
+        # Killed between the two renames of `replace`.
+        old.rename(path)
+    for left in (new, old):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def replace(path: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder with these files in the place of the one that is there.
+
+    At every moment the old or the new folder is whole on the disk, so that a kill or a power failure loses neither. No file
+    system exchanges two folders in one step everywhere, so for a moment there is none at `path`; `heal` brings the old one back.
+    """
+    new, old = beside(path)
     try:
-        for name, content in {**files, README: text.encode(), MANIFEST: manifest_bytes(manifest)}.items():
+        for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
-            (new / name).write_bytes(content)
-        # Temporary folders are private to their user.
-        new.chmod(0o755)
+            _write(new / name, content)
+        for folder in {(new / name).parent for name in files}:
+            sync_folder(folder)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         new.rename(path)
+        sync_folder(path.parent)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        # After the renames this removes the old folder, and after an error the new one.
+        heal(path)
+
+
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        # Before the old folder is removed, the new one must be on the disk.
+        os.fsync(handle.fileno())
+
+
+@contextlib.contextmanager
+def only_writer(parent: Path) -> Iterator[None]:
+    """Hold the lock of a folder of published folders, which is made if it does not exist.
+
+    Raises:
+        EquipoiseError: another process holds it.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(str(parent / ".lock"), timeout=0):
+            yield
+    except filelock.Timeout:
+        raise EquipoiseError(
+            f"another command is publishing into {parent}: try again when it has ended"
+        ) from None

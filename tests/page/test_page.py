@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from equipoise.page.cost import Spot, frontier, scatter
+from equipoise.page.data import _probability
 from equipoise.page.model import Line
 from equipoise.page.pictures import ticks
 
@@ -164,6 +165,12 @@ def test_the_embedded_data_are_whole_and_safe(page: Make, rows_of: Rows) -> None
     assert focal["delta_tuned_macro_f1_low"] < focal["delta_tuned_macro_f1"]
 
 
+def test_no_rounding_makes_a_probability_zero() -> None:
+    assert [_probability(p) for p in (0.0, 3.21e-7, 0.00011, 0.04567, 1.0)] == [0, 3e-7, 0.0001, 0.0457, 1]
+    assert _probability(None) is None
+    assert _probability(float("nan")) is None
+
+
 def test_the_source_can_be_run_again(page: Make, rows_of: Rows, parsed: Parse) -> None:
     rows = [*rows_of(dataset="yeast"), *rows_of(dataset="a b.csv", splits=2)]
     found = parsed(page(rows))
@@ -171,6 +178,7 @@ def test_the_source_can_be_run_again(page: Make, rows_of: Rows, parsed: Parse) -
     assert f"equipoise run --dataset yeast {end} --splits 5 --seed 0" in found.text
     assert f"equipoise run --dataset 'a b.csv' {end} --splits 2 --seed 0" in found.text
     assert ["python", "3.11.7"] in found.tables["versions-table"]
+    assert ["engine hash", "0123456789abcdef"] in found.tables["versions-table"]
     data = {row[0]: row for row in found.tables["data-table"]}
     assert "MULAN" in data["yeast"][2]
     assert data["yeast"][4] == "ab" * 32

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("baycomp", reason="needs the extra statistics")
 pytest.importorskip("statsmodels", reason="needs the extra statistics")
 
-from equipoise.page.pictures import dot_plot
+from equipoise.page.pictures import LONGEST, dot_plot
 from equipoise.page.ranking import critical_difference
 from equipoise.rankings.model import Block, RankedStrategy, Ranking
 
@@ -46,6 +46,18 @@ def test_the_diagram_names_everything_and_joins_the_groups() -> None:
     assert heights["fifth"] < heights["fourth &lt;b&gt;"]
     assert drawn.count('<path class="k"') == 3  # two groups, and the length of the critical difference
     assert "cannot be told apart" in drawn
+
+
+def test_the_longest_names_are_not_cut_off_at_the_sides() -> None:
+    ranks = {f"{letter * LONGEST}": 10.0 + i for i, letter in enumerate("abcdef")}
+    drawn = str(critical_difference(_ranking(ranks, ()), "r"))
+    width = int(re.findall(r'viewBox="0 0 (\d+) ', drawn)[0])
+    for side, x, text in re.findall(
+        r'<text class="([es])" x="([\d.]+)" y="\d+">([a-f]+ [\d.]+)</text>', drawn
+    ):
+        # A letter of these names is about 0.55 as wide as the font is high, 12 pixels.
+        room = float(x) if side == "e" else width - float(x)
+        assert 0.55 * 12 * len(text) <= room, text
 
 
 def test_no_diagram_without_a_ranking() -> None:

@@ -24,6 +24,13 @@ from ..shared.commands import Say
 
 DATA = ("design-emails[rows=120]", "design-emails[rows=120,seed=1]")
 NAME = "tiny-2026-11"
+#: What the fixture `swept` runs, as the head of a suite whose blocks a test adds.
+SUITE = """
+backbones = ["linear"]
+strategies = ["none", "focal", "scut"]
+splits = 2
+settings = { trials = 1, folds = 2, epochs = 2 }
+"""
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +43,24 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("equipoise.sweep.run.MlflowWriter", Mock())
         sweep(make_plan(suite, device="cpu"), Store(folder))
     return folder
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Callable[..., Path]:
+    """Write mine.toml with a block for each of these lists of further lines; returns its path."""
+
+    def write(*blocks: str, name: str = "mine") -> Path:
+        file = tmp_path / f"{name}.toml"
+        file.write_text("\n[[blocks]]\n".join([SUITE, *blocks]), encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def rows(swept: Path) -> list[dict[str, Any]]:
+    """The rows of the sweep; those of its first data set come first."""
+    return Store(swept).rows()
 
 
 @pytest.fixture(scope="session")

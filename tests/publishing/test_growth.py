@@ -10,21 +10,14 @@ from typing import Any
 
 import pytest
 
+from equipoise.publishing.growth import history
 from equipoise.publishing.readme import UNWRITTEN, finding_of
+from equipoise.store.rows import clean
 from equipoise.store.store import Store
 
 Say = Callable[..., Any]
 Rows = list[dict[str, Any]]
-SUITE = """
-backbones = ["linear"]
-strategies = ["none", "focal", "scut"]
-splits = 2
-settings = { trials = 1, folds = 2, epochs = 2 }
-[[blocks]]
-datasets = ["design-emails[rows=120]"]
-[[blocks]]
-datasets = ["design-emails[rows=120,seed=1]"]
-"""
+BLOCKS = ('datasets = ["design-emails[rows=120]"]', 'datasets = ["design-emails[rows=120,seed=1]"]')
 
 
 class Folder:
@@ -33,7 +26,6 @@ class Folder:
     def __init__(self, say: Say, tmp_path: Path) -> None:
         self.say, self.tmp_path, self.path = say, tmp_path, tmp_path / "out" / "tiny-2026-11"
         self.stores = 0
-        (tmp_path / "mine.toml").write_text(SUITE, encoding="utf-8")
 
     def publish(self, rows: Rows, suite: str = "mine.toml") -> Any:
         self.stores += 1
@@ -51,14 +43,9 @@ class Folder:
 
 
 @pytest.fixture
-def grown(say: Say, tmp_path: Path) -> Folder:
+def grown(say: Say, tmp_path: Path, suite: Callable[..., Path]) -> Folder:
+    suite(*BLOCKS)
     return Folder(say, tmp_path)
-
-
-@pytest.fixture
-def rows(swept: Path) -> Rows:
-    """Those of the first block come first."""
-    return Store(swept).rows()
 
 
 def refused(said: Any, *words: str) -> None:
@@ -119,13 +106,14 @@ def test_a_row_that_was_computed_again_by_other_code_is_named(grown: Folder, row
     refused(grown.publish([*rows[:6], *again]), "has been computed again with other code", "as new", "5 more")
 
 
-def test_a_suite_that_has_changed_is_refused(grown: Folder, rows: Rows) -> None:
+def test_a_suite_that_has_changed_is_refused(grown: Folder, rows: Rows, suite: Callable[..., Path]) -> None:
     assert grown.publish(rows[:6]).code == 0
-    (grown.tmp_path / "mine.toml").write_text(f"title = 'Another'{SUITE}", encoding="utf-8")
+    suite(*BLOCKS, "datasets = ['emotions']")
     refused(grown.publish(rows), "the suite mine has changed")
-    (grown.tmp_path / "other.toml").write_text(SUITE, encoding="utf-8")
+    suite(*BLOCKS, name="other")
     refused(grown.publish(rows, "other.toml"), "holds rows of mine, not of other")
     refused(grown.publish(rows, ""), "its rows are frozen")
+    refused(grown.publish(rows[:6], ""), "holds rows of a suite", "--suite mine")
 
 
 def test_rows_of_no_suite_stay_frozen(grown: Folder, rows: Rows) -> None:
@@ -137,3 +125,30 @@ def test_a_damaged_folder_does_not_grow(grown: Folder, rows: Rows) -> None:
     assert grown.publish(rows[:6]).code == 0
     (grown.path / "rows.jsonl.gz").write_bytes(gzip.compress(b"\n".join(grown.lines()[1:]) + b"\n"))
     refused(grown.publish(rows), "does not hold the rows")
+
+
+def test_rows_of_equal_numbers_in_another_spelling_do_not_replace_others(
+    grown: Folder, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert grown.publish(rows[:6]).code == 0
+    before = grown.lines()
+
+    def spaced(row: dict[str, Any]) -> bytes:
+        return json.dumps(clean(row), separators=(" , ", " : ")).encode() + b"\n"
+
+    monkeypatch.setattr("equipoise.publishing.rows.encode", spaced)
+    refused(grown.publish(rows), "is written in another way", "5 more")
+    assert grown.lines() == before
+
+
+def test_the_machine_of_the_last_state_can_be_put_right() -> None:
+    now = {"rows": 6, "rows_sha256": "a", "core_hours": 1.0}
+    first = history(None, now, "a laptop")
+    before = {**now, "published": first[0]["date"], "machine": first[0]["machine"], "history": first}
+    (right,) = history(before, now, "32 nodes")
+    assert right["machine"]["description"] == "32 nodes"
+    grown = history(before, {**now, "rows_sha256": "b"}, "one server")
+    assert [state["machine"]["description"] for state in grown] == ["a laptop", "one server"]
+    assert history({**before, "history": grown}, {**now, "rows_sha256": "b"}, "") == grown
+    del before["history"]
+    assert history(before, now, "") == first, "earlier versions wrote none"

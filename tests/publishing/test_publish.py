@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import platform
 from collections.abc import Callable
 from hashlib import sha256
@@ -14,8 +15,8 @@ from typing import Any
 import pytest
 
 from equipoise.publishing import index
-from equipoise.publishing.index import write_index
-from equipoise.publishing.readme import BEGIN, UNWRITTEN, finding_of
+from equipoise.publishing.index import headline, write_index
+from equipoise.publishing.readme import BEGIN, END, UNWRITTEN, finding_of
 from equipoise.publishing.rows import public
 from equipoise.publishing.writing import publish
 from equipoise.report.export import report_frame
@@ -99,6 +100,18 @@ def test_neither_the_host_nor_folders_are_in_a_file(swept: Path, once: Path) -> 
         assert not [word for word in words if word in text], file.name
 
 
+def test_half_a_character_in_the_name_of_a_file_can_be_published(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    folder = publish(
+        [{**row, "dataset": name, "labels": [name]} for row in rows[:1]], tmp_path / "tiny-2026-11"
+    )
+    folder.whole()
+    assert folder.manifest["data"][0]["name"] == "caf?.csv"
+    assert folder.rows[0]["dataset"] == name, "JSON has an escape for it"
+
+
 def test_of_several_rows_of_a_cell_the_last_is_published() -> None:
     cell = {"status": "ok", "dataset": "d", "backbone": "linear", "strategy": "none", "split": 0}
     rows = public([{**cell, "key": "old"}, {**cell, "key": "new"}, {**cell, "key": "b", "split": 10}])
@@ -159,6 +172,52 @@ def test_the_index_lists_all_also_what_was_withdrawn(folder: Path) -> None:
         assert folder.name in text
 
 
+def test_the_index_shows_the_finding_and_no_folder_of_this_machine(
+    folder: Path, edit_manifest: Callable[..., None]
+) -> None:
+    readme = folder / "README.md"
+    (line,) = write_index(folder.parent)
+    assert line.finding == "not written yet"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(
+        text.replace(UNWRITTEN, "**Nothing `works`,\nand [all](x.md) fails.** More."), encoding="utf-8"
+    )
+    (line,) = write_index(folder.parent)
+    assert line.finding == "Nothing works, and all fails."
+    edit_manifest(folder, lambda manifest: manifest.update(rows="many"))
+    (line,) = write_index(folder.parent)
+    assert (
+        line.state
+        == f"damaged: {folder.name}/manifest.json is incomplete: rows is missing or has a wrong type"
+    )
+    assert not list(folder.parent.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        ("", ""),
+        ("Does it help? Hardly.", "Does it help?"),
+        ("By 2.5 points, on 3 of 4.\n\nMore.", "By 2.5 points, on 3 of 4."),
+        ("no end " * 60, f"{('no end ' * 60)[:239]}…"),
+        ("A gain of a*b and snake_case stays. Next.", "A gain of a*b and snake_case stays."),
+    ],
+)
+def test_the_first_sentence_of_a_finding(finding: str, words: str) -> None:
+    assert headline(f"# title\n{BEGIN}\n\n{finding}\n\n{END}\n") == words
+
+
+def test_the_readme_lists_the_files_that_are_there(once: Path) -> None:
+    text = (once / "README.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in text.splitlines() if line.startswith("- `")}
+    patterns = [name for name in listed if name not in ("manifest.json",)]
+    files = {file.name for file in once.iterdir()} - {"README.md", "index.html", "manifest.json"}
+    assert {name for name in files if any(Path(name).match(one) for one in patterns)} == files
+    assert all(any(Path(name).match(one) for name in files) for one in patterns)
+    manifest = json.loads((once / "manifest.json").read_bytes())
+    assert f"rows {manifest['rows_sha256'][:12]})*" in text
+
+
 def test_the_index_names_a_data_set_with_many_options_once() -> None:
     assert index._data(["yeast", "world[seed=1]", "world[seed=2]", "yeast"]) == "yeast, world (2 settings)"
 
@@ -174,5 +233,7 @@ def test_over_several_data_sets_the_folder_has_effects_and_pictures(swept: Path,
     assert float(lines["focal", "map"]["mean"]) == pytest.approx(sum(differences) / len(differences))
     assert (lines["focal", "map"]["datasets"], lines["focal", "map"]["generated"]) == ("2", "2")
     assert float(lines["scut", "tuned_macro_f1"]["mean"]) == 0
-    assert "![effects-linear](effects-linear.svg)" in (once / "README.md").read_text(encoding="utf-8")
+    assert "![Mean differences from none: linear](effects-linear.svg)" in (once / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert (once / "effects-linear.svg").read_bytes().startswith(b"<?xml")

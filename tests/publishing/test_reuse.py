@@ -6,14 +6,18 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 import equipoise
+from equipoise.experiment.settings import Settings
 from equipoise.publishing.readme import UNWRITTEN
+from equipoise.publishing.reuse import _reason
 from equipoise.store.store import Store
 from equipoise.sweep.rescore import rescore
 
@@ -96,6 +100,28 @@ def test_a_wrong_or_damaged_folder_is_one_line(damage: Any, said: str, say: Say,
     refused = say(*RUN, "--reuse", str(folder), "--dry-run")
     assert (refused.code, refused.err.count("\n")) == (2, 1), refused
     assert said in refused.err
+
+
+def test_a_cell_that_two_blocks_plan_is_compared_with_the_one_of_its_settings() -> None:
+    cells = [
+        SimpleNamespace(
+            key=str(n),
+            dataset_sha256="d",
+            settings=Settings(trials=n),
+            code="e/b/s",
+            external="",
+            device="cpu",
+        )
+        for n in (1, 2)
+    ]
+    names = ("data", "linear", "none", 0, 0)
+    row = dict(zip(("dataset", "backbone_identity", "strategy", "split", "seed"), names, strict=True))
+    row |= {"key": "k", "dataset_sha256": "d", "code": "e/b/other", "device": "cpu"}
+    for trials in (1, 2):
+        row["settings"] = asdict(Settings(trials=trials))
+        assert _reason(row, {names: cells}) == "of other code or libraries (strategy's code)"  # type: ignore[dict-item]
+    row["settings"] = asdict(Settings(trials=3))
+    assert _reason(row, {names: cells}) == "of other settings"  # type: ignore[dict-item]
 
 
 def test_what_is_withdrawn_is_not_reused(say: Say, folder: Path) -> None:
