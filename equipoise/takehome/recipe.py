@@ -143,7 +143,8 @@ def write_recipe(winner: Winner) -> str:
     scores = ", ".join(
         f"{TITLES[name]} {value:.3f}" for name, value in winner.scores.items() if value is not None
     )
-    draw, order = DRAWS[draws.name or "none"]
+    # Without a share of draws by label, rows come in shuffled epochs, as in the engine.
+    draw, order = DRAWS[(draws.name if getattr(draws, "mix", 1.0) else "") or "none"]
     return SCRIPT.format(
         strategy=winner.strategy.spec,
         backbone=winner.backbone.name,
