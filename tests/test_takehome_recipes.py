@@ -6,6 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,12 @@ def test_a_recipe_reaches_the_scores_of_the_model(mails: Path, tmp_path: Path) -
     assert reached(script, mails, tmp_path) == pytest.approx(
         metrics.macro_f1(new.Y, model.predict(new.X)), abs=0.02
     )
+
+
+def test_thresholds_far_from_one_half_are_written_as_they_are(mails: Path) -> None:
+    model = equipoise.load_model(mails / "model")
+    far = replace(model, evidence=replace(model.evidence, tuned=np.array([50.0, -60.0, 0.25])))
+    assert "THRESHOLDS = torch.tensor([50.0, -60.0, 0.25])" in write_recipe(of_model(far))
 
 
 @pytest.mark.slow

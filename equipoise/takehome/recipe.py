@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
@@ -64,9 +63,6 @@ class Winner:
 def of_model(model: Model) -> Winner:
     """The winner that a model is."""
     facts = model.facts
-    thresholds = None
-    if facts["thresholds"] is not None:
-        thresholds = scipy.special.logit(np.array(facts["thresholds"], dtype=np.float64))
     kind = (
         "categories"
         if facts["table"]["categories"] or getattr(model.features, "_encoder", None)
@@ -78,7 +74,7 @@ def of_model(model: Model) -> Winner:
         strategy=with_params(get_strategy(facts["strategy"]), facts["params"]),
         lr=facts["params"]["lr"],
         C=facts["params"]["C"],
-        thresholds=thresholds,
+        thresholds=_thresholds(model),
         origin=", fitted on out-of-fold predictions of all rows" if facts["decision"] != "fixed" else "",
         labels=model.labels,
         inputs=facts["table"]["inputs"],
@@ -88,6 +84,17 @@ def of_model(model: Model) -> Winner:
         settings=facts["settings"],
         scores=facts["expected"]["scores"],
     )
+
+
+def _thresholds(model: Model) -> np.ndarray | None:
+    """The thresholds (L,) of a model in logits; None where it decides otherwise.
+
+    Not from the probabilities of its card, which are 0 or 1 for logits beyond ±37.
+    """
+    if model.facts["thresholds"] is None:
+        return None
+    values = {"fixed": np.zeros(()), "tuned": model.evidence.tuned, "own": model.evidence.own}[model.decision]
+    return None if values is None else np.broadcast_to(values, len(model.labels)).astype(np.float64)
 
 
 def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = None) -> Winner:
