@@ -17,6 +17,7 @@ _DECISIONS = {
 def card(facts: Mapping[str, Any]) -> str:
     """The text of `README.md` of a saved model."""
     title = f"# {facts['strategy']} on {facts['backbone']}, fitted on {facts['dataset']}"
+    # What a reader needs first: how to use it, on what it rests, and what to expect.
     parts = [
         title,
         f"A multilabel classifier written by `equipoise fit`. {facts['choice']}",
@@ -62,6 +63,7 @@ def _expected(facts: Mapping[str, Any]) -> str:
 
 def _by_label(facts: Mapping[str, Any]) -> str:
     """A line for each label: its rows, its threshold, and what to expect of it."""
+    # A mean over labels hides the rare ones, which are often those that matter.
     f1 = facts["expected"]["f1_by_label"]
     # Not every decision is one by thresholds.
     thresholds = facts["thresholds"] or [None] * len(f1)

@@ -104,12 +104,14 @@ def recommended_name(results: str | Path) -> str:
 
 
 def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | None, name: str) -> Advice:
+    # The report's own advice, so that a model is what its reader was told to use.
     every = advise(compare(rows))
     if not every:
         raise EquipoiseError(
             f"{results} has no data set with a finished baseline, which a recommendation needs: run `none` and other strategies "
             "first (equipoise run)"
         )
+    # By content: a file may have been renamed since, and another may have its name now.
     if data is not None:
         found = [a for a in every if a.data_sha256 == data.sha256]
         missing = f"{results} has no results for these data (SHA-256 {data.sha256[:12]}…)"

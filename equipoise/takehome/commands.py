@@ -50,6 +50,7 @@ def fit(
     mlflow: bool,
 ) -> None:
     """Fit a model on all rows, save it, and say what to expect of it."""
+    # Otherwise one of the two would silently win.
     if from_report and (backbone or strategy):
         raise EquipoiseError(
             "--from-report chooses backbone and strategy: leave out --backbone and --strategy"
@@ -118,9 +119,11 @@ def predict(
 ) -> None:
     """Predict the rows of a file into another one, and print how often each label was predicted."""
     check_out(out, dataset, model)
+    # Before the model: its folder names plugins, and loads none by itself.
     for plugin in plugins:
         _load(plugin)
     loaded = load_model(model)
+    # A note and no refusal: the predictions are right, if not equal in their last bits.
     if changed := _changed(loaded):
         echo(
             f"note: the model was fitted with {changed}; predictions may differ in their last digits",
@@ -164,5 +167,6 @@ def _load(plugin: str) -> None:
     if not part.file:
         load_plugins([place for kind in ("strategy", "backbone") if (place := part.place(kind))])
         return
+    # One file may hold both kinds.
     for kind in ("strategy", "backbone"):
         registry(kind).load_file(part.file)

@@ -87,10 +87,8 @@ def of_model(model: Model) -> Winner:
 
 
 def _thresholds(model: Model) -> np.ndarray | None:
-    """The thresholds (L,) of a model in logits; None where it decides otherwise.
-
-    Not from the probabilities of its card, which are 0 or 1 for logits beyond ±37.
-    """
+    """The thresholds (L,) of a model in logits; None where it decides otherwise."""
+    # Not from the probabilities of its card, which are 0 or 1 for logits beyond ±37.
     if model.facts["thresholds"] is None:
         return None
     values = {"fixed": np.zeros(()), "tuned": model.evidence.tuned, "own": model.evidence.own}[model.decision]
@@ -104,14 +102,15 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
     store = Store(Path(results))
     # Of splits with equal objectives the first.
     row = max(choice.rows, key=lambda r: (float(r["objective"] or 0), -int(r["split"])))
+    # Those of one split, and not of several: settings and thresholds belong together.
     params, backbone = row["params"], get_backbone(choice.backbone)
+    if not backbone.gradient:
+        raise EquipoiseError(_cannot(backbone.name, "backbone", NETWORKS))
     own = {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{backbone.name}.")}
     strategy = with_params(get_strategy(choice.strategy), params)
     decision = "own" if "decide" in strategy.stages or strategy.voter is not None else choice.decision
     # Thresholds belong to the scale of the logits, so they come from the same split as the settings.
     thresholds = store.predictions(row["key"]).get(f"{decision}_thresholds")
-    if not backbone.gradient:
-        raise EquipoiseError(_cannot(backbone.name, "backbone", NETWORKS))
     return Winner(
         dataset=data.name,
         backbone=bind(backbone, own),
@@ -138,13 +137,8 @@ def write_recipe(winner: Winner) -> str:
         EquipoiseError: it cannot be written for this backbone, strategy or kind of data; the message says which can be.
     """
     loss, draws = _check(winner)
-    kind = (
-        "numbers"
-        if winner.kind == "numbers"
-        else "tfidf"
-        if winner.backbone.name in _WITH_TFIDF
-        else "tokens"
-    )
+    of_texts = "tfidf" if winner.backbone.name in _WITH_TFIDF else "tokens"
+    kind = "numbers" if winner.kind == "numbers" else of_texts
     features, imports = FEATURES[kind]
     values = _values(winner)
     scores = ", ".join(
@@ -178,7 +172,7 @@ def write_recipe(winner: Winner) -> str:
 
 
 def _check(winner: Winner) -> tuple[Strategy, Strategy]:
-    """The parts of the strategy that bring the loss and the draws of rows; EquipoiseError where a recipe cannot be written."""
+    """The parts of the strategy that bring the loss and the draws; EquipoiseError where a recipe cannot be written."""
     if winner.backbone.name not in NETWORKS:
         raise EquipoiseError(_cannot(winner.backbone.name, "backbone", NETWORKS))
     if getattr(winner.backbone, "vectors", None):
@@ -248,5 +242,6 @@ def _loss(strategy: Strategy) -> str:
 
 def _fields(obj: Any) -> dict[str, Any]:
     """The settings of a backbone or strategy, with numbers as they are to be written."""
+    # Five digits: a script is for readers, and the search does not know more.
     values = {f.name: getattr(obj, f.name) for f in options(obj)}
     return {name: float(f"{v:.5g}") if isinstance(v, float) else v for name, v in values.items()}

@@ -33,6 +33,7 @@ def read_rows(
     Raises:
         EquipoiseError: the file cannot be read, or an input of the model is missing or malformed; with the line, if any.
     """
+    # Labels are not asked for: new rows have none.
     path = user_path(file)
     table = read_records(path) if reads(path) else read_table(path, delimiter, encoding, labelled=False)
     inputs = model.facts["table"]["inputs"]
@@ -49,6 +50,7 @@ def read_rows(
             raise EquipoiseError(
                 f"{table.file} has no column {name!r}, an input of the model (columns: {name_list(table.columns)})"
             )
+    # What is not read takes memory, such as long texts beside numbers.
     table.keep(inputs)
     rows = table.rows
     if model.facts["input"] == "text":
@@ -111,6 +113,7 @@ def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = 
         EquipoiseError: there is no such folder, or the file is one.
     """
     path = check_out(file)
+    # Predicted once, for the decisions and the probabilities alike.
     header, outputs = list(model.labels), model.outputs(X)
     lines: list[list[Any]] = outputs[model.decision].astype(int).tolist()
     if scores:
