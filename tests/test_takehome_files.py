@@ -109,6 +109,16 @@ def test_mistakes_are_one_line(mails: Path, tmp_path: Path) -> None:
     assert "bad.csv has no column 'text', an input of the model" in refused(*predict, tmp_path / "bad.csv")
     assert "no rows" in refused(*predict, tmp_path / "empty.csv")
     assert "no folder" in refused(*predict, mails / "new.csv", "--out", tmp_path / "none" / "p.csv")
+    own = mails / "new.csv"
+    before = own.read_bytes()
+    assert "is the file that is read" in refused(*predict, own, "--out", mails / "." / "new.csv")
+    assert own.read_bytes() == before
+    assert "is the folder of the model" in refused(*predict, own, "--out", mails / "model" / "model.json")
+    assert "is a folder" in refused(*predict, own, "--out", tmp_path)
+    assert "is a folder" in refused("recipe", "--model", mails / "model", "--out", tmp_path)
+    assert "can be made in" in refused(
+        *fit[:-1], tmp_path / "bad.csv" / "m", "--backbone", "linear", "--strategy", "none"
+    )
     assert "holds no model" in refused("predict", "--model", tmp_path, "--dataset", mails / "new.csv")
     assert "--from-report" in refused(*fit)
     assert "leave out" in refused(*fit, "--from-report", "--backbone", "linear")

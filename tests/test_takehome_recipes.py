@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+import torch.nn.functional as F
 
 import equipoise
 from equipoise import metrics
+from equipoise.catalog.backbones import get_backbone
+from equipoise.catalog.strategies import get_strategy
+from equipoise.contracts.context import Context
 from equipoise.core.errors import EquipoiseError
-from equipoise.takehome.recipe import of_model, of_report, write_recipe
+from equipoise.experiment.jobs import drawn_positives
+from equipoise.takehome.recipe import Winner, of_model, of_report, write_recipe
 from equipoise.takehome.recipe_parts import LOSSES, NETWORKS
 
 from .shared.takehome import LABELS, QUICK, benchmarked, fitted, run, write_numbers
@@ -63,6 +73,12 @@ def test_a_recipe_reaches_the_scores_of_the_model(mails: Path, tmp_path: Path) -
     )
 
 
+def test_thresholds_far_from_one_half_are_written_as_they_are(mails: Path) -> None:
+    model = equipoise.load_model(mails / "model")
+    far = replace(model, evidence=replace(model.evidence, tuned=np.array([50.0, -60.0, 0.25])))
+    assert "THRESHOLDS = torch.tensor([50.0, -60.0, 0.25])" in write_recipe(of_model(far))
+
+
 @pytest.mark.slow
 def test_a_recipe_for_numbers(tmp_path: Path) -> None:
     write_numbers(tmp_path / "train.csv", 240, 1)
@@ -86,6 +102,7 @@ def test_a_recipe_from_the_report(mails: Path, store: Path, tmp_path: Path) -> N
     *itertools.product(["linear"], [n for n in LOSSES if " " not in n]),
     *itertools.product(["linear"], ["focal[alpha=-1]", "asl[focus_gradient=false]", "balanced_sampling"]),
     ("linear", "sqrt_sampling+asl+scut"),
+    ("linear", "balanced_sampling+pos_weight"),
     *itertools.product([n for n in NETWORKS if n != "linear"], ["none", "focal", "scut", "asl"]),
 ])  # fmt: skip
 def test_every_recipe_reaches_the_scores_of_its_model(
@@ -94,6 +111,49 @@ def test_every_recipe_reaches_the_scores_of_its_model(
     model, recipe = compared(mails, backbone, strategy, tmp_path)
     # A network of another start differs by so much.
     assert recipe == pytest.approx(model, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    "draws", ["none", "balanced_sampling[mix=0.7]", "balanced_sampling[mix=0]", "sqrt_sampling"]
+)
+@pytest.mark.parametrize(
+    "loss", [*(name for name in LOSSES if " " not in name), "focal[alpha=-1]", "asl[focus_gradient=false]"]
+)
+def test_the_loss_of_a_recipe_is_that_of_the_strategy(loss: str, draws: str) -> None:
+    """Beside sampling weights, a loss makes up for the imbalance that is left among the rows as they are drawn."""
+    rng = np.random.default_rng(0)
+    Y = (rng.random((60, 3)) < [0.5, 0.2, 0.05]).astype(np.uint8)
+    z, targets = (
+        torch.tensor(rng.normal(size=(60, 3)) * 2, dtype=torch.float32),
+        torch.tensor(Y, dtype=torch.float32),
+    )
+    names = [name for name in (loss, draws) if name != "none"] or ["none"]
+    winner = Winner(
+        "made", get_backbone("linear"), get_strategy("+".join(names)), 0.1, 1.0, np.zeros(3), "", list("abc"), ["x"], "numbers",
+        False, None, {"epochs": 1, "batch_size": 8}, {},
+    )  # fmt: skip
+    script = write_recipe(winner)
+    code = script[
+        script.index(NETWORKS["linear"]) + len(NETWORKS["linear"]) : script.index("# The output starts")
+    ]
+    made: dict[str, Any] = {
+        "torch": torch,
+        "F": F,
+        "math": math,
+        "Y": targets,
+        "n": 60,
+        "positives": targets.sum(0),
+    }
+    exec(code, made)
+    weights = get_strategy(draws).weights(Y, Context(Y.sum(0), len(Y)))
+    drawn = torch.tensor(drawn_positives(Y, weights), dtype=torch.float32)
+    torch.testing.assert_close(made["draw"], torch.tensor(weights / weights.sum(), dtype=torch.float32))
+    rows = torch.tensor(60.0)
+    expected = get_strategy(loss).loss(
+        z, targets, Context(targets.sum(0), rows, trained_pos=drawn, trained_rows=rows)
+    )
+    torch.testing.assert_close(made["loss"](z, targets), expected, rtol=1e-4, atol=1e-5)
+    assert ("multinomial" in script) == (draws not in ("none", "balanced_sampling[mix=0]"))
 
 
 @pytest.mark.parametrize(("backbone", "strategy", "says"), [

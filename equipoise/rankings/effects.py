@@ -31,12 +31,15 @@ def effect(differences: Floats, variances: Floats) -> Effect:
     Hartung and Knapp (2001, DOI 10.1002/sim.791) with Student's t, never narrower than without their factor (Röver, Knapp &
     Friede 2015, DOI 10.1186/s12874-015-0091-1). Below FEWEST_BLOCKS there is the plain mean alone.
     """
+    # Equal up to the order of a sum is equal: else two strategies with the same predictions would differ.
     differences = np.round(differences, DIGITS)
     if len(differences) < FEWEST_BLOCKS:
         return Effect(float(differences.mean()))
     if not differences.any():
+        # Nothing to estimate a variance from, and no doubt either.
         return Effect(0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0)
     mean, error, tau2 = random_effects(differences, variances)
+    # Each data set is one observation, however many splits it has.
     half = float(scipy.special.stdtrit(len(differences) - 1, 0.5 + LEVEL / 2)) * error
     p = _p(mean, error, len(differences))
     worse, equal, better = signed_rank(differences)
@@ -59,6 +62,7 @@ def random_effects(differences: Floats, variances: Floats) -> tuple[float, float
     # Where the differences are all equal, statistics that are not used here divide by zero.
     with np.errstate(divide="ignore", invalid="ignore"):
         combined = _module("statsmodels.stats.meta_analysis").combine_effects(differences, known, use_t=True)
+    # By chance data sets scatter less than their splits allow; that must not make the interval narrower.
     error = max(combined.sd_eff_w_re, math.sqrt(combined.var_hksj_re))
     return float(combined.mean_effect_re), float(error), float(combined.tau2)
 
@@ -72,10 +76,12 @@ def signed_rank(differences: Floats, rope: float = EQUAL) -> tuple[float, float,
     """
     # Sorted, so that the draws depend on no order of data sets.
     values = np.append(0.0, np.sort(differences))
-    sums = values[:, None] + values[None, :]
+    # Twice the Walsh averages, so that the edge is doubled below. Rounded, as .012 + .008 is on an edge and not beside it.
+    sums = np.round(values[:, None] + values[None, :], DIGITS)
     weights = _weights(len(differences))
     above, below = (_beyond(weights, sign * sums, 2 * rope) for sign in (1, -1))
     regions = np.stack([below, 1 - below - above, above])
+    # The share of draws that each region wins, and not its mean weight (Benavoli et al. 2014).
     worse, equal, better = np.bincount(regions.argmax(axis=0), minlength=3) / DRAWS
     return float(worse), float(equal), float(better)
 
@@ -83,11 +89,13 @@ def signed_rank(differences: Floats, rope: float = EQUAL) -> tuple[float, float,
 @functools.cache
 def _weights(count: int) -> Floats:
     """The same draws (DRAWS, 1 + count) for every strategy; the first column belongs to the pseudo-difference."""
+    # A generator whose stream NumPy has frozen: published probabilities come out the same in later versions.
     return np.random.RandomState(0).dirichlet([0.5] + [1.0] * count, DRAWS)
 
 
 def _beyond(weights: Floats, sums: Floats, edge: float) -> Floats:
     """For each draw (DRAWS,) the weight of the pairs whose sum is beyond the edge."""
+    # An average on the edge belongs to both regions.
     share = (sums > edge) + 0.5 * (sums == edge)
     return np.asarray(((weights @ share) * weights).sum(axis=1), dtype=np.float64)
 

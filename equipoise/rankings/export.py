@@ -40,6 +40,7 @@ def rank_stores(
 ) -> list[Ranking]:
     """Rank the strategies of all rows of stores, or of those that `chosen` picks; [] without rows."""
     read = [(store, chosen(store.rows(SELECTION))) for store in stores]
+    # Together, since the data sets of several stores make one ranking.
     rows = [row for _, own in read for row in own]
     return rank_rows(rows, *metrics, traits=traits_of_stores(read)) if rows else []
 
@@ -64,6 +65,7 @@ def ranking_frame(ranked: Iterable[Ranking]) -> pd.DataFrame:
     for one in ranked:
         for strategy in one.strategies:
             record = {"metric": one.metric, "backbone": one.backbone, **asdict(strategy)}
+            # `none` has no effect, and its columns stay empty.
             effect = record.pop("effect") or {}
             records.append({**record, **{f"delta_{name}": value for name, value in effect.items()}})
     return pd.DataFrame(records)

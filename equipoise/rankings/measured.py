@@ -47,6 +47,7 @@ class MeasuredEffect:
 
     def record(self) -> dict[str, object]:
         """The effect as a line of a table, with the data sets where it is best and worst in place of all."""
+        # The extremes tell whether the mean hides effects of opposite signs.
         best, worst = int(np.argmax(self.differences)), int(np.argmin(self.differences))
         values = {k: v for k, v in asdict(self).items() if k not in ("datasets", "differences")}
         return values | {
@@ -79,6 +80,7 @@ def measured_effects(comparisons: Sequence[Comparison]) -> list[MeasuredEffect]:
 
 
 def _name(table: Comparison) -> str:
+    # Texts of one data set are longer than those of another, so that the settings of one backbone must differ.
     return table.backbone.partition("[")[0].strip()
 
 
@@ -102,6 +104,7 @@ def _effects(backbone: str, metric: str, tables: Iterable[Comparison]) -> list[M
 
 def _differences(table: Comparison, metric: str) -> list[tuple[str, float, float]]:
     """Strategy, difference from `none`, and its variance, of all strategies that are complete in a table."""
+    # Only the report knows with whose decision each is compared, and it has the difference with its error.
     if metric == "own_macro_f1":
         return [
             (result.strategy, delta.mean, delta.error**2)
@@ -115,6 +118,7 @@ def _differences(table: Comparison, metric: str) -> list[tuple[str, float, float
     complete = [result.strategy for result in table.ranked if math.isfinite(result.means[metric])]
     if BASELINE not in complete:
         return []
+    # The same numbers as in a ranking of this table alone.
     values = numbers([table], complete, metric)
     lines = zip(complete, values.differences[:, 0], values.variances[:, 0], strict=True)
     return [(name, float(d), float(v)) for name, d, v in lines if name != BASELINE]

@@ -64,6 +64,7 @@ class Effect:
     @property
     def significant(self) -> bool:
         """Whether the mean difference is significant after Holm's adjustment."""
+        # NaN compares as False: what was not tested is not significant.
         return self.p_holm < 1 - LEVEL
 
     @property
@@ -91,6 +92,7 @@ class RankedStrategy:
     """
 
     strategy: str
+    # Plain tuples and numbers: these objects are written as JSON and compared in tests as they are.
     family: str
     scores: tuple[float, ...]
     ranks: tuple[float, ...]

@@ -24,6 +24,7 @@ def draw(ranked: Sequence[Ranking], folder: Path) -> list[Path]:
     Raises:
         EquipoiseError: there is no such folder and none can be made, or no ranking to draw.
     """
+    # Drawn before the folder is made, so that nothing is left where there is nothing to draw.
     figures = _figures(ranked)
     if not figures:
         raise EquipoiseError(f"nothing to draw into {folder}: {ranked[0].why_not}")
@@ -41,6 +42,7 @@ def _figures(ranked: Sequence[Ranking]) -> dict[str, Figure]:
     for one in ranked:
         if one.why_not:
             continue
+        # The name says what is drawn, as all pictures of a report lie in one folder.
         name = f"{one.metric}-{_file_name(one.backbone or 'all backbones')}"
         strategies = [s.strategy for s in one.strategies]
         figures[f"ranks-{name}"] = plots.critical_difference(
@@ -65,6 +67,7 @@ def as_svg(ranked: Sequence[Ranking], effects: Sequence[MeasuredEffect]) -> dict
 
     The bytes depend on the arguments alone: Matplotlib's time and random names of parts are left out.
     """
+    # Imported late: it takes half a second, and most commands draw nothing.
     import matplotlib as mpl
 
     figures = {**_effects(effects), **_figures(ranked)}
@@ -77,6 +80,7 @@ def _effects(effects: Sequence[MeasuredEffect]) -> dict[str, Figure]:
     for backbone in dict.fromkeys(one.backbone for one in effects):
         own = [one for one in effects if one.backbone == backbone]
         most = max(len(one.datasets) for one in own)
+        # Over one data set there is a table, and no spread to draw.
         if most > 1:
             panels = {
                 f"Δ {words}": {

@@ -40,6 +40,7 @@ def rankings(
     if metric not in METRICS:
         raise EquipoiseError(f"cannot rank by {metric!r} (known: {', '.join(METRICS)})")
     backbones = list(dict.fromkeys(table.backbone for table in comparisons))
+    # With one backbone, the ranking over all would be its ranking once more.
     whole = [_ranking(comparisons, "", metric, traits or {})] if len(backbones) > 1 else []
     single = [
         _ranking([t for t in comparisons if t.backbone == name], name, metric, traits or {})
@@ -92,6 +93,7 @@ def _block(dataset: str, tables: Sequence[Comparison], traits: Traits) -> Block:
     return Block(
         dataset=dataset,
         tables=tuple(name_of(table, tables) for table in own),
+        # What is said of a data set rests on no more splits than the weakest of its tables has.
         splits=min(len(table.units) for table in own),
         generated=any(table.generated for table in own),
         official=any(table.official for table in own),
@@ -102,6 +104,7 @@ def _block(dataset: str, tables: Sequence[Comparison], traits: Traits) -> Block:
 
 def _filled(ranking: Ranking, values: Numbers, stands_for: Mapping[str, str]) -> Ranking:
     """The ranking with its strategies, tests, ties and wins. Of what cannot differ, one strategy is tested."""
+    # Two that cannot differ share a rank, and counting both would move the ranks of all others.
     tested = [k for k, name in enumerate(values.strategies) if stands_for[name] == name]
     scores = values.per_dataset(values.scores)
     ranked = ranks.rank(scores[tested])
@@ -151,6 +154,7 @@ def _filled(ranking: Ranking, values: Numbers, stands_for: Mapping[str, str]) ->
 
 def _effects(values: Numbers, tested: Sequence[int], plain: bool) -> dict[str, Effect]:
     """The effect of every tested strategy but `none`, adjusted as one family. `plain`: means alone."""
+    # Without `none` there is nothing that all differences could be from.
     base = values.baseline
     if base is None:
         return {}
@@ -190,6 +194,7 @@ def _with_costs(strategies: Sequence[RankedStrategy], values: Numbers) -> list[R
 def pareto(quality: Floats, price: Floats) -> list[bool]:
     """Which are on the front: none is better at no higher price, nor cheaper at no lower quality. Without a price, none is."""
     quality = np.round(quality, ranks.DIGITS)
+    # [i, j]: whether j is as good as i in both, and strictly better in one of them.
     at_least = (quality[None, :] >= quality[:, None]) & (price[None, :] <= price[:, None])
     strictly = (quality[None, :] > quality[:, None]) | (price[None, :] < price[:, None])
     return (~(at_least & strictly).any(axis=1) & np.isfinite(price)).tolist()
@@ -197,6 +202,7 @@ def pareto(quality: Floats, price: Floats) -> list[bool]:
 
 def _wins(scores: Floats) -> tuple[tuple[int, ...], ...]:
     scores = np.round(scores, ranks.DIGITS)
+    # [i, j, b]: whether i scores higher than j on block b.
     return tuple(tuple(row) for row in (scores[:, None] > scores[None]).sum(axis=2).tolist())
 
 

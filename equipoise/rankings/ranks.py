@@ -47,6 +47,7 @@ def omnibus(scores: Floats) -> RankTest:
     strategies, blocks = scores.shape
     if strategies < 2:
         return RankTest("", math.nan, math.nan, math.nan)
+    # Friedman's test of two is a sign test, which ignores how large the differences are.
     if strategies == 2:
         return _wilcoxon(np.round(scores[0] - scores[1], DIGITS))
     statistic, p = friedman(scores)
@@ -67,12 +68,14 @@ def friedman(scores: Floats) -> tuple[float, float]:
     # Rounding may leave a speck below or above zero where the order is the same in all blocks.
     if rest <= 1e-9 * blocks * strategies:
         return math.inf, 0.0
+    # χ² rejects too seldom with few data sets; F does not.
     f = (blocks - 1) * chi2 / rest
     return f, float(scipy.special.fdtrc(strategies - 1, (strategies - 1) * (blocks - 1), f))
 
 
 def critical_difference(strategies: int, blocks: int, alpha: float = 1 - LEVEL) -> float:
     """Nemenyi's critical difference of two average ranks, q √(k (k + 1) / 6 N) for k strategies and N blocks (Demšar 2006)."""
+    # The range of normal variables with a variance of 1; a difference of two has a variance of 2.
     q = float(scipy.stats.studentized_range.isf(alpha, strategies, np.inf)) / math.sqrt(2)
     return q * math.sqrt(strategies * (strategies + 1) / (6 * blocks))
 
@@ -116,6 +119,7 @@ def ties(average: Floats, test: RankTest) -> list[tuple[int, int]]:
     different = apart(average, test)
     groups: list[tuple[int, int]] = []
     for first in range(len(average)):
+        # Average ranks ascend, so that all in between are not told apart either.
         last = max(i for i in range(first, len(average)) if not different[first, i])
         if last > first and (not groups or last > groups[-1][1]):
             groups.append((first, last))

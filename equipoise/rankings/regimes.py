@@ -87,6 +87,7 @@ def _regime(
 ) -> Regime:
     # What cannot differ from another strategy wins whenever that one does, and would count for its family twice.
     tested = [k for k, name in enumerate(values.strategies) if stands_for[name] == name]
+    # A family is what a user would choose among; single strategies win too seldom to say anything.
     families: dict[str, list[int]] = {}
     for k in tested:
         families.setdefault(family(values.strategies[k]), []).append(k)
@@ -105,6 +106,7 @@ def _regime(
         )
         for name, members in families.items()
     ]
+    # By name where wins are equal, so that the order of rows decides nothing.
     results.sort(key=lambda result: (-result.wins, result.family))
     datasets = dict.fromkeys(values.datasets[values.of_table[t]] for t in columns)
     return Regime(trait, level, tuple(datasets), len(columns), tuple(results))
@@ -125,6 +127,7 @@ def _interval(differences: Floats) -> dict[str, float]:
     n, mean = len(differences), float(differences.mean())
     if n < FEWEST_BLOCKS:
         return {"mean": mean}
+    # No weights: few data sets are in a range, and a variance between so few cannot be estimated.
     error = float(differences.std(ddof=1)) / math.sqrt(n)
     half = float(scipy.special.stdtrit(n - 1, 0.5 + LEVEL / 2)) * error
     return {"mean": mean, "low": mean - half, "high": mean + half}
@@ -140,6 +143,7 @@ def traits_of(rows: Iterable[Mapping[str, object]]) -> dict[str, dict[str, float
         columns = row.get("per_label")
         if str(row["dataset"]) in found or not isinstance(columns, Mapping):
             continue
+        # The first row with counts is enough, since the labels are the same in all splits.
         train, test = columns.get("fixed/n_train"), columns.get("fixed/n_test")
         if isinstance(train, list) and isinstance(test, list) and len(train) == len(test) > 0:
             found[str(row["dataset"])] = _counted(np.add(train, test, dtype=np.float64))

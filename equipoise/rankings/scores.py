@@ -39,6 +39,7 @@ class Numbers:
 
     def per_dataset(self, values: Floats) -> Floats:
         """Average values (k, t) over the tables of each data set: (k, b)."""
+        # Tables of one data set share its rows, and would count as independent ones otherwise.
         columns = [values[:, self.of_table == index].mean(axis=1) for index in range(len(self.datasets))]
         return np.stack(columns, axis=1)
 
@@ -66,6 +67,7 @@ def numbers(tables: Sequence[Comparison], strategies: Sequence[str], metric: str
     scores, variances, seconds = np.empty(shape), np.empty(shape), np.empty(shape)
     for t, results in enumerate(found):
         for k, name in enumerate(strategies):
+            # Every strategy is complete on every table here, see `tables.select`.
             scores[k, t] = results[name].means[metric]
             variances[k, t] = _variance(results[name], results.get(BASELINE), metric)
             seconds[k, t] = results[name].seconds

@@ -148,11 +148,13 @@ def _chances(one: RankedStrategy) -> str:
 
 def _scores(ranking: Ranking, width: int, wide: bool) -> Iterable[Table]:
     """The matrix of strategies × data sets, in as many tables as the width asks for."""
+    # Rounded first: of two that read the same, a reader takes both for the best.
     scores = [[round(s, 3) for s in one.scores] for one in ranking.strategies]
     per_table = max(1, (width - (max(len(s.strategy) for s in ranking.strategies) if wide else NAME)) // 11)
     for start in range(0, len(ranking.blocks), per_table):
         columns = range(start, min(start + per_table, len(ranking.blocks)))
         table = _grid([_folded(ranking.blocks[b].dataset) for b in columns], wide)
+        # Several may be best on a data set, and each gets the mark.
         best = {b: max(row[b] for row in scores) for b in columns}
         for one, row in zip(ranking.strategies, scores, strict=True):
             cells = [Text(number(row[b]) + (BEST if row[b] == best[b] else " ")) for b in columns]
@@ -182,6 +184,7 @@ def _regimes(regimes: Sequence[Regime], wide: bool) -> Table:
     table.columns[0].max_width = None if wide else 24
     for regime in regimes:
         top = regime.families[0]
+        # A mean of few data sets, without an interval, would be read as a finding.
         known = not math.isnan(top.low)
         span = f"{number(top.mean, True)} {interval(top).replace(',', '')}" if known else "–"
         wins = (f"{_count(top.wins)} of {regime.tables}", _count(top.by_chance))
@@ -194,11 +197,13 @@ def _regimes(regimes: Sequence[Regime], wide: bool) -> Table:
 
 
 def _count(value: float) -> str:
+    # Ties count in parts, so that a count may be 2.5.
     return f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
 def _missing(missing: Sequence[Missing]) -> list[str]:
     """One line for all strategies that lack the same tables for the same reason; the first lines alone where there are many."""
+    # A sweep of fifty strategies that was stopped would fill the screen otherwise.
     groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for one in missing:
         groups.setdefault((one.lacks, one.why), []).append(one.strategy)

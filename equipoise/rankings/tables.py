@@ -36,6 +36,7 @@ def select(comparisons: Sequence[Comparison], metric: str) -> Selected:
     scored = [_complete(table, metric) for table in tables]
     kept = _kept(tables, scored)
     complete = set.intersection(*(scored[index] for index in kept)) if kept else set()
+    # In order of appearance: a set has another order in each process.
     seen = dict.fromkeys(result.strategy for table in tables for result in table.results)
     chosen = [tables[index] for index in kept]
     return Selected(
@@ -91,6 +92,7 @@ def _kept(tables: Sequence[Comparison], scored: Sequence[set[str]]) -> list[int]
         for table in tables
     ]
     best, worth = kept, _value(kept, tables, scored, tried)
+    # Every subset of tables would be too many to try.
     while len(kept) > 1:
         # Of the tables whose loss leaves equally many cells, the one with the fewest scores goes.
         kept = max(
@@ -110,11 +112,13 @@ def _value(
     if not kept:
         return False, 0, 0
     complete = set.intersection(*(scored[i] for i in kept))
+    # A ranking of few strategies is worth more than none at all.
     enough = len({tables[i].dataset for i in kept}) >= FEWEST_BLOCKS and len(complete) > 1
     return enough, len(set.intersection(*(tried[i] for i in kept))) * len(kept), len(kept)
 
 
 def _missing(strategy: str, tables: Sequence[Comparison], metric: str) -> Missing:
+    # A strategy may have failed on one table and not been run on another.
     reasons: dict[str, list[str]] = {}
     for table in tables:
         if reason := _reason(table, strategy, metric):
@@ -156,6 +160,7 @@ def classes(tables: Sequence[Comparison], strategies: Sequence[str], metric: str
 
     `none` stands for its class; otherwise the shortest name does.
     """
+    # Two are one class only if they are on every table: a declaration may hold for some numbers of labels alone.
     roots = [
         {result.strategy: result.same_as.get(metric, result.strategy) for result in table.results}
         for table in tables

@@ -23,6 +23,7 @@ def traits_of_stores(stores: Iterable[tuple[Store, Sequence[Mapping[str, Any]]]]
     """
     found: Traits = {}
     for store, rows in stores:
+        # Of a data set in several stores, the first that knows its traits counts.
         for name, known in traits_of(rows).items():
             found.setdefault(name, known)
         # Label counts give neither the dependence of labels nor the rows; stored labels give every trait.

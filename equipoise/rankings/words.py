@@ -42,6 +42,7 @@ def _first(ranking: Ranking) -> str:
             f"the ranks of the {sum(not s.same_as for s in ranking.strategies)} strategies do not differ significantly ({test}"
             f" p {_p(ranking.p)}), so all are tied."
         )
+    # What cannot differ from another strategy is named in a sentence of its own.
     first = [s for s in ranking.tied_for_first if not s.same_as]
     if len(first) == 1:
         return f"{_names(first)} ranks first, significantly ahead of all others."
@@ -71,6 +72,7 @@ def _against_none(ranking: Ranking) -> Iterator[str]:
     # Every strategy here has an effect; the conditions are for the type checker.
     better.sort(key=lambda s: -s.effect.mean if s.effect else 0.0)
     worse.sort(key=lambda s: s.effect.mean if s.effect else 0.0)
+    # The best first, and the worst first: a reader looks at the ends.
     if better:
         yield f"Significantly better than none (baseline) on average: {_list([_sized(s) for s in better])}."
     else:
@@ -118,6 +120,7 @@ def _list(parts: list[str]) -> str:
 
 
 def _equal(ranking: Ranking) -> Iterator[str]:
+    # One sentence for all that are equal to one strategy.
     of: dict[str, list[RankedStrategy]] = {}
     for strategy in ranking.strategies:
         if strategy.same_as:
@@ -129,6 +132,7 @@ def _equal(ranking: Ranking) -> Iterator[str]:
 
 def _caveats(ranking: Ranking) -> Iterator[str]:
     blocks = len(ranking.blocks)
+    # A finding on generated data is one about their generator first of all.
     if generated := sum(block.generated for block in ranking.blocks):
         some = f"{generated} of {blocks} data sets {'is' if generated == 1 else 'are'}"
         yield f"{'The data set is' if blocks == 1 else some} generated."

@@ -171,6 +171,7 @@ def _backbones(chosen: Comparison, group: list[Comparison]) -> dict[str, Differe
         ours, theirs = chosen.baseline, other.baseline
         if other.backbone == chosen.backbone or ours is None or theirs is None:
             continue
+        # Paired: what a split is like for every backbone is no difference between them.
         shared = set(chosen.units) & set(other.units)
         if shared and other.settings == chosen.settings:
             pairs = {unit: ours.values[MAP][unit] for unit in shared}, theirs.values[MAP]

@@ -26,6 +26,7 @@ def equal_strategies(strategy: Strategy) -> list[dict[str, Any]]:
     # The fewest settings first, since the first is named.
     known = sorted(variants(strategy), key=lambda variant: len(variant.pinned))
     found: dict[tuple[str, str], dict[str, Any]] = {}
+    # Many labels first, so that a reason that holds for any number is kept without a condition.
     for n_labels, words in LABELS.items():
         for backbone in backbones:
             for variant in known:

@@ -107,5 +107,6 @@ class _Classes:
         return node
 
     def join(self, a: Node, b: Node) -> None:
+        # Chains stay short, since a strategy declares few equalities.
         if (one := self.root(a)) != (other := self.root(b)):
             self._parent[one] = other

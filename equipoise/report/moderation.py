@@ -51,6 +51,7 @@ def moderated(deltas: Mapping[str, Floats], excess: float) -> dict[str, Differen
     prior = fit_prior(variances, dfs, shared)
     most = pooled_df(dfs, shared)
     for (name, values), variance, df in zip(varied.items(), variances, dfs, strict=True):
+        # Never fewer degrees of freedom than the strategy's own splits give.
         total = max(df, min(prior.df + df, most))
         larger = max(float(variance), posterior(prior, float(variance), float(df)))
         found[name] = with_variance(values, larger, total, excess)
@@ -71,6 +72,7 @@ def fit_prior(variances: Floats, dfs: Floats, shared: float = 0.0) -> Prior:
     centre = float(logs.mean())
     # The noise that all variances share moves them together, and does not spread them.
     surplus = float(logs.var(ddof=1)) - (1 - shared) * float(special.polygamma(1, dfs / 2).mean())
+    # Less spread than chance alone makes: all strategies have the same noise, as far as one can see.
     if surplus <= 0:
         return Prior(math.exp(centre), math.inf)
     half = inverse_trigamma(surplus)

@@ -66,6 +66,7 @@ def splits_to_decide(
     """
     if not delta.error > 0:
         return None
+    # The standard deviation over splits, from the error of the mean over the present ones.
     spread = delta.error / math.sqrt(1 / delta.pairs + excess(units))
     first = FEW if afresh else max(FEW, len(units) // OUTER_FOLDS * OUTER_FOLDS + OUTER_FOLDS)
     for k in range(first, MOST_SPLITS + 1, OUTER_FOLDS):

@@ -69,6 +69,7 @@ def assembled(
         "seed": seed,
         "versions": versions(),
         "code": predictions_code(validator.strategy, prepared.backbone),
+        # The only fact that differs where the same model is fitted twice.
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     evidence = _evidence(validator, fitted, chosen, rule, result)
@@ -111,6 +112,7 @@ def _evidence(
     """What the model must keep to decide as it does now, see `Evidence`."""
     tuned = np.asarray(rule.tuned.values, dtype=np.float64)
     by_thresholds = rule.own is None or isinstance(rule.own, ThresholdRule)
+    # Votes and other decisions of a strategy's own have no thresholds.
     own = np.asarray(rule.own.values, dtype=np.float64) if isinstance(rule.own, ThresholdRule) else None
     evidence = Evidence(validator.role, tuned, own)
     # Thresholds can be written down as they are; anything else is fitted again where the model is loaded.
@@ -128,6 +130,7 @@ def _evidence(
 
 def _of_data(data: Dataset) -> dict[str, Any]:
     """The facts about the data."""
+    # Data sets in memory and the built-in ones come from no table.
     table = data.table
     return {
         "dataset": data.name,

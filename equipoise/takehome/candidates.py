@@ -26,6 +26,7 @@ async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[s
     folds = decision_folds(validator.folds[rows], validator.Y[rows], seed, groups)
     # Heads, score maps and decisions take no part in the choice of a network.
     trained = training_part(validator.strategy)
+    # All candidates train side by side, as the trials of a search do.
     results = await validator.cross_validate(list(candidates))
     best: tuple[float, CVResult, Mapping[str, Any]] | None = None
     trials: list[dict[str, Any]] = []
@@ -37,6 +38,7 @@ async def choose_among(validator: CrossValidator, candidates: Sequence[Mapping[s
         if np.isfinite(logits).all():
             metric = validator.settings.objective
             value = objective(chosen, logits, validator.Y[rows], folds, validator.role, metric)
+        # Written like the trials of a search, so that a reader finds the same fields.
         trials.append({"params": dict(params), "value": value})
         if best is None or value > best[0]:
             best = (value, cv, params)

@@ -17,6 +17,7 @@ _DECISIONS = {
 def card(facts: Mapping[str, Any]) -> str:
     """The text of `README.md` of a saved model."""
     title = f"# {facts['strategy']} on {facts['backbone']}, fitted on {facts['dataset']}"
+    # What a reader needs first: how to use it, on what it rests, and what to expect.
     parts = [
         title,
         f"A multilabel classifier written by `equipoise fit`. {facts['choice']}",
@@ -46,7 +47,8 @@ def _example(facts: Mapping[str, Any]) -> str:
 
 def _data(facts: Mapping[str, Any]) -> str:
     what = "texts" if facts["input"] == "text" else f"rows of {facts['columns']} numbers"
-    columns = f", from the columns {', '.join(facts['table']['inputs'])}" if facts["table"]["inputs"] else ""
+    inputs = facts["table"]["inputs"]
+    columns = f", from the column{'s' * (len(inputs) > 1)} {', '.join(inputs)}" if inputs else ""
     labels = f"{len(facts['labels'])} labels"
     return (
         f"{facts['rows']} {what}{columns}, with {labels}. SHA-256 of the data: `{facts['dataset_sha256']}`."
@@ -55,17 +57,18 @@ def _data(facts: Mapping[str, Any]) -> str:
 
 def _expected(facts: Mapping[str, Any]) -> str:
     expected = facts["expected"]
-    scores = "\n".join(f"| {TITLES[name]} | {_number(value)} |" for name, value in expected["scores"].items())
+    scores = "\n".join(f"| {TITLES[name]} | {_score(value)} |" for name, value in expected["scores"].items())
     return f"{expected['source']}\n\n| score | value |\n|---|---|\n{scores}"
 
 
 def _by_label(facts: Mapping[str, Any]) -> str:
     """A line for each label: its rows, its threshold, and what to expect of it."""
+    # A mean over labels hides the rare ones, which are often those that matter.
     f1 = facts["expected"]["f1_by_label"]
     # Not every decision is one by thresholds.
     thresholds = facts["thresholds"] or [None] * len(f1)
     lines = [
-        f"| {_cell(label)} | {positives} | {_number(threshold)} | {_number(value)} |"
+        f"| {_cell(label)} | {positives} | {_number(threshold)} | {_score(value)} |"
         for label, positives, threshold, value in zip(
             facts["labels"], facts["positives"], thresholds, f1, strict=True
         )
@@ -90,8 +93,13 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def _score(value: float | None) -> str:
+    # JSON has no NaN, so that an undefined score is None.
+    return "–" if value is None else f"{value:.3f}"
+
+
 def _number(value: Any) -> str:
-    # An undefined score: JSON has no NaN.
+    """A setting or a threshold, which may be much smaller than .001; a decision without thresholds has none."""
     if value is None:
         return "–"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

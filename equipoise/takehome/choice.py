@@ -18,6 +18,7 @@ from equipoise.report.results import number_of
 from equipoise.report.significance import mean
 from equipoise.report.units import SplitId, unit_of
 from equipoise.splits.outer import OFFICIAL
+from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
 #: Scores of a row, as a model card calls them, for each decision.
@@ -48,7 +49,7 @@ class Choice:
     candidates: tuple[dict[str, Any], ...] = ()
     decision: str = ""
     why: str = ""
-    rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    rows: tuple[Row, ...] = field(default=(), repr=False)
     measured: bool = False
 
     def scores(self, decision: str) -> dict[str, float]:
@@ -104,12 +105,14 @@ def recommended_name(results: str | Path) -> str:
 
 
 def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | None, name: str) -> Advice:
+    # The report's own advice, so that a model is what its reader was told to use.
     every = advise(compare(rows))
     if not every:
         raise EquipoiseError(
             f"{results} has no data set with a finished baseline, which a recommendation needs: run `none` and other strategies "
             "first (equipoise run)"
         )
+    # By content: a file may have been renamed since, and another may have its name now.
     if data is not None:
         found = [a for a in every if a.data_sha256 == data.sha256]
         missing = f"{results} has no results for these data (SHA-256 {data.sha256[:12]}…)"
@@ -126,11 +129,11 @@ def _advice(results: Any, rows: Sequence[Mapping[str, Any]], data: Dataset | Non
     return found[0]
 
 
-def _rows(rows: Sequence[Mapping[str, Any]], advice: Advice) -> list[dict[str, Any]]:
+def _rows(rows: Sequence[Row], advice: Advice) -> list[Row]:
     """The rows that the advice rests on: those of the recommended strategy with the settings of its table, one for each split."""
     # A file of word vectors may have been moved between two rows, which changes the spec and not the content.
     contents = {_content(row) for row in rows if row["backbone"] == advice.backbone}
-    found: dict[SplitId, dict[str, Any]] = {}
+    found: dict[SplitId, Row] = {}
     for row in rows:
         if (
             row["status"] == "ok"

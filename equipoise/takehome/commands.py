@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from equipoise.takehome.fit import fit as fit_model
 from equipoise.takehome.model import Model
 from equipoise.takehome.recipe import of_model, of_report, write_recipe
 from equipoise.takehome.saved import load_model
-from equipoise.takehome.table import read_rows, write_predictions
+from equipoise.takehome.table import check_out, read_rows, write_predictions
 
 if TYPE_CHECKING:
     from equipoise.takehome import pyfunc
@@ -49,6 +50,7 @@ def fit(
     mlflow: bool,
 ) -> None:
     """Fit a model on all rows, save it, and say what to expect of it."""
+    # Otherwise one of the two would silently win.
     if from_report and (backbone or strategy):
         raise EquipoiseError(
             "--from-report chooses backbone and strategy: leave out --backbone and --strategy"
@@ -78,9 +80,9 @@ def fit(
     if mlflow:
         uri, database = pyfunc.log_model(model, results), (results / "mlflow.db").resolve()
         console.print(f"logged to MLflow as {uri}; to predict with it:", markup=False)
-        # Not wrapped, so that it can be copied.
+        where = shlex.quote(f"sqlite:///{database}")
         echo(
-            f"MLFLOW_TRACKING_URI=sqlite:///{database} mlflow models predict -m {uri} --env-manager local -i new.csv -t csv"
+            f"MLFLOW_TRACKING_URI={where} mlflow models predict -m {uri} --env-manager local -i new.csv -t csv"
         )
 
 
@@ -101,7 +103,8 @@ def _summary(console: SafeConsole, model: Model, folder: Path) -> None:
     console.print(shown)
     console.print(expected["source"], style="dim", markup=False)
     console.print(f"model and its card (README.md) in {folder}", markup=False)
-    console.print(f"next: equipoise predict --model {folder} --dataset new.csv", markup=False)
+    # Not wrapped, so that it can be copied.
+    echo(f"next: {shlex.join(['equipoise', 'predict', '--model', str(folder), '--dataset', 'new.csv'])}")
 
 
 def predict(
@@ -115,9 +118,12 @@ def predict(
     plugins: list[str],
 ) -> None:
     """Predict the rows of a file into another one, and print how often each label was predicted."""
+    check_out(out, dataset, model)
+    # Before the model: its folder names plugins, and loads none by itself.
     for plugin in plugins:
         _load(plugin)
     loaded = load_model(model)
+    # A note and no refusal: the predictions are right, if not equal in their last bits.
     if changed := _changed(loaded):
         echo(
             f"note: the model was fitted with {changed}; predictions may differ in their last digits",
@@ -142,15 +148,17 @@ def recipe(model: Path | None, dataset: str | None, *, results: Path, out: Path 
     """Print or write the winner as a plain PyTorch script."""
     if model is not None and dataset is not None:
         raise EquipoiseError("--model knows its data: leave out --dataset")
+    if out is not None:
+        out = check_out(out, model=model)
     winner = of_model(load_model(model)) if model is not None else of_report(results, dataset)
     script = write_recipe(winner)
     if out is None:
         echo(script.rstrip("\n"))
         return
-    if not out.parent.is_dir():
-        raise EquipoiseError(f"no folder {out.parent} to write {out.name} into")
     out.write_text(script, encoding="utf-8")
-    echo(f"recipe written to {out}: python {out} train.csv new.csv predictions.csv")
+    echo(
+        f"recipe written to {out}: {shlex.join(['python', str(out), 'train.csv', 'new.csv', 'predictions.csv'])}"
+    )
 
 
 def _load(plugin: str) -> None:
@@ -159,5 +167,6 @@ def _load(plugin: str) -> None:
     if not part.file:
         load_plugins([place for kind in ("strategy", "backbone") if (place := part.place(kind))])
         return
+    # One file may hold both kinds.
     for kind in ("strategy", "backbone"):
         registry(kind).load_file(part.file)

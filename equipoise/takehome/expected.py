@@ -27,6 +27,7 @@ def from_inner_folds(
     Each fold is decided by rules that were fitted on the other folds. Votes of sub-problems are not among the out-of-fold
     logits; a strategy that decides by them is scored at tuned thresholds.
     """
+    # Thresholds look better on the rows that they were fitted on, hence the cross-fitting.
     adjusted, decided = np.array(logits), np.zeros(Y.shape, dtype=bool)
     for fold in np.unique(folds):
         held_out, rest = folds == fold, folds != fold
@@ -46,6 +47,7 @@ def from_inner_folds(
             "macro_f1": float(metrics.macro_f1(Y, decided)),
             "micro_f1": float(metrics.micro_f1(Y, decided)),
         }
+        # The macro average of one label is its F1, undefined in the same cases.
         by_label = [float(metrics.macro_f1(Y[:, [j]], decided[:, [j]])) for j in range(Y.shape[1])]
     return {
         "source": "Cross-fitted on the inner folds of all rows. The settings were chosen on the same folds, so new rows will "

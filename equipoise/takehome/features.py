@@ -34,6 +34,7 @@ def state_of(features: Any) -> State:
     Raises:
         EquipoiseError: it is of a class that is not known here.
     """
+    # Not `isinstance`: a subclass may hold more than its base, which would be lost without a word.
     if type(features) not in _SAVED:
         raise EquipoiseError(
             f"features of the class {type(features).__name__} cannot be saved; those of the built-in backbones can"
@@ -141,6 +142,7 @@ def _with_words(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> State:
 def _restored_embedded_texts(
     facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], backbone: Backbone
 ) -> EmbeddedTexts:
+    # The encoder is found by the backbone's spec, since its weights are not of our training.
     features = backbone.features("text")
     assert isinstance(features, EmbeddedTexts)
     words = None if facts["words"] is None else _restored_tfidf(facts["words"], arrays, backbone)

@@ -81,6 +81,7 @@ def fit(
         check_free(model)
     data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, data_dir=data_dir)
     choice = _chosen(data, backbone, strategy, from_report, settings)
+    # Instances and classes have no spec to look them up by, so they do not pass through the choice.
     network, method = get_backbone(backbone), get_strategy(strategy)
     if from_report is not False:
         network, method = get_backbone(choice.backbone), get_strategy(choice.strategy)
@@ -124,6 +125,7 @@ def _check(data: Dataset, backbone: Backbone, strategy: Strategy, settings: Sett
             f"{backbone.name} is a scikit-learn estimator, which only a pickle could save; these backbones can be saved: "
             f"{', '.join(saveable())}"
         )
+    # As before a sweep: a strategy may need groups, a head or several labels.
     if (reason := misfit(data, backbone, strategy, settings.folds)) is not None:
         raise EquipoiseError(reason)
 
@@ -151,6 +153,7 @@ def _prepared(data: Dataset, backbone: Backbone, settings: Settings, seed: int) 
 
 
 def _validator(strategy: Strategy, prepared: Prepared, settings: Settings, device: str) -> CrossValidator:
+    # Rows of the user's own are encoded by the features of the training rows, as in a benchmark.
     file, on = external_file(strategy), resolve(device)
     external = external_in(prepared, read_external(file, prepared.data)) if file else None
     inputs = prepared.on(on) if external is None else external.on(on)

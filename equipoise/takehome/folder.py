@@ -68,6 +68,10 @@ def check_free(folder: str | Path) -> Path:
     path = user_path(folder)
     if path.exists() and not path.is_dir():
         raise EquipoiseError(f"{path} is a file; give the folder for the model")
+    # The folder that is there already, of those that would be made.
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise EquipoiseError(f"no folder {path.name} can be made in {above}; give another one")
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if names and not _is_model(path):
         raise EquipoiseError(f"{path} is not empty and holds no model; give another folder")

@@ -135,6 +135,7 @@ class Model:
         with repeatable(_CPU):
             inputs = self.features.transform(rows)
             every = [np.arange(len(inputs))]
+            # The code of a benchmark, so that a model predicts what was measured.
             (of_tasks,) = self._validator.task_logits([self._fitted], inputs, every)
             logits = self._validator.merge(self._fitted, of_tasks)
             votes = self._validator.vote(self._fitted, of_tasks)
@@ -192,6 +193,7 @@ class Model:
                 self.strategy, evidence.oof_logits, evidence.oof_Y, evidence.oof_folds, evidence.role
             )
         # Without out-of-fold scores there is no score map, and every decision is one by stored thresholds.
+        # None where the tasks vote, see `DecisionRule.own`.
         own = None if evidence.own is None else ThresholdRule(evidence.own)
         return DecisionRule(lambda z: z, own, ThresholdRule(evidence.tuned))
 
@@ -237,6 +239,7 @@ class Model:
             np.zeros((1, n_labels), dtype=np.uint8),
             np.zeros(1, dtype=np.int64),
             self.evidence.role,
+            # Nothing is trained here, so that no setting has an effect.
             Settings(),
             Trainer(nothing, Settings().batch_size, _CPU),
         )

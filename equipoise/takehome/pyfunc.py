@@ -67,6 +67,7 @@ def export_mlflow(folder: str | Path, destination: str | Path) -> Path:
         EquipoiseError: there is no such model, or the destination exists.
     """
     model, path = load_model(folder), Path(destination)
+    # MLflow would mix its files with those that are there.
     if path.exists():
         raise EquipoiseError(f"{path} exists; give a folder that does not exist yet")
     with quiet():
@@ -88,6 +89,7 @@ def log_model(folder: str | Path, results: str | Path) -> str:
         if not database.exists():
             create_database(database, artifacts)
         with _tracked(database_uri(database)):
+            # MLflow refuses to make an experiment of a name twice.
             client = mlflow.MlflowClient()
             known = client.get_experiment_by_name("models")
             where = f"{artifacts.resolve().as_uri()}/models"
@@ -125,6 +127,7 @@ def _flavour(model: Model, folder: Path) -> dict[str, Any]:
 
 def _pinned(model: Model) -> dict[str, str]:
     """Libraries of which another version may give other bits."""
+    # A local version such as 2.9.1+cpu is on no index.
     versions = model.facts["versions"]
     return {
         name: versions[name].partition("+")[0]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 
 from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.datasets import load_dataset
@@ -64,9 +63,6 @@ class Winner:
 def of_model(model: Model) -> Winner:
     """The winner that a model is."""
     facts = model.facts
-    thresholds = None
-    if facts["thresholds"] is not None:
-        thresholds = scipy.special.logit(np.array(facts["thresholds"], dtype=np.float64))
     kind = (
         "categories"
         if facts["table"]["categories"] or getattr(model.features, "_encoder", None)
@@ -78,7 +74,7 @@ def of_model(model: Model) -> Winner:
         strategy=with_params(get_strategy(facts["strategy"]), facts["params"]),
         lr=facts["params"]["lr"],
         C=facts["params"]["C"],
-        thresholds=thresholds,
+        thresholds=_thresholds(model),
         origin=", fitted on out-of-fold predictions of all rows" if facts["decision"] != "fixed" else "",
         labels=model.labels,
         inputs=facts["table"]["inputs"],
@@ -90,6 +86,15 @@ def of_model(model: Model) -> Winner:
     )
 
 
+def _thresholds(model: Model) -> np.ndarray | None:
+    """The thresholds (L,) of a model in logits; None where it decides otherwise."""
+    # Not from the probabilities of its card, which are 0 or 1 for logits beyond ±37.
+    if model.facts["thresholds"] is None:
+        return None
+    values = {"fixed": np.zeros(()), "tuned": model.evidence.tuned, "own": model.evidence.own}[model.decision]
+    return None if values is None else np.broadcast_to(values, len(model.labels)).astype(np.float64)
+
+
 def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = None) -> Winner:
     """The winner that the report of a store recommends, with the settings of its best split."""
     data = load_dataset(dataset or recommended_name(results), data_dir=data_dir)
@@ -97,14 +102,15 @@ def of_report(results: str | Path, dataset: str | None, data_dir: Path | None = 
     store = Store(Path(results))
     # Of splits with equal objectives the first.
     row = max(choice.rows, key=lambda r: (float(r["objective"] or 0), -int(r["split"])))
+    # Those of one split, and not of several: settings and thresholds belong together.
     params, backbone = row["params"], get_backbone(choice.backbone)
+    if not backbone.gradient:
+        raise EquipoiseError(_cannot(backbone.name, "backbone", NETWORKS))
     own = {k.split(".", 1)[1]: v for k, v in params.items() if k.startswith(f"{backbone.name}.")}
     strategy = with_params(get_strategy(choice.strategy), params)
     decision = "own" if "decide" in strategy.stages or strategy.voter is not None else choice.decision
     # Thresholds belong to the scale of the logits, so they come from the same split as the settings.
     thresholds = store.predictions(row["key"]).get(f"{decision}_thresholds")
-    if not backbone.gradient:
-        raise EquipoiseError(_cannot(backbone.name, "backbone", NETWORKS))
     return Winner(
         dataset=data.name,
         backbone=bind(backbone, own),
@@ -131,19 +137,15 @@ def write_recipe(winner: Winner) -> str:
         EquipoiseError: it cannot be written for this backbone, strategy or kind of data; the message says which can be.
     """
     loss, draws = _check(winner)
-    kind = (
-        "numbers"
-        if winner.kind == "numbers"
-        else "tfidf"
-        if winner.backbone.name in _WITH_TFIDF
-        else "tokens"
-    )
+    of_texts = "tfidf" if winner.backbone.name in _WITH_TFIDF else "tokens"
+    kind = "numbers" if winner.kind == "numbers" else of_texts
     features, imports = FEATURES[kind]
     values = _values(winner)
     scores = ", ".join(
         f"{TITLES[name]} {value:.3f}" for name, value in winner.scores.items() if value is not None
     )
-    draw, order = DRAWS[draws.name or "none"]
+    # Without a share of draws by label, rows come in shuffled epochs, as in the engine.
+    draw, order = DRAWS[(draws.name if getattr(draws, "mix", 1.0) else "") or "none"]
     return SCRIPT.format(
         strategy=winner.strategy.spec,
         backbone=winner.backbone.name,
@@ -170,7 +172,7 @@ def write_recipe(winner: Winner) -> str:
 
 
 def _check(winner: Winner) -> tuple[Strategy, Strategy]:
-    """The parts of the strategy that bring the loss and the draws of rows; EquipoiseError where a recipe cannot be written."""
+    """The parts of the strategy that bring the loss and the draws; EquipoiseError where a recipe cannot be written."""
     if winner.backbone.name not in NETWORKS:
         raise EquipoiseError(_cannot(winner.backbone.name, "backbone", NETWORKS))
     if getattr(winner.backbone, "vectors", None):
@@ -240,5 +242,6 @@ def _loss(strategy: Strategy) -> str:
 
 def _fields(obj: Any) -> dict[str, Any]:
     """The settings of a backbone or strategy, with numbers as they are to be written."""
+    # Five digits: a script is for readers, and the search does not know more.
     values = {f.name: getattr(obj, f.name) for f in options(obj)}
     return {name: float(f"{v:.5g}") if isinstance(v, float) else v for name, v in values.items()}

@@ -37,9 +37,11 @@ Y = torch.tensor(train[LABELS].to_numpy(dtype=np.float32))
 n, positives = len(Y), Y.sum(0)
 {features}
 {network}
+{draws}
+# The positives of each label among n rows as they are drawn.
+drawn = n * (draw @ Y)
 {loss}
 # The output starts at the constant logits with the smallest loss, so that no step is spent on them.
-{draws}
 bias = torch.logit(Y.mean(0).clamp(0.5 / n, 1 - 0.5 / n)).requires_grad_()
 start = torch.optim.LBFGS([bias], max_iter=50, line_search_fn="strong_wolfe")
 def closure():
@@ -195,26 +197,27 @@ def loss(z, y):
     focus = y * ({gamma_pos} * F.logsigmoid(-z)).exp() + (1 - y) * p.clamp(min=1e-8) ** {gamma_neg}
     return {detached} * -(y * F.logsigmoid(z) + (1 - y) * torch.log1p(-p.clamp(max=1 - 1e-6)))
 """
-#: Strategy with a loss → the code of the loss, unreduced.
+#: Strategy with a loss → the code of the loss, unreduced. It counts rows as they are drawn (`Context.trained_pos`), and so makes
+#: up for the imbalance that sampling leaves.
 LOSSES = {
     "none": f"\ndef loss(z, y):\n    return {_BCE}\n",
     "pos_weight": (
-        "\nweight = ((n - positives.clamp(min=1)) / positives.clamp(min=1)) ** {power}\n"
+        "\nweight = ((n - drawn.clamp(min=1)) / drawn.clamp(min=1)) ** {power}\n"
         f"def loss(z, y):\n    return (1 + (weight - 1) * y) * {_BCE}\n"
     ),
     "inverse_frequency": (
-        "\nweight = (positives.mean() / positives.clamp(min=1) * (positives > 0)) ** {power}\n"
+        "\nweight = (drawn.mean() / drawn.clamp(min=1) * (drawn > 0)) ** {power}\n"
         f"def loss(z, y):\n    return weight * {_BCE}\n"
     ),
     "focal": _FOCAL.replace("focal(", "loss("),
     "focal without alpha": _NO_ALPHA.replace("focal(", "loss("),
     "class_balanced": _FOCAL
     + "# One over the effective number of rows of a label.\n"
-    + "weight = {one_minus_beta} / -torch.expm1(positives.clamp(min=1) * math.log1p(-{one_minus_beta}))\n"
+    + "weight = {one_minus_beta} / -torch.expm1(drawn.clamp(min=1) * math.log1p(-{one_minus_beta}))\n"
     + "def loss(z, y):\n    return weight * focal(z, y)\n",
     "asl": _ASL,
     "logit_adjusted_loss": (
-        "\nprior = torch.logit(positives.clamp(0.5, n - 0.5) / n)\n"
+        "\nprior = torch.logit(drawn.clamp(0.5, n - 0.5) / n)\n"
         "def loss(z, y):\n    z = z + {tau} * prior\n"
         f"    return {_BCE}\n"
     ),

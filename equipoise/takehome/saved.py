@@ -61,6 +61,7 @@ def load_model(folder: str | Path) -> Model:
 def contents_of(model: Model) -> Contents:
     """What the folder of a model holds."""
     facts, feature_arrays = extractors.state_of(model.features)
+    # One file for all networks: a sub-problem's parameters are told apart by its number.
     weights = {
         f"{task}/{name}": value.detach().cpu().numpy()
         for task, params in enumerate(model.networks)
@@ -108,6 +109,7 @@ def model_of(contents: Contents) -> Model:
         Task(tuple(t["columns"]), decision.get(f"classes/{i}"), None, tuple(t["label_inputs"]))
         for i, t in enumerate(facts["tasks"])
     ]
+    # Label counts decide how some strategies join sub-problems.
     n_rows, trained_rows = facts["context"]
     counts: dict[str, Any] = {name: decision[f"ctx/{name}"] for name in _CONTEXT}
     evidence = Evidence(tuple(facts["role"]), **{name: decision.get(name) for name in _EVIDENCE})  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ def read_rows(
     Raises:
         EquipoiseError: the file cannot be read, or an input of the model is missing or malformed; with the line, if any.
     """
+    # Labels are not asked for: new rows have none.
     path = user_path(file)
     table = read_records(path) if reads(path) else read_table(path, delimiter, encoding, labelled=False)
     inputs = model.facts["table"]["inputs"]
@@ -49,6 +50,7 @@ def read_rows(
             raise EquipoiseError(
                 f"{table.file} has no column {name!r}, an input of the model (columns: {name_list(table.columns)})"
             )
+    # What is not read takes memory, such as long texts beside numbers.
     table.keep(inputs)
     rows = table.rows
     if model.facts["input"] == "text":
@@ -81,17 +83,37 @@ def rows_of(facts: Mapping[str, Any], frame: pd.DataFrame) -> Any:
     return known_columns(table, inputs, own["categories"], own.get("dates", {}), facts["columns"])
 
 
+def check_out(file: str | Path, source: str | Path | None = None, model: str | Path | None = None) -> Path:
+    """The file to write, before anything is read or computed for it.
+
+    Args:
+        source: the file that is read, which must stay as it is. model: the folder of the model, which holds nothing else.
+
+    Raises:
+        EquipoiseError: it cannot be written there.
+    """
+    path = user_path(file)
+    if path.is_dir():
+        raise EquipoiseError(f"{path} is a folder; give a file to write")
+    if not path.parent.is_dir():
+        raise EquipoiseError(f"no folder {path.parent} to write {path.name} into")
+    if source is not None and path.exists() and path.resolve() == user_path(source).resolve():
+        raise EquipoiseError(f"{path} is the file that is read; give another one to write")
+    if model is not None and path.resolve().parent == user_path(model).resolve():
+        raise EquipoiseError(f"{path.parent} is the folder of the model; write {path.name} into another one")
+    return path
+
+
 def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = False) -> Path:
     """Write a CSV file with a line for each row, in their order, and a column of 0/1 for each label.
 
     With `scores`, a column "LABEL probability" for each label follows.
 
     Raises:
-        EquipoiseError: there is no such folder.
+        EquipoiseError: there is no such folder, or the file is one.
     """
-    path = user_path(file)
-    if not path.parent.is_dir():
-        raise EquipoiseError(f"no folder {path.parent} to write {path.name} into")
+    path = check_out(file)
+    # Predicted once, for the decisions and the probabilities alike.
     header, outputs = list(model.labels), model.outputs(X)
     lines: list[list[Any]] = outputs[model.decision].astype(int).tolist()
     if scores:

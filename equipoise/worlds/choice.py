@@ -67,12 +67,15 @@ def choose(worlds: Worlds, strategies: Sequence[str], rule: str, against: str = 
         against: the score of `none` that gains are measured from; "" for the same.
     """
     names = (BASELINE, *strategies)
+    # A mean over other worlds than those of the rivals could win by their being easier.
     whole = [w for w in worlds.worlds if all(math.isfinite(w.difference(n, rule, against)) for n in names)]
     parts = _halves(whole)
     halves = [_table(half, names, rule, against) for half in parts]
+    # An interval needs three worlds in the half where a choice is measured.
     if min(half.shape[1] for half in halves) < 3:
         return Choice(BASELINE, math.nan, mean(np.array([])), (), math.nan, len(whole))
     picks = [_best(half) for half in halves]
+    # Each choice is measured where it was not made.
     gains = [halves[1][picks[0]], halves[0][picks[1]]]
     together = np.concatenate(halves, axis=1)
     first = _best(together)
@@ -93,6 +96,7 @@ def _table(worlds: Sequence[World], names: Sequence[str], rule: str, against: st
 
 def _best(table: Floats) -> int:
     """The row with the highest mean; the first, which is `none`, if no other is higher."""
+    # `none` has the row of zeros, and of equal means `argmax` takes the first.
     return int(table.mean(axis=1).argmax())
 
 
@@ -105,6 +109,7 @@ def _halves(worlds: Sequence[World]) -> tuple[list[World], list[World]]:
     seen: Counter[tuple[tuple[str, float], ...]] = Counter()
     halves: tuple[list[World], list[World]] = ([], [])
     for world in worlds:
+        # Neighbours in any factor fall into different halves, as on a chessboard; replicates of one kind alternate.
         kind = tuple(sorted(world.factors.items()))
         halves[(sum(positions[pair] for pair in kind) + seen[kind]) % 2].append(world)
         seen[kind] += 1

@@ -48,6 +48,7 @@ class Response:
 
     def combine(self, weights: Mapping[str, float]) -> Estimate:
         """The estimate of a weighted sum of coefficients, such as the value expected in one kind of world."""
+        # Rounding may leave a speck below zero for a sum without variance, and a square root of it is NaN.
         w = np.array([weights.get(name, 0.0) for name in self.terms])
         value = float(w @ [term.value for term in self.terms.values()])
         return _estimate(value, math.sqrt(max(float(w @ self.covariance @ w), 0.0)), self.df)
@@ -93,6 +94,7 @@ def fit(values: Floats, columns: Mapping[str, Floats]) -> Response:
 
 def mean(values: Floats, level: float = LEVEL) -> Estimate:
     """The mean of independent worlds with its t interval; without an interval for fewer than three."""
+    # A world without the strategy has no difference.
     values = values[np.isfinite(values)]
     if len(values) < 3:
         return Estimate(float(values.mean()) if len(values) else math.nan, *[math.nan] * 4)
@@ -153,5 +155,6 @@ def holm(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 def _estimate(value: float, error: float, df: int, level: float = LEVEL) -> Estimate:
     half = float(scipy.special.stdtrit(df, 0.5 + level / 2)) * error
+    # Without an error, as for a strategy that cannot differ, there is nothing to test.
     p = 2 * float(scipy.special.stdtr(df, -abs(value) / error)) if error > 0 else math.nan
     return Estimate(value, error, value - half, value + half, p)

@@ -64,6 +64,7 @@ def _number(axes: Axes, x: int, y: int, one: Estimate, limit: float) -> None:
         axes.text(x, y, "–", ha="center", va="center", fontsize=7, color=MUTED)
         return
     significant = one.p_holm < 1 - LEVEL
+    # White on the dark half of the colours, for the contrast that readers need.
     dark = abs(one.value) > 0.5 * limit
     # `none` and a strategy that cannot differ from it by this score.
     sign = f"{one.value:+.3f}".replace("0.", ".").replace("-", "−") if one.value else "same"
@@ -93,6 +94,7 @@ def ladder(steps: Mapping[str, Floats], corners: Sequence[str], name: str) -> Fi
     colours = (MUTED, ORANGE, BLUE, VERMILION, INK)
     markers = ("o", "D", "o", "s", "|")
     heights = np.arange(len(corners))
+    # (steps, kinds): a line joins the lowest and the highest step of each kind.
     table = np.array(list(steps.values()))
     axes.hlines(
         heights, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=FAINT, linewidth=2, zorder=1
