@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from equipoise import diagnosis
+from equipoise.cli.options import check_page
 from equipoise.cli.selection import with_columns
 from equipoise.cli.understood import show_understood
 from equipoise.core.console import terminal
@@ -26,6 +27,7 @@ def diagnose(
     json: bool,
 ) -> None:
     """Diagnose and print, and write the page where one is asked for."""
+    check_page(html)
     if html is not None and not user_path(html).resolve().parent.is_dir():  # before the work, not after it
         raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
