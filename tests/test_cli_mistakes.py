@@ -136,6 +136,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "report of nothing": (["report", "--results", "nowhere"], "no rows in nowhere"),
     "info of nothing": (["info", "fcoal"], "did you mean 'focal'"),
     "info of a wrong option": (["info", "design-emails[labels=5,nosie=1]"], "did you mean 'noise'"),
+    "info of a broken suite": (["info", "typo.toml"], "did you mean 'datasets'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
     "json without a dry run": ([*words(), "--json"], "--json goes with --dry-run"),
