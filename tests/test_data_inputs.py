@@ -160,6 +160,11 @@ def test_a_file_to_test_on(tmp_path: Path) -> None:
     csv(test, "x,id", [f"{i},{i}" for i in range(12)])
     fails(train, "test.csv has no column 'a', which train.csv has", test=str(test))
     fails(train, "give test or split_column, not both", test=str(test), split_column="id")
+    fails(
+        train,
+        "test names the same file",
+        test=str(train.parent / "." / ".." / train.parent.name / train.name),
+    )
 
 
 def test_texts_to_test_on(tmp_path: Path) -> None:

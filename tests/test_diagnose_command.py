@@ -54,6 +54,7 @@ def test_the_command_gives_json(table: Path) -> None:
         (["design-emails", "--folds", "1000000000"], "folds must be at most 1,000, not 1000000000"),
         (["design-emails", "--seed", "-1"], "seed must be an integer of at least 0, not -1"),
         (["design-emails", "--html", "no/such/folder/p.html"], "cannot write no/such/folder/p.html"),
+        (["design-emails", "--html", "."], "cannot write .: it is a folder"),
         (["design-emails[rows=9999999]"], "out of range"),
     ],
 )

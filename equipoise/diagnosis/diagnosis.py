@@ -53,7 +53,8 @@ class Diagnosis:
         """Write the HTML page and return its path. Raises EquipoiseError if the file cannot be written."""
         file, content = user_path(path), self.to_html()
         try:
-            file.write_text(content, encoding="utf-8")
+            # Halves of characters, which file names may hold, have no encoding.
+            file.write_text(content, encoding="utf-8", errors="replace")
         except OSError as problem:
             raise EquipoiseError(f"cannot write {file}: {problem.strerror}") from None
         return file
