@@ -10,6 +10,7 @@ from equipoise.datasets._dates import date_format
 from equipoise.readers.tables import Table
 
 WORD = re.compile(r"[^\W\d_]")  # a letter; a cell without letters is a malformed number ("1,000"), not a word
+_EXPONENT = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)[eE][+-]?\d+\s*")
 #: Rows that are examined to tell words from numbers.
 ENOUGH = 10_000
 #: Names of identifiers, of rows or of what they belong to: id, user_id, "user id" and userId, but not "grid" or "humid".
@@ -25,6 +26,11 @@ def named_as_identifier(name: str) -> bool:
     return name.lower() in ROW_NAMES or _ID.search(name) is not None
 
 
+def is_word(cell: str) -> bool:
+    """Whether a cell holds a word; the letter of a number such as 1.5e-05 makes none."""
+    return bool(WORD.search(cell)) and not _EXPONENT.fullmatch(cell)
+
+
 def is_identifier(table: Table, name: str) -> bool:
     """Whether the column is an identifier: by its name, as a running number, or because its words all differ."""
     column = table.columns[name]
@@ -34,7 +40,7 @@ def is_identifier(table: Table, name: str) -> bool:
     if name == next(iter(table.columns)) and _is_running(table, name):
         return True
     # Numbers that all differ are ordinary measurements; words that all differ are names of rows.
-    words = column.head(ENOUGH).mean(lambda cell: bool(WORD.search(cell))) > 0.5
+    words = column.head(ENOUGH).mean(is_word) > 0.5
     return (name.lower() in ROW_NAMES or (words and not date_format(column))) and column.all_differ()
 
 

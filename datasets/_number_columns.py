@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from equipoise.core.errors import EquipoiseError, unknown
 from equipoise.datasets._dates import PARTS, UNKNOWN, date_format, date_parts
-from equipoise.datasets._identifiers import WORD
+from equipoise.datasets._identifiers import WORD, is_word
+from equipoise.readers.chunks import LIST_SEPARATOR
 from equipoise.readers.columns import Column
 from equipoise.readers.tables import Table
 
@@ -103,6 +104,12 @@ class NumberColumns:
             return True
         check_numbers(self.table, name, numbers)
         X[:, 0] = numbers
+        if before := _indistinct(numbers):
+            after = len(np.unique(X[:, 0]))
+            self.notes.append(
+                f"column {name!r} loses digits: float32 has seven, and its {before} different numbers become {after}; subtract "
+                "what they have in common"
+            )
         return False
 
 
@@ -165,6 +172,10 @@ def check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None
         return
     row = int((~valid).argmax())
     column = table.columns[name]
+    if column.cell(row).startswith(LIST_SEPARATOR):
+        raise EquipoiseError(
+            f"{table.at(row, name)} holds a list; give each of its items a column of its own, or leave the column out"
+        )
     cell = column.cell(row).strip()
     if not cell:
         fault = "is empty"
@@ -177,12 +188,22 @@ def check_numbers(table: Table, name: str, numbers: NDArray[np.float64]) -> None
     raise EquipoiseError(f"{table.at(row, name)} {fault}; fill it, drop the row, or leave the column out")
 
 
+def _indistinct(numbers: NDArray[np.float64]) -> int:
+    """The number of different values where several of them are one in float32; 0 where float32 keeps them apart."""
+    spread = float(np.ptp(numbers))
+    # Counting different numbers means sorting, and only numbers that are close together for their size can become equal.
+    if not 0 < spread < 2**-12 * float(np.abs(numbers).max()):
+        return 0
+    before = len(np.unique(numbers))
+    return before if len(np.unique(numbers.astype(np.float32))) < before else 0
+
+
 def _categories(column: Column) -> list[str]:
     """The distinct words of a column, sorted; empty if there are too many or one of them is a malformed number."""
     words: set[str] = set()
     for cell in column.values():
         words.add(cell.strip())
-        if len(words) > _most(column) or (cell.strip() and not WORD.search(cell)):
+        if len(words) > _most(column) or (cell.strip() and not is_word(cell)):
             return []
     return sorted(words) if words != {""} else []
 

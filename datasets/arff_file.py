@@ -73,6 +73,8 @@ class ArffFile(DatasetSource):
             single = not isinstance(self.labels, list | tuple)
             names = split_names(str(self.labels), table.names) if single else [str(n) for n in self.labels]
             note = "labels are the columns given by labels=…"
+            if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+                raise EquipoiseError(f"label {repeated[0]!r} is named twice")
         elif self.xml is not None or listed.is_file():
             names, note = sorted(label_names(listed)), f"labels are those listed in {listed.name}"
         elif (option := _MEKA.search(table.relation)) and (count := int(option[1])):

@@ -93,7 +93,12 @@ class TableSource(TableOptions, DatasetSource):
             return table, split_of(table, str(self.split_column))
         if self.test is None:
             return table, None
-        train, table = table.rows, with_test(table, self._read(user_path(str(self.test))))
+        other = user_path(str(self.test))
+        if other.exists() and other.samefile(path):
+            raise EquipoiseError(
+                f"{path.name}: test names the same file, whose rows would be trained and tested on"
+            )
+        train, table = table.rows, with_test(table, self._read(other))
         return table, np.where(np.arange(table.rows) < train, TRAIN, TEST).astype(np.int8)
 
     def _read(self, path: Path) -> Table:

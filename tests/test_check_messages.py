@@ -20,6 +20,24 @@ from equipoise.testing import check
 
 
 @dataclass(frozen=True)
+class Quitter(Strategy):
+    """Ends the process that trains it."""
+
+    name = "quitter"
+    reference = "made up, 2026"
+    kind: int = 0
+
+    def loss(self, logits: Any, targets: Any, ctx: Any) -> Any:
+        raise SystemExit(0) if self.kind == 0 else GeneratorExit
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_hook_that_ends_the_process_is_a_finding(kind: int) -> None:
+    found = [one for one in check(Quitter(kind)) if one.check == "raises"]
+    assert "it ends the process: " in found[0].problem
+
+
+@dataclass(frozen=True)
 class British(Strategy):
     """Cross-entropy with a misspelt attribute."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.sweep.suite import suite_text
+
 from .shared import commands
 from .shared.commands import Say, words
 
@@ -128,6 +130,13 @@ def test_info(say: Say, name: str, parts: list[str]) -> None:
     said = say("info", name)
     assert [p for p in parts if p not in said.out] == []
     assert json.loads(say("info", name, "--json").out)["name"] == name
+
+
+def test_info_on_a_suite_of_the_user(say: Say) -> None:
+    Path("mine.toml").write_text(suite_text("quick"), encoding="utf-8")
+    told = json.loads(say("info", "./mine.toml", "--json").out)
+    assert (told["kind"], told["name"]) == ("suite", "./mine.toml")
+    assert told["blocks"] == json.loads(say("info", "quick", "--json").out)["blocks"]
 
 
 def test_info_of_a_controlled_world_tells_the_best_possible_scores(say: Say) -> None:

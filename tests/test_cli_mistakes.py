@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from equipoise.cli.ending import run_to_end
 
 from .shared import commands
 from .shared.commands import Say, words
@@ -38,6 +41,12 @@ FILES = {
     "syntax.py": "def f(:",
     "empty.py": "x = 1",
     "exits.py": "raise SystemExit(3)",
+    "late.py": (
+        "from dataclasses import dataclass\nfrom equipoise.contracts.dataset import DatasetSource\n"
+        "@dataclass(frozen=True)\nclass Late(DatasetSource):\n"
+        "    def load(self, data_dir=None):\n        raise SystemExit(0)\n"
+        "sources = (Late('late', 'ends the process'),)\n"
+    ),
     "clash.py": "from equipoise.contracts.strategy import Strategy\nclass Mine(Strategy):\n    name = 'focal'\n",
     "typo.toml": 'datsets = ["yeast"]\n',
     "bad.toml": "datasets = [",
@@ -87,6 +96,15 @@ BAD: dict[str, tuple[list[str], str]] = {
     "plugin that is no Python": (words(strategy="./syntax.py"), "SyntaxError"),
     "plugin without a strategy": (words(strategy="./empty.py"), "defines no strategy"),
     "plugin that exits": (words(strategy="./exits.py"), "SystemExit: 3"),
+    "plugin that exits while it loads its data": (
+        words(dataset="./late.py"),
+        "dataset 'late' could not be loaded: SystemExit: 0",
+    ),
+    "page over the data": (
+        ["diagnose", "good.csv", "--html", "good.csv"],
+        "--html must end in .html or .htm",
+    ),
+    "page over the rows": (["report", "--html", "rows.jsonl"], "--html must end in .html or .htm"),
     "plugin whose name is taken": (words(strategy="./clash.py"), "'focal' of file ./clash.py is taken"),
     "missing plugin": (words(strategy="./nowhere.py"), "no plugin file at ./nowhere.py"),
     "list of a broken plugin": (["list", "strategies", "--plugin", "broken.py"], "could not be loaded"),
@@ -118,6 +136,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "report of nothing": (["report", "--results", "nowhere"], "no rows in nowhere"),
     "info of nothing": (["info", "fcoal"], "did you mean 'focal'"),
     "info of a wrong option": (["info", "design-emails[labels=5,nosie=1]"], "did you mean 'noise'"),
+    "info of a broken suite": (["info", "typo.toml"], "did you mean 'datasets'"),
     "info without a name": (["info"], "name"),
     "ui of nothing": (["ui", "--results", "nowhere"], "no MLflow database in nowhere"),
     "json without a dry run": ([*words(), "--json"], "--json goes with --dry-run"),
@@ -157,6 +176,15 @@ def test_a_row_that_was_damaged_is_one_line_with_its_place(say: Say, quick: None
     said = say("report", "--results", "results")
     assert said.code == 2
     assert "rows.jsonl, line 1" in said.err
+
+
+def test_other_code_cannot_end_a_command_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    code = compile("def command(**options): raise SystemExit(0)", "/plugins/mine.py", "exec")
+    exec(code, scope := dict[str, Any]())
+    with pytest.raises(SystemExit) as ended:
+        run_to_end(scope["command"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: /plugins/mine.py, line 1, ended the command: SystemExit: 0\n"
 
 
 def test_no_command_shows_the_help(say: Say) -> None:

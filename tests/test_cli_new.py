@@ -67,6 +67,8 @@ def test_a_file_that_is_there_is_kept(
         ("none_", "e.g. my_none; got 'none_'"),
         ("../mine", "e.g. mine; got '../mine'"),
         ("", "e.g. my_strategy; got ''"),
+        ("numpy", "numpy.py would hide the module numpy of Python's: choose another name"),
+        ("json", "json.py would hide the module json"),
         ("focal", "strategy name 'focal' is taken (built-in)"),
     ],
 )

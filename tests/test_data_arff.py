@@ -46,6 +46,7 @@ BROKEN_ARFF: dict[str, tuple[str, str | None, dict[str, Any], str]] = {
         {"labels": "a+bb"},
         "unknown label of mine.arff: 'bb'; did you",
     ),
+    "label given twice": (ARFF + "1,u,0,1\n", None, {"labels": "a+b+a"}, "label 'a' is named twice"),
     "label of the xml": (
         ARFF + "1,u,0,1\n",
         XML.replace('"b"', '"z"'),

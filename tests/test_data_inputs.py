@@ -54,6 +54,30 @@ def test_measurements_that_all_differ_stay(tmp_path: Path, name: str) -> None:
     assert "left out" not in notes(data)
 
 
+@pytest.mark.parametrize(("mark", "point"), [(",", "."), (";", ",")])
+def test_numbers_with_exponents_stay(tmp_path: Path, mark: str, point: str) -> None:
+    cells = [f"{1e-5 * (1 + value):.6e}".replace(".", point) for value in MEASURED]
+    rows = [mark.join((cell, cell.upper(), str(i % 2))) for i, cell in enumerate(cells)]
+    data = load_dataset(csv(tmp_path / "t.csv", mark.join(("x", "y", "a")), rows))
+    assert (data.features, data.nominal) == (("x", "y"), None)
+    assert data.X[:, 0] == pytest.approx([1e-5 * (1 + value) for value in MEASURED])
+
+
+def test_quoted_numbers_with_a_decimal_comma_are_no_categories(tmp_path: Path) -> None:
+    rows = [f'"1,5e-0{i % 3}",{i % 2}' for i in range(ROWS)]
+    with pytest.raises(EquipoiseError, match="line 2, column 'x' has '1,5e-00', not a finite number"):
+        load_dataset(csv(tmp_path / "t.csv", "x,a", rows))
+
+
+def test_digits_that_float32_cannot_hold_are_told(tmp_path: Path) -> None:
+    near = [1_700_000_000 + 7 * (i * 7 % ROWS) for i in range(ROWS)]
+    said = notes(load_dataset(table(tmp_path / "t.csv", {"x": near, "y": MEASURED})))
+    assert (
+        "column 'x' loses digits: float32 has seven, and its 24 different numbers become 2; subtract" in said
+    )
+    assert "column 'y' loses" not in said
+
+
 def test_an_identifier_that_is_asked_for(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", {"id": list(range(ROWS)), "x": MEASURED})
     assert load_dataset(path, features="id+x").features == ("id", "x")
@@ -136,6 +160,11 @@ def test_a_file_to_test_on(tmp_path: Path) -> None:
     csv(test, "x,id", [f"{i},{i}" for i in range(12)])
     fails(train, "test.csv has no column 'a', which train.csv has", test=str(test))
     fails(train, "give test or split_column, not both", test=str(test), split_column="id")
+    fails(
+        train,
+        "test names the same file",
+        test=str(train.parent / "." / ".." / train.parent.name / train.name),
+    )
 
 
 def test_texts_to_test_on(tmp_path: Path) -> None:

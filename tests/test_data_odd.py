@@ -99,6 +99,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         "line 9, column 'x' has '1e39', which is beyond float32",
     ),
     "missing.csv": (NUMBERS.replace("\n7,", "\nNA,"), {}, "line 9, column 'x' has 'NA', not a finite number"),
+    "vectors.jsonl": (
+        "".join(f'{{"x": [{i}.5, 1.0], "a": {i % 2}}}\n' for i in range(ROWS)),
+        {},
+        "line 1, column 'x' holds a list; give each of its items a column of its own",
+    ),
     "encoded.jsonl": ('{"a": 1}\n', {"encoding": "latin-1"}, "encoding are for CSV and TSV files only"),
 }
 

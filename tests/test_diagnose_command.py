@@ -51,8 +51,10 @@ def test_the_command_gives_json(table: Path) -> None:
         (["design-emial"], "did you mean 'design-emails'"),
         (["nowhere.csv"], "nowhere.csv does not exist"),
         (["design-emails", "--folds", "0"], "folds must be an integer of at least 1, not 0"),
+        (["design-emails", "--folds", "1000000000"], "folds must be at most 1,000, not 1000000000"),
         (["design-emails", "--seed", "-1"], "seed must be an integer of at least 0, not -1"),
         (["design-emails", "--html", "no/such/folder/p.html"], "cannot write no/such/folder/p.html"),
+        (["design-emails", "--html", "."], "cannot write .: it is a folder"),
         (["design-emails[rows=9999999]"], "out of range"),
     ],
 )

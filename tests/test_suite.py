@@ -9,12 +9,13 @@ import pytest
 
 from equipoise.api import choose
 from equipoise.catalog.backbones import get_backbone
-from equipoise.catalog.datasets import find_source
+from equipoise.catalog.datasets import find_source, load_dataset
 from equipoise.catalog.specs import parse
 from equipoise.catalog.strategies import get_strategy
 from equipoise.core.errors import EquipoiseError
 from equipoise.datasets.statistics import committed
 from equipoise.experiment.settings import Settings
+from equipoise.sweep.plan import make_plan, warnings_of
 from equipoise.sweep.suite import load_suite, parse_suite, suite_names
 
 GOOD = """
@@ -137,6 +138,9 @@ def test_options_change_every_block() -> None:
         (("[blocks.settings]\nepochs = 4", "settings = 4"), "settings must be a table"),
         (("[[blocks]]", "[blocks"), "suite mine.toml is not TOML"),
         (("title", "blocks = 3\ntitle"), "mine.toml"),
+        (("trials = 3", "trials = '3'"), "trials must be a whole number, without quotes, got '3'"),
+        (("trials = 3", "pruning = 'true'"), "pruning must be true or false, without quotes"),
+        (('title = "Mine"', "title = ['mine']"), "title must be text, got ['mine']"),
     ],
 )
 def test_mistakes_are_one_line(edit: tuple[str, str], says: str) -> None:
@@ -144,6 +148,28 @@ def test_mistakes_are_one_line(edit: tuple[str, str], says: str) -> None:
         parse_suite("mine", GOOD.replace(*edit), "mine.toml")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_suite_without_a_block_is_refused() -> None:
+    with pytest.raises(EquipoiseError, match="blocks is empty"):
+        parse_suite("mine", f"blocks = []\n{GOOD.partition('[[blocks]]')[0]}", "mine.toml")
+
+
+def test_a_suite_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"\ufeff{GOOD}", encoding="utf-8")
+    assert load_suite(str(tmp_path / "mine.toml")).blocks == parse_suite("mine", GOOD, "mine.toml").blocks
+
+
+def test_one_data_set_under_two_names_is_told() -> None:
+    chosen = choose(
+        None, ["design-emails[rows=60]", "design-emails[rows=60, seed=0]"], ["linear"], ["none"], {}, 2, None
+    )
+    data = load_dataset("design-emails[rows=60]")
+    plan = make_plan(chosen, device="cpu", data=dict.fromkeys(chosen.blocks[0].datasets, data))
+    assert [line for line in warnings_of(plan) if "are the same data: they are run once" in line]
+    assert not warnings_of(
+        make_plan(choose(None, ["a"], ["linear"], ["none"], {}, 2, None), device="cpu", data={"a": data})
+    )
 
 
 def test_files_that_are_no_suites_are_one_line(tmp_path: Path) -> None:

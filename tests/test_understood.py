@@ -35,6 +35,13 @@ def test_labels_counts_and_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_with_a_line_break_stays_in_its_line(tmp_path: Path) -> None:
+    rows = [f'"{text}",{i % 2},{int(i % 3 == 0)}' for i, text in enumerate(TEXTS)]
+    lines = list(understood(load_dataset(csv(tmp_path / "t.csv", 'text,"bug\nor not",ui', rows)), 100))
+    assert lines[1] == "labels: bug or not 6, ui 4"
+    assert not any("\n" in line for line in lines)
+
+
 def test_long_texts_and_lists_are_cut(tmp_path: Path) -> None:
     rows = [
         f'"{text}\n{"and so on " * 30}",{";".join(f"label{j}" for j in range(i % 40))}'

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from equipoise import diagnosis
+from equipoise.cli.options import check_page
 from equipoise.cli.selection import with_columns
 from equipoise.cli.understood import show_understood
 from equipoise.core.console import terminal
-from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo, echo_json
-from equipoise.core.paths import user_path
 from equipoise.diagnosis.rendering.console import render
+from equipoise.page.render import check_writable
 
 
 def diagnose(
@@ -26,13 +26,14 @@ def diagnose(
     json: bool,
 ) -> None:
     """Diagnose and print, and write the page where one is asked for."""
-    if html is not None and not user_path(html).resolve().parent.is_dir():  # before the work, not after it
-        raise EquipoiseError(f"cannot write {html}: {user_path(html).parent} is not a folder")
+    check_page(html)
+    # Before the work, not after it.
+    page = None if html is None else check_writable(html)
     result = diagnosis.diagnose(with_columns([dataset], table)[0], seed=seed, folds=folds, data_dir=data_dir)
     if json:
         echo_json(result.to_json())
     else:
         show_understood([result.dataset])
         render(result.data, terminal())
-    if html is not None:
-        echo(f"page written to {result.save_html(html)}", to_err=json)
+    if page is not None:
+        echo(f"page written to {result.save_html(page)}", to_err=json)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from equipoise.core import output
-from equipoise.core.errors import EquipoiseError, cut
+from equipoise.core.errors import EquipoiseError, cut, one_line
 
 
 def run_to_end(app: Callable[..., Any]) -> None:
@@ -39,6 +41,11 @@ def _run(app: Callable[..., Any]) -> None:
         sys.exit(130)
     except BrokenPipeError:
         raise
+    except SystemExit as error:
+        # Commands end so, too; from other code it would look as if the command had done its work.
+        if place := _foreign(error):
+            _refuse(f"{place} ended the command: {one_line(error)}")
+        raise
     # A missing file, a full disk and the like: the message of the system says it best.
     except OSError as error:
         _refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -53,6 +60,13 @@ def _run(app: Callable[..., Any]) -> None:
         _misused(error)
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _foreign(error: SystemExit) -> str:
+    """The place in a plugin or library that raised this; "" if it was this package."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    ours = Path(__file__).parents[1]
+    return "" if Path(last.filename).is_relative_to(ours) else f"{last.filename}, line {last.lineno},"
 
 
 def _misused(error: Exception) -> None:

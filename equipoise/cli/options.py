@@ -141,6 +141,16 @@ Settings = Annotated[
 ]
 
 
+def check_page(html: Path | None) -> None:
+    """Refuse to write a page over a table of data or the rows of a store.
+
+    Raises:
+        EquipoiseError: the file of `--html` is called otherwise than a page.
+    """
+    if html is not None and html.suffix.lower() not in (".html", ".htm") and not html.is_dir():
+        raise EquipoiseError(f"--html must end in .html or .htm; got {str(html)!r}")
+
+
 def across(wanted: bool, picture: Path | None, html: Path | None, **others: Any) -> bool:
     """Whether `report` ranks over data sets.
 

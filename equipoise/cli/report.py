@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise import plots
-from equipoise.cli.options import LIVE
+from equipoise.cli.options import LIVE, check_page
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
 from equipoise.core.output import echo, echo_json
@@ -33,6 +33,7 @@ def report(
         EquipoiseError: there are no such rows, or the picture or page cannot be written; or, after the report on the others,
             that some rows are damaged.
     """
+    check_page(html)
     store, page = Store(folder), None if html is None else check_writable(html)
     rows = store.rows(PARTS if page is None else SELECTION)
     if suite is not None:

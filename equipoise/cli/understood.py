@@ -82,5 +82,6 @@ def _input(data: Dataset, row: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    width = max(width, 10)
+    """The text in one line of at most `width` characters; names of labels may hold line breaks."""
+    text, width = " ".join(text.split()), max(width, 10)
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

@@ -15,13 +15,14 @@ from equipoise.catalog.datasets import load_dataset
 from equipoise.catalog.specs import with_settings
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.core.arrays import Ints
-from equipoise.core.errors import EquipoiseError
+from equipoise.core.errors import EquipoiseError, shown
 from equipoise.core.paths import user_path
 from equipoise.diagnosis.sections.advice import advice_section
 from equipoise.diagnosis.sections.dependence import dependence_section
 from equipoise.diagnosis.sections.health import health_section
 from equipoise.diagnosis.sections.in_short import in_short
 from equipoise.diagnosis.sections.numbers import labels_section, labelsets_section, numbers_section
+from equipoise.experiment.settings import MOST
 from equipoise.splits.groups import groups_of
 from equipoise.splits.outer import OUTER_FOLDS, outer_split
 from equipoise.store.rows import clean
@@ -52,7 +53,8 @@ class Diagnosis:
         """Write the HTML page and return its path. Raises EquipoiseError if the file cannot be written."""
         file, content = user_path(path), self.to_html()
         try:
-            file.write_text(content, encoding="utf-8")
+            # Halves of characters, which file names may hold, have no encoding.
+            file.write_text(content, encoding="utf-8", errors="replace")
         except OSError as problem:
             raise EquipoiseError(f"cannot write {file}: {problem.strerror}") from None
         return file
@@ -112,7 +114,7 @@ def diagnose(
 
 
 def _check(seed: int, folds: int, max_rows: int, max_labels: int) -> None:
-    """Raise EquipoiseError for an argument that is not an integer, or is below its minimum."""
+    """Raise EquipoiseError for an argument that is not an integer, or is outside its limits."""
     limits = {
         "seed": (seed, 0),
         "folds": (folds, 1),
@@ -122,6 +124,9 @@ def _check(seed: int, folds: int, max_rows: int, max_labels: int) -> None:
     for name, (value, least) in limits.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:  # True is an int in Python
             raise EquipoiseError(f"{name} must be an integer of at least {least}, not {value!r}")
+    # As in a sweep. What is counted for each fold would take hours.
+    if folds > MOST["folds"]:
+        raise EquipoiseError(f"folds must be at most {MOST['folds']:,}, not {shown(folds)}")
 
 
 def _about(data: Dataset) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equipoise.readers.chunks import Chunk, DictionaryChunk, coded, rows_of
 
-_COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
+_COMMA = re.compile(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$")
 
 
 @dataclass(frozen=True)

@@ -203,9 +203,22 @@ def _distinct(kind: str, names: Iterable[str]) -> None:
 
 
 def warnings_of(plan: Plan) -> list[str]:
-    """A line for each composition of a plan whose parts work against each other."""
+    """A line for each composition of a plan whose parts work against each other, and for data sets that are one and the same."""
     specs = dict.fromkeys(cell.strategy for cell in plan.cells)
-    return [line for spec in specs for line in clash_warnings(get_strategy(spec))]
+    return [*_twice(plan), *(line for spec in specs for line in clash_warnings(get_strategy(spec)))]
+
+
+def _twice(plan: Plan) -> list[str]:
+    """A line for each content that several data sets of the plan have, such as one file under two spellings of its path."""
+    names: dict[str, list[str]] = {}
+    for name, data in plan.data.items():
+        names.setdefault(data.sha256, []).append(name)
+    # The key of a cell covers the content of the data and no name.
+    return [
+        f"{' and '.join(map(repr, same))} are the same data: they are run once, under the last of these names"
+        for same in names.values()
+        if len(same) > 1
+    ]
 
 
 def describe(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.catalog.parts import beside
+from equipoise.contracts.options import options, value_type
 from equipoise.core.errors import EquipoiseError, shown, unknown
 from equipoise.core.paths import is_file
 from equipoise.experiment.settings import Settings
@@ -129,7 +130,8 @@ def suite_text(name_or_path: str) -> str:
     if not is_file(Path(name_or_path)):
         raise EquipoiseError(f"no suite file at {name_or_path}")
     try:
-        return Path(name_or_path).read_text(encoding="utf-8")
+        # Editors on Windows begin a file with a mark, which TOML does not know.
+        return Path(name_or_path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise EquipoiseError(f"suite {name_or_path} is not TOML: it is not UTF-8 text") from None
 
@@ -158,7 +160,12 @@ def parse_suite(name: str, text: str, where: str) -> Suite:
     blocks = table.get("blocks", [{}])
     if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
         raise EquipoiseError(f"suite {where}: blocks must be tables, [[blocks]]")
-    return Suite(name, str(table.get("title", "")), tuple(_block(table, b, where) for b in blocks))
+    if not blocks:
+        raise EquipoiseError(f"suite {where}: blocks is empty: give [[blocks]], or leave it out")
+    title = table.get("title", "")
+    if not isinstance(title, str):
+        raise EquipoiseError(f"suite {where}: title must be text, got {shown(title)}")
+    return Suite(name, title, tuple(_block(table, b, where) for b in blocks))
 
 
 def _block(table: Mapping[str, Any], block: Mapping[str, Any], where: str) -> Block:
@@ -182,6 +189,12 @@ def _settings(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     value = table.get("settings", {})
     if not isinstance(value, dict):
         raise EquipoiseError(f"suite {where}: settings must be a table, [settings]")
+    kinds = {setting.name: value_type(setting) for setting in options(Settings)}
+    for name, given in value.items():
+        # `Settings.of` also reads the text of a number, which is what the command line has.
+        if isinstance(given, str) and (kind := kinds.get(name)) in (int, float, bool):
+            words = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+            raise EquipoiseError(f"suite {where}: {name} must be {words}, without quotes, got {shown(given)}")
     return value
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from equipoise.core.errors import one_line
+
 #: Python audit events for changes to files and for contact with other processes or the network.
 _EVENTS = frozenset(
     {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.system"}
@@ -56,12 +58,19 @@ _STATE: dict[str, Callable[[], Any]] = {
 
 @contextmanager
 def unchanged(report: Callable[[str], None]) -> Iterator[None]:
-    """Report every change of global state inside the block, and restore the state afterwards."""
+    """Report every change of global state inside the block, and restore the state afterwards.
+
+    Raises:
+        RuntimeError: in the place of a `SystemExit` or `GeneratorExit` inside the block.
+    """
     before = {name: read() for name, read in _STATE.items()}
     modules, saved = len(sys.modules), _save_state()
     with _audited() as events:
         try:
             yield
+        # Neither is an `Exception`: it would end the command, with exit code 0 as if nothing had been found.
+        except (SystemExit, GeneratorExit) as error:
+            raise RuntimeError(f"it ends the process: {one_line(error)}") from error
         finally:
             changed = [name for name, read in _STATE.items() if read() != before[name]]
             # A library that is imported for the first time may add warning filters; that is not a side effect of the hook.

@@ -34,7 +34,7 @@ def record_of(name: str) -> dict[str, Any]:
         known += entries
         if name in [e.name for e in entries]:
             return _single_record(kind, name)
-    if name in suite_names():
+    if name in suite_names() or name.endswith(".toml"):
         suite = load_suite(name)
         return {
             "kind": "suite",

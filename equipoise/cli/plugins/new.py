@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib import resources
+from importlib.machinery import PathFinder
 from keyword import iskeyword
 from pathlib import Path
 
@@ -75,3 +77,13 @@ def _check_name(kind: str, name: str) -> None:
     taken = {entry.name: entry.origin for entry in registry(kind).entries()}
     if name in taken:
         raise EquipoiseError(f"{kind} name {name!r} is taken ({taken[name]}): choose another")
+    # Python looks into the current folder first where it is started there, and would import the plugin in its place.
+    if name in sys.stdlib_module_names or _installed(name):
+        raise EquipoiseError(f"{name}.py would hide the module {name} of Python's: choose another name")
+
+
+def _installed(name: str) -> bool:
+    """Whether an installed package has this name; a file in the current folder is none."""
+    here = Path.cwd().resolve()
+    folders = [folder for folder in sys.path if folder and Path(folder).resolve() != here]
+    return PathFinder.find_spec(name, folders) is not None
