@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from equipoise.contracts.hyperparameters import Tunable
+from equipoise.engine.held_out import LOOKS, at_look
 from equipoise.experiment.budget import edges, warning
 
 RANGES = {
@@ -52,3 +54,13 @@ def test_a_tight_one_is() -> None:
     assert "last quarter of the steps in 3 of 4 cells" in said
     assert "lr (high) lies at the end of its range in 3 of 4" in said
     assert "C" not in said
+
+
+@pytest.mark.parametrize("steps", [4, 5, 6, 7, 9, 990, 1000])
+def test_a_look_is_late_only_in_the_last_quarter(steps: int) -> None:
+    """Looks come after whole steps, so the third one of 990 steps lies at .751, and is not late."""
+    done = np.arange(1, steps + 1)
+    looks = done[at_look(done, np.full(steps, steps))] / steps
+    assert len(looks) == LOOKS
+    assert warning(rows([looks[2]] * 4, [[]] * 4)) == ""
+    assert "in 4 of 4 cells" in warning(rows([looks[3]] * 4, [[]] * 4))
