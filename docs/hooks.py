@@ -73,8 +73,17 @@ def strategy_page(name: str) -> str:
     if record["search"]:
         rows = "\n".join(f"| `{field}` | {_range(spec)} |" for field, spec in record["search"].items())
         lines.append(f"| hyperparameter | default and range of the search |\n|---|---|\n{rows}")
-    lines.append(f"```sh\nequipoise run --dataset emotions --strategy none --strategy {name}\n```")
+    lines.append(f"```sh\n{command(name, record)}\n```")
     return "\n\n".join(line for line in lines if line) + "\n"
+
+
+def command(name: str, record: dict[str, Any]) -> str:
+    """A command that measures the strategy beside `none`, on data and a backbone that have what it needs."""
+    on, spec = "emotions --backbone mlp", name
+    if "file" in record["needs"]:
+        on, spec = "mails.csv --backbone linear", f"'{name}[file=./more.csv]'"
+    strategies = " ".join(f"--strategy {each}" for each in dict.fromkeys(("none", spec)))
+    return f"equipoise run --dataset {on} {strategies} --splits 5"
 
 
 def _range(spec: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from equipoise.catalog.registry import registry
+from equipoise.catalog.strategies import get_strategy
 from equipoise.publishing.readme import BEGIN, END
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +29,20 @@ def test_a_page_says_what_a_strategy_does_and_where_it_is_from(hooks: dict[str, 
     assert "DOI 10.1109/ICCV.2017.324" in page
     assert "| `gamma` | 2.0; 0.0 to 5.0 |" in page
     assert "**Equals `none` at:** `gamma=0.0`, `alpha=-1.0`" in page
+
+
+def test_the_command_on_every_strategy_page_can_run(hooks: dict[str, object]) -> None:
+    built_in = [entry.name for entry in registry("strategy").entries() if entry.origin == "built-in"]
+    assert len(built_in) > 50
+    for name in built_in:
+        page = hooks["strategy_page"](name)  # type: ignore[operator]
+        (line,) = re.findall(r"^equipoise run .*$", page, re.MULTILINE)
+        named = re.findall(r"--strategy '?([^' ]+)", line)
+        assert named[-1].split("[")[0] == name
+        assert len(named) == len(set(named)), f"{line}: run refuses a strategy that is given twice"
+        assert "--backbone " in line, f"{line}: run asks for a backbone"
+        if "--dataset emotions" in line:  # a table of numbers without a file of further rows
+            assert not {"text", "file"} & get_strategy(name).requires
 
 
 def test_pages_of_a_kind_list_every_name(hooks: dict[str, object]) -> None:

@@ -42,7 +42,8 @@ def print_summary(console: Console, plan: Plan, todo: int, workers: str, results
         console.print(f"{name}: {_official(plan.data[name])}", style="dim", markup=False)
     counts = describe(plan)
     console.print(
-        f"{counts['cells']} cells ({len(plan.cells) - todo} there already), {counts['trainings']} trainings, "
+        f"{counts['cells']} cell{'s' * (counts['cells'] != 1)} ({len(plan.cells) - todo} there already), "
+        f"{counts['trainings']} trainings, "
         f"{counts['skipped']} skipped; {workers}; results in {results}",
         markup=False,
     )

@@ -57,7 +57,7 @@ Machine = Annotated[
     str,
     typer.Option(help="What the rows were made on, in words, if not on this machine.", show_default=False),
 ]
-Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load, too.")]
+Plugin = Annotated[Names, typer.Option("--plugin", help="A plugin file to load as well. Repeat for more.")]
 Reuse = Annotated[
     Optional[list[Path]],  # noqa: UP045
     typer.Option(
@@ -70,7 +70,12 @@ LIVE = Path("results/live")
 CLUSTER = "Other machines (docs/cluster.md)"
 Suite = Annotated[Optional[str], typer.Argument(help="A suite's name or TOML file.")]  # noqa: UP045
 Datasets = Annotated[Names, typer.Option(help="A name, or the path of a file. Repeat for more.")]
-Splits = Annotated[Optional[str], typer.Option(help="Outer splits: a number, or official.")]  # noqa: UP045
+Splits = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="Outer splits: a number (3 unless a suite says otherwise; a verdict needs 5 or more), or official."
+    ),
+]
 CellTimeout = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option(metavar="SECONDS", help="The most time that a cell may take; then it has failed."),
@@ -229,5 +234,6 @@ def _parameter(field: dataclasses.Field[Any], panel: str) -> inspect.Parameter:
 def _help(field: dataclasses.Field[Any]) -> str:
     words = field.metadata.get("help", "")
     if choices := field.metadata.get("choices"):
-        words += f": {' or '.join(map(str, choices))}"
+        *others, last = map(str, choices)
+        words += f": {', '.join(others)} or {last}" if others else f": {last}"
     return words if words.endswith("…") else f"{words}."

@@ -44,7 +44,7 @@ def understood(data: Dataset, width: int) -> Iterator[str]:
     for row in _examples(data):
         labels = ", ".join(data.labels[i] for i in np.flatnonzero(data.Y[row])) or "(no label)"
         labels = _cut(labels, width // 2 - 6)
-        yield f"  {_cut(_input(data, row), width - len(labels) - 5)} → {labels}"
+        yield f"  {_input(data, row, width - len(labels) - 5)} → {labels}"
 
 
 def _labels(data: Dataset) -> str:
@@ -67,10 +67,10 @@ def _examples(data: Dataset) -> list[int]:
     return sorted([*first, *others[: _EXAMPLES - len(first)]])
 
 
-def _input(data: Dataset, row: int) -> str:
-    """The input of a row in one line: the text, or the first features that are not 0."""
+def _input(data: Dataset, row: int, width: int) -> str:
+    """The input of a row in one line of at most `width` characters: the text, or the first features that are not 0."""
     if data.kind == "text":
-        return f'"{" ".join(str(data.X[row]).split())}"'
+        return f'"{_cut(" ".join(str(data.X[row]).split()), width - 2)}"'
     dense = data.X[row].toarray()[0] if scipy.sparse.issparse(data.X) else data.X[row]
     names = data.features or tuple(f"x{i}" for i in range(len(dense)))
     used = (
@@ -78,7 +78,8 @@ def _input(data: Dataset, row: int) -> str:
         if scipy.sparse.issparse(data.X)
         else range(min(_FEATURES, len(dense)))
     )
-    return ", ".join(f"{names[i]} {dense[i]:g}" for i in used) + (", …" if len(dense) > _FEATURES else "")
+    named = ", ".join(f"{names[i]} {dense[i]:g}" for i in used) + (", …" if len(dense) > _FEATURES else "")
+    return _cut(named, width)
 
 
 def _cut(text: str, width: int) -> str:
