@@ -17,9 +17,9 @@ from mkdocs.structure.files import File, Files
 
 from equipoise.catalog.parts import parts
 from equipoise.core.errors import EquipoiseError
-from equipoise.publishing.coverage import summary
 from equipoise.publishing.folder import PAGE, README, PublishedFolder, read_folder
 from equipoise.publishing.readme import withdrawn
+from equipoise.publishing.suites import summary
 from equipoise.publishing.tables import EFFECTS
 from equipoise.rankings.families import family
 

@@ -20,8 +20,8 @@ from equipoise.catalog.backbones import get_backbone
 from equipoise.catalog.strategies import get_strategy
 from equipoise.experiment.versions import predictions_code
 from equipoise.publishing.cells import code_changes
-from equipoise.publishing.rows import amount, seconds_of
-from equipoise.publishing.suites import Place, SuiteBlock, blocks_of
+from equipoise.publishing.rows import seconds_of
+from equipoise.publishing.suites import Place, SuiteBlock, blocks_of, progress, summary
 from equipoise.store.rows import Row
 from equipoise.sweep.suite import load_suite, suite_text
 
@@ -214,36 +214,3 @@ def in_words(one: Coverage) -> list[str]:
         for why, count in block.outdated.items()
     ]
     return lines
-
-
-def summary(suite: Mapping[str, Any]) -> str:
-    """ "blocks 1, 2 and 6 of 22; 9 of 14 data sets", from the record of a suite in a manifest."""
-    blocks = suite["blocks"]
-    taken = [block for block in blocks if block["published"]]
-    numbers = [str(block["number"]) for block in taken]
-    datasets = {name for block in blocks for name in block["datasets"]}
-    have = {name for block in taken for name in block["datasets"]}
-    # The one block of a simple suite needs no number.
-    if len(taken) == len(blocks) == 1:
-        return f"{len(have)} of {len(datasets)} data sets"
-    which = "no block" if not taken else f"block{'s' * (len(taken) > 1)} {_listed(numbers)}"
-    which = f"all {len(blocks)} blocks" if len(taken) == len(blocks) else f"{which} of {len(blocks)}"
-    return f"{which}; {len(have)} of {len(datasets)} data sets"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
-
-
-def progress(block: Mapping[str, Any]) -> str:
-    """The state of a block in words, from its record in a manifest."""
-    done, cells, left = sum(block["states"].values()), block["cells"], block["core_hours_left"]
-    failed = f", {block['states']['failed']} of them failed" if block["states"].get("failed") else ""
-    if not done:
-        return "not begun"
-    if done == cells:
-        return f"complete, {cells} cells{failed}" if not block["mixed"] else f"complete, but {block['mixed']}"
-    price = "" if left is None else f", about {amount(left, 2)} core-hours left"
-    price = price if left is None or left >= 0.01 else ", less than .01 core-hours left"
-    mixed = f"; {block['mixed']}" if block["mixed"] else ""
-    return f"{done} of {cells} cells{failed}{price}{mixed}"

@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 
 from equipoise.core.errors import EquipoiseError
-from equipoise.publishing.coverage import summary
 from equipoise.publishing.folder import MANIFEST, README, read_folder
 from equipoise.publishing.readme import finding_of, has_marks, withdrawn, written
 from equipoise.publishing.rows import amount
+from equipoise.publishing.suites import summary
 
 INDEX, INDEX_PAGE = "index.md", "index.html"
 _TITLE = "Published results"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from equipoise.publishing.coverage import progress, summary
 from equipoise.publishing.rows import amount
+from equipoise.publishing.suites import progress, summary
 
 BEGIN = "<!-- finding: begin. Write between these marks only; publishing again keeps what is here. -->"
 END = "<!-- finding: end -->"

@@ -1,4 +1,4 @@
-"""Finds the rows of a suite in a store.
+"""Finds the rows of a suite in a store, and says what is there of it.
 
 Cells are matched by what names them: data set, backbone, strategy, split, seed and settings. So no data set is loaded, and rows
 that other code has made are found, too.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from equipoise.catalog.backbones import get_backbone
@@ -16,6 +17,8 @@ from equipoise.catalog.strategies import expand, get_strategy
 from equipoise.contracts.backbone import Backbone
 from equipoise.core.errors import EquipoiseError
 from equipoise.experiment.settings import Settings
+from equipoise.publishing.rows import amount
+from equipoise.report.equalities import enumerated
 from equipoise.splits.outer import Split
 from equipoise.store.rows import Row
 from equipoise.sweep.suite import Block, load_suite
@@ -97,3 +100,39 @@ def of_suite(rows: Sequence[Row], name: str) -> list[Row]:
     """The rows of the cells that a suite plans, whichever command ran them."""
     blocks = blocks_of(name)
     return [row for row in rows if any(block.place(row) is not None for block in blocks)]
+
+
+def summary(suite: Mapping[str, Any]) -> str:
+    """ "blocks 1, 2 and 6 of 22; 9 of 14 data sets", from the record of a suite in a manifest."""
+    blocks = suite["blocks"]
+    taken = [block for block in blocks if block["published"]]
+    numbers = _runs([block["number"] for block in taken])
+    datasets = {name for block in blocks for name in block["datasets"]}
+    have = {name for block in taken for name in block["datasets"]}
+    # The one block of a simple suite needs no number.
+    if len(taken) == len(blocks) == 1:
+        return f"{len(have)} of {len(datasets)} data sets"
+    which = "no block" if not taken else f"block{'s' * (len(taken) > 1)} {enumerated(numbers)}"
+    which = f"all {len(blocks)} blocks" if len(taken) == len(blocks) else f"{which} of {len(blocks)}"
+    return f"{which}; {len(have)} of {len(datasets)} data sets"
+
+
+def _runs(numbers: Sequence[int]) -> list[str]:
+    """Ascending numbers as words, three or more in a row as "1 to 5"."""
+    # Inside a row, a number and its place grow together.
+    rows = [[n for _, n in row] for _, row in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return [word for row in rows for word in ([f"{row[0]} to {row[-1]}"] if len(row) > 2 else map(str, row))]
+
+
+def progress(block: Mapping[str, Any]) -> str:
+    """The state of a block in words, from its record in a manifest."""
+    done, cells, left = sum(block["states"].values()), block["cells"], block["core_hours_left"]
+    failed = f", {block['states']['failed']} of them failed" if block["states"].get("failed") else ""
+    if not done:
+        return "not begun"
+    if done == cells:
+        return f"complete, {cells} cells{failed}" if not block["mixed"] else f"complete, but {block['mixed']}"
+    price = "" if left is None else f", about {amount(left, 2)} core-hours left"
+    price = price if left is None or left >= 0.01 else ", less than .01 core-hours left"
+    mixed = f"; {block['mixed']}" if block["mixed"] else ""
+    return f"{done} of {cells} cells{failed}{price}{mixed}"

@@ -22,7 +22,7 @@ from equipoise.page.extras import SELECTION, grouped
 from equipoise.page.provenance import Provenance, provenance
 from equipoise.page.render import page_html
 from equipoise.publishing.cells import placed
-from equipoise.publishing.coverage import Coverage, summary
+from equipoise.publishing.coverage import Coverage
 from equipoise.publishing.facts import facts
 from equipoise.publishing.folder import (
     KINDS,
@@ -40,6 +40,7 @@ from equipoise.publishing.folder import (
 from equipoise.publishing.growth import accepted, history, kept_finding
 from equipoise.publishing.readme import readme, without_finding
 from equipoise.publishing.rows import compressed, content_hash, lines_of, public
+from equipoise.publishing.suites import summary
 from equipoise.publishing.tables import EFFECTS, tables
 from equipoise.store.checks import STATUSES
 from equipoise.store.durable import sync_folder

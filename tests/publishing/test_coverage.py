@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from equipoise.publishing.coverage import coverage, in_words, summary
+from equipoise.publishing.coverage import coverage, in_words
 from equipoise.publishing.index import write_index
 from equipoise.publishing.rows import amount
+from equipoise.publishing.suites import summary
 from equipoise.store.store import Store
 
 Say = Callable[..., Any]
@@ -153,3 +154,18 @@ def test_without_a_complete_block_nothing_is_published(
     refused = say("publish", "tiny-2026-11", "--results", str(swept), "--unfinished")
     assert refused.code == 2
     assert "--unfinished goes with --suite" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([2], "block 2 of 9"),
+        ([1, 2], "blocks 1 and 2 of 9"),
+        ([1, 2, 3, 4, 6, 8, 9], "blocks 1 to 4, 6, 8 and 9 of 9"),
+        ([3, 4, 5], "blocks 3 to 5 of 9"),
+        ([], "no block of 9"),
+    ],
+)
+def test_blocks_in_a_row_are_said_as_a_range(numbers: list[int], said: str) -> None:
+    blocks = [{"number": n, "published": n in numbers, "datasets": ["a"]} for n in range(1, 10)]
+    assert summary({"blocks": blocks}).startswith(f"{said}; ")
