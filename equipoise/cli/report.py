@@ -20,6 +20,7 @@ from equipoise.rankings import pictures as drawing
 from equipoise.rankings import table as rankings_table
 from equipoise.rankings.ranking import METRICS
 from equipoise.report.export import PARTS, render, to_json
+from equipoise.report.one_label import reader
 from equipoise.store.rows import flatten
 from equipoise.store.store import Store
 
@@ -51,9 +52,9 @@ def report(
     if page is not None:
         save(page, page_html(rows, store, suite, _command(results, suite, html), results))
     if json:
-        echo_json(to_json(rows, results))
+        echo_json(to_json(rows, results, reader(store)))
     else:
-        render(rows, terminal(), details=details or None, results=results)
+        render(rows, terminal(), details=details or None, results=results, read=reader(store))
     if page is not None:
         echo(f"page written to {page}", to_err=json)
     if damage:

@@ -21,6 +21,7 @@ from equipoise.core.output import echo, echo_json
 from equipoise.core.plugin_output import into_log, plugins_apart, printed
 from equipoise.publishing.reuse import reusable
 from equipoise.report.export import PARTS, render
+from equipoise.report.one_label import reader
 from equipoise.store.store import LOGS, Store
 from equipoise.sweep.plan import Plan, make_plan, warnings_of
 from equipoise.sweep.run import outstanding, sweep
@@ -132,7 +133,7 @@ def _report(console: SafeConsole, plan: Plan, store: Store, results: Path) -> No
     """Print the results of the cells of this plan; exit with code 1 if a cell has failed."""
     keys = {c.key for c in plan.cells} | {c.key for c, _ in plan.skipped}
     rows = [row for row in store.rows(PARTS) if row["key"] in keys]
-    render(rows, console, results="" if results == LIVE else str(results))
+    render(rows, console, results="" if results == LIVE else str(results), read=reader(store))
     flag = "" if results == LIVE else f" --results {results}"
     console.print(f"rows in {results / 'rows.jsonl'}; browse the runs: equipoise ui{flag}", style="dim")
     if failed := sum(row["status"] == "failed" for row in rows):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from equipoise.report.advice import NO_GAIN, OPEN, TRADE, UNKNOWN, WON, advise
 from equipoise.report.comparison import Comparison
+from equipoise.report.one_label import Reader
 
 #: What is known about a data set, in a few words, by `Advice.verdict`.
 STATES = {
@@ -31,10 +32,10 @@ class Action:
     command: str
 
 
-def actions(comparisons: Sequence[Comparison], results: str) -> list[Action]:
+def actions(comparisons: Sequence[Comparison], results: str, read: Reader | None = None) -> list[Action]:
     """One action for each data set that has a table with a complete baseline; official splits give none."""
     generated = {comparison.dataset for comparison in comparisons if comparison.generated}
-    advice = advise(comparisons, results)
+    advice = advise(comparisons, results, read)
     # Two contents of one data set are two decisions; the title tells them apart by their hashes.
     names = Counter(one.dataset for one in advice)
     return [

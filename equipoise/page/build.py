@@ -18,6 +18,7 @@ from equipoise.rankings.model import Ranking
 from equipoise.rankings.ranking import METRICS, Traits, rankings
 from equipoise.rankings.regimes import traits_of
 from equipoise.report.comparison import Comparison, compare
+from equipoise.report.one_label import reader
 from equipoise.store.rows import Row
 from equipoise.store.store import Store
 
@@ -84,7 +85,7 @@ def build(
     return Page(
         title=f"Results of suite {suite}" if suite else "Results",
         note=note,
-        advice=actions(comparisons, results),
+        advice=actions(comparisons, results, reader(store)),
         tables=tables,
         rankings=ranked,
         no_ranking=why_not,

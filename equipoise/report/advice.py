@@ -10,10 +10,11 @@ from typing import Any
 
 from equipoise.report.comparison import Comparison
 from equipoise.report.equalities import FIXED, TUNED
+from equipoise.report.one_label import Carrier, Reader, carrier
 from equipoise.report.power import share_of, splits_to_decide
 from equipoise.report.results import StrategyResult
 from equipoise.report.significance import EQUAL, FEW, LEVEL, Chances, Difference, difference
-from equipoise.report.units import excess
+from equipoise.report.units import BASELINE, excess
 from equipoise.report.verdicts.candidates import (
     MAP,
     NO_GAIN,
@@ -55,6 +56,7 @@ class Advice:
             splits of both.
         most_gain, most_high: the largest mean difference in mAP of a strategy on any backbone, and the largest upper end of its
             interval. compared: the number of strategies on `backbone`.
+        rests_on: the label with few test rows that makes most of the gain; None if there is none, or if it was not looked up.
         command: the next command to run. sentences: the paragraph.
     """
 
@@ -80,6 +82,7 @@ class Advice:
     most_high: float = 0.0
     compared: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    rests_on: Carrier | None = None
     command: str = ""
     sentences: tuple[str, ...] = ()
 
@@ -98,22 +101,26 @@ class Advice:
         plain = dataclasses.asdict(self)
         if self.chances is not None:
             plain["chances"] = self.chances._asdict()
+        if self.rests_on is not None:
+            plain["rests_on"] = self.rests_on._asdict()
         return plain
 
 
-def advise(comparisons: Sequence[Comparison], results: str = "") -> list[Advice]:
+def advise(comparisons: Sequence[Comparison], results: str = "", read: Reader | None = None) -> list[Advice]:
     """One piece of advice for each data set, in order; comparisons without a ranked baseline, and official splits, give none.
 
-    `results` is the store's folder for the commands; "" for the default one.
+    Args:
+        results: the store's folder for the commands; "" for the default one.
+        read: reads rows with their results per label, for what a gain rests on; None: that is not looked up.
     """
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for comparison in comparisons:
         if comparison.baseline is not None and not comparison.official:
             groups.setdefault((comparison.dataset, comparison.data_sha256), []).append(comparison)
-    return [_of_data(group, results) for group in groups.values()]
+    return [_of_data(group, results, read) for group in groups.values()]
 
 
-def _of_data(group: list[Comparison], results: str) -> Advice:
+def _of_data(group: list[Comparison], results: str, read: Reader | None) -> Advice:
     # One lucky split of one backbone does not beat another one that was measured.
     settled = [table for table in group if len(table.units) >= FEW] or group
     found = max((find(table) for table in settled), key=_score)
@@ -144,9 +151,20 @@ def _of_data(group: list[Comparison], results: str) -> Advice:
         most_high=most_high,
         compared=len(chosen.ranked) - 1,
         settings=chosen.settings,
+        rests_on=_rests_on(found, read),
     )
     advice = dataclasses.replace(advice, command=command(advice, found, results))
     return dataclasses.replace(advice, sentences=tuple(sentences(advice)))
+
+
+def _rests_on(found: Finding, read: Reader | None) -> Carrier | None:
+    """The one label that makes most of the rival's gain; looked up only for a gain that somebody might act on."""
+    rival = found.rival
+    if read is None or rival is None or found.verdict not in (WON, OPEN) or not rival.gain.mean > EQUAL:
+        return None
+    both = (BASELINE, rival.result.strategy)
+    keys = {str(row["key"]) for row in found.judged.rows if row["strategy"] in both}
+    return carrier(read(keys), rival.result.strategy, rival.metric)
 
 
 def _score(found: Finding) -> tuple[float, float]:

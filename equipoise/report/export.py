@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.report import table as report_table
 from equipoise.report.advice import Advice, advise
 from equipoise.report.comparison import Comparison, compare
+from equipoise.report.one_label import Reader
 from equipoise.report.power import detectable
 from equipoise.report.results import DIFFERENCES, MEANS, SUPPORT, StrategyResult
 from equipoise.report.significance import Chances
@@ -80,14 +81,14 @@ def _record(comparison: Comparison, result: StrategyResult) -> dict[str, Any]:
     }
 
 
-def to_json(rows: Iterable[Mapping[str, Any]], results: str = "") -> str:
+def to_json(rows: Iterable[Mapping[str, Any]], results: str = "", read: Reader | None = None) -> str:
     """Return the report as JSON: a list of comparisons, each with its strategies and conclusions; NaN is null.
 
-    `results` is the store's folder, for the commands in the advice; "" for the default one.
+    `results` is the store's folder, for the commands in the advice; "" for the default one. `read`: see `advise`.
     """
     rows = list(rows)
     comparisons = compare(rows)
-    advice = {(piece.dataset, piece.data_sha256): piece for piece in advise(comparisons, results)}
+    advice = {(piece.dataset, piece.data_sha256): piece for piece in advise(comparisons, results, read)}
     plain = [
         _plain(one, advice.get((one.dataset, one.data_sha256))) | {"plugins": _plugins(rows, one)}
         for one in comparisons
@@ -127,14 +128,20 @@ def _plain(comparison: Comparison, advice: Advice | None) -> dict[str, Any]:
 
 
 def render(
-    rows: Iterable[Mapping[str, Any]], console: Console, *, details: bool | None = None, results: str = ""
+    rows: Iterable[Mapping[str, Any]],
+    console: Console,
+    *,
+    details: bool | None = None,
+    results: str = "",
+    read: Reader | None = None,
 ) -> None:
     """Print the report: a table and conclusions for each comparison, and what to do about each data set.
 
     Args:
         details: whether to print the tables, or one line for each; None: the tables if there are at most MANY.
         results: the store's folder, for the commands in the advice; "" for the default one.
+        read: reads rows with their results per label, see `advise`.
     """
     comparisons = compare(rows)
     shown = len(comparisons) <= MANY if details is None else details
-    report_table.render(comparisons, advise(comparisons, results), console, details=shown)
+    report_table.render(comparisons, advise(comparisons, results, read), console, details=shown)

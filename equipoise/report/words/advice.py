@@ -7,6 +7,7 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
+from equipoise.core.errors import shown
 from equipoise.experiment.settings import Settings
 from equipoise.report.equalities import enumerated
 from equipoise.report.power import MOST_SPLITS
@@ -78,6 +79,7 @@ def sentences(advice: Advice) -> list[str]:
     return [
         _use(advice),
         *_how_sure(advice),
+        *_one_label(advice),
         *_splits(advice),
         *_backbones(advice),
         f"Next: {advice.command}",
@@ -121,6 +123,17 @@ def _how_sure(advice: Advice) -> list[str]:
         last = f"The splits of a later seed, which had no part in the choice of {advice.rival}, alone count here."
         told = [last, *told]
     return told
+
+
+def _one_label(advice: Advice) -> list[str]:
+    """A caution where one label with few test rows makes most of the gain."""
+    if advice.rests_on is None:
+        return []
+    label, _, rows = advice.rests_on
+    return [
+        f"Most of this gain comes from one label, {shown(label)}, which has {rows:.1f} test rows a split: it may be"
+        " chance, or a training that had not begun to learn a rare label. See whether it stays with more epochs."
+    ]
 
 
 def _verdict(advice: Advice, gain: Difference, what: str) -> list[str]:
