@@ -86,19 +86,6 @@ def check_writable(path: Path) -> Path:
     return file
 
 
-def save(path: Path, html: str) -> None:
-    """Write the page.
-
-    Raises:
-        EquipoiseError: the file cannot be written.
-    """
-    try:
-        # Halves of characters, which file names may hold, have no encoding.
-        path.write_text(html, encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise EquipoiseError(f"cannot write {path}: {problem.strerror}") from None
-
-
 def _read(name: str) -> str:
     # Stripped like the page itself: the policy holds the hash of the exact text.
     lines = (HERE / name).read_text(encoding="utf-8").split("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from equipoise.cli import main
+from equipoise.core.files import write_page
 from equipoise.store.store import Store
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -71,12 +73,26 @@ def test_what_cannot_be_is_one_line(args: list[str], says: str, run: Callable[..
 def test_a_full_disk_is_one_line(
     run: Callable[..., int], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any, **__: Any) -> int:
+    def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    Path("page.html").write_text("the page of yesterday", encoding="utf-8")
+    monkeypatch.setattr(os, "replace", full)
     assert run("--html", "page.html") == 2
     assert "cannot write page.html: No space left on device" in capsys.readouterr().err
+    assert Path("page.html").read_text(encoding="utf-8") == "the page of yesterday"
+    assert not list(Path().glob(".page.html-*")), "no half page is left"
+
+
+def test_a_link_stays_one_and_a_page_keeps_its_mode(tmp_path: Path) -> None:
+    page, link = tmp_path / "page.html", tmp_path / "link.html"
+    page.write_text("old", encoding="utf-8")
+    page.chmod(0o600)
+    link.symlink_to(page)
+    write_page(link, "new \ud800")
+    assert link.is_symlink()
+    assert page.read_text(encoding="utf-8") == "new ?"
+    assert page.stat().st_mode & 0o777 == 0o600
 
 
 def test_damaged_rows_are_told_after_the_page(run: Callable[..., int], capsys: Any) -> None:
