@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,11 @@ def test_no_model_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_bytes(content)
     with pytest.raises(EquipoiseError, match=r"model\.json is"):
         equipoise.load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"), [(-1, "seed must be 0 or more, got -1"), (2**63, "seed must be below 2")]
+)
+def test_a_seed_is_one_that_run_takes(seed: int, says: str) -> None:
+    with pytest.raises(EquipoiseError, match=re.escape(says)):
+        equipoise.fit("design-emails", seed=seed)

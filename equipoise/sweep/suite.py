@@ -25,6 +25,14 @@ MOST_SPLITS, MOST_CELLS = 10_000, 100_000
 MOST_SECONDS = 365 * 86_400
 
 
+def check_seed(seed: int) -> None:
+    """Raise EquipoiseError unless a seed is from 0 to 2**63 − 1, as far as every generator of random numbers takes them."""
+    if seed < 0:
+        raise EquipoiseError(f"seed must be 0 or more, got {shown(seed)}")
+    if seed >= 2**63:
+        raise EquipoiseError(f"seed must be below 2**63, got {shown(seed)}")
+
+
 @dataclass(frozen=True)
 class Block:
     """Every combination of some data sets, backbones and strategies, with the same settings.
@@ -52,10 +60,7 @@ class Block:
             raise EquipoiseError(
                 f"splits must be {MOST_SPLITS:,} or fewer, or {OFFICIAL}, got {shown(self.splits)}"
             )
-        if self.seed < 0:
-            raise EquipoiseError(f"seed must be 0 or more, got {shown(self.seed)}")
-        if self.seed >= 2**63:
-            raise EquipoiseError(f"seed must be below 2**63, got {shown(self.seed)}")
+        check_seed(self.seed)
         limit = self.cell_timeout
         number = limit is None or (isinstance(limit, int | float) and not isinstance(limit, bool))
         # Not `limit <= 0`, which is False for NaN; a year is longer than any cell.

@@ -29,6 +29,7 @@ from equipoise.ops.device import repeatable, resolve
 from equipoise.splits.groups import groups_of
 from equipoise.splits.outer import stratified_folds
 from equipoise.sweep.plan import misfit
+from equipoise.sweep.suite import check_seed
 from equipoise.takehome import features as extractors
 from equipoise.takehome.assembly import assembled
 from equipoise.takehome.candidates import choose_among
@@ -76,6 +77,7 @@ def fit(
         raise EquipoiseError(
             f"decision must be {', '.join(DECISIONS[:-1])} or {DECISIONS[-1]}, got {decision!r}"
         )
+    check_seed(seed)
     if model is not None:
         # Before the data are read and anything is trained.
         check_free(model)
