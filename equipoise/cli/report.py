@@ -11,7 +11,7 @@ from equipoise import plots
 from equipoise.cli.options import LIVE, check_page
 from equipoise.core.console import terminal
 from equipoise.core.errors import EquipoiseError
-from equipoise.core.files import write_page
+from equipoise.core.files import write_whole
 from equipoise.core.output import echo, echo_json
 from equipoise.page.extras import SELECTION
 from equipoise.page.render import check_writable, page_html
@@ -51,7 +51,7 @@ def report(
     # Writing the page reads the store again; what is told about its damage is what these rows have.
     damage, results = store.damage, "" if folder == LIVE else str(folder)
     if page is not None:
-        write_page(page, page_html(rows, store, suite, _command(results, suite, html), results))
+        write_whole(page, page_html(rows, store, suite, _command(results, suite, html), results))
     if json:
         echo_json(to_json(rows, results, reader(store)))
     else:

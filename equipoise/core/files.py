@@ -9,8 +9,8 @@ from pathlib import Path
 from equipoise.core.errors import EquipoiseError
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a text in UTF-8. If that fails, as on a full disk, the earlier file stays as it was, and no half one is left.
+def write_whole(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole: if that fails, as on a full disk, or is killed, the earlier file stays as it was.
 
     Raises:
         EquipoiseError: the file cannot be written.

@@ -16,7 +16,7 @@ from equipoise.catalog.specs import with_settings
 from equipoise.contracts.dataset import TEST, Dataset
 from equipoise.core.arrays import Ints
 from equipoise.core.errors import EquipoiseError, shown
-from equipoise.core.files import write_page
+from equipoise.core.files import write_whole
 from equipoise.core.paths import user_path
 from equipoise.diagnosis.sections.advice import advice_section
 from equipoise.diagnosis.sections.dependence import dependence_section
@@ -53,7 +53,7 @@ class Diagnosis:
     def save_html(self, path: str | Path) -> Path:
         """Write the HTML page and return its path. Raises EquipoiseError if the file cannot be written."""
         file, content = user_path(path), self.to_html()
-        write_page(file, content)
+        write_whole(file, content)
         return file
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.files import write_whole
 from equipoise.publishing.folder import MANIFEST, README, read_folder
 from equipoise.publishing.readme import finding_of, has_marks, withdrawn, written
 from equipoise.publishing.rows import amount
@@ -66,10 +67,7 @@ def write_index(parent: Path) -> list[Listed]:
     listed.sort(key=lambda line: (line.state == _WITHDRAWN, line.name))
     listed.sort(key=lambda line: line.published or "", reverse=True)
     for name, text in ((INDEX, _markdown(listed)), (INDEX_PAGE, _html(listed))):
-        # By a rename, so that a kill leaves the earlier index or the whole new one.
-        part = parent / f".{name}.new"
-        part.write_text(text, encoding="utf-8")
-        part.replace(parent / name)
+        write_whole(parent / name, text)
     return listed
 
 

@@ -16,6 +16,7 @@ from equipoise.catalog.registry import registry
 from equipoise.catalog.specs import with_settings
 from equipoise.core.console import SafeConsole, terminal
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.files import write_whole
 from equipoise.core.lazy import lazy
 from equipoise.core.output import echo
 from equipoise.experiment.versions import versions
@@ -155,7 +156,7 @@ def recipe(model: Path | None, dataset: str | None, *, results: Path, out: Path 
     if out is None:
         echo(script.rstrip("\n"))
         return
-    out.write_text(script, encoding="utf-8")
+    write_whole(out, script)
     echo(
         f"recipe written to {out}: {shlex.join(['python', str(out), 'train.csv', 'new.csv', 'predictions.csv'])}"
     )

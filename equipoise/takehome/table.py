@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.core.errors import EquipoiseError
+from equipoise.core.files import write_whole
 from equipoise.core.paths import user_path
 from equipoise.datasets._number_columns import known_columns
 from equipoise.datasets.table import texts
@@ -119,14 +119,7 @@ def write_predictions(file: str | Path, model: Model, X: Any, *, scores: bool = 
     if scores:
         header += [f"{label} probability" for label in model.labels]
         lines = [[*line, *p] for line, p in zip(lines, probabilities(outputs["scores"]), strict=True)]
-    # Moved to its place when it is complete, so that nobody reads half a file.
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
-            csv.writer(out, lineterminator="\n").writerows([header, *lines])
-        # `mkstemp` makes a file that only its owner can read.
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *lines])
+    write_whole(path, out.getvalue())
     return path

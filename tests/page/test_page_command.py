@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from equipoise.cli import main
-from equipoise.core.files import write_page
+from equipoise.core.files import write_whole
 from equipoise.store.store import Store
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -89,7 +89,7 @@ def test_a_link_stays_one_and_a_page_keeps_its_mode(tmp_path: Path) -> None:
     page.write_text("old", encoding="utf-8")
     page.chmod(0o600)
     link.symlink_to(page)
-    write_page(link, "new \ud800")
+    write_whole(link, "new \ud800")
     assert link.is_symlink()
     assert page.read_text(encoding="utf-8") == "new ?"
     assert page.stat().st_mode & 0o777 == 0o600
